@@ -1,0 +1,42 @@
+"""Errors that a user can mend: one message each, and the exit code that the command line gives them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class FdtError(Exception):
+    """An error with a message meant for the user; `exit_code` is the process's exit status."""
+
+    exit_code = 1
+
+
+class UsageError(FdtError, ValueError):
+    """A wrong argument, sweep file, profile or name (exit code 2)."""
+
+    exit_code = 2
+
+
+class EnvironmentProblem(FdtError):
+    """The machine, the cluster or the data is not as needed (exit code 3)."""
+
+    exit_code = 3
+
+
+class BudgetRefused(FdtError):
+    """A budget guard, such as --max-gpu-hours, said no (exit code 4)."""
+
+    exit_code = 4
+
+
+def nearest_match(name: str, known: Iterable[str]) -> str:
+    """A ready half-sentence naming the known word closest to `name`, or an empty string where none is close."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
+    """The error for an unknown `kind` (say, 'template'): it lists the known names and the nearest match."""
+    names = list(known)
+    return UsageError(f"unknown {kind} {name!r}{nearest_match(name, names)} (known: {', '.join(names)})")

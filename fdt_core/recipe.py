@@ -1,0 +1,66 @@
+"""The training recipe: every choice that changes what a network learns, as one frozen value."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.dataclasses import dataclass
+
+PositiveInt = Annotated[int, Field(ge=1)]
+NonNegativeInt = Annotated[int, Field(ge=0)]
+NonNegativeFloat = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))
+class Recipe:
+    """How a trial is trained. Each field is a key of a sweep file's `recipe` and a column of the results.
+
+    Raises pydantic's ValidationError (a ValueError) for a value of the wrong type or out of range. The defaults are
+    the paper's schedule for CIFAR (section 4, 'Implementation Details').
+    """
+
+    epochs: PositiveInt = 200
+    batch_size: PositiveInt = 128
+    learning_rate: Annotated[float, Field(gt=0)] = 0.1
+    """The schedule's peak."""
+    momentum: Fraction = 0.9
+    nesterov: bool = False
+    weight_decay: NonNegativeFloat = 5e-4
+    decay_norm_and_bias: bool = True
+    """Whether weight decay also acts on BatchNorm parameters and biases."""
+    schedule: Literal["constant", "multi_step", "cosine", "one_cycle"] = "multi_step"
+    milestones: tuple[PositiveInt, ...] = (60, 120, 160)
+    """multi_step: epochs after which the learning rate is multiplied by `gamma`."""
+    gamma: Annotated[float, Field(gt=0, le=1)] = 0.2
+    warmup_epochs: NonNegativeInt = 0
+    """Linear warm-up from 0 over the first epochs (not for one_cycle, which has its own)."""
+    one_cycle_rise: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    """one_cycle: the part of the training that rises to the peak."""
+    label_smoothing: Fraction = 0.0
+    gradient_clip: NonNegativeFloat = 0.0
+    """Largest global L2 norm of the gradient; 0 = no clipping."""
+    crop_padding: NonNegativeInt = 4
+    """Pad each side by so many black pixels, then crop at random to the input size; 0 = no crop."""
+    flip: bool = True
+    """Flip each image left to right with probability one half."""
+    cutout: NonNegativeInt = 16
+    """Side of the square hole cut at a random place of each image, in pixels; 0 = none (DeVries and Taylor, 2017)."""
+    precision: Literal["fp32", "tf32", "bf16"] = "fp32"
+    channels_last: bool = True
+    compile: bool = False
+    deterministic: bool = False
+    """On CUDA: only deterministic kernels, so that a resumed trial is bit-identical. The CPU always is."""
+    evaluate_every: PositiveInt = 1
+    """Evaluate on the test set after each so many epochs, and always after the last."""
+    validation: Fraction = 0.0
+    """Part of the training images held out (seeded) and evaluated instead of the test set during training."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Recipe:
+        if list(self.milestones) != sorted(set(self.milestones)):
+            raise ValueError("milestones must rise strictly")
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov needs a momentum above 0")
+        return self

@@ -1,0 +1,209 @@
+"""The columns of the results: name, type, unit, meaning, and whether two right runs may differ in them.
+
+This module is the one place that defines them; the writer, the readers and the documentation follow it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from fdt_core.recipe import Recipe
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SCHEMA_VERSION = 1
+"""Raised when a column changes; readers fill the columns that an older version lacks with nulls."""
+
+ColumnType = Literal["string", "int", "float", "bool", "time", "list<int>", "list<string>"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column; `volatile` marks what may differ between two right runs (times, hosts, measured memory)."""
+
+    name: str
+    type: ColumnType
+    description: str
+    unit: str = ""
+    volatile: bool = False
+
+
+def _column(name: str, type: ColumnType, description: str, unit: str = "", volatile: bool = False) -> Column:
+    return Column(name=name, type=type, description=description, unit=unit, volatile=volatile)
+
+
+_IDENTITY = (
+    _column("trial_id", "string", "hash of everything that decides the trial's numbers"),
+    _column("sweep", "string", "name of the sweep that asked for the cell"),
+    _column("model", "string", "architecture"),
+    _column("width", "float", "multiplier of the architecture's base filters"),
+    _column("template", "string", "filter distribution template"),
+    _column("dataset", "string", "data set"),
+    _column("seed", "int", "seed of every random stream"),
+    _column("attempt", "int", "1 for the first try of the trial, 2 for its retry, ...", volatile=True),
+    _column("status", "string", "done | failed | diverged"),
+    _column("failure_kind", "string", "crash | oom | device | error, null unless failed"),
+    _column("error", "string", "the error's message and the end of its traceback, null unless failed"),
+)
+
+_MODEL_COST = (
+    _column("widths", "list<int>", "filters per slot"),
+    _column("n", "int", "the template's free width after matching; null where nothing was matched"),
+    _column("params", "int", "trainable parameters"),
+    _column("macs", "int", "multiply-accumulates of convolutions and linear layers for one image"),
+    _column(
+        "paper_flops", "int", "the paper's FLOPs: MACs, 2 per BatchNorm output, 1 per ReLU output and pooling input"
+    ),
+    _column("memory_mb", "float", "the paper's computed memory for one image", "MB (1e6 bytes)"),
+    _column("activations", "int", "output elements of all layers for one image"),
+    _column("budget_metric", "string", "the cost that was matched"),
+    _column("budget_rule", "string", "nearest | at_most | paper"),
+    _column("budget_target", "float", "the value that the metric was matched to"),
+    _column("budget_error", "float", "achieved / target - 1"),
+)
+
+_OUTCOME = (
+    _column("final_test_accuracy", "float", "test accuracy after the last epoch", "%"),
+    _column("best_test_accuracy", "float", "highest test accuracy of all evaluated epochs", "%"),
+    _column("best_epoch", "int", "first epoch that reached best_test_accuracy"),
+    _column("final_test_loss", "float", "test loss after the last epoch", "nats"),
+    _column("final_train_loss", "float", "mean training loss of the last epoch", "nats"),
+    _column("final_train_accuracy", "float", "training accuracy of the last epoch, on augmented images", "%"),
+    _column(
+        "final_validation_accuracy", "float", "accuracy on the held-out part of the training images; null without", "%"
+    ),
+    _column("train_seconds", "float", "seconds spent in training steps, over all interruptions", "s", volatile=True),
+    _column("images_per_second", "float", "training images per second of train_seconds", "1/s", volatile=True),
+    _column(
+        "peak_memory_mb", "float", "measured peak memory of the training process on its device", "MB", volatile=True
+    ),
+)
+
+_PROVENANCE = (
+    _column("device", "string", "cpu | cuda | mps"),
+    _column("device_name", "string", "model of the device the trial ended on", volatile=True),
+    _column("devices", "list<string>", "models of all devices it ran on", volatile=True),
+    _column("interruptions", "int", "how often it was interrupted and resumed", volatile=True),
+    _column("hostname", "string", "host the trial ended on", volatile=True),
+    _column("slurm_job_id", "string", "Slurm job it ended in, null outside Slurm", volatile=True),
+    _column("threads", "int", "CPU threads of the training process"),
+    _column("started_at", "time", "when its first attempt to run began", "UTC", volatile=True),
+    _column("finished_at", "time", "when it ended", "UTC", volatile=True),
+    _column(
+        "reused_from", "string", "sweep or run whose training this row reuses, null if it trained itself", volatile=True
+    ),
+    _column("git_commit", "string", "commit of the code, null outside a git checkout"),
+    _column("code_version", "string", "version of fdt-sweep"),
+    _column("torch_version", "string", "version of torch"),
+    _column("ray_version", "string", "version of Ray"),
+    _column("python_version", "string", "version of Python"),
+    _column("dataset_digest", "string", "digest of the prepared data"),
+)
+
+_RECIPE_UNITS = {
+    "epochs": "epochs",
+    "batch_size": "images",
+    "milestones": "epochs",
+    "warmup_epochs": "epochs",
+    "crop_padding": "pixels",
+    "cutout": "pixels",
+    "evaluate_every": "epochs",
+}
+
+
+def _recipe_columns() -> tuple[Column, ...]:
+    """One column for each field of the recipe, so that no training choice can go unrecorded."""
+    types: dict[object, ColumnType] = {int: "int", float: "float", bool: "bool", str: "string"}
+    defaults = {field.name: field.default for field in dataclasses.fields(Recipe)}
+    return tuple(
+        _column(
+            name,
+            "list<int>" if isinstance(default, tuple) else types[type(default)],
+            "recipe: " + name.replace("_", " "),
+            _RECIPE_UNITS.get(name, ""),
+        )
+        for name, default in defaults.items()
+    )
+
+
+TRIAL_COLUMNS = _IDENTITY + _MODEL_COST + _OUTCOME + _recipe_columns() + _PROVENANCE
+
+EPOCH_COLUMNS = (
+    _column("trial_id", "string", "the trial"),
+    _column("attempt", "int", "the trial's attempt", volatile=True),
+    _column("epoch", "int", "1 for the first"),
+    _column("train_loss", "float", "mean loss over the epoch's training images", "nats"),
+    _column("train_accuracy", "float", "accuracy on the augmented training images", "%"),
+    _column("test_loss", "float", "mean loss over the test images, null where not evaluated", "nats"),
+    _column("test_accuracy", "float", "accuracy on the test images, null where not evaluated", "%"),
+    _column("validation_loss", "float", "mean loss over the held-out images, null without", "nats"),
+    _column("validation_accuracy", "float", "accuracy on the held-out images, null without", "%"),
+    _column("learning_rate", "float", "learning rate of the epoch's first step"),
+    _column("seconds", "float", "seconds of the epoch's training steps", "s", volatile=True),
+    _column("images_per_second", "float", "training images per second", "1/s", volatile=True),
+)
+
+PROFILE_BATCH_SIZES = (1, 16, 128)
+
+
+def _latency_columns() -> tuple[Column, ...]:
+    return tuple(
+        _column(
+            f"latency_ms_b{batch}_{quantile}",
+            "float",
+            f"inference of a batch of {batch}, {meaning}",
+            "ms",
+            volatile=True,
+        )
+        for batch in PROFILE_BATCH_SIZES
+        for quantile, meaning in (("median", "median"), ("p10", "10th percentile"), ("p90", "90th percentile"))
+    )
+
+
+PROFILE_COLUMNS = (
+    _column("sweep", "string", "name of the sweep that asked for the cell"),
+    _column("model", "string", "architecture"),
+    _column("width", "float", "multiplier of the architecture's base filters"),
+    _column("template", "string", "filter distribution template"),
+    _column("dataset", "string", "data set, for the input shape and the classes"),
+    _column("device", "string", "cpu | cuda | mps"),
+    _column("device_name", "string", "model of the device"),
+    _column("threads", "int", "CPU threads"),
+    _column("precision", "string", "fp32 | tf32 | bf16"),
+    _column("widths", "list<int>", "filters per slot"),
+    _column("params", "int", "trainable parameters"),
+    _column("macs", "int", "multiply-accumulates of convolutions and linear layers for one image"),
+    _column("paper_flops", "int", "the paper's FLOPs for one image"),
+    _column("memory_mb", "float", "the paper's computed memory for one image", "MB (1e6 bytes)"),
+    _column("inference_peak_memory_mb", "float", "measured peak memory, inference at batch 16", "MB", volatile=True),
+    _column(
+        "training_peak_memory_mb", "float", "measured peak memory, a training step at batch 128", "MB", volatile=True
+    ),
+    *_latency_columns(),
+    _column("measured_at", "time", "when it was measured", "UTC", volatile=True),
+    _column("code_version", "string", "version of fdt-sweep"),
+    _column("torch_version", "string", "version of torch"),
+)
+
+TABLES: dict[str, tuple[Column, ...]] = {"trials": TRIAL_COLUMNS, "epochs": EPOCH_COLUMNS, "profiles": PROFILE_COLUMNS}
+"""The three Parquet data sets of a run directory's `results/`."""
+
+
+def arrow_schema(table: str) -> pa.Schema:
+    """The Arrow schema of `table`, with the schema version in its metadata."""
+    import pyarrow as pa
+
+    types = {
+        "string": pa.string(),
+        "int": pa.int64(),
+        "float": pa.float64(),
+        "bool": pa.bool_(),
+        "time": pa.timestamp("us", tz="UTC"),
+        "list<int>": pa.list_(pa.int64()),
+        "list<string>": pa.list_(pa.string()),
+    }
+    fields = [pa.field(column.name, types[column.type]) for column in TABLES[table]]
+    return pa.schema(fields, metadata={"fdt_schema_version": str(SCHEMA_VERSION)})

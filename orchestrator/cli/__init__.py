@@ -1,0 +1,44 @@
+"""The command line `fdt-sweep`. Only typer is imported at the top, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import typer
+
+from fdt_core.errors import FdtError
+from fdt_core.version import VERSION
+
+app = typer.Typer(
+    name="fdt-sweep",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Plan, run and analyse comparison studies of CNNs, on this machine or on a Slurm cluster.",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"fdt-sweep {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Options before the command."""
+
+
+def main() -> None:
+    """Run the command line; errors that a user can mend become one line on stderr and their documented exit code."""
+    try:
+        app()
+    except FdtError as error:
+        if {"-v", "--verbose"} & set(sys.argv[1:]):
+            traceback.print_exc()
+        print(f"fdt-sweep: error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
