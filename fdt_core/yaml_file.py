@@ -1,0 +1,252 @@
+"""Strict YAML files: every error names the file, the line, the key, the legal values and the nearest match.
+
+Scalars follow YAML 1.2's core schema, so `1e-3` is a number, `08:00:00` a string, and `no` a string.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from fdt_core.errors import UsageError, nearest_match
+
+T = TypeVar("T")
+Path_ = tuple[str | int, ...]
+
+
+class _CoreSchemaLoader(yaml.SafeLoader):
+    """PyYAML's safe loader with YAML 1.2's core schema in place of 1.1's surprises."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own interface
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+    ("int", r"^[-+]?(?:0|[1-9][0-9]*)$", "-+0123456789"),
+    ("float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", "-+0123456789."),
+    ("float", r"^(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$", "-+."),
+):
+    _CoreSchemaLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
+
+
+@dataclass(frozen=True, kw_only=True)
+class YamlFile:
+    """A file's plain data (a mapping) and the line of each key and list item in it."""
+
+    path: Path
+    data: dict[str, Any]
+    lines: dict[Path_, int]
+
+    def fail(self, where: Path_, message: str) -> NoReturn:
+        """Raise UsageError with the file, the line and the key of `where` (a path of keys and indexes)."""
+        raise self.error(where, message)
+
+    def error(self, where: Path_, message: str) -> UsageError:
+        """The UsageError that `fail` raises."""
+        known = next((where[:end] for end in range(len(where), 0, -1) if where[:end] in self.lines), ())
+        place = f"{self.path}:{self.lines[known]}" if known else str(self.path)
+        return UsageError(f"{place}: {_dotted(where)}: {message}" if where else f"{place}: {message}")
+
+    def parse(self, type_: type[T]) -> T:
+        """The data as an instance of the (pydantic or plain) dataclass `type_`, checked strictly."""
+        _reject_unknown_keys(self, self.data, type_, ())
+        try:
+            return TypeAdapter(type_).validate_json(json.dumps(self.data))
+        except ValidationError as error:
+            self.fail(*_most_specific(error, self.data))
+
+
+def load_yaml(path: Path) -> YamlFile:
+    """Read a YAML mapping.
+
+    Raises UsageError where the file is missing, is not UTF-8 or not YAML, carries an application tag (such as
+    Python's), repeats a key, is empty, or holds anything but a mapping at the top.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: is not a text file in UTF-8") from error
+    return parse_yaml(text, path)
+
+
+def parse_yaml(text: str, path: Path) -> YamlFile:
+    """Like `load_yaml`, for text that came from `path`."""
+    loader = _CoreSchemaLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            raise UsageError(f"{path}: is empty")
+        if not isinstance(node, yaml.MappingNode):
+            raise UsageError(
+                f"{path}:{node.start_mark.line + 1}: must be a mapping of keys to values, not a {'list' if isinstance(node, yaml.SequenceNode) else 'single value'}"
+            )
+        lines: dict[Path_, int] = {}
+        _index(node, (), lines, path, frozenset())
+        data = loader.construct_document(node)
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path}{_line_of(error)}: {_problem_of(error)}") from error
+    finally:
+        loader.dispose()
+    return YamlFile(path=path, data=data, lines=lines)
+
+
+def parse_scalar(text: str) -> Any:
+    """The value that `text` has as a YAML value: used for `--set key=value`."""
+    try:
+        return yaml.load(text, Loader=_CoreSchemaLoader)
+    except yaml.YAMLError as error:
+        raise UsageError(f"cannot read the value {text!r}: {_problem_of(error)}") from error
+
+
+def _index(node: yaml.Node, where: Path_, lines: dict[Path_, int], path: Path, above: frozenset[int]) -> None:
+    """Record the line of every key and item; reject repeated keys and aliases that contain themselves."""
+    if id(node) in above:
+        raise UsageError(f"{path}:{node.start_mark.line + 1}: an alias contains itself")
+    above = above | {id(node)}
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            lines[(*where, index)] = item.start_mark.line + 1
+            _index(item, (*where, index), lines, path, above)
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            place, line = (*where, str(key.value)), key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
+                raise UsageError(f"{path}:{line}: {_dotted(where) or 'the file'}: a key must be a plain word")
+            if place in lines:
+                raise UsageError(f"{path}:{line}: {_dotted(place)}: repeated key (first in line {lines[place]})")
+            lines[place] = line
+            _index(value, place, lines, path, above)
+
+
+def _reject_unknown_keys(file: YamlFile, data: object, type_: Any, where: Path_) -> None:
+    """Compare the keys of `data` with the fields of the dataclasses that `type_` is made of."""
+    for member in _members(type_):
+        origin, arguments = get_origin(member), get_args(member)
+        if dataclasses.is_dataclass(member) and isinstance(data, dict):
+            hints = get_type_hints(member, include_extras=True)
+            known = [field.name for field in dataclasses.fields(member)]
+            for key, value in data.items():
+                if key not in known:
+                    file.fail((*where, key), f"unknown key{nearest_match(key, known)} (known: {', '.join(known)})")
+                _reject_unknown_keys(file, value, hints[key], (*where, key))
+            return
+        if origin in (tuple, list, Sequence) and isinstance(data, list):
+            for index, item in enumerate(data):
+                _reject_unknown_keys(file, item, arguments[0], (*where, index))
+        elif origin in (dict, Mapping) and isinstance(data, dict):
+            for key, value in data.items():
+                _reject_unknown_keys(file, value, arguments[1], (*where, key))
+
+
+def _members(type_: Any) -> tuple[Any, ...]:
+    """The types that a Union or Annotated type allows."""
+    if get_origin(type_) is Annotated:
+        return _members(get_args(type_)[0])
+    if get_origin(type_) in (Union, types.UnionType):
+        return tuple(member for part in get_args(type_) for member in _members(part))
+    return (type_,)
+
+
+def _most_specific(error: ValidationError, data: object) -> tuple[Path_, str]:
+    """The place deepest in the file that pydantic complains of, and what is wrong there.
+
+    Of a value that fits no member of a union, pydantic reports each member: the deepest place is where the file's
+    author was at; several complaints about that place are alternatives.
+    """
+    found: dict[Path_, list[Any]] = {}
+    for detail in error.errors():
+        found.setdefault(_existing_path(data, detail["loc"]), []).append(detail)
+    where = max(found, key=len)
+    details = found[where]
+    messages = list(dict.fromkeys(_describe(detail) for detail in details))
+    if len(messages) == 1 and not messages[0].startswith("must be "):
+        return where, messages[0]
+    legal = " or ".join(message.removeprefix("must be ") for message in messages)
+    return where, f"must be {legal}, not {_shown(details[0]['input'])}{_nearest_literal(details[0])}"
+
+
+_PLAIN_WORDS = (
+    ("a valid ", "a "),
+    ("an array", "a list"),
+    ("a array", "a list"),
+    ("a integer", "an integer"),
+    ("a dictionary or an instance of ", "a mapping of the fields of "),
+    ("a dictionary", "a mapping"),
+    ("a object", "a mapping"),
+    ("a boolean", "true or false"),
+)
+
+
+def _describe(detail: Any) -> str:
+    """Pydantic's complaint in plain words."""
+    message = str(detail["msg"])
+    if detail["type"] == "missing":
+        return "this key is missing"
+    if detail["type"] in ("value_error", "assertion_error"):
+        return message.removeprefix("Value error, ")
+    if detail["type"] == "too_short":
+        return "must not be empty"
+    if detail["type"] == "string_pattern_mismatch":
+        return f"must match {detail['ctx']['pattern']}, not {_shown(detail['input'])}"
+    message = "must be " + message.removeprefix("Input should be ")
+    for theirs, ours in _PLAIN_WORDS:
+        message = message.replace(theirs, ours)
+    return message
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _nearest_literal(detail: Any) -> str:
+    if detail["type"] != "literal_error" or not isinstance(detail["input"], str):
+        return ""
+    return nearest_match(detail["input"], re.findall(r"'([^']*)'", str(detail["msg"])))
+
+
+def _existing_path(data: Any, location: Sequence[str | int]) -> Path_:
+    """The part of pydantic's `location` that leads somewhere in `data`, plus the last key where that one is missing.
+
+    The rest are names of union members, which mean nothing to the file's author.
+    """
+    found: list[str | int] = []
+    for index, part in enumerate(location):
+        in_mapping = isinstance(data, dict) and part in data
+        if in_mapping or (isinstance(data, list) and isinstance(part, int) and part < len(data)):
+            found.append(part)
+            data = data[part]
+        elif index == len(location) - 1 and isinstance(data, dict) and str(part).isidentifier():
+            found.append(part)
+    return tuple(found)
+
+
+def _dotted(where: Path_) -> str:
+    text = ""
+    for part in where:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def _line_of(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return f":{mark.line + 1}" if mark else ""
+
+
+def _problem_of(error: yaml.YAMLError) -> str:
+    problem = getattr(error, "problem", None) or str(error)
+    if "could not determine a constructor" in problem:
+        return f"{problem} (only plain YAML is read)"
+    return f"is not YAML: {problem}"
