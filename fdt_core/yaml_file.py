@@ -89,9 +89,8 @@ def parse_yaml(text: str, path: Path) -> YamlFile:
         if node is None:
             raise UsageError(f"{path}: is empty")
         if not isinstance(node, yaml.MappingNode):
-            raise UsageError(
-                f"{path}:{node.start_mark.line + 1}: must be a mapping of keys to values, not a {'list' if isinstance(node, yaml.SequenceNode) else 'single value'}"
-            )
+            kind = "list" if isinstance(node, yaml.SequenceNode) else "single value"
+            raise UsageError(f"{path}:{node.start_mark.line + 1}: must be a mapping of keys to values, not a {kind}")
         lines: dict[Path_, int] = {}
         _index(node, (), lines, path, frozenset())
         data = loader.construct_document(node)
@@ -167,7 +166,7 @@ def _most_specific(error: ValidationError, data: object) -> tuple[Path_, str]:
     """
     found: dict[Path_, list[Any]] = {}
     for detail in error.errors():
-        found.setdefault(_existing_path(data, detail["loc"]), []).append(detail)
+        found.setdefault(_place(data, detail), []).append(detail)
     where = max(found, key=len)
     details = found[where]
     messages = list(dict.fromkeys(_describe(detail) for detail in details))
@@ -217,20 +216,18 @@ def _nearest_literal(detail: Any) -> str:
     return nearest_match(detail["input"], re.findall(r"'([^']*)'", str(detail["msg"])))
 
 
-def _existing_path(data: Any, location: Sequence[str | int]) -> Path_:
-    """The part of pydantic's `location` that leads somewhere in `data`, plus the last key where that one is missing.
+def _place(data: Any, detail: Any) -> Path_:
+    """The part of pydantic's location that leads somewhere in `data`, plus the last key where that is the missing one.
 
     The rest are names of union members, which mean nothing to the file's author.
     """
     found: list[str | int] = []
-    for index, part in enumerate(location):
+    for part in detail["loc"]:
         in_mapping = isinstance(data, dict) and part in data
         if in_mapping or (isinstance(data, list) and isinstance(part, int) and part < len(data)):
             found.append(part)
             data = data[part]
-        elif index == len(location) - 1 and isinstance(data, dict) and str(part).isidentifier():
-            found.append(part)
-    return tuple(found)
+    return (*found, detail["loc"][-1]) if detail["type"] == "missing" else tuple(found)
 
 
 def _dotted(where: Path_) -> str:
