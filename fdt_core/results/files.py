@@ -1,0 +1,52 @@
+"""Where the results of a run lie, and how a file is replaced so that no reader ever sees it half written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+PART_ROWS = 100_000
+"""A part that has reached this many rows is never written again."""
+
+
+def table_directory(results: Path, table: str) -> Path:
+    """The directory that holds the parts of `table`."""
+    return results / table
+
+
+def part_path(results: Path, table: str, number: int) -> Path:
+    """The file of part `number`, counted from 0."""
+    return table_directory(results, table) / f"part-{number:06d}.parquet"
+
+
+def part_paths(results: Path, table: str) -> list[Path]:
+    """The parts of `table` that exist, oldest first."""
+    return sorted(table_directory(results, table).glob("part-*.parquet"))
+
+
+def replace_durably(temporary: Path, target: Path) -> None:
+    """Give `temporary` (already written) the name `target`, and make file and name survive a power cut."""
+    _fsync(temporary, os.O_RDONLY)
+    temporary.replace(target)
+    _fsync(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def write_text_atomically(path: Path, text: str, *, durable: bool = False) -> None:
+    """Write `text` to `path` through a temporary file beside it; readers see the old or the new content whole."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        if durable:
+            replace_durably(temporary, path)
+        else:
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _fsync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,91 @@
+"""Reading the results: whole parts only, older schemas filled with nulls, doubled rows dropped and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fdt_core.results.columns import TABLES, arrow_schema
+from fdt_core.results.files import part_paths
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ROW_KEYS = {
+    "trials": ("trial_id", "sweep", "model", "template", "dataset", "budget_rule", "attempt"),
+    "epochs": ("trial_id", "attempt", "epoch"),
+    "profiles": ("sweep", "model", "width", "template", "dataset", "device_name", "threads", "precision"),
+}
+"""What identifies a row of each table."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredTable:
+    """A table as stored: its rows, the parts that could not be read, and the number of doubled rows dropped."""
+
+    rows: pa.Table
+    damaged: tuple[Path, ...]
+    doubled: int
+
+
+def read_table(results: Path, table: str, columns: Sequence[str] | None = None) -> StoredTable:
+    """Read `table` (trials, epochs or profiles) from a run's `results` directory.
+
+    Rows come in the order they were written. Of rows with one key (see ROW_KEYS) the first is kept: a writer that
+    was overtaken by another one may have appended a row again.
+    """
+    import pyarrow as pa
+
+    schema = arrow_schema(table)
+    tables, damaged = [], []
+    for path in part_paths(results, table):
+        try:
+            tables.append(read_part(path, table))
+        except (pa.ArrowInvalid, OSError):
+            damaged.append(path)
+    rows = pa.concat_tables(tables) if tables else schema.empty_table()
+    kept = _without_doubles(rows, ROW_KEYS[table])
+    doubled = rows.num_rows - kept.num_rows
+    if columns is not None:
+        kept = kept.select(list(columns))
+    return StoredTable(rows=kept, damaged=tuple(damaged), doubled=doubled)
+
+
+def read_part(path: Path, table: str) -> pa.Table:
+    """One part, brought to today's schema: columns it lacks are null, columns no longer known are left out.
+
+    Raises pyarrow.ArrowInvalid or OSError for a damaged file.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        stored = file.read()
+    schema = arrow_schema(table)
+    if stored.schema.equals(schema):
+        return stored
+    columns = [
+        stored.column(field.name).cast(field.type)
+        if field.name in stored.column_names
+        else pa.nulls(stored.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def _without_doubles(rows: pa.Table, key: tuple[str, ...]) -> pa.Table:
+    """The first row of each key, in order."""
+    import pyarrow as pa
+
+    numbered = rows.select(list(key)).append_column("row", pa.array(range(rows.num_rows), pa.int64()))
+    first = numbered.group_by(list(key), use_threads=False).aggregate([("row", "min")])
+    if first.num_rows == rows.num_rows:
+        return rows
+    return rows.take(first.column("row_min").combine_chunks().sort())
+
+
+def table_names() -> tuple[str, ...]:
+    """The names of the stored tables."""
+    return tuple(TABLES)

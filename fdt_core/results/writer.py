@@ -1,0 +1,134 @@
+"""The one writer of a run's results.
+
+Rows are appended by rewriting the last part: a temporary file outside the read directories, fsync, rename over the
+same name. No file ever vanishes and no row moves, so a reader sees every table whole and free of doubles at any
+moment. A part that has PART_ROWS rows is left alone and the next one begun.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fdt_core.results.columns import TABLES, arrow_schema
+from fdt_core.results.files import PART_ROWS, part_path, part_paths, replace_durably, table_directory
+from fdt_core.results.reader import read_part
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_FLUSH_SHARE = 0.05
+"""Rewriting may take this share of the time at most: rows that come faster are written together."""
+
+
+@dataclass
+class _Part:
+    """The last part of a table: its rows on disk and those waiting to be written."""
+
+    number: int
+    stored: pa.Table
+    waiting: list[Mapping[str, Any]] = field(default_factory=list)
+    flushed_at: float = 0.0
+    flush_seconds: float = 0.0
+
+
+class ResultsWriter:
+    """Appends rows to trials, epochs and profiles.
+
+    Args:
+        results: the run's `results` directory; made, with an empty first part of each table, where missing.
+        check_right_to_write: called before each write; raises where another driver has taken over.
+
+    Attributes:
+        quarantined: damaged parts found at the start, moved to `results/quarantine`; their trials are run again.
+
+    Raises OSError where the disk is full or not writable: rows stay waiting and are written by the next flush.
+    """
+
+    def __init__(self, results: Path, *, check_right_to_write: Callable[[], None] = lambda: None) -> None:
+        self._results = results
+        self._check_right_to_write = check_right_to_write
+        self._temporary = results / ".tmp"
+        self._temporary.mkdir(parents=True, exist_ok=True)
+        self.quarantined: tuple[Path, ...] = tuple(path for table in TABLES for path in self._quarantine(table))
+        self._parts = {table: self._open_last(table) for table in TABLES}
+
+    def append(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Take `rows` (keys as in `columns.TABLES`; missing keys are null) to be written by the next flush.
+
+        Raises KeyError for a key that is no column.
+        """
+        known = set(arrow_schema(table).names)
+        for row in rows:
+            if unknown := row.keys() - known:
+                raise KeyError(f"no columns of {table}: {sorted(unknown)}")
+        self._parts[table].waiting.extend(rows)
+
+    def flush(self, *tables: str) -> None:
+        """Write the waiting rows of `tables` (of all where none is named) durably."""
+        for table in tables or TABLES:
+            self._flush(table)
+
+    def flush_due(self, table: str, every: float = 0.0) -> bool:
+        """Write waiting rows unless the last write is less than `every` seconds ago, or a moment ago.
+
+        Keeps the time spent on rewriting a growing part below a fixed share. Returns whether nothing waits now.
+        """
+        part = self._parts[table]
+        pause = max(every, part.flush_seconds / _FLUSH_SHARE)
+        if part.waiting and time.monotonic() - part.flushed_at >= pause:
+            self._flush(table)
+        return not part.waiting
+
+    def _flush(self, table: str) -> None:
+        """Fill the last part up to PART_ROWS, and begin new ones for what is left."""
+        import pyarrow as pa
+
+        part = self._parts[table]
+        started = time.monotonic()
+        while part.waiting:
+            if part.stored.num_rows >= PART_ROWS:
+                part.number, part.stored = part.number + 1, arrow_schema(table).empty_table()
+            batch = part.waiting[: PART_ROWS - part.stored.num_rows]
+            new = pa.Table.from_pylist([dict(row) for row in batch], schema=arrow_schema(table))
+            merged = pa.concat_tables([part.stored, new]).combine_chunks()
+            self._write(table, part.number, merged)
+            part.stored, part.waiting = merged, part.waiting[len(batch) :]
+        part.flushed_at = time.monotonic()
+        part.flush_seconds = part.flushed_at - started
+
+    def _write(self, table: str, number: int, rows: pa.Table) -> None:
+        import pyarrow.parquet as pq
+
+        self._check_right_to_write()
+        temporary = self._temporary / f"{table}-{number:06d}.parquet"
+        pq.write_table(rows, temporary, compression="zstd")
+        replace_durably(temporary, part_path(self._results, table, number))
+
+    def _open_last(self, table: str) -> _Part:
+        """The last part with room, or a new empty one (written at once, so that readers find a schema)."""
+        table_directory(self._results, table).mkdir(parents=True, exist_ok=True)
+        paths = part_paths(self._results, table)
+        if not paths:
+            self._write(table, 0, arrow_schema(table).empty_table())
+            return _Part(number=0, stored=arrow_schema(table).empty_table())
+        return _Part(number=int(paths[-1].stem.removeprefix("part-")), stored=read_part(paths[-1], table))
+
+    def _quarantine(self, table: str) -> list[Path]:
+        """Copy damaged parts to `results/quarantine` and put empty ones in their places."""
+        import pyarrow as pa
+
+        moved = []
+        for path in part_paths(self._results, table):
+            try:
+                read_part(path, table)
+            except (pa.ArrowInvalid, OSError):
+                keep = self._results / "quarantine" / f"{table}-{path.stem}-{time.time_ns()}.parquet"
+                keep.parent.mkdir(exist_ok=True)
+                keep.write_bytes(path.read_bytes())
+                self._write(table, int(path.stem.removeprefix("part-")), arrow_schema(table).empty_table())
+                moved.append(keep)
+        return moved
