@@ -1,0 +1,72 @@
+"""What all benchmarks share: interleaved timing, a readable table, and one JSON object as the last line on stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+Measured = Mapping[str, float | int | str]
+
+
+def interleaved_seconds(candidates: Mapping[str, Callable[[], object]], *, rounds: int) -> dict[str, list[float]]:
+    """Wall-clock seconds of each candidate's call in each round.
+
+    The candidates take turns within a round, so that a machine that slows down slows all of them.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in candidates}
+    for _ in range(rounds):
+        for name, call in candidates.items():
+            started = time.perf_counter()
+            call()
+            seconds[name].append(time.perf_counter() - started)
+    return seconds
+
+
+def print_report(name: str, *, ratios: Mapping[str, float], figures: Measured, packages: Iterable[str] = ()) -> None:
+    """Print the table and the JSON line of benchmark `name`.
+
+    Args:
+        name: the benchmark, as in `python -m benchmarks.NAME`.
+        ratios: how many times better ours is than the alternative named by the key; larger is better.
+        figures: everything else that was measured; the unit belongs in the key, as in `seconds_per_epoch`.
+        packages: distributions whose versions matter to the figures.
+    """
+    rows = {f"ratio to {key}": value for key, value in ratios.items()} | dict(figures)
+    width = max(len(key) for key in rows)
+    for key, value in rows.items():
+        print(f"{key:<{width}}  {value:,.4g}" if isinstance(value, float) else f"{key:<{width}}  {value}")
+    report = {
+        "benchmark": name,
+        "ratios": _rounded(ratios),
+        "figures": _rounded(figures),
+        "machine": _machine(),
+        "versions": {"python": platform.python_version()} | {package: version(package) for package in packages},
+    }
+    print(json.dumps(report), flush=True)
+
+
+def _rounded(values: Measured) -> dict[str, float | int | str]:
+    """Floats to six significant digits: more would only be noise."""
+    return {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in values.items()}
+
+
+def _machine() -> dict[str, str | int | float]:
+    return {
+        "system": platform.platform(),
+        "cpu": _cpu_model(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        "load_1_minute": round(os.getloadavg()[0], 2),
+    }
+
+
+def _cpu_model() -> str:
+    """The processor's name as Linux tells it, elsewhere the architecture."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
