@@ -9,6 +9,8 @@ import typer
 
 from fdt_core.errors import FdtError
 from fdt_core.version import VERSION
+from orchestrator.cli.report import report
+from orchestrator.cli.results import results
 
 app = typer.Typer(
     name="fdt-sweep",
@@ -31,6 +33,10 @@ def _options(
     version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
 ) -> None:
     """Options before the command."""
+
+
+app.command()(results)
+app.command()(report)
 
 
 def main() -> None:

@@ -1,0 +1,117 @@
+"""Run directories made of numbers: the paper's published means and standard deviations, or any other outcomes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fdt_core.recipe import Recipe
+from fdt_core.results.columns import arrow_schema
+from fdt_core.spec import recipe_fields
+
+STARTED = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+
+
+def seeds_with(mean: float, std: float, seeds: int = 3) -> list[float]:
+    """Numbers with exactly this mean and standard deviation (ddof 1), up to floating point."""
+    if seeds == 1:
+        return [mean]
+    spread = np.linspace(-1, 1, seeds)
+    return list(mean + spread * std / spread.std(ddof=1))
+
+
+def trial_row(**given: Any) -> dict[str, Any]:
+    """A row of the trials: the given columns over those of an uneventful trial."""
+    recipe = {**recipe_fields(Recipe()), "milestones": [60, 120, 160]}
+    row: dict[str, Any] = {
+        **recipe,
+        "sweep": "synthetic", "model": "vgg19", "width": 1.0, "template": "base", "dataset": "cifar10", "seed": 0,
+        "attempt": 1, "status": "done", "widths": [64, 128], "params": 20_035_018, "macs": 398_136_320,
+        "paper_flops": 399_170_560, "memory_mb": 87.0, "activations": 1_000_000, "budget_metric": "paper_flops",
+        "budget_rule": "nearest", "budget_target": 399_170_560.0, "budget_error": 0.0, "best_epoch": 190,
+        "train_seconds": 3600.0, "images_per_second": 2500.0, "peak_memory_mb": 900.0, "device": "cuda",
+        "device_name": "NVIDIA H100", "devices": ["NVIDIA H100"], "interruptions": 0, "hostname": "node1", "threads": 4,
+        "started_at": STARTED, "finished_at": STARTED + dt.timedelta(hours=1.1), "git_commit": "0" * 40,
+        "code_version": "0.1.0", "torch_version": "2.6.0", "ray_version": "2.60.0", "python_version": "3.11.2",
+        "dataset_digest": "digest",
+        **given,
+    }  # fmt: skip
+    names = ("model", "width", "template", "dataset", "seed", "learning_rate")
+    row.setdefault("trial_id", "-".join(str(row[name]) for name in names))
+    return row
+
+
+def done(accuracy: float, **given: Any) -> dict[str, Any]:
+    """A row that ended with this accuracy; its best epoch was half a point better."""
+    return trial_row(final_test_accuracy=accuracy, best_test_accuracy=accuracy + 0.5, **given)
+
+
+def write_run(
+    path: Path,
+    trials: Iterable[Mapping[str, Any]],
+    *,
+    epochs: Iterable[Mapping[str, Any]] = (),
+    profiles: Iterable[Mapping[str, Any]] = (),
+    planned: Sequence[Mapping[str, Any]] | None = None,
+) -> Path:
+    """Write a run directory; `planned` defaults to the cells of the trials."""
+    rows = list(trials)
+    write_rows(path, "trials", rows)
+    write_rows(path, "epochs", epochs)
+    write_rows(path, "profiles", profiles)
+    keys = ("trial_id", "model", "width", "template", "dataset", "seed", "params", "macs", "widths", "n")
+    cells = [{key: row.get(key) for key in keys} for row in (rows if planned is None else planned)]
+    (path / "plan.json").write_text(json.dumps({"sweep": path.name, "cells": cells}), encoding="utf-8")
+    return path
+
+
+def write_rows(path: Path, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows as the first part of a data set; columns not given are null."""
+    folder = path / "results" / table
+    folder.mkdir(parents=True, exist_ok=True)
+    schema = arrow_schema(table)
+    pq.write_table(pa.Table.from_pylist([dict(row) for row in rows], schema=schema), folder / "part-000000.parquet")
+
+
+DATASETS = ("cifar10", "cifar100", "cinic10", "tinyimagenet")
+
+
+def paper_run(path: Path, published: pd.DataFrame, seeds: int = 3) -> Path:
+    """A run whose seeds have exactly the means and standard deviations of the paper's tables 1 and 2.
+
+    Args:
+        path: where to write it.
+        published: the printed numbers, a row per model and template.
+        seeds: how many seeds per cell.
+    """
+    trials = [
+        trial_row(
+            model=row.model, template=row.template, dataset=dataset, seed=seed, params=row.reconstructed_params,
+            memory_mb=row.memory_mb, n=None if pd.isna(row.reconstructed_n) else int(row.reconstructed_n),
+            budget_rule="paper", final_test_accuracy=accuracy, best_test_accuracy=accuracy + 0.5,
+        )
+        for row in published.itertuples()
+        for dataset in DATASETS
+        for seed, accuracy in enumerate(
+            seeds_with(getattr(row, f"{dataset}_mean"), getattr(row, f"{dataset}_std"), seeds)
+        )
+    ]  # fmt: skip
+    profiles = [
+        {
+            "sweep": path.name, "model": row.model, "width": 1.0, "template": row.template, "dataset": dataset,
+            "device": "cuda", "device_name": "NVIDIA Titan X", "precision": "fp32", "threads": 4,
+            "latency_ms_b16_median": row.inference_ms, "latency_ms_b16_p10": row.inference_ms * 0.98,
+            "latency_ms_b16_p90": row.inference_ms * 1.05, "measured_at": STARTED,
+        }
+        for row in published.itertuples()
+        for dataset in DATASETS
+    ]  # fmt: skip
+    return write_run(path, trials, profiles=profiles)
