@@ -1,0 +1,147 @@
+"""Layers as plain data: the one description of a network, folded both to its cost and to a `torch.nn.Module`.
+
+A plan is a tuple of layers applied in order. Each layer knows the shape it reads, and from it the shape it writes, so
+that a plan can be costed without building it. No torch here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shape:
+    """Feature maps of one image: `channels` square maps of `size` x `size`."""
+
+    channels: int
+    size: int
+
+    @property
+    def elements(self) -> int:
+        """Number of values."""
+        return self.channels * self.size * self.size
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Conv:
+    """A square convolution without bias, padded so that stride 1 keeps the size (odd kernels)."""
+
+    input: Shape
+    filters: int
+    kernel: int = 3
+    stride: int = 1
+
+    @property
+    def output(self) -> Shape:
+        """`filters` maps, smaller by the stride (rounded up)."""
+        return Shape(channels=self.filters, size=(self.input.size - 1) // self.stride + 1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BatchNorm:
+    """Batch normalisation with a trained scale and shift per channel (Ioffe and Szegedy, 2015)."""
+
+    input: Shape
+
+    @property
+    def output(self) -> Shape:
+        """The input's shape."""
+        return self.input
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReLU:
+    """The rectifier."""
+
+    input: Shape
+
+    @property
+    def output(self) -> Shape:
+        """The input's shape."""
+        return self.input
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MaxPool:
+    """Maxima of non-overlapping `window` x `window` patches; what is left over at the edge is dropped."""
+
+    input: Shape
+    window: int = 2
+
+    @property
+    def output(self) -> Shape:
+        """As many maps, smaller by the window (rounded down)."""
+        return Shape(channels=self.input.channels, size=self.input.size // self.window)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GlobalAveragePool:
+    """The mean of each map."""
+
+    input: Shape
+
+    @property
+    def output(self) -> Shape:
+        """One value per map."""
+        return Shape(channels=self.input.channels, size=1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Linear:
+    """A fully connected layer with bias; it reads all values of its input, and writes `outputs` values."""
+
+    input: Shape
+    outputs: int
+
+    @property
+    def output(self) -> Shape:
+        """`outputs` maps of one value."""
+        return Shape(channels=self.outputs, size=1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Residual:
+    """The sum of a body and a shortcut (He et al., 2016). An empty shortcut is the identity.
+
+    Raises:
+        ValueError: where body and shortcut write different shapes.
+    """
+
+    input: Shape
+    body: tuple[Layer, ...]
+    shortcut: tuple[Layer, ...] = ()
+
+    def __post_init__(self) -> None:
+        added = self.shortcut[-1].output if self.shortcut else self.input
+        if self.body[-1].output != added:
+            raise ValueError(f"a residual body writes {self.body[-1].output}, but its shortcut {added}")
+
+    @property
+    def output(self) -> Shape:
+        """The shape of the sum."""
+        return self.body[-1].output
+
+
+Layer = Conv | BatchNorm | ReLU | MaxPool | GlobalAveragePool | Linear | Residual
+
+
+def conv_norm(input: Shape, filters: int, *, kernel: int = 3, stride: int = 1) -> tuple[Layer, ...]:
+    """A convolution and its batch normalisation."""
+    conv = Conv(input=input, filters=filters, kernel=kernel, stride=stride)
+    return (conv, BatchNorm(input=conv.output))
+
+
+def conv_norm_relu(input: Shape, filters: int, *, kernel: int = 3, stride: int = 1) -> tuple[Layer, ...]:
+    """A convolution, its batch normalisation and the rectifier."""
+    layers = conv_norm(input, filters, kernel=kernel, stride=stride)
+    return (*layers, ReLU(input=layers[-1].output))
+
+
+def walk(layers: tuple[Layer, ...]) -> Iterator[Layer]:
+    """Every layer in the order of execution; a Residual comes after its body and shortcut, as the sum that it is."""
+    for layer in layers:
+        if isinstance(layer, Residual):
+            yield from walk(layer.body)
+            yield from walk(layer.shortcut)
+        yield layer

@@ -1,0 +1,28 @@
+"""Scaling of filter counts, exact: no floating-point error decides a rounding."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+Number = int | float | str | Fraction
+
+
+def exact(number: Number) -> Fraction:
+    """The rational number that `number` is written as: 0.1 is one tenth, not the nearest binary fraction to it.
+
+    Raises:
+        ValueError: for text that is no number, and for infinities.
+    """
+    return number if isinstance(number, Fraction) else Fraction(str(number))
+
+
+def half_even(numerator: int, denominator: int) -> int:
+    """`numerator / denominator` (positive) rounded to the nearest integer, halves to the even one."""
+    quotient, remainder = divmod(numerator, denominator)
+    twice = 2 * remainder
+    return quotient + (twice > denominator or (twice == denominator and quotient % 2 == 1))
+
+
+def scaled(filters: int, width: float) -> int:
+    """`filters` times the multiplier `width`, rounded half to even, at least 1."""
+    return max(1, round(filters * exact(width)))
