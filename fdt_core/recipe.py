@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
+
+from fdt_core.errors import UsageError, unknown_name
+from fdt_core.yaml_file import YamlFile, load_yaml
 
 PositiveInt = Annotated[int, Field(ge=1)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
@@ -64,3 +70,44 @@ class Recipe:
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov needs a momentum above 0")
         return self
+
+
+DEFAULT_RECIPE = "paper"
+_FOLDER = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(strict=True, extra="forbid"))
+class _RecipeFile:
+    """A file in `recipes`: fields of the recipe, and those that differ for some data sets."""
+
+    recipe: dict[str, Any]
+    datasets: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+
+
+def recipe_names() -> tuple[str, ...]:
+    """Names of the recipes that ship with the project."""
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
+
+
+def recipe_for(recipe: str | Mapping[str, Any], dataset: str) -> Recipe:
+    """The recipe by which data set `dataset` is trained.
+
+    Args:
+        recipe: a shipped recipe's name; or fields, laid over the recipe that the key `base` names (default: `paper`).
+        dataset: name of the data set; a shipped recipe may treat some data sets in their own way.
+
+    Raises:
+        UsageError: for an unknown recipe, an unknown field or a wrong value; it names the key and the legal values.
+    """
+    fields = {"base": recipe} if isinstance(recipe, str) else dict(recipe)
+    base = _load(fields.pop("base", DEFAULT_RECIPE))
+    merged = {**base.recipe, **base.datasets.get(dataset, {}), **fields}
+    return YamlFile(path=Path("recipe"), data=merged, lines={}).parse(Recipe)
+
+
+def _load(name: object) -> _RecipeFile:
+    if not isinstance(name, str):
+        raise UsageError(f"recipe: base must be the name of a recipe, not {name!r}")
+    if name not in recipe_names():
+        raise unknown_name("recipe", name, recipe_names())
+    return load_yaml(_FOLDER / f"{name}.yaml").parse(_RecipeFile)

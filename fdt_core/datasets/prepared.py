@@ -1,0 +1,92 @@
+"""Open prepared data sets: one memory-mapped uint8 array per split, labels, class names, constants and a digest."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from fdt_core.datasets.catalogue import DatasetInfo, dataset_info
+from fdt_core.datasets.prepare import publish
+from fdt_core.datasets.source import Images, Labels
+from fdt_core.datasets.store import Description, open_array, read_description
+from fdt_core.errors import EnvironmentProblem
+
+_EMBEDDED = "digits"
+"""The data set that prepares itself when it is first asked for: a dependency carries it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedDataset:
+    """A data set ready to train on.
+
+    Args:
+        info: name, image shape, number of images.
+        digest: SHA-256 of images, labels and class names; the same on every machine.
+        class_names: the name of each label.
+        mean: of each channel over the training images, in units of the full scale (0 to 1).
+        std: likewise, with one degree of freedom taken off (ddof 1).
+        train_images: uint8 [N, H, W, C], memory-mapped.
+        train_labels: int64 [N].
+        test_images: uint8 [M, H, W, C], memory-mapped.
+        test_labels: int64 [M].
+    """
+
+    info: DatasetInfo
+    digest: str
+    class_names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    train_images: Images
+    train_labels: Labels
+    test_images: Images
+    test_labels: Labels
+
+
+def data_directory(option: Path | None = None) -> Path:
+    """Where prepared data live: `option` (the command line's --data-dir), else FDT_DATA_DIR, else ./data."""
+    return option or Path(os.environ.get("FDT_DATA_DIR") or "data")
+
+
+def load_prepared(name: str, data_dir: Path) -> PreparedDataset:
+    """Open the prepared data set `name`; its images stay on disk until they are used.
+
+    Raises EnvironmentProblem where it is not prepared or its files are damaged.
+    """
+    description = prepared_description(name, data_dir)
+    directory = data_dir / name
+    return PreparedDataset(
+        info=DatasetInfo(
+            name=name,
+            image=description.image,
+            train_images=description.train_images,
+            test_images=description.test_images,
+        ),
+        digest=description.digest,
+        class_names=description.class_names,
+        mean=description.mean,
+        std=description.std,
+        train_images=open_array(directory, "train_images"),
+        train_labels=open_array(directory, "train_labels"),
+        test_images=open_array(directory, "test_images"),
+        test_labels=open_array(directory, "test_labels"),
+    )
+
+
+def prepared_digest(name: str, data_dir: Path) -> str:
+    """The digest of the prepared data set `name`, without a look at its images. Raises like `load_prepared`."""
+    return prepared_description(name, data_dir).digest
+
+
+def prepared_description(name: str, data_dir: Path) -> Description:
+    """What dataset.json says of the prepared data set `name`. Raises like `load_prepared`."""
+    try:
+        return read_description(data_dir / name)
+    except FileNotFoundError as error:
+        if name == _EMBEDDED:
+            from fdt_core.datasets.digits import read_digits  # imports scikit-learn
+
+            return publish(name, read_digits(dataset_info(name).image), data_dir)
+        raise EnvironmentProblem(
+            f"data set {name!r} is not prepared in {data_dir}: run `fdt-sweep data prepare {name} --data-dir {data_dir}`"
+        ) from error

@@ -1,0 +1,155 @@
+"""The files of a prepared data set: four arrays and a description.
+
+<data directory>/<name>/dataset.json         name, image, class names, constants, digest
+                        train_images.npy     uint8 [N, H, W, C]
+                        train_labels.npy     int64 [N]
+                        test_images.npy, test_labels.npy
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from fdt_core.datasets.source import Images, Labels, Source, SplitSource
+from fdt_core.errors import EnvironmentProblem
+from fdt_core.image import ImageShape
+
+FORMAT = 1
+"""Raised when the layout of the files changes; data prepared in another format must be prepared anew."""
+
+SPLITS = ("train", "test")
+DESCRIPTION = "dataset.json"
+_CHUNK = 1000  # images
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """The contents of dataset.json.
+
+    Args:
+        format: see `FORMAT`.
+        name: of the data set.
+        image: shape of one image.
+        train_images: number of training images.
+        test_images: number of test images.
+        class_names: the name of each label.
+        mean: of each channel over the training images, in units of the full scale (0 to 1).
+        std: likewise, with one degree of freedom taken off (ddof 1).
+        digest: see `content_digest`.
+    """
+
+    format: int
+    name: str
+    image: ImageShape
+    train_images: int
+    test_images: int
+    class_names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    digest: str
+
+
+def write_files(name: str, source: Source, directory: Path) -> Description:
+    """Write the files of data set `name` into the existing, empty `directory`, flushed to the disk."""
+    for split, contents in (("train", source.train), ("test", source.test)):
+        np.save(directory / f"{split}_labels.npy", contents.labels)
+        _write_images(directory / f"{split}_images.npy", contents, source.image)
+    mean, std = channel_moments(open_array(directory, "train_images"))
+    description = Description(
+        format=FORMAT,
+        name=name,
+        image=source.image,
+        train_images=len(source.train.labels),
+        test_images=len(source.test.labels),
+        class_names=source.class_names,
+        mean=mean,
+        std=std,
+        digest=content_digest(directory, source.class_names),
+    )
+    (directory / DESCRIPTION).write_text(json.dumps(dataclasses.asdict(description), indent=1) + "\n")
+    return description
+
+
+def read_description(directory: Path) -> Description:
+    """Read dataset.json. Raises EnvironmentProblem where it is damaged, FileNotFoundError where there is none."""
+    path = directory / DESCRIPTION
+    try:
+        description = TypeAdapter(Description).validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise EnvironmentProblem(f"{path} is damaged: {error.errors()[0]['msg']}") from error
+    if description.format != FORMAT:
+        raise EnvironmentProblem(f"{path} has format {description.format}, this version reads {FORMAT}")
+    return description
+
+
+def open_array(directory: Path, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
+    """Memory-map `<name>.npy`. Raises EnvironmentProblem where it is missing or damaged.
+
+    Copy-on-write mapping: all processes of a machine share its pages, and torch accepts it as writable memory.
+    """
+    path = directory / f"{name}.npy"
+    try:
+        array: np.ndarray[tuple[int, ...], np.dtype[np.generic]] = np.load(path, mmap_mode="c", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise EnvironmentProblem(f"{path} is damaged: {error}") from error
+    return array
+
+
+def content_digest(directory: Path, class_names: tuple[str, ...]) -> str:
+    """SHA-256 over the class names and each array's type, shape and bytes: equal wherever the contents are equal."""
+    digest = hashlib.sha256(json.dumps(class_names).encode())
+    for name in (f"{split}_{part}" for split in SPLITS for part in ("images", "labels")):
+        array = open_array(directory, name)
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        for chunk in _chunks(array):
+            digest.update(np.ascontiguousarray(chunk).data)
+    return digest.hexdigest()
+
+
+def channel_moments(images: Images) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation (ddof 1) of each channel of uint8 [N, H, W, C], in units of the full scale.
+
+    Computed from a histogram in whole numbers, so that the result does not depend on the machine.
+    """
+    channels = images.shape[-1]
+    counts = np.zeros((channels, 256), dtype=np.int64)
+    for chunk in _chunks(images):
+        for channel in range(channels):
+            counts[channel] += np.bincount(chunk[..., channel].ravel(), minlength=256)
+    means, stds = zip(*(_moments(histogram.tolist()) for histogram in counts), strict=True)
+    return means, stds
+
+
+def _moments(histogram: list[int]) -> tuple[float, float]:
+    count = sum(histogram)
+    total = sum(value * times for value, times in enumerate(histogram))
+    squares = sum(value * value * times for value, times in enumerate(histogram))
+    variance = (count * squares - total * total) / (count * (count - 1))
+    return total / count / 255, variance**0.5 / 255
+
+
+def _write_images(path: Path, contents: SplitSource, image: ImageShape) -> None:
+    count = len(contents.labels)
+    shape = (count, image.size, image.size, image.channels)
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    done = 0
+    for chunk in contents.images:
+        array[done : done + len(chunk)] = chunk
+        done += len(chunk)
+    if done != count:
+        raise EnvironmentProblem(f"{count} labels but {done} images were read for {path.stem}")
+    array.flush()
+
+
+def _chunks(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Iterator[np.ndarray]:
+    for start in range(0, len(array), _CHUNK):
+        yield array[start : start + _CHUNK]

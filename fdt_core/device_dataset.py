@@ -1,0 +1,66 @@
+"""A data set where the training runs: all of it as uint8 on the device, or streamed from the host if it does not fit."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from fdt_core.datasets.prepared import PreparedDataset
+
+_DEVICE_SHARE = 0.5
+"""Part of the device's free memory that a resident data set may take unless the caller says otherwise."""
+
+
+class DeviceDataset:
+    """Images and labels of a prepared data set, ready for a device; share one between the trials of a process.
+
+    On the CPU the prepared files are used in place, so all processes of a machine share one copy.
+
+    Args:
+        data: the prepared data set.
+        device: 'cpu', 'cuda', 'cuda:1', 'mps', ...
+        memory_limit: bytes that the data may take on the device; by default half of what is free. Above it, every
+            batch is gathered on the host and copied: the same batches, only slower.
+    """
+
+    def __init__(self, data: PreparedDataset, device: str, *, memory_limit: int | None = None) -> None:
+        self.data = data
+        self.device = torch.device(device)
+        self.image_size = data.info.image.size
+        images = {"train": torch.from_numpy(data.train_images), "test": torch.from_numpy(data.test_images)}
+        labels = {"train": torch.from_numpy(data.train_labels), "test": torch.from_numpy(data.test_labels)}
+        size = sum(tensor.nbytes for tensor in (*images.values(), *labels.values()))
+        self.resident = self.device.type == "cpu" or size <= (
+            _affordable(self.device) if memory_limit is None else memory_limit
+        )
+        home = self.device if self.resident else torch.device("cpu")
+        self._images = {split: tensor.to(home) for split, tensor in images.items()}
+        self._labels = {split: tensor.to(home) for split, tensor in labels.items()}
+
+    def gather(self, split: str, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """Images uint8 [B, H, W, C] and labels int64 [B] of `split` ('train' or 'test') at `indices` [B], on the device.
+
+        `indices` must be where `index_device` says.
+        """
+        images = self._images[split].index_select(0, indices)
+        labels = self._labels[split].index_select(0, indices)
+        return (images, labels) if self.resident else (self._send(images), self._send(labels))
+
+    @property
+    def index_device(self) -> torch.device:
+        """Where the indices of `gather` must be: on the device if the data are, else on the host."""
+        return self.device if self.resident else torch.device("cpu")
+
+    def _send(self, tensor: Tensor) -> Tensor:
+        """Copy to the device without waiting for it: pinned memory is returned to its pool once the copy is over."""
+        if self.device.type == "cuda":
+            tensor = tensor.pin_memory()
+        return tensor.to(self.device, non_blocking=True)
+
+
+def _affordable(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0] * _DEVICE_SHARE)
+    if device.type == "mps":
+        return int(torch.mps.recommended_max_memory() * _DEVICE_SHARE)
+    raise ValueError(f"no memory query for device type {device.type!r}: pass memory_limit")
