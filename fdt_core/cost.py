@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
-from fdt_core.layers import BatchNorm, Conv, GlobalAveragePool, Layer, Linear, MaxPool, ReLU, walk
+from fdt_core.layers import BatchNorm, Conv, GlobalAveragePool, Layer, Linear, MaxPool, ReLU, Residual, walk
 
 MEBIBYTE = 2**20
 
@@ -30,19 +31,21 @@ class Cost:
     activations: int
 
 
-METRICS = ("paper_flops", "macs", "params", "memory_mb", "activations")
-"""The names of the costs that a budget can be set in."""
+Metric = Literal["paper_flops", "macs", "params", "memory_mb", "activations"]
+
+METRICS: tuple[Metric, ...] = get_args(Metric)
+"""The costs that a budget can be set in: the fields of `Cost`."""
 
 
 def cost_of(layers: tuple[Layer, ...]) -> Cost:
     """The cost of the network that `layers` describes."""
     params = macs = other_flops = activations = 0
     for layer in walk(layers):
-        layer_params, layer_macs, layer_flops = _layer_cost(layer)
+        layer_params, layer_macs, layer_flops, outputs = _layer_cost(layer)
         params += layer_params
         macs += layer_macs
         other_flops += layer_flops
-        activations += layer.output.elements
+        activations += outputs
     return Cost(
         params=params,
         macs=macs,
@@ -52,21 +55,26 @@ def cost_of(layers: tuple[Layer, ...]) -> Cost:
     )
 
 
-def _layer_cost(layer: Layer) -> tuple[int, int, int]:
-    """Parameters, MACs, and the paper's other operations of one layer by itself (a residual sum is free)."""
+def _layer_cost(layer: Layer) -> tuple[int, int, int, int]:
+    """Parameters, MACs, the paper's other operations, and output elements of one layer (a residual's sum alone)."""
     match layer:
-        case Conv():
-            weights = layer.input.channels * layer.filters * layer.kernel**2
-            return weights, weights * layer.output.size**2, 0
-        case BatchNorm():
-            return 2 * layer.input.channels, 0, 2 * layer.input.elements
-        case ReLU() | MaxPool() | GlobalAveragePool():
-            return 0, 0, layer.input.elements
-        case Linear():
-            weights = layer.input.elements * layer.outputs
-            return weights + layer.outputs, weights, 0
-        case _:
-            return 0, 0, 0
+        case Conv(input=shape):
+            weights = shape.channels * layer.filters * layer.kernel**2
+            output = layer.output
+            return weights, weights * output.size**2, 0, output.elements
+        case BatchNorm(input=shape):
+            elements = shape.elements
+            return 2 * shape.channels, 0, 2 * elements, elements
+        case ReLU(input=shape):
+            elements = shape.elements
+            return 0, 0, elements, elements
+        case MaxPool(input=shape) | GlobalAveragePool(input=shape):
+            return 0, 0, shape.elements, layer.output.elements
+        case Linear(input=shape, outputs=outputs):
+            weights = shape.elements * outputs
+            return weights + outputs, weights, 0, outputs
+        case Residual():
+            return 0, 0, 0, layer.output.elements
 
 
 def _memory_mb(params: int, activations: int) -> float:

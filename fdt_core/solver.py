@@ -9,28 +9,28 @@ when the answer can lie there.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass as plain_dataclass
 from fractions import Fraction
 from functools import cache
+from itertools import count
+from math import sqrt
 from typing import Literal, get_args
 
 from pydantic import ConfigDict, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from fdt_core.architectures import Architecture
-from fdt_core.cost import Cost, cost_of
+from fdt_core.cost import Cost, Metric, cost_of
 from fdt_core.errors import UsageError
 from fdt_core.image import ImageShape
 from fdt_core.published import published_n
 from fdt_core.scaling import exact
 from fdt_core.templates import Template
 
-Metric = Literal["paper_flops", "macs", "params", "memory_mb", "activations"]
 Rule = Literal["nearest", "at_most", "paper"]
 
-METRICS: tuple[Metric, ...] = get_args(Metric)
 RULES: tuple[Rule, ...] = get_args(Rule)
 
 LARGEST_N = 2**20
@@ -163,12 +163,19 @@ def _nearest(cost_at: CostAt, least: int, rising_from: int, target: Fraction) ->
     above = _first_above(cost_at, first, target)
     around = [n for n in (above - 1, above) if n >= first]
     best = min(around, key=lambda n: (abs(cost_at(n) - target), n))
-    n = bisect_left(range(first, best), cost_at(best), key=cost_at) + first
+    n = _first_as_dear(cost_at, first, best)
     if n > first:
         return n
     candidates = range(least, first + 1)
     _require_affordable(cost_at, candidates, target)
     return min(candidates, key=lambda n: (abs(cost_at(n) - target), n))
+
+
+def _first_as_dear(cost_at: CostAt, first: int, n: int) -> int:
+    """The smallest n from `first` on that costs as much as `n`: coarse metrics, such as memory_mb, have plateaus."""
+    if n == first or cost_at(n - 1) < cost_at(n):
+        return n
+    return bisect_left(range(first, n), cost_at(n), key=cost_at) + first
 
 
 def _at_most(cost_at: CostAt, least: int, rising_from: int, target: Fraction) -> int:
@@ -184,12 +191,26 @@ def _at_most(cost_at: CostAt, least: int, rising_from: int, target: Fraction) ->
 
 def _first_above(cost_at: CostAt, first: int, target: Fraction) -> int:
     """The first n from `first` on whose cost exceeds `target`."""
-    high = first
+    if cost_at(first) > target:
+        return first
+    low, high = first, 2 * first
     while cost_at(high) <= target:
-        high *= 2
+        low, high = high, 2 * high
         if high > LARGEST_N:
-            raise _Unreachable(f"is out of reach: even n = {LARGEST_N} costs {_readable(cost_at(LARGEST_N))}")
-    return bisect_right(range(first, high), target, key=cost_at) + first
+            raise _Unreachable(f"is out of reach: even n = {low:,} costs {_readable(cost_at(low))}")
+    for step in count():
+        if high - low == 1:
+            break
+        guess = (low + high) // 2 if step % 3 == 2 else _interpolated(cost_at, low, high, target)
+        low, high = (low, guess) if cost_at(guess) > target else (guess, high)
+    return high
+
+
+def _interpolated(cost_at: CostAt, low: int, high: int, target: Fraction) -> int:
+    """Where between `low` and `high` the target would be met, were the root of the cost linear in n (it nearly is)."""
+    below, wanted, above = (sqrt(cost) for cost in (cost_at(low), target, cost_at(high)))
+    guess = low + round((high - low) * (wanted - below) / (above - below))
+    return min(max(guess, low + 1), high - 1)
 
 
 def _require_affordable(cost_at: CostAt, candidates: range, target: Fraction) -> None:

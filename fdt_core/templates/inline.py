@@ -8,7 +8,8 @@ from fractions import Fraction
 
 from fdt_core.errors import UsageError, nearest_match
 from fdt_core.scaling import exact
-from fdt_core.templates import ExplicitWidths, Profile, Template
+from fdt_core.templates.kinds import ExplicitWidths, Template
+from fdt_core.templates.profile import Profile
 
 KEYS = ("name", "points", "widths")
 

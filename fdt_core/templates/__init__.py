@@ -1,0 +1,22 @@
+"""Filter distribution templates: how many filters each slot of an architecture gets.
+
+The paper (section 3, figure 2) draws its templates without formulas; those used here were reconstructed, and give every
+parameter count that it prints.
+"""
+
+from fdt_core.templates.kinds import Base, ExplicitWidths, Template, Uniform
+from fdt_core.templates.profile import Points, Profile
+from fdt_core.templates.registry import BUILT_IN_TEMPLATES, TemplateRegistry, template, template_names
+
+__all__ = [
+    "BUILT_IN_TEMPLATES",
+    "Base",
+    "ExplicitWidths",
+    "Points",
+    "Profile",
+    "Template",
+    "TemplateRegistry",
+    "Uniform",
+    "template",
+    "template_names",
+]
