@@ -1,0 +1,36 @@
+"""The token without which Ray talks to nobody: a file of its own for each sweep, readable by its owner only."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from fdt_core.errors import EnvironmentProblem
+
+
+def ensure_token(path: Path) -> Path:
+    """Make the token file (0600, 256 random bits) unless it exists; check that it is private, and return its path.
+
+    Raises EnvironmentProblem where the file belongs to somebody else or others may read it.
+    """
+    with contextlib.suppress(FileExistsError):
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+    check_private(path)
+    return path
+
+
+def check_private(path: Path) -> None:
+    """Raise EnvironmentProblem unless `path` is a plain file of this user that nobody else may read or write."""
+    try:
+        found = path.lstat()
+    except OSError as error:
+        raise EnvironmentProblem(f"the token file {path} cannot be read: {error.strerror}") from error
+    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.getuid():
+        raise EnvironmentProblem(f"the token file {path} must be a plain file of yours; remove it and launch again")
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        raise EnvironmentProblem(f"others may read the token file {path}; mend with: chmod 600 {path}")

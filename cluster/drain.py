@@ -1,0 +1,36 @@
+"""The drain flag: a file on a node's own disk that tells its trials to save and leave, and by when.
+
+The owner of the node raises it before the node's end. Every actor there finds the file's path in its environment and
+polls it between steps, which costs one look at a local file.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+DRAIN_FILE_VARIABLE = "FDT_DRAIN_FILE"
+"""Environment variable with the path of this node's drain flag."""
+
+
+def raise_drain_flag(path: Path, deadline: float) -> None:
+    """Tell all actors of the node to be gone by `deadline` (seconds since the epoch). An earlier deadline stands."""
+    standing = _read(path)
+    if standing is not None and standing <= deadline:
+        return
+    temporary = path.with_suffix(".new")
+    temporary.write_text(f"{deadline:.3f}\n")
+    temporary.replace(path)
+
+
+def drain_deadline() -> float | None:
+    """The moment (seconds since the epoch) by which this process must have saved and ended; None = no hurry."""
+    path = os.environ.get(DRAIN_FILE_VARIABLE)
+    return _read(Path(path)) if path else None
+
+
+def _read(path: Path) -> float | None:
+    try:
+        return float(path.read_text())
+    except FileNotFoundError:
+        return None

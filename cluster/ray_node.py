@@ -1,0 +1,225 @@
+"""Ray, hardened for machines that are shared: a token always, private directories, free ports, explicit resources.
+
+Ray listens on every interface whatever address it is given, hence the token; it kills other people's Ray with
+`ray stop`, hence that is never called: every process of a node dies with the process that started it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import os
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from cluster.access_token import check_private, ensure_token
+from cluster.drain import DRAIN_FILE_VARIABLE
+from cluster.processes import visible_cpus
+from cluster.profile import ClusterProfile
+from cluster.scratch import scratch_directory
+from cluster.slurm_units import parse_memory
+from fdt_core.errors import EnvironmentProblem
+
+NODE_VARIABLE = "FDT_NODE"
+"""Environment variable that tells an actor the name of its node: a worker's Slurm job id, or `local`."""
+
+_INHERITED = (
+    "RAY_ADDRESS",
+    "RAY_AUTH_TOKEN",
+    "RAY_TMPDIR",
+    "RAY_NAMESPACE",
+    "RAY_REDIS_ADDRESS",
+    "RAY_OVERRIDE_RESOURCES",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeResources:
+    """What a Ray node offers to trials. Memory and object store in bytes."""
+
+    cpus: int
+    gpus: int
+    memory: int
+    object_store: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RayHead:
+    """A running head: the address (`ip:port`) that other nodes join, and the private directory of its node."""
+
+    address: str
+    token_file: Path
+    directory: Path
+
+
+def node_resources(profile: ClusterProfile) -> NodeResources:
+    """The resources of one node of the profile; on a local machine, what is left open is taken from the machine."""
+    gpus = profile.gpus_per_node
+    if gpus is None:
+        gpus = 0 if profile.device == "cpu" else visible_gpus()
+    cpus = profile.cpus_per_node or (visible_cpus() if profile.kind == "local" else profile.cpus_per_gpu * max(gpus, 1))
+    memory = parse_memory(profile.mem) if profile.mem else psutil.virtual_memory().available
+    return NodeResources(
+        cpus=cpus,
+        gpus=gpus,
+        memory=max(memory - profile.object_store_bytes, 0),
+        object_store=profile.object_store_bytes,
+    )
+
+
+def visible_gpus() -> int:
+    """NVIDIA GPUs that this process may use: those in CUDA_VISIBLE_DEVICES (indexes, UUIDs, MIG), else all devices."""
+    listed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if listed is not None:
+        return len([device for device in listed.split(",") if device.strip() not in ("", "-1", "NoDevFiles")])
+    return len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+
+
+def ray_environment(token_file: Path, inherited: Mapping[str, str]) -> dict[str, str]:
+    """`inherited` with all that a process needs to talk to the Ray of this token, and to no other.
+
+    The token's path is in it, never the token.
+    """
+    check_private(token_file)
+    kept = {name: value for name, value in inherited.items() if name not in _INHERITED}
+    return kept | {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token_file),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_ROTATION_MAX_BYTES": "10000000",
+        "RAY_ROTATION_BACKUP_COUNT": "1",
+        # Once nobody answers at the head's address, a node ends after so many seconds (Ray's default: 60).
+        "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
+        # Draining is the business of the drain flag: `ray start` itself ends at once when it is told to.
+        "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
+    }
+
+
+@contextlib.contextmanager
+def local_ray(profile: ClusterProfile, *, node: str = "local") -> Iterator[RayHead]:
+    """A Ray of one node in this process, with the profile's resources; all of it is gone at exit.
+
+    Call it from the main thread. Should this process be killed, the kernel kills Ray's processes with it, and the next
+    start removes what they left on disk. Raises EnvironmentProblem where the scratch directory cannot be used.
+    """
+    with scratch_directory(profile.scratch) as directory:
+        token_file = ensure_token(directory / "token")
+        variables = {NODE_VARIABLE: node, DRAIN_FILE_VARIABLE: str(directory / "drain")}
+        with _ray_head(node_resources(profile), directory, token_file, variables, own_address=None) as head:
+            yield head
+
+
+@contextlib.contextmanager
+def head_ray(profile: ClusterProfile, *, token_file: Path) -> Iterator[RayHead]:
+    """Ray's head in this process, which offers no resources itself: other nodes join it with the token.
+
+    Call it from the main thread; see `local_ray`.
+    """
+    with scratch_directory(profile.scratch) as directory:
+        nothing = NodeResources(cpus=0, gpus=0, memory=0, object_store=profile.object_store_bytes)
+        own_address = own_ip_address(profile.network_interface)
+        with _ray_head(nothing, directory, token_file, {}, own_address=own_address) as head:
+            yield head
+
+
+@contextlib.contextmanager
+def _ray_head(
+    resources: NodeResources, directory: Path, token_file: Path, variables: Mapping[str, str], own_address: str | None
+) -> Iterator[RayHead]:
+    with _process_environment(ray_environment(token_file, os.environ) | dict(variables)):
+        import ray
+
+        _forget_former_token()
+        ray.init(
+            address="local",
+            num_cpus=resources.cpus,
+            num_gpus=resources.gpus,
+            object_store_memory=resources.object_store,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            _memory=resources.memory,
+            _node_ip_address=own_address,
+            _temp_dir=str(directory),
+        )
+        try:
+            yield RayHead(address=ray.get_runtime_context().gcs_address, token_file=token_file, directory=directory)
+        finally:
+            ray.shutdown()
+
+
+def _forget_former_token() -> None:
+    """Make Ray read the environment's token anew: it keeps the first one that a process ever used.
+
+    There is no public way; Ray's own tests do the same.
+    """
+    _raylet = importlib.import_module("ray._raylet")
+    _raylet.Config.initialize("")
+    _raylet.AuthenticationTokenLoader.instance().reset_cache()
+
+
+def join_command(address: str, resources: NodeResources, directory: Path, own_address: str | None) -> list[str]:
+    """The command that joins the head at `address` as a node with `resources`, and stays until it is ended.
+
+    It needs `ray_environment`, which carries the token. Every port is free for the system to choose.
+    """
+    options = {
+        "address": address,
+        "num-cpus": resources.cpus,
+        "num-gpus": resources.gpus,
+        "memory": resources.memory,
+        "object-store-memory": resources.object_store,
+        "temp-dir": directory,
+        "log-style": "record",
+        **({"node-ip-address": own_address} if own_address else {}),
+    }
+    start = "from ray.scripts.scripts import main; main()"
+    flags = [f"--{name}={value}" for name, value in options.items()]
+    return [sys.executable, "-c", start, "start", "--block", "--disable-usage-stats", *flags]
+
+
+def own_ip_address(interface: str | None) -> str:
+    """This machine's IPv4 address on `interface`, else the one that its name resolves to or its default route uses.
+
+    Raises EnvironmentProblem for an interface that is missing or has no such address.
+    """
+    if interface is not None:
+        return _address_of(interface)
+    with contextlib.suppress(OSError):
+        found = socket.gethostbyname(os.environ.get("SLURMD_NODENAME", socket.gethostname()))
+        if not found.startswith("127."):
+            return found
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # an address for documentation (RFC 5737): nothing is sent to it
+        return str(probe.getsockname()[0])
+    return "127.0.0.1"
+
+
+def _address_of(interface: str) -> str:
+    addresses = psutil.net_if_addrs()
+    for address in addresses.get(interface, []):
+        if address.family == socket.AF_INET:
+            return str(address.address)
+    raise EnvironmentProblem(
+        f"no network interface {interface!r} with an IPv4 address on {socket.gethostname()} "
+        f"(there are: {', '.join(sorted(addresses))}); set `network_interface` in the profile"
+    )
+
+
+@contextlib.contextmanager
+def _process_environment(wanted: Mapping[str, str]) -> Iterator[None]:
+    """This process's environment replaced by `wanted` for a while."""
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
