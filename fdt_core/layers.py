@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from fdt_core.errors import UsageError
+from fdt_core.image import ImageShape
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shape:
@@ -21,6 +24,9 @@ class Shape:
     def elements(self) -> int:
         """Number of values."""
         return self.channels * self.size * self.size
+
+    def __str__(self) -> str:
+        return f"{self.channels} maps of {self.size}x{self.size}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,7 +111,7 @@ class Residual:
     """The sum of a body and a shortcut (He et al., 2016). An empty shortcut is the identity.
 
     Raises:
-        ValueError: where body and shortcut write different shapes.
+        UsageError: where body and shortcut write different shapes.
     """
 
     input: Shape
@@ -115,7 +121,7 @@ class Residual:
     def __post_init__(self) -> None:
         added = self.shortcut[-1].output if self.shortcut else self.input
         if self.body[-1].output != added:
-            raise ValueError(f"a residual body writes {self.body[-1].output}, but its shortcut {added}")
+            raise UsageError(f"a residual body writes {self.body[-1].output}, but its shortcut {added}")
 
     @property
     def output(self) -> Shape:
@@ -145,3 +151,29 @@ def walk(layers: tuple[Layer, ...]) -> Iterator[Layer]:
             yield from walk(layer.body)
             yield from walk(layer.shortcut)
         yield layer
+
+
+def check_connected(layers: tuple[Layer, ...], image: ImageShape, model: str) -> None:
+    """Refuse a plan whose layers do not fit one another: users write plans too.
+
+    Raises:
+        UsageError: where a layer reads another shape than the one before it writes, the first does not read `image`,
+            nothing is left of the image, or the last layer does not write one value per class.
+    """
+    written = _written(layers, Shape(channels=image.channels, size=image.size), model)
+    if written != Shape(channels=image.classes, size=1):
+        raise UsageError(f"{model}: the last layer writes {written}, not one value for each of {image.classes} classes")
+
+
+def _written(layers: tuple[Layer, ...], shape: Shape, model: str) -> Shape:
+    """What `layers` write when they read `shape`."""
+    for layer in layers:
+        if layer.input != shape:
+            raise UsageError(f"{model}: a {type(layer).__name__} reads {layer.input}, but is given {shape}")
+        if isinstance(layer, Residual):
+            _written(layer.body, shape, model)
+            _written(layer.shortcut, shape, model)
+        shape = layer.output
+        if not shape.elements:
+            raise UsageError(f"{model}: the image is too small: a {type(layer).__name__} writes {shape}")
+    return shape
