@@ -26,7 +26,6 @@ class Draws:
     """What chance decided for the images of an epoch, or of a batch of it, in training order.
 
     Args:
-        indices: int64 [N], which training image comes at each position.
         crop_y: int64 [N], first row of the crop in the padded image; 0 without padding.
         crop_x: int64 [N], first column likewise.
         flip: bool [N], whether the image is mirrored left to right.
@@ -34,7 +33,6 @@ class Draws:
         hole_x: int64 [N], column likewise.
     """
 
-    indices: Tensor
     crop_y: Tensor
     crop_x: Tensor
     flip: Tensor
@@ -53,8 +51,13 @@ class Draws:
         return Draws(**{field.name: change(getattr(self, field.name)) for field in fields(self)})
 
 
-def draw_epoch(recipe: Recipe, *, images: int, image_size: int, seed: int, epoch: int) -> Draws:
-    """The order and the augmentation of one epoch over `images` images of `image_size` x `image_size` pixels."""
+def draw_order(*, images: int, seed: int, epoch: int) -> Tensor:
+    """The order of `images` training images in one epoch: int64 [N], which image comes at each position."""
+    return torch.randperm(images, generator=generator(seed, epoch, "order"))
+
+
+def draw_augmentation(recipe: Recipe, *, images: int, image_size: int, seed: int, epoch: int) -> Draws:
+    """The augmentation of one epoch over `images` images of `image_size` x `image_size` pixels."""
     random = generator(seed, epoch, "augmentation")
 
     def integers(bound: int) -> Tensor:
@@ -62,7 +65,6 @@ def draw_epoch(recipe: Recipe, *, images: int, image_size: int, seed: int, epoch
 
     offsets = 2 * recipe.crop_padding + 1
     return Draws(
-        indices=torch.randperm(images, generator=generator(seed, epoch, "order")),
         crop_y=integers(offsets),
         crop_x=integers(offsets),
         flip=integers(2).bool() & recipe.flip,
@@ -71,25 +73,43 @@ def draw_epoch(recipe: Recipe, *, images: int, image_size: int, seed: int, epoch
     )
 
 
+class Normalisation:
+    """(image / 255 - mean) / std per channel, for images of one size on one device.
+
+    Args:
+        mean: of each channel, in units of the full scale (0 to 1).
+        std: likewise.
+        image_size: H = W of the images.
+        device: where they are.
+    """
+
+    def __init__(
+        self, *, mean: tuple[float, ...], std: tuple[float, ...], image_size: int, device: torch.device
+    ) -> None:
+        self.channels, self.image_size, self.device = len(mean), image_size, device
+        # One constant per byte of a row of pixels, so that whole rows are processed without a stride over channels.
+        spread = torch.tensor(std, dtype=torch.float64)
+        self._scale = (1 / (255 * spread)).float().repeat(image_size).to(device)
+        self._shift = (-torch.tensor(mean, dtype=torch.float64) / spread).float().repeat(image_size).to(device)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Normalise uint8 [B, H, W, C] to float32 [B, C, H, W] with channels last in memory."""
+        rows = images.flatten(2).float()
+        return torch.addcmul(self._shift, rows, self._scale).view(images.shape).permute(0, 3, 1, 2)
+
+
 class Augmentation:
     """Turns batches of uint8 images into what the network trains on, on one device.
 
     Args:
         recipe: decides which steps there are.
-        image_size: H = W of the images.
-        mean: of each channel, in units of the full scale (0 to 1).
-        std: likewise.
-        device: where the images are.
+        normalise: for the images' size, on the device they are on.
     """
 
-    def __init__(
-        self, recipe: Recipe, *, image_size: int, mean: tuple[float, ...], std: tuple[float, ...], device: torch.device
-    ) -> None:
-        self._padding = recipe.crop_padding
-        self._flip = recipe.flip
-        self._normalise = Normalisation(mean=mean, std=std, image_size=image_size, device=device)
-        self._cutout = recipe.cutout
-        self._holes = _hole_rows(image_size, len(mean), recipe.cutout).to(device)
+    def __init__(self, recipe: Recipe, normalise: Normalisation) -> None:
+        self._padding, self._flip, self._cutout = recipe.crop_padding, recipe.flip, recipe.cutout
+        self._normalise = normalise
+        self._holes = hole_rows(normalise.image_size, normalise.channels, recipe.cutout).to(normalise.device)
 
     def __call__(self, images: Tensor, draws: Draws) -> Tensor:
         """Augment uint8 `images` [B, H, W, C] as drawn for them; float32 [B, C, H, W], channels last in memory."""
@@ -100,29 +120,11 @@ class Augmentation:
         pixels = self._normalise(images)
         if self._cutout:
             pixels = cut_out(pixels, draws.hole_y, draws.hole_x, self._cutout, self._holes)
-        return pixels.permute(0, 3, 1, 2)
-
-
-class Normalisation:
-    """(image / 255 - mean) / std per channel, for images of one size on one device."""
-
-    def __init__(
-        self, *, mean: tuple[float, ...], std: tuple[float, ...], image_size: int, device: torch.device
-    ) -> None:
-        # One constant per byte of a row of pixels: whole rows are then processed without a stride over the channels.
-        scale = 1 / (255 * torch.tensor(std, dtype=torch.float64))
-        shift = -torch.tensor(mean, dtype=torch.float64) / torch.tensor(std, dtype=torch.float64)
-        self._scale = scale.float().repeat(image_size).to(device)
-        self._shift = shift.float().repeat(image_size).to(device)
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """Normalise uint8 [B, H, W, C] to float32 [B, H, W, C]."""
-        rows = images.flatten(2).float()
-        return torch.addcmul(self._shift, rows, self._scale).view(images.shape)
+        return pixels
 
 
 def crop(images: Tensor, top: Tensor, left: Tensor, padding: int) -> Tensor:
-    """Pad each side of [B, H, W, C] by `padding` black pixels, then take the [H, W] window at (`top`, `left`) of each."""
+    """Pad [B, H, W, C] by `padding` black pixels on each side, then take the H x W window at (`top`, `left`) of each."""
     count, height, width, channels = images.shape
     padded = F.pad(images, (0, 0, padding, padding, padding, padding))
     # Every run of `width` pixels in memory is a row of this view, so one gather of rows copies all crops at once.
@@ -142,19 +144,22 @@ def flip(images: Tensor, mirrored: Tensor) -> Tensor:
     return both.index_select(0, chosen).view(images.shape)
 
 
-def cut_out(pixels: Tensor, centre_y: Tensor, centre_x: Tensor, size: int, hole_rows: Tensor) -> Tensor:
-    """Zero the `size` x `size` hole around each centre, in place, in float [B, H, W, C]; `hole_rows`: `_hole_rows`."""
-    count, height, width, _ = pixels.shape
+def cut_out(pixels: Tensor, centre_y: Tensor, centre_x: Tensor, size: int, rows: Tensor) -> Tensor:
+    """Zero the hole around each centre, in place, in float [B, C, H, W] with channels last in memory.
+
+    The hole is `size` x `size` pixels, cut off at the border; `rows` is `hole_rows` for that size.
+    """
+    count, channels, height, width = pixels.shape
     row = torch.arange(height, device=pixels.device).view(1, -1)
     top = centre_y.view(-1, 1) - size // 2
     inside = (row >= top) & (row < top + size)
     whole_row = width
     chosen = torch.where(inside, centre_x.view(-1, 1), whole_row)
-    kept = hole_rows.index_select(0, chosen.view(-1))
-    return pixels.mul_(kept.view(count, height, width, -1))
+    kept = rows.index_select(0, chosen.view(-1)).view(count, height, width, channels)
+    return pixels.mul_(kept.permute(0, 3, 1, 2))
 
 
-def _hole_rows(width: int, channels: int, size: int) -> Tensor:
+def hole_rows(width: int, channels: int, size: int) -> Tensor:
     """float32 [width + 1, width * channels]: row x is 0 where a hole centred at column x is, else 1; the last all 1."""
     column = torch.arange(width).view(1, -1)
     left = torch.arange(width).view(-1, 1) - size // 2

@@ -21,8 +21,6 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from fdt_core.errors import EnvironmentProblem
-
 Keep = Literal["none", "final", "best", "all"]
 """What stays of a finished trial: nothing, the final weights, those of its best epoch, or those of every epoch."""
 
@@ -53,7 +51,7 @@ class Start:
     epoch: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class TrialCheckpoints:
     """The checkpoint directory of one trial; one process at a time may write it."""
 

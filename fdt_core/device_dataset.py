@@ -1,4 +1,4 @@
-"""A data set where the training runs: all of it as uint8 on the device, or streamed from the host if it does not fit."""
+"""A data set where the training runs: all of it as uint8 on the device, or streamed from the host."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ class DeviceDataset:
         self.data = data
         self.device = torch.device(device)
         self.image_size = data.info.image.size
+        self.train_images = data.info.train_images
+        self.test_images = data.info.test_images
+        self.mean, self.std = data.mean, data.std
         images = {"train": torch.from_numpy(data.train_images), "test": torch.from_numpy(data.test_images)}
         labels = {"train": torch.from_numpy(data.train_labels), "test": torch.from_numpy(data.test_labels)}
         size = sum(tensor.nbytes for tensor in (*images.values(), *labels.values()))
@@ -38,9 +41,9 @@ class DeviceDataset:
         self._labels = {split: tensor.to(home) for split, tensor in labels.items()}
 
     def gather(self, split: str, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Images uint8 [B, H, W, C] and labels int64 [B] of `split` ('train' or 'test') at `indices` [B], on the device.
+        """Images uint8 [B, H, W, C] and labels int64 [B] of `split` ('train' or 'test'), on the device.
 
-        `indices` must be where `index_device` says.
+        `indices` [B] must be where `index_device` says.
         """
         images = self._images[split].index_select(0, indices)
         labels = self._labels[split].index_select(0, indices)

@@ -24,7 +24,7 @@ class Recipe:
     """How a trial is trained. Each field is a key of a sweep file's `recipe` and a column of the results.
 
     Raises pydantic's ValidationError (a ValueError) for a value of the wrong type or out of range. The defaults are
-    the paper's schedule for CIFAR (section 4, 'Implementation Details').
+    the recipe `paper` for CIFAR.
     """
 
     epochs: PositiveInt = 200
@@ -33,7 +33,7 @@ class Recipe:
     """The schedule's peak."""
     momentum: Fraction = 0.9
     nesterov: bool = False
-    weight_decay: NonNegativeFloat = 5e-4
+    weight_decay: NonNegativeFloat = 1e-5
     decay_norm_and_bias: bool = True
     """Whether weight decay also acts on BatchNorm parameters and biases."""
     schedule: Literal["constant", "multi_step", "cosine", "one_cycle"] = "multi_step"

@@ -88,5 +88,6 @@ def prepared_description(name: str, data_dir: Path) -> Description:
 
             return publish(name, read_digits(dataset_info(name).image), data_dir)
         raise EnvironmentProblem(
-            f"data set {name!r} is not prepared in {data_dir}: run `fdt-sweep data prepare {name} --data-dir {data_dir}`"
+            f"data set {name!r} is not prepared in {data_dir}: "
+            f"run `fdt-sweep data prepare {name} --data-dir {data_dir}`"
         ) from error

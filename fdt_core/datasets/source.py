@@ -18,7 +18,7 @@ Labels = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class SplitSource:
-    """One split: `labels` [N], and `images`, chunks of [n, H, W, C] in the labels' order, read as they are asked for."""
+    """One split: `labels` [N] and `images`, chunks of [n, H, W, C] in the labels' order, read when they are asked for."""
 
     labels: Labels
     images: Iterable[Images]

@@ -13,13 +13,14 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from fdt_core.datasets.source import Images, Labels, Source, SplitSource
+from fdt_core.datasets.source import Images, Source, SplitSource
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.image import ImageShape
 
@@ -91,14 +92,14 @@ def read_description(directory: Path) -> Description:
     return description
 
 
-def open_array(directory: Path, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
+def open_array(directory: Path, name: str) -> npt.NDArray[Any]:
     """Memory-map `<name>.npy`. Raises EnvironmentProblem where it is missing or damaged.
 
     Copy-on-write mapping: all processes of a machine share its pages, and torch accepts it as writable memory.
     """
     path = directory / f"{name}.npy"
     try:
-        array: np.ndarray[tuple[int, ...], np.dtype[np.generic]] = np.load(path, mmap_mode="c", allow_pickle=False)
+        array: npt.NDArray[Any] = np.load(path, mmap_mode="c", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise EnvironmentProblem(f"{path} is damaged: {error}") from error
     return array
@@ -150,6 +151,6 @@ def _write_images(path: Path, contents: SplitSource, image: ImageShape) -> None:
     array.flush()
 
 
-def _chunks(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Iterator[np.ndarray]:
+def _chunks(array: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
     for start in range(0, len(array), _CHUNK):
         yield array[start : start + _CHUNK]

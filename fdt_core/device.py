@@ -1,0 +1,77 @@
+"""What the trainer and the profiler ask of a device: its name, its memory, and time without waiting for it."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def device_name(device: torch.device) -> str:
+    """The model of the device, such as 'NVIDIA H100' or the processor's name."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return _processor_name()
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Start measuring the peak anew; on the CPU that is possible on Linux only."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    elif device.type == "cpu" and sys.platform == "linux":
+        with contextlib.suppress(OSError):  # a hardened container may forbid it; the peak is then the process's
+            Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Highest memory since the last reset, in MB (1e6 bytes): allocated on a GPU, resident on the CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    if device.type == "mps":
+        return torch.mps.driver_allocated_memory() / 1e6
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    high_water_mark = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(high_water_mark.split()[1]) * 1024 / 1e6
+
+
+class Stopwatch:
+    """Seconds between two points in the device's own work, read later: neither point waits for the device."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._start = self._mark()
+        self._end = self._start
+
+    def stop(self) -> None:
+        """The measured span ends here."""
+        self._end = self._mark()
+
+    def seconds(self) -> float:
+        """The span between construction and `stop`; the device must have reached its end."""
+        if isinstance(self._start, float) and isinstance(self._end, float):
+            return self._end - self._start
+        return float(self._start.elapsed_time(self._end)) / 1e3
+
+    def _mark(self) -> Any:
+        if self._device.type == "cpu":
+            return time.perf_counter()
+        event = torch.Event(self._device, enable_timing=True)
+        event.record()
+        return event
+
+
+def _processor_name() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,47 @@
+"""Trained networks back from a run directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from fdt_core.errors import EnvironmentProblem, UsageError
+from fdt_core.network import initial_network
+from fdt_core.spec import TrialSpec
+
+
+def load(path: str | Path, trial_id: str | None = None) -> nn.Module:
+    """The trained network of a trial, on the CPU and in evaluation mode.
+
+    Args:
+        path: a run directory (then `trial_id` is needed), or a file of weights such as
+            runs/x/checkpoints/<trial_id>/final.pt.
+        trial_id: the trial, as in the results. Of several files, which `keep: all` leaves, the last epoch's is read.
+
+    Raises:
+        UsageError: where `path` is a directory and `trial_id` is missing.
+        EnvironmentProblem: where no weights were kept, or the file is not one of weights.
+    """
+    file = _weights_file(Path(path), trial_id)
+    try:
+        contents = torch.load(file, map_location="cpu", weights_only=True)
+        spec = TrialSpec.from_json(contents["spec"])
+        network = initial_network(spec)
+        network.load_state_dict(contents["network"])
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise EnvironmentProblem(f"{file} is not a readable file of trained weights: {error}") from error
+    return network.eval()
+
+
+def _weights_file(path: Path, trial_id: str | None) -> Path:
+    if path.is_file():
+        return path
+    if trial_id is None:
+        raise UsageError(f"{path} is not a file: name the trial too, as in load({str(path)!r}, trial_id)")
+    directory = path / "checkpoints" / trial_id
+    kept = sorted(file for file in directory.glob("*.pt") if not file.name.startswith("working-"))
+    if not kept:
+        raise EnvironmentProblem(f"{directory} keeps no weights of trial {trial_id} (see the sweep's key `keep`)")
+    return kept[-1]
