@@ -18,7 +18,7 @@ class Cost:
         params: trainable parameters.
         macs: multiply-accumulates of convolutions and linear layers.
         paper_flops: the paper's FLOPs: MACs, plus 2 per BatchNorm output, 1 per ReLU output and 1 per pooling input
-            element (reconstructed: it gives both totals that the paper's section 4 prints).
+            element (reconstructed: it gives both totals printed above the paper's tables).
         memory_mb: the paper's memory column in units of 1e6 bytes: parameters in 4 bytes and activations in 8, each
             cut to whole MiB (reconstructed: it gives all twelve values of the paper's table 2). Computed, not measured.
         activations: output elements of all layers, the sums of residual blocks included.

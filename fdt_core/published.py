@@ -1,4 +1,4 @@
-"""What the paper prints (table 1 and 2, section 4), and the widths n reconstructed from it.
+"""What the paper prints (tables 1 and 2), and the widths n reconstructed from it.
 
 'Towards Efficient Convolutional Network Models with Filter Distribution Templates' (Izquierdo-Cordova and
 Mayol-Cuevas). The paper prints no n; those here give every parameter count that it prints, at the printed precision.
@@ -17,8 +17,8 @@ from fdt_core.image import ImageShape
 
 PAPER_DATASETS = ("cifar10", "cifar100", "cinic10", "tinyimagenet")
 
-PRINTED_MFLOPS = {"vgg19": 399, "resnet50": 1307}
-"""FLOPs of the base models on CIFAR-10 in millions, cut to whole numbers (section 4)."""
+PRINTED_MFLOPS = {"vgg19": "399", "resnet50": "1307"}
+"""FLOPs of the base models on CIFAR-10 in millions, as printed (captions of tables 1 and 2), cut to whole numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)

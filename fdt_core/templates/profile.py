@@ -68,7 +68,8 @@ def _profile_problem(points: Points) -> str:
     if len(points) < 2:
         return "a profile needs at least two points"
     if positions[0] != 0 or positions[-1] != 1:
-        return f"the first point must be at position 0 and the last at 1, not {positions[0]} and {positions[-1]}"
+        found = f"{float(positions[0]):g} and {float(positions[-1]):g}"
+        return f"the first point must be at position 0 and the last at 1, not {found}"
     for before, after in pairwise(positions):
         if after <= before:
             return f"positions must rise, but {float(after):g} follows {float(before):g}"

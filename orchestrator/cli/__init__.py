@@ -11,6 +11,7 @@ from fdt_core.errors import FdtError
 from fdt_core.version import VERSION
 from orchestrator.cli.report import report
 from orchestrator.cli.results import results
+from orchestrator.cli.templates import templates
 
 app = typer.Typer(
     name="fdt-sweep",
@@ -37,6 +38,7 @@ def _options(
 
 app.command()(results)
 app.command()(report)
+app.command()(templates)
 
 
 def main() -> None:
