@@ -9,6 +9,7 @@ import typer
 
 from fdt_core.errors import FdtError
 from fdt_core.version import VERSION
+from orchestrator.cli.launch import launch, plan
 from orchestrator.cli.report import report
 from orchestrator.cli.results import results
 from orchestrator.cli.templates import templates
@@ -36,6 +37,8 @@ def _options(
     """Options before the command."""
 
 
+app.command()(launch)
+app.command()(plan)
 app.command()(results)
 app.command()(report)
 app.command()(templates)

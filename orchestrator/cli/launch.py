@@ -1,0 +1,93 @@
+"""`fdt-sweep launch` and `fdt-sweep plan`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import DataDir, Json, Limit, RunsDir, Settings, SweepFile, Verbose
+
+
+def launch(
+    sweep_file: SweepFile,
+    cluster: Annotated[
+        str, typer.Option(help="Cluster profile: local, slurm, one of your own by name, or a path.")
+    ] = "local",
+    set_: Settings = None,
+    limit: Limit = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Show what would be done; write nothing.")] = False,
+    json_: Json = False,
+    fail_fast: Annotated[bool, typer.Option(help="Stop at the first trial that fails for good.")] = False,
+    max_failures: Annotated[
+        int | None, typer.Option(min=1, help="Stop when so many trials have failed for good.", show_default=False)
+    ] = None,
+    runs_dir: RunsDir = None,
+    data_dir: DataDir = None,
+    share: Annotated[bool, typer.Option(help="Let others read the results (run 0710, results 0750).")] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Run every trial of a sweep that has no result yet.
+
+    A launch, a relaunch after an interruption, and an extension by seeds, templates or data sets are the same:
+    the plan minus what the results already hold. Half-trained trials go on from their checkpoints.
+
+    Ctrl-C saves the running trials and ends (exit 75); a second one stops at once (exit 130).
+    Exit codes: 0 all wanted trials done, 1 some failed, 2 wrong sweep file or usage, 3 a problem of the machine,
+    the cluster or the data, 4 refused by a budget guard, 75 interrupted but resumable, 130 stopped at once.
+
+    Examples:
+      fdt-sweep launch sweeps/demo.yaml
+      fdt-sweep launch sweeps/demo.yaml --limit 1 --set epochs=1
+      fdt-sweep launch sweeps/paper.yaml --cluster slurm
+    """
+    if dry_run:
+        plan(sweep_file, set_, limit, json_, runs_dir, data_dir)
+        return
+    from cluster.profile import load_profile
+    from fdt_core.datasets.prepared import data_directory
+    from orchestrator.launch import LaunchSettings, freeze
+    from orchestrator.local import drive_here
+    from orchestrator.settings import split_settings
+
+    sweep_settings, profile_settings = split_settings(set_ or [])
+    profile = load_profile(cluster, profile_settings)
+    settings = LaunchSettings(
+        data_directory=str(data_directory(data_dir).absolute()),
+        limit=limit,
+        max_failures=1 if fail_fast else max_failures,
+    )
+    run, generation = freeze(sweep_file, runs_dir=runs_dir, overrides=sweep_settings, settings=settings, share=share)
+    print(f"run directory: {run.path}", file=sys.stderr)
+    try:
+        raise typer.Exit(drive_here(run, generation, profile))
+    except KeyboardInterrupt:
+        print("stopped at once; launch again to go on from the last checkpoints", file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
+def plan(
+    sweep_file: SweepFile,
+    set_: Settings = None,
+    limit: Limit = None,
+    json_: Json = False,
+    runs_dir: RunsDir = None,
+    data_dir: DataDir = None,
+    verbose: Verbose = False,
+) -> None:
+    """Show what a sweep file means: its trials, their widths and costs, what is excluded, what is already done.
+
+    Needs neither the data nor the cluster, and writes nothing.
+    """
+    import json
+
+    from orchestrator.plan import plan_sweep
+    from orchestrator.plan_text import plan_text
+    from orchestrator.run_directory import RunDirectory, runs_root
+    from orchestrator.settings import split_settings
+
+    sweep_settings, _ = split_settings(set_ or [])
+    planned = plan_sweep(sweep_file, sweep_settings).first(limit)
+    run = RunDirectory(runs_root(runs_dir) / planned.name)
+    print(json.dumps(planned.to_json(), indent=1) if json_ else plan_text(planned, run))

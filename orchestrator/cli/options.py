@@ -1,0 +1,35 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+SweepFile = Annotated[Path, typer.Argument(help="The sweep file, such as sweeps/demo.yaml.", show_default=False)]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run: its name, or the path of its directory.")]
+RunsDir = Annotated[
+    Path | None,
+    typer.Option("--runs-dir", help="Where runs lie. Else $FDT_RUNS_DIR, else ./runs.", show_default=False),
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help="Where prepared data lie. Else $FDT_DATA_DIR, else ./data.", show_default=False),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Lay a value over the sweep file, say --set epochs=1 or --set seeds=[0,1]. May be repeated; "
+        "cluster.KEY=VALUE goes to the cluster profile.",
+        show_default=False,
+    ),
+]
+Limit = Annotated[
+    int | None,
+    typer.Option("--limit", min=1, help="Only the first N cells of the plan are wanted.", show_default=False),
+]
+Json = Annotated[bool, typer.Option("--json", help="JSON for tools on stdout.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the traceback of an error.")]

@@ -1,0 +1,98 @@
+"""Drive a run's work on the Ray that this process is connected to: the same on a laptop and in a Slurm head job."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from cluster.profile import ClusterProfile
+from cluster.ray_node import NodeResources
+from fdt_core.errors import EnvironmentProblem
+from orchestrator.console import Console
+from orchestrator.driver import Driver, OrderTemplate, TrialNeeds
+from orchestrator.plan import SweepPlan
+from orchestrator.watch import Watch
+from orchestrator.work import Work
+
+
+def trial_needs(
+    plan: SweepPlan, *, device: str, node: NodeResources, profile: ClusterProfile, nodes: int = 1
+) -> TrialNeeds:
+    """What a trial asks of Ray, and how many fit on `nodes` nodes that offer `node` each.
+
+    Raises EnvironmentProblem where not even one fits.
+    """
+    asked = plan.resources
+    share = 0.0 if device == "cpu" else asked.gpus / (asked.trials_per_gpu or profile.trials_per_gpu)
+    slots = node.cpus // asked.cpus
+    if share:
+        slots = min(slots, int(node.gpus / share + 1e-9))
+    if slots < 1:
+        raise EnvironmentProblem(
+            f"a trial asks for {asked.cpus} CPUs and {share:g} GPUs, but a node offers {node.cpus} and {node.gpus}"
+        )
+    return TrialNeeds(cpus=asked.cpus, gpus=share, whole_gpus=max(share, 1.0) if share else 0.0, slots=slots * nodes)
+
+
+def drive(work: Work, *, needs: TrialNeeds, device: str, drain_flag: Path) -> int:
+    """Run the work to its end, or until a signal or the failure limit stops it; returns the exit code."""
+    with Console() as console:
+        for damaged in work.quarantined:
+            console.say(f"damaged results moved to {damaged}; the trials they held are run again")
+        watch = Watch(
+            status_file=work.run.status_file,
+            driver={"pid": os.getpid(), "host": socket.gethostname(), "generation": work.generation.number},
+            beat=work.generation.beat,
+            say=console.say,
+            show=console.show,
+        )
+        driver = _driver(work, needs, device, drain_flag, watch)
+        try:
+            with _stopping_on_signals(driver):
+                driver.run()
+        finally:
+            watch.write(work.backlog.progress(), state="ended" if driver.stop_reason is None else "stopped")
+            work.generation.release()
+    return work.exit_code(stopped=driver.stop_reason is not None)
+
+
+def _driver(work: Work, needs: TrialNeeds, device: str, drain_flag: Path, watch: Watch) -> Driver:
+    template = OrderTemplate(
+        run_directory=str(work.run.path),
+        data_directory=work.settings.data_directory,
+        device=device,
+        checkpoint_interval=work.plan.checkpoint_interval,
+        keep=work.plan.keep,
+    )
+    return Driver(
+        work.run,
+        work.backlog,
+        work.recorder,
+        template=template,
+        needs=needs,
+        drain_flag=drain_flag,
+        watch=watch,
+        max_failures=work.settings.max_failures,
+    )
+
+
+@contextmanager
+def _stopping_on_signals(driver: Driver) -> Iterator[None]:
+    """The first SIGINT or SIGTERM drains, the second stops at once (KeyboardInterrupt)."""
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if driver.stop_reason is not None:
+            raise KeyboardInterrupt
+        driver.stop(f"{signal.Signals(number).name} received (once more stops at once)")
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

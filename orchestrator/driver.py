@@ -1,0 +1,286 @@
+"""The driver: gives the backlog to Ray Tune, and has a row written whenever a trial ends.
+
+Tune schedules and restarts; everything that must survive it is in the ledger and in the trials' checkpoints, so its
+own state is disposable. A launch is a loop of Tune runs, each with the resources that its trials need.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from ray.tune.experiment import Trial
+
+from cluster.drain import raise_drain_flag
+from fdt_core.checkpoint import Keep
+from orchestrator.backlog import Backlog
+from orchestrator.failures import DEATHS_WITHOUT_PROGRESS
+from orchestrator.recorder import Recorder
+from orchestrator.run_directory import RunDirectory
+from orchestrator.trainable import SessionFactory, sweep_trainable, training_session
+from orchestrator.trial_queue import TrialQueue
+from orchestrator.trial_report import TrialReport
+from orchestrator.trial_session import TrialOrder
+from orchestrator.watch import Watch
+
+DRAIN_SECONDS = 60.0
+"""After a request to stop, epochs that end within so many seconds are finished, others abandoned."""
+
+TUNE_ENVIRONMENT = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no files per trial: the ledger records
+    "TUNE_GLOBAL_CHECKPOINT_S": "1e9",  # Tune's own state is never restored
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the driver drains on SIGINT
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the driver counts and tells of dead processes itself
+    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "1e9",  # on Slurm, waiting for workers is the normal case
+    "RAY_AIR_NEW_OUTPUT": "0",  # no tables of its own
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+}
+"""Must be in the environment before Ray starts, so that its workers inherit it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialNeeds:
+    """What one trial asks of Ray, and how many run at the same time. A retry after `oom` gets `whole_gpus`."""
+
+    cpus: float
+    gpus: float
+    whole_gpus: float
+    slots: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderTemplate:
+    """What every trial's order has in common."""
+
+    run_directory: str
+    data_directory: str
+    device: str
+    checkpoint_interval: float
+    keep: Keep
+
+
+class Driver:
+    """Runs a backlog to its end, or until it is told to stop.
+
+    Args:
+        run: the run directory.
+        backlog: what is to be done.
+        recorder: writes the rows.
+        template: what every trial's order has in common.
+        needs: resources of a trial.
+        drain_flag: file whose appearance tells this node's trials to save and leave.
+        watch: tells people and files what happens.
+        make_session: what a trial does.
+        max_failures: so many given-up trials end the sweep.
+
+    Attributes:
+        stop_reason: why the driver stopped before the backlog was empty; None where it did not.
+    """
+
+    def __init__(
+        self,
+        run: RunDirectory,
+        backlog: Backlog,
+        recorder: Recorder,
+        *,
+        template: OrderTemplate,
+        needs: TrialNeeds,
+        drain_flag: Path,
+        watch: Watch,
+        make_session: SessionFactory = training_session,
+        max_failures: int | None = None,
+    ) -> None:
+        self.stop_reason: str | None = None
+        self._run = run
+        self._backlog = backlog
+        self._recorder = recorder
+        self._template = template
+        self._needs = needs
+        self._drain_flag = drain_flag
+        self._watch = watch
+        self._max_failures = max_failures
+        self._trainable = sweep_trainable(make_session)
+        self._deaths: dict[str, tuple[str, int]] = {}
+        self._at_work: set[str] = set()
+        self._broken_by: BaseException | None = None
+
+    def stop(self, reason: str) -> None:
+        """Begin no further trial, and have the running ones save their state and leave."""
+        if self.stop_reason is None:
+            self.stop_reason = reason
+            self._watch.stopping(reason)
+            raise_drain_flag(self._drain_flag, time.time() + DRAIN_SECONDS)
+
+    def run(self) -> None:
+        """Run rounds until nothing waits or `stop` was called.
+
+        Raises whatever broke the writing of the ledger: OSError (a full disk), or Overtaken.
+        """
+        while self.stop_reason is None:
+            whole_device = not self._backlog.has_waiting(whole_device=False)
+            if whole_device and not self._backlog.has_waiting(whole_device=True):
+                break
+            self._round(whole_device)
+        if self._broken_by is not None:
+            raise self._broken_by
+        self._recorder.tick(now=True)
+
+    def _round(self, whole_device: bool) -> None:
+        """One run of Ray Tune, over all trials with one kind of resources."""
+        needs = self._needs
+        slots = max(int(needs.slots * needs.gpus / needs.whole_gpus), 1) if whole_device and needs.gpus else needs.slots
+        gpus = needs.whole_gpus if whole_device else needs.gpus
+        resources = tune.PlacementGroupFactory([{"CPU": needs.cpus, **({"GPU": gpus} if gpus else {})}])
+        queue = TrialQueue(lambda: self._next_order(whole_device))
+        with tempfile.TemporaryDirectory(prefix="tune-", dir=self._drain_flag.parent) as scratch, _quiet_tune(slots):
+            # Not tune.Tuner: it pickles callbacks and searcher, to restore a run that is never restored.
+            tune.run(
+                self._trainable,
+                name="round",
+                search_alg=queue,
+                num_samples=-1,
+                resources_per_trial=resources,
+                reuse_actors=True,
+                callbacks=[_TuneEvents(self)],
+                stop=_StopWhen(self._may_stop),
+                max_failures=-1,
+                raise_on_failed_trial=False,
+                storage_path=scratch,
+                verbose=0,
+            )
+        for trial_id in self._backlog.running():
+            self._backlog.returned(trial_id)
+        self._at_work.clear()
+
+    def _next_order(self, whole_device: bool) -> TrialOrder | None:
+        if self.stop_reason is not None:
+            return None
+        cell = self._backlog.next(whole_device=whole_device)
+        if cell is None:
+            return None
+        attempt = self._backlog.attempt(cell.trial_id)
+        return TrialOrder(trial_id=cell.trial_id, spec=cell.spec.to_json(), attempt=attempt, **asdict(self._template))
+
+    def _may_stop(self) -> bool:
+        """Whether Tune may end its run now: a stop was asked for, and no trial is still saving its state."""
+        return self._broken_by is not None or (self.stop_reason is not None and not self._at_work)
+
+    def on_start(self, trial_id: str) -> None:
+        """A process begins (or begins again) to work on a trial."""
+        self._at_work.add(trial_id)
+        self._watch.started(self._backlog.cells_of(trial_id)[0])
+
+    def on_report(self, report: TrialReport) -> None:
+        """A step has ended: record it."""
+        cells = self._backlog.cells_of(report.trial_id)
+        self._recorder.record(cells, report)
+        self._watch.reported(cells[0], report)
+        if report.outcome is None:
+            return
+        self._at_work.discard(report.trial_id)
+        if report.outcome != "drained":
+            state = self._backlog.ended(report.trial_id)
+            self._deaths.pop(report.trial_id, None)
+            self._watch.ended(cells[0], report, state, self._backlog.progress())
+            self._stop_at_too_many_failures()
+
+    def on_death(self, trial: Trial) -> None:
+        """A trial's process has died; Tune will start it again. The third death without progress gives it up."""
+        trial_id = trial.config["trial_id"]
+        was_at_work = trial_id in self._at_work
+        self._at_work.discard(trial_id)
+        if not was_at_work:
+            return  # it had reported that it leaves
+        progress = _newest_checkpoint(self._run.checkpoints / trial_id)
+        before, count = self._deaths.get(trial_id, ("", 0))
+        count = count + 1 if progress == before else 1
+        self._deaths[trial_id] = (progress, count)
+        self._watch.died(self._backlog.cells_of(trial_id)[0], count)
+        if count >= DEATHS_WITHOUT_PROGRESS:
+            trial.config["given_up"] = True
+
+    def on_tick(self) -> None:
+        """Called by Tune several times a second."""
+        self._recorder.tick()
+        self._watch.tick(self._backlog.progress())
+
+    def on_broken(self, error: BaseException) -> None:
+        """The ledger cannot be written: end the run without losing what the checkpoints hold."""
+        if self._broken_by is None:
+            self._broken_by = error
+            self.stop(str(error))
+
+    def _stop_at_too_many_failures(self) -> None:
+        failed = self._backlog.progress().failed
+        if self._max_failures is not None and failed >= self._max_failures:
+            self.stop(f"{failed} failed trials (the limit is {self._max_failures})")
+
+
+class _TuneEvents(tune.Callback):
+    """Passes Tune's events to the driver. Nothing may raise here: Tune would end the run with its own error."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+
+    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        self._guarded(self._driver.on_start, trial.config["trial_id"])
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
+    ) -> None:
+        self._guarded(self._driver.on_report, result.pop("report"))
+
+    def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        self._guarded(self._driver.on_death, trial)
+
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        self._guarded(self._driver.on_tick)
+
+    def _guarded(self, handle: Any, *arguments: Any) -> None:
+        try:
+            handle(*arguments)
+        except Exception as error:  # told to the driver, which raises it when Tune has ended
+            self._driver.on_broken(error)
+
+
+class _StopWhen(tune.Stopper):
+    """Ends Tune's run, never a single trial."""
+
+    def __init__(self, may_stop: Any) -> None:
+        self._may_stop = may_stop
+
+    def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return bool(self._may_stop())
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune writes its stopper with its state, which is never read
+
+
+@contextmanager
+def _quiet_tune(slots: int) -> Iterator[None]:
+    """Tune's settings for one round: as many trials in its own queue as there are slots, and no chatter."""
+    # More pending trials than slots would lose their order: Tune pops them from a set.
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
+    logger = logging.getLogger("ray.tune")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _newest_checkpoint(directory: Path) -> str:
+    """The name of the trial's newest working checkpoint, empty where there is none."""
+    return max((path.name for path in directory.glob("working-*.pt")), default="")

@@ -1,0 +1,164 @@
+"""One driver per run directory, by generations.
+
+Each driver makes a file with the next number; the file system lets exactly one succeed. A driver writes results only
+while no higher number exists, so one that was paused and overtaken writes nothing more.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from fdt_core.errors import EnvironmentProblem
+from fdt_core.results.files import write_text_atomically
+
+STALE_AFTER = 90.0
+"""Seconds of the observer's own clock without a heartbeat, after which an unreachable driver counts as gone."""
+
+
+class Overtaken(EnvironmentProblem):
+    """Another driver has taken over this run directory: nothing more may be written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation:
+    """The right to write results, held until a higher generation appears."""
+
+    directory: Path
+    number: int
+
+    def check(self) -> None:
+        """Raise Overtaken where a higher generation exists."""
+        highest = max(_numbers(self.directory), default=0)
+        if highest > self.number:
+            owner = _describe(_read(self.directory, highest))
+            raise Overtaken(f"another driver has taken over this run ({owner}): this one writes nothing more")
+
+    def beat(self, counter: int) -> None:
+        """Show observers on other hosts that this driver lives."""
+        write_text_atomically(self.directory / "heartbeat.json", json.dumps([self.number, counter]))
+
+    def release(self) -> None:
+        """Say that this driver has ended, so that the next one need not find out."""
+        path = _path(self.directory, self.number)
+        owner = _read(self.directory, self.number) | {"ended_at": datetime.now(UTC).isoformat()}
+        write_text_atomically(path, json.dumps(owner))
+
+
+def claim(directory: Path, *, job_is_live: Callable[[str], bool | None] = lambda _job: None) -> Generation:
+    """Become the driver of the run whose generations lie in `directory`.
+
+    `job_is_live` tells of a Slurm job whether it is still queued or running (None: cannot be known). Raises
+    EnvironmentProblem where another driver lives, naming it.
+    """
+    while True:
+        number = max(_numbers(directory), default=0)
+        if number and (owner := live_owner(directory, job_is_live=job_is_live)):
+            raise EnvironmentProblem(f"another driver is at work on this run: {_describe(owner)}")
+        if _create(directory, number + 1):
+            return Generation(directory=directory, number=number + 1)
+
+
+def live_owner(
+    directory: Path, *, job_is_live: Callable[[str], bool | None] = lambda _job: None, patience: float = STALE_AFTER
+) -> dict[str, Any] | None:
+    """The newest driver if it still lives, else None.
+
+    On the same host and boot the process itself is looked for; a Slurm job is asked for by `job_is_live`; where
+    neither can be known, the heartbeat must move within `patience` seconds.
+    """
+    number = max(_numbers(directory), default=0)
+    owner = _read(directory, number) if number else {}
+    if not owner or "ended_at" in owner:
+        return None
+    if owner.get("boot_id") == _boot_id():
+        return owner if _process_lives(owner) else None
+    job = owner.get("slurm_job_id")
+    if job and job == os.environ.get("SLURM_JOB_ID"):
+        return None  # this very job, requeued
+    live = job_is_live(job) if job else None
+    if live is None:
+        live = _heartbeat_moves(directory, patience)
+    return owner if live else None
+
+
+def _heartbeat_moves(directory: Path, patience: float) -> bool:
+    def heartbeat() -> str:
+        try:
+            return (directory / "heartbeat.json").read_text(encoding="utf-8")
+        except OSError:
+            return ""
+
+    first, deadline = heartbeat(), time.monotonic() + patience
+    while time.monotonic() < deadline:
+        time.sleep(min(1.0, patience / 10))
+        if heartbeat() != first:
+            return True
+    return False
+
+
+def _create(directory: Path, number: int) -> bool:
+    """Make the file of generation `number`, whole at once; False where another driver was first."""
+    process = psutil.Process()
+    owner = {
+        "pid": process.pid,
+        "process_started": process.create_time(),
+        "boot_id": _boot_id(),
+        "host": socket.gethostname(),
+        "slurm_job_id": os.environ.get("SLURM_JOB_ID"),
+        "started_at": datetime.now(UTC).isoformat(),
+    }
+    temporary = directory / f".claim.{socket.gethostname()}.{process.pid}"
+    temporary.write_text(json.dumps(owner), encoding="utf-8")
+    try:
+        os.link(temporary, _path(directory, number))
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink()
+    return True
+
+
+def _numbers(directory: Path) -> list[int]:
+    return [int(path.stem) for path in directory.glob("[0-9]*.json")]
+
+
+def _path(directory: Path, number: int) -> Path:
+    return directory / f"{number:06d}.json"
+
+
+def _read(directory: Path, number: int) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(_path(directory, number).read_text(encoding="utf-8"))
+    return data
+
+
+def _boot_id() -> str:
+    """Identifies this boot of this host, and within it the processes that can see each other's ids."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return f"{socket.gethostname()} {psutil.boot_time():.0f}"
+
+
+def _process_lives(owner: Mapping[str, Any]) -> bool:
+    try:
+        process = psutil.Process(owner["pid"])
+        same = abs(process.create_time() - owner["process_started"]) < 1.0
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _describe(owner: Mapping[str, Any]) -> str:
+    job = f", Slurm job {owner['slurm_job_id']}" if owner.get("slurm_job_id") else ""
+    return f"process {owner['pid']} on {owner['host']}{job}, since {owner['started_at']}"

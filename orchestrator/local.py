@@ -1,0 +1,41 @@
+"""Drive a sweep on this machine, on a Ray of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from cluster.profile import ClusterProfile
+from cluster.ray_node import local_ray, node_resources
+from fdt_core.errors import EnvironmentProblem
+from orchestrator.generation import Generation
+from orchestrator.run_directory import RunDirectory
+from orchestrator.work import open_work
+
+
+def drive_here(run: RunDirectory, generation: Generation, profile: ClusterProfile) -> int:
+    """Run what is left of the frozen plan; returns the exit code. Starts no Ray where nothing is left.
+
+    Raises EnvironmentProblem where the machine lacks what the profile or a trial asks for, KeyboardInterrupt where it
+    was told to stop at once.
+    """
+    offered = node_resources(profile)
+    if profile.device == "cuda" and not offered.gpus:
+        raise EnvironmentProblem("the profile asks for CUDA, but this machine shows no GPU")
+    device = "cpu" if profile.device == "cpu" or not offered.gpus else "cuda"
+    work = open_work(run, generation, device=device)
+    progress = work.backlog.progress()
+    if not progress.left:
+        print(
+            f"nothing to do: {progress.done + progress.diverged} of {progress.total} trials are done", file=sys.stderr
+        )
+        generation.release()
+        return work.exit_code(stopped=False)
+
+    from orchestrator.drive import drive, trial_needs
+    from orchestrator.driver import TUNE_ENVIRONMENT
+
+    needs = trial_needs(work.plan, device=device, node=offered, profile=profile)
+    os.environ.update(TUNE_ENVIRONMENT)
+    with local_ray(profile) as head:
+        return drive(work, needs=needs, device=device, drain_flag=head.directory / "drain")

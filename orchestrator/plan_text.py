@@ -1,0 +1,55 @@
+"""The plan as people read it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from orchestrator.ledger import Ledger
+from orchestrator.plan import Cell, SweepPlan
+from orchestrator.run_directory import RunDirectory
+
+
+def plan_text(plan: SweepPlan, run: RunDirectory) -> str:
+    """Trials per axis, what is excluded, what is done, and each (model, template, image shape) with its cost."""
+    return "\n".join([*_summary(plan, run), "", *_cost_table(plan)])
+
+
+def _summary(plan: SweepPlan, run: RunDirectory) -> Iterator[str]:
+    ledger = Ledger.read(run.results)
+    done = sum(ledger.record(cell.key).finished for cell in plan.cells)
+    failed = sum(ledger.record(cell.key).given_up() for cell in plan.cells)
+    distinct = len({cell.trial_id for cell in plan.cells})
+    yield f"sweep {plan.name}: {len(plan.cells)} trials" + (
+        f" ({distinct} distinct)" if distinct < len(plan.cells) else ""
+    )
+    for axis, values in _axes(plan).items():
+        yield f"  {axis:9} " + ", ".join(f"{value} ({count})" for value, count in values.items())
+    for exclusion in plan.excluded:
+        rule = ", ".join(f"{axis}: {value}" for axis, value in exclusion.rule.items())
+        yield f"  excluded  {exclusion.cells} trials by {{{rule}}}"
+    yield f"  done      {done}, failed {failed}, to run {len(plan.cells) - done - failed}  ({run.path})"
+
+
+def _axes(plan: SweepPlan) -> dict[str, Counter[str]]:
+    return {
+        "model": Counter(cell.spec.model for cell in plan.cells),
+        "template": Counter(cell.template for cell in plan.cells),
+        "dataset": Counter(cell.spec.dataset for cell in plan.cells),
+        "seed": Counter(str(cell.spec.seed) for cell in plan.cells),
+    }
+
+
+def _cost_table(plan: SweepPlan) -> Iterator[str]:
+    """One line for each distinct network: its matched width and what it costs."""
+    header = f"{'model':12} {'template':12} {'dataset':14} {'n':>5} {'params':>12} {'macs':>15} {'budget error':>12}"
+    yield header
+    networks: dict[tuple[str, str, str], Cell] = {}
+    for cell in plan.cells:
+        networks.setdefault((cell.spec.model, cell.template, cell.spec.dataset), cell)
+    for (model, template, dataset), cell in networks.items():
+        n = "-" if cell.n is None else str(cell.n)
+        yield (
+            f"{model:12} {template:12} {dataset:14} {n:>5} {cell.cost.params:>12,} {cell.cost.macs:>15,} "
+            f"{cell.budget_error:>+11.2%}"
+        )

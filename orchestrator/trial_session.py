@@ -1,0 +1,172 @@
+"""One trial being trained in this process: from its configuration to reports, epoch by epoch.
+
+Used by the Ray trainable and by `fdt-sweep run`, so that both train in the same way.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cluster.drain import drain_deadline
+from fdt_core.spec import TrialSpec
+from orchestrator.failures import classify
+from orchestrator.trial_report import Place, TrialReport
+
+if TYPE_CHECKING:
+    from fdt_core.checkpoint import Keep
+    from fdt_core.device_dataset import DeviceDataset
+    from fdt_core.history import EpochRecord
+    from fdt_core.train import Training
+
+_SAVING_SECONDS = 10.0
+"""Time kept in hand before a drain's deadline for saving the state."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialOrder:
+    """All that a process needs to train one trial; plain values, so that they travel as a Ray Tune config."""
+
+    trial_id: str
+    spec: str
+    attempt: int
+    run_directory: str
+    data_directory: str
+    device: str
+    checkpoint_interval: float
+    keep: Keep
+    given_up: bool = False
+    """The process died too often with this trial: it is only to report the crash."""
+
+
+class TrialSession:
+    """Trains the trial of `order`, step by step.
+
+    Args:
+        order: the trial.
+        datasets: data sets already on the device, by name; kept by the caller across trials and added to here.
+        node_id: Ray's id of this node, for the reports.
+    """
+
+    def __init__(self, order: TrialOrder, datasets: dict[str, DeviceDataset], node_id: str | None = None) -> None:
+        self._order = order
+        self._datasets = datasets
+        self._spec = TrialSpec.from_json(order.spec)
+        self._trial_id = order.trial_id
+        self._place = Place.here(node_id)
+        self._training: Training | None = None
+        self._epochs: Iterator[EpochRecord] = iter(())
+        self._epoch_begun = False
+        self._log = _open_log(Path(order.run_directory) / "logs" / f"{self._trial_id}.log")
+
+    def advance(self) -> TrialReport:
+        """Train one epoch (the first call also loads data and checkpoint) and report; never raises Exception."""
+        from fdt_core.train import Drained
+
+        try:
+            if self._order.given_up:
+                return self._report(outcome="crash", error="the process died again and again without progress")
+            if drain_deadline() is not None and self._training is None:
+                return self._report(outcome="drained")
+            return self._next_epoch()
+        except Drained:
+            self._log.info("drained: saved and leaving")
+            return self._report(outcome="drained")
+        except Exception as error:  # whatever user code, data or the device raise is this trial's outcome
+            self._log.exception("failed")
+            return self._report(outcome=classify(error), error=_short_traceback(error))
+
+    def close(self) -> None:
+        """Close the log."""
+        for handler in list(self._log.handlers):
+            handler.close()
+            self._log.removeHandler(handler)
+
+    def _next_epoch(self) -> TrialReport:
+        if self._training is None:
+            self._training = self._start()
+            if self._training.history:
+                return self._report(epochs=self._training.history)
+        self._epoch_begun = False
+        record = next(self._epochs, None)
+        if record is not None:
+            self._log.info(_epoch_line(record, self._spec.recipe.epochs))
+            return self._report(epochs=(record,))
+        result = self._training.result()
+        self._log.info("ended: %s", result.status)
+        return self._report(epochs=result.history, outcome=result.status, result=result)
+
+    def _start(self) -> Training:
+        from fdt_core.process import prepare_process
+
+        order, spec = self._order, self._spec
+        prepare_process(threads=spec.threads)  # before torch is imported
+
+        from fdt_core.checkpoint import TrialCheckpoints
+        from fdt_core.train import Training
+
+        directory = Path(order.run_directory) / "checkpoints" / self._trial_id
+        checkpoints = TrialCheckpoints(directory=directory, keep=order.keep)
+        training = Training(
+            spec,
+            self._device_dataset(),
+            device=order.device,
+            checkpoints=checkpoints,
+            checkpoint_interval=order.checkpoint_interval,
+            should_stop=self._must_leave,
+        )
+        self._epochs = training.epochs()
+        self._log.info("attempt %d on %s, after %d epochs", order.attempt, self._place, len(training.history))
+        return training
+
+    def _device_dataset(self) -> DeviceDataset:
+        from fdt_core.datasets.prepared import load_prepared
+        from fdt_core.device_dataset import DeviceDataset
+
+        name = self._spec.dataset
+        if name not in self._datasets:
+            prepared = load_prepared(name, Path(self._order.data_directory))
+            self._datasets[name] = DeviceDataset(prepared, device=self._order.device)
+        return self._datasets[name]
+
+    def _must_leave(self, seconds_to_epoch_end: float) -> bool:
+        """Asked before every batch: whether this node drains and the epoch cannot be finished and saved in time.
+
+        A draining node begins no epoch: before its first batch nothing of it is lost.
+        """
+        deadline = drain_deadline()
+        if deadline is None:
+            self._epoch_begun = True
+            return False
+        return not self._epoch_begun or time.time() + seconds_to_epoch_end + _SAVING_SECONDS > deadline
+
+    def _report(self, **fields: Any) -> TrialReport:
+        return TrialReport(trial_id=self._trial_id, attempt=self._order.attempt, place=self._place, **fields)
+
+
+def _epoch_line(record: EpochRecord, epochs: int) -> str:
+    test = "" if record.test_accuracy is None else f"  test accuracy {record.test_accuracy:.2f} %"
+    return (
+        f"epoch {record.epoch}/{epochs}  train loss {record.train_loss:.4f}{test}"
+        f"  {record.seconds:.1f} s  {record.images_per_second:.0f} images/s"
+    )
+
+
+def _short_traceback(error: Exception) -> str:
+    """The message and the innermost calls: what fits a row; the log has the whole."""
+    return "".join(traceback.format_exception(error, limit=-3)).strip()
+
+
+def _open_log(path: Path) -> logging.Logger:
+    log = logging.getLogger(f"fdt.trial.{path.stem}")
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%dT%H:%M:%S%z"))
+    log.addHandler(handler)
+    return log

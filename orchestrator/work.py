@@ -1,0 +1,87 @@
+"""The second half of a launch: what a frozen plan leaves to do, ready to be driven by the run's one driver."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fdt_core.datasets.prepared import prepared_digest
+from fdt_core.provenance import versions
+from fdt_core.results.writer import ResultsWriter
+from orchestrator.backlog import Backlog, Progress
+from orchestrator.generation import Generation
+from orchestrator.launch import LaunchSettings
+from orchestrator.ledger import CellKey, Ledger
+from orchestrator.plan import Cell, SweepPlan
+from orchestrator.recorder import Recorder
+from orchestrator.run_directory import RunDirectory
+from orchestrator.trial_report import RowContext
+
+EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_STOPPED = 0, 1, 75, 130
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """A frozen plan, what is left of it, and the recorder that writes its rows."""
+
+    run: RunDirectory
+    generation: Generation
+    plan: SweepPlan
+    settings: LaunchSettings
+    backlog: Backlog
+    recorder: Recorder
+    quarantined: tuple[Path, ...]
+    """Damaged parts of the results that were moved aside; their trials are part of the backlog again."""
+
+    def exit_code(self, *, stopped: bool) -> int:
+        """The launch's exit code for where it ended."""
+        progress: Progress = self.backlog.progress()
+        if stopped and progress.left:
+            return EXIT_INTERRUPTED
+        return EXIT_FAILED if progress.failed or progress.held_back else EXIT_DONE
+
+
+def open_work(run: RunDirectory, generation: Generation, *, device: str) -> Work:
+    """Open the results for writing and find what is left to do of the frozen plan, on `device` (cpu or cuda).
+
+    Raises EnvironmentProblem where the prepared data is not what finished trials were trained on.
+    """
+    data, plan = run.plan_data(), run.plan()
+    frozen = data["provenance"]
+    settings = LaunchSettings(**{**frozen["settings"], "retry": tuple(frozen["settings"]["retry"])})
+    digests = {name: prepared_digest(name, Path(settings.data_directory)) for name in plan.datasets()}
+    writer = ResultsWriter(run.results, check_right_to_write=generation.check)
+    ledger = Ledger.read(run.results)
+    ledger.check_data(plan.cells, digests)
+    context = RowContext(
+        provenance={key: frozen[key] for key in ("git_commit", *versions())}, dataset_digests=digests, device=device
+    )
+    recorder = Recorder(run, writer, ledger, context, keep=plan.keep)
+    recorder.complete_twins(_by_trial(plan))
+    return Work(
+        run=run,
+        generation=generation,
+        plan=plan,
+        settings=settings,
+        backlog=Backlog(plan.cells, ledger, _forgiven(plan, ledger, settings.retry)),
+        recorder=recorder,
+        quarantined=writer.quarantined,
+    )
+
+
+def _by_trial(plan: SweepPlan) -> list[list[Cell]]:
+    trials: dict[str, list[Cell]] = {}
+    for cell in plan.cells:
+        trials.setdefault(cell.trial_id, []).append(cell)
+    return list(trials.values())
+
+
+def _forgiven(plan: SweepPlan, ledger: Ledger, retry: Sequence[str]) -> dict[CellKey, int]:
+    """For cells given up because of one of the kinds to `retry` (or 'all'): all their failures so far."""
+    forgiven = {}
+    for cell in plan.cells:
+        record = ledger.record(cell.key)
+        if record.given_up() and ("all" in retry or set(retry) & set(record.failures)):
+            forgiven[cell.key] = len(record.failures)
+    return forgiven
