@@ -126,7 +126,9 @@ def _print_table(rows: Sequence[Row]) -> None:
                 row["template"],
                 "" if row["n"] is None else str(row["n"]),
                 _shortened(row["widths"]),
-                *(f"{row[cost]:,}" for cost in ("params", "macs", "paper_flops", "memory_mb", "activations")),
+                *(f"{row[cost]:,}" for cost in ("params", "macs", "paper_flops")),
+                f"{row['memory_mb']:,.3f}",
+                f"{row['activations']:,}",
                 f"{row['budget_error']:+.3%}",
             )
             for row in rows
