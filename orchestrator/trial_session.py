@@ -95,7 +95,7 @@ class TrialSession:
         self._epoch_begun = False
         record = next(self._epochs, None)
         if record is not None:
-            self._log.info(_epoch_line(record, self._spec.recipe.epochs))
+            self._log.info(epoch_line(record, self._spec.recipe.epochs))
             return self._report(epochs=(record,))
         result = self._training.result()
         self._log.info("ended: %s", result.status)
@@ -149,7 +149,8 @@ class TrialSession:
         return TrialReport(trial_id=self._trial_id, attempt=self._order.attempt, place=self._place, **fields)
 
 
-def _epoch_line(record: EpochRecord, epochs: int) -> str:
+def epoch_line(record: EpochRecord, epochs: int) -> str:
+    """One epoch as people read it in logs."""
     test = "" if record.test_accuracy is None else f"  test accuracy {record.test_accuracy:.2f} %"
     return (
         f"epoch {record.epoch}/{epochs}  train loss {record.train_loss:.4f}{test}"

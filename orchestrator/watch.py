@@ -14,6 +14,7 @@ from typing import Any
 from fdt_core.results.files import write_text_atomically
 from orchestrator.backlog import Progress
 from orchestrator.plan import Cell
+from orchestrator.status_text import failure_signature
 from orchestrator.trial_report import TrialReport
 
 STATUS_SECONDS = 1.0
@@ -95,7 +96,7 @@ class Watch:
         seconds = time.time() - trial.since if trial else 0.0
         self.say(f"{_position(progress)} {label(cell)}  {_ending(report, state)}  {seconds:.1f} s")
         if report.error:
-            signature = f"{report.outcome}: {report.error.strip().splitlines()[-1]}"
+            signature = failure_signature(str(report.outcome), report.error)
             self.failures[signature] += 1
             self.say(f"  {signature}  (log: {self.status_file.parent / 'logs' / (cell.trial_id + '.log')})")
 

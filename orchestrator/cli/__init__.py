@@ -12,6 +12,8 @@ from fdt_core.version import VERSION
 from orchestrator.cli.launch import launch, plan
 from orchestrator.cli.report import report
 from orchestrator.cli.results import results
+from orchestrator.cli.run import run
+from orchestrator.cli.status import status
 from orchestrator.cli.templates import templates
 
 app = typer.Typer(
@@ -39,6 +41,8 @@ def _options(
 
 app.command()(launch)
 app.command()(plan)
+app.command()(status)
+app.command()(run)
 app.command()(results)
 app.command()(report)
 app.command()(templates)

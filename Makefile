@@ -1,0 +1,60 @@
+# Two commands set up everything on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+# One numeric thread in a test process: trials set their own, and two cores are not to be oversubscribed.
+export OMP_NUM_THREADS ?= 1
+
+# What the tests of Slurm, of pages in a browser and of real data need beside Python.
+SYSTEM_PACKAGES := chromium chromium-driver dataset-fashion-mnist iproute2 \
+                   mariadb-server munge slurm-wlm slurmdbd
+
+.PHONY: help demo check test test-all bench clean
+help:
+	@echo 'make demo      a real small sweep, then its table and its report'
+	@echo 'make check     format, lint, types, import rules, fast tests (under 2 minutes)'
+	@echo 'make test      all tests but the slow ones (under 25 minutes on 2 cores)'
+	@echo 'make test-all  all tests (under 60 minutes)'
+	@echo 'make bench     all benchmarks, one after the other'
+	@echo 'make clean     remove the virtual environment and caches'
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: $(INSTALLED)
+	$(BIN)/fdt-sweep launch sweeps/demo.yaml
+	$(BIN)/fdt-sweep results demo
+	$(BIN)/fdt-sweep report demo
+
+check: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q -m 'not slow and not engine and not slurm and not browser and not trainer and not oracle and not gpu'
+
+test: $(INSTALLED) system
+	$(BIN)/python -m pytest -m 'not slow'
+
+test-all: $(INSTALLED) system
+	$(BIN)/python -m pytest
+
+# As root on Debian the packages are installed; elsewhere the tests that need them say so and are skipped.
+.PHONY: system
+system:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! dpkg -s $(SYSTEM_PACKAGES) >/dev/null 2>&1; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	    $(SYSTEM_PACKAGES) >/dev/null; \
+	fi
+
+bench: $(INSTALLED)
+	@for name in $(basename $(notdir $(filter-out benchmarks/__init__.py benchmarks/report.py,$(wildcard benchmarks/*.py)))); do \
+	  echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; \
+	done
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

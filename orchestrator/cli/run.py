@@ -1,0 +1,47 @@
+"""`fdt-sweep run`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import DataDir, Settings, SweepFile, Verbose
+
+
+def run(
+    sweep_file: SweepFile,
+    trial: Annotated[
+        str, typer.Argument(metavar="[TRIAL_ID]", help="The trial, by the first letters of its id; else the first.")
+    ] = "",
+    set_: Settings = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, ...")] = "cpu",
+    pdb: Annotated[bool, typer.Option("--pdb", help="Open the debugger where an exception is raised.")] = False,
+    data_dir: DataDir = None,
+    verbose: Verbose = False,
+) -> None:
+    """Train one trial of a sweep in this process: no Ray, nothing recorded, made for debugging.
+
+    Prints a line for each epoch on stderr, and at the end the trial's result as one JSON object on stdout.
+
+    Example: fdt-sweep run sweeps/debug.yaml --set epochs=1 --pdb
+    """
+    import json
+
+    from fdt_core.datasets.prepared import data_directory
+    from orchestrator.plan import plan_sweep
+    from orchestrator.run_alone import choose_trial, run_alone
+    from orchestrator.settings import split_settings
+
+    cell = choose_trial(plan_sweep(sweep_file, split_settings(set_ or [])[0]), trial)
+    try:
+        row = run_alone(cell, data_directory(data_dir), device, say=lambda line: print(line, file=sys.stderr))
+    except Exception:
+        if not pdb:
+            raise
+        import pdb as debugger
+
+        debugger.post_mortem()
+        raise typer.Exit(1) from None
+    print(json.dumps(row, default=str, indent=1))

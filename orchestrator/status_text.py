@@ -1,0 +1,97 @@
+"""The state of a run, told from files alone: what is done, what runs, what failed, and whether the driver lives."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from fdt_core.results.reader import read_table
+from orchestrator.failures import FINISHED
+from orchestrator.ledger import Ledger
+from orchestrator.run_directory import RunDirectory
+
+SILENT_SECONDS = 30.0
+"""A driver writes its status about once a second; after so long without, people are told."""
+
+
+def run_status(run: RunDirectory) -> dict[str, Any]:
+    """The state of `run` as plain data; `status --json` prints it.
+
+    Keys: run, sweep, state (new | running | stopping | stopped | ended), silent_seconds (since the driver last wrote,
+    None when it is not at work), progress (counts of cells), cells (counts by model, template and data set), running,
+    failures (count by signature), driver.
+    """
+    plan, ledger, status = run.plan(), Ledger.read(run.results), run.status()
+    cells: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
+    for cell in plan.cells:
+        record = ledger.record(cell.key)
+        state = str(record.status) if record.finished else "failed" if record.given_up() else "left"
+        cells[cell.spec.model, cell.template, cell.spec.dataset][state] += 1
+    totals: Counter[str] = sum(cells.values(), Counter())
+    at_work = status.get("state") in ("running", "stopping")
+    return {
+        "run": str(run.path),
+        "sweep": plan.name,
+        "state": status.get("state", "new"),
+        "silent_seconds": _age(status) if at_work else None,
+        "progress": {name: totals[name] for name in (*FINISHED, "failed", "left")} | {"total": len(plan.cells)},
+        "cells": [
+            {"model": model, "template": template, "dataset": dataset, **counts}
+            for (model, template, dataset), counts in cells.items()
+        ],
+        "running": status.get("running", []) if at_work else [],
+        "failures": _failures(run),
+        "driver": status.get("driver"),
+    }
+
+
+def status_text(status: Mapping[str, Any]) -> str:
+    """The status as people read it."""
+    return "\n".join(_lines(status))
+
+
+def _lines(status: Mapping[str, Any]) -> Iterator[str]:
+    progress = status["progress"]
+    yield f"{status['sweep']}: {status['state']}  ({status['run']})"
+    yield (
+        f"  {progress['done']} done, {progress['diverged']} diverged, {progress['failed']} failed, "
+        f"{progress['left']} left of {progress['total']}"
+    )
+    if (silent := status["silent_seconds"]) is not None and silent > SILENT_SECONDS:
+        driver = status["driver"]
+        yield f"  the driver (process {driver['pid']} on {driver['host']}) has been silent for {silent:.0f} s;"
+        yield "  if it is gone, launch again: it goes on from the results and checkpoints"
+    for trial in status["running"]:
+        yield "  " + _running_line(trial)
+    for signature, count in status["failures"].items():
+        yield f"  {count} x {signature}"
+
+
+def _running_line(trial: Mapping[str, Any]) -> str:
+    name = f"{trial['model']} {trial['template']} {trial['dataset']} seed {trial['seed']}"
+    parts = [trial["trial_id"], name, f"epoch {trial['epoch']}/{trial['epochs']}"]
+    if trial["test_accuracy"] is not None:
+        parts.append(f"{trial['test_accuracy']:.2f} %")
+    if trial["images_per_second"] is not None:
+        parts.append(f"{trial['images_per_second']:.0f} images/s")
+    if trial["eta_seconds"] is not None:
+        parts.append(f"about {trial['eta_seconds']:.0f} s left")
+    return "  ".join([*parts, trial["host"]])
+
+
+def _failures(run: RunDirectory) -> dict[str, int]:
+    """Failed attempts counted by kind and last line of the error."""
+    rows = read_table(run.results, "trials", ("status", "failure_kind", "error")).rows.to_pylist()
+    failed = [row for row in rows if row["status"] == "failed"]
+    return dict(Counter(failure_signature(row["failure_kind"], row["error"]) for row in failed))
+
+
+def failure_signature(kind: str, error: str | None) -> str:
+    """What failures with one cause have in common: the kind and the error's last line."""
+    return f"{kind}: {(error or '').strip().splitlines()[-1]}" if (error or "").strip() else kind
+
+
+def _age(status: Mapping[str, Any]) -> float:
+    return (datetime.now(UTC) - datetime.fromisoformat(status["written_at"])).total_seconds()
