@@ -124,7 +124,7 @@ class Augmentation:
 
 
 def crop(images: Tensor, top: Tensor, left: Tensor, padding: int) -> Tensor:
-    """Pad [B, H, W, C] by `padding` black pixels on each side, then take the H x W window at (`top`, `left`) of each."""
+    """Pad [B, H, W, C] by `padding` black pixels on each side, then cut each to H x W from (`top`, `left`) on."""
     count, height, width, channels = images.shape
     padded = F.pad(images, (0, 0, padding, padding, padding, padding))
     # Every run of `width` pixels in memory is a row of this view, so one gather of rows copies all crops at once.

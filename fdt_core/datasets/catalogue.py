@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from fdt_core.errors import unknown_name
 from fdt_core.image import ImageShape
@@ -28,14 +30,34 @@ _KNOWN = (
 )
 
 
+def data_directory(option: Path | None = None) -> Path:
+    """Where prepared data live: `option` (the command line's --data-dir), else FDT_DATA_DIR, else ./data."""
+    return option or Path(os.environ.get("FDT_DATA_DIR") or "data")
+
+
 def dataset_names() -> tuple[str, ...]:
     """Names of the data sets that ship with the project."""
     return tuple(info.name for info in _KNOWN)
 
 
-def dataset_info(name: str) -> DatasetInfo:
-    """The facts of data set `name`; UsageError with the known names where there is none."""
+def dataset_info(name: str, data_dir: Path | None = None) -> DatasetInfo:
+    """The facts of data set `name`: one that ships with the project, or a user's own in `data_dir`.
+
+    Args:
+        name: of the data set.
+        data_dir: where datasets.yaml is looked for; by default as `data_directory` says.
+
+    Raises:
+        UsageError: where there is none of that name; it lists the known ones.
+        EnvironmentProblem: where a user's own is neither prepared nor its folder to be seen.
+    """
     for info in _KNOWN:
         if info.name == name:
             return info
-    raise unknown_name("dataset", name, dataset_names())
+    from fdt_core.datasets.own import own_datasets, own_info  # readers of images, for users' own data sets only
+
+    directory = data_directory(data_dir)
+    own = own_datasets(directory)
+    if name not in own:
+        raise unknown_name("dataset", name, (*dataset_names(), *own))
+    return own_info(name, own[name], directory)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 
-from fdt_core.datasets.source import Images, Labels, Source, SplitSource
+from fdt_core.datasets.source import Images, Labels, Placed, Source
 from fdt_core.image import ImageShape
 
 _ENLARGED = 4
+_LEVELS = 17
 _TEST_EVERY = 5
 
 
@@ -18,14 +17,18 @@ def read_digits(image: ImageShape) -> Source:
     from sklearn.datasets import load_digits  # half a second of imports, for this data set only
 
     digits = load_digits()
-    levels = np.array([round(Fraction(255 * level, 16)) for level in range(17)], dtype=np.uint8)
+    levels = np.array([255 * level // (_LEVELS - 1) for level in range(_LEVELS)], dtype=np.uint8)
     grey = levels[digits.images.astype(np.int64)].repeat(_ENLARGED, axis=1).repeat(_ENLARGED, axis=2)
     images: Images = np.repeat(grey[..., np.newaxis], image.channels, axis=3)
     labels: Labels = digits.target.astype(np.int64)
     test = np.arange(len(labels)) % _TEST_EVERY == 0
     return Source(
         image=image,
-        class_names=tuple(str(digit) for digit in range(10)),
-        train=SplitSource(labels=labels[~test], images=[images[~test]]),
-        test=SplitSource(labels=labels[test], images=[images[test]]),
+        class_names=tuple(str(digit) for digit in range(image.classes)),
+        train_labels=labels[~test],
+        test_labels=labels[test],
+        images=(
+            Placed(split="train", position=0, images=images[~test]),
+            Placed(split="test", position=0, images=images[test]),
+        ),
     )

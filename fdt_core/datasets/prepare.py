@@ -7,49 +7,149 @@ import fcntl
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from fdt_core.datasets.source import Source
+from fdt_core.datasets.catalogue import DatasetInfo, dataset_info, dataset_names
+from fdt_core.datasets.digits import read_digits
+from fdt_core.datasets.own import own_datasets, read_own_dataset
+from fdt_core.datasets.published import PUBLICATIONS, Publication
+from fdt_core.datasets.source import SPLITS, Source
 from fdt_core.datasets.store import DESCRIPTION, Description, read_description, write_files
-from fdt_core.errors import EnvironmentProblem
+from fdt_core.errors import EnvironmentProblem, UsageError
+
+EMBEDDED = "digits"
+"""The data set that a dependency carries."""
 
 
-def publish(name: str, source: Source, data_dir: Path) -> Description:
-    """Write `source` as the prepared data set `name` under `data_dir`, atomically.
+def prepare_dataset(
+    name: str,
+    data_dir: Path,
+    *,
+    origin: Path | None = None,
+    download: bool = False,
+    unchecked: bool = False,
+    replace: bool = False,
+) -> Description:
+    """Make the data set `name` ready to train on, under `data_dir`; nothing is done where it already is.
+
+    Args:
+        name: a data set that ships with the project, or one of datasets.yaml.
+        data_dir: where prepared data live.
+        origin: the published archive, a folder unpacked from it, or a folder with the published files; by default
+            they are looked for in `data_dir`/raw, in `data_dir`, and where distributions put them.
+        download: fetch the published files to `data_dir`/raw if they are not found.
+        unchecked: take what is there although checksum or number of images is not as published.
+        replace: prepare anew what is already prepared.
+
+    Raises:
+        UsageError: for an unknown name.
+        EnvironmentProblem: where files are missing, damaged or not as published, or the disk is full.
+    """
+
+    def source() -> Source:
+        if name == EMBEDDED:
+            return read_digits(dataset_info(name).image)
+        if name not in dataset_names():
+            return read_own_dataset(own_datasets(data_dir)[name], data_dir)
+        return _published_source(name, data_dir, origin, download, unchecked)
+
+    if name not in dataset_names():
+        dataset_info(name, data_dir)  # raises for a name that is not in datasets.yaml either
+    if origin is not None and name not in PUBLICATIONS:
+        raise UsageError(f"data set {name!r} is not read from an archive")
+    return publish(name, source, data_dir, replace=replace)
+
+
+def publish(name: str, source: Callable[[], Source], data_dir: Path, *, replace: bool = False) -> Description:
+    """Write a source as the prepared data set `name` under `data_dir`; it appears all at once.
 
     A process that prepares the same data set at the same time waits, and then finds it done. Nothing half-written
     stays: not after an error, and what a killed process left is removed by the next.
     """
-    data_dir.mkdir(parents=True, exist_ok=True)
+    _create(data_dir)
     with _only_one(data_dir / f".{name}.lock"):
-        if (data_dir / name / DESCRIPTION).exists():
+        if (data_dir / name / DESCRIPTION).exists() and not replace:
             return read_description(data_dir / name)
         for leftover in data_dir.glob(f".{name}.partial-*"):
             shutil.rmtree(leftover, ignore_errors=True)
-        _require_space(source, data_dir)
-        partial = data_dir / f".{name}.partial-{uuid.uuid4().hex}"
+        return _write(name, source(), data_dir)
+
+
+def _write(name: str, source: Source, data_dir: Path) -> Description:
+    _require_space(source, data_dir)
+    partial = data_dir / f".{name}.partial-{uuid.uuid4().hex}"
+    try:
         partial.mkdir()
-        try:
-            description = write_files(name, source, partial)
-            _flush(partial)
-            partial.rename(data_dir / name)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+        description = write_files(name, source, partial)
+        _flush(partial)
+        if (data_dir / name).exists():
+            (data_dir / name).rename(data_dir / f".{name}.partial-old")
+        partial.rename(data_dir / name)
+    except OSError as error:
+        raise EnvironmentProblem(f"{error.filename or data_dir} cannot be written: {error.strerror}") from error
+    finally:
+        for leftover in data_dir.glob(f".{name}.partial-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
     return description
+
+
+def _published_source(name: str, data_dir: Path, origin: Path | None, download: bool, unchecked: bool) -> Source:
+    publication, info = PUBLICATIONS[name], dataset_info(name)
+    path = origin or publication.find(data_dir)
+    if path is None and download:
+        path = publication.download(data_dir / "raw")
+    if path is None:
+        raise EnvironmentProblem(_how_to_get(name, publication, data_dir))
+    if not unchecked:
+        publication.check(path)
+    source = publication.source(path, info.image)
+    if not unchecked:
+        _require_published_counts(path, source, info)
+    return source
+
+
+def _how_to_get(name: str, publication: Publication, data_dir: Path) -> str:
+    files = " and ".join(publication.md5)
+    hint = f", or {publication.hint}" if publication.hint else ""
+    return (
+        f"the files of {name} are not on this machine: put {files} (from {publication.address}) "
+        f"into {data_dir / 'raw'}, name them with --from, or let --download fetch them{hint}"
+    )
+
+
+def _require_published_counts(path: Path, source: Source, info: DatasetInfo) -> None:
+    expected = {"train": info.train_images, "test": info.test_images}
+    for split in SPLITS:
+        if len(source.labels(split)) != expected[split]:
+            raise EnvironmentProblem(
+                f"{path} has {len(source.labels(split)):,} {split} images, published are {expected[split]:,} "
+                "(--unchecked takes them as they are)"
+            )
+
+
+def _create(data_dir: Path) -> None:
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EnvironmentProblem(f"{data_dir} cannot be made: {error.strerror}") from error
 
 
 @contextlib.contextmanager
 def _only_one(path: Path) -> Iterator[None]:
     """Hold the lock file `path`, waiting for whoever holds it."""
-    with path.open("w") as file:
+    try:
+        file = path.open("w")
+    except OSError as error:
+        raise EnvironmentProblem(f"{path.parent} cannot be written: {error.strerror}") from error
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def _require_space(source: Source, data_dir: Path) -> None:
-    pixels = source.image.size**2 * source.image.channels
-    needed = (len(source.train.labels) + len(source.test.labels)) * (pixels + 8)
+    image_bytes = source.image.size**2 * source.image.channels
+    needed = sum(source.labels(split).nbytes + len(source.labels(split)) * image_bytes for split in SPLITS)
     free = shutil.disk_usage(data_dir).free
     if free < needed:
         raise EnvironmentProblem(f"{data_dir} has {free / 1e6:,.0f} MB free, {needed / 1e6:,.0f} MB are needed")

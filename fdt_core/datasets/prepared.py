@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from fdt_core.datasets.catalogue import DatasetInfo, dataset_info
-from fdt_core.datasets.prepare import publish
+from fdt_core.datasets.catalogue import DatasetInfo, data_directory, dataset_info
+from fdt_core.datasets.prepare import EMBEDDED, prepare_dataset
 from fdt_core.datasets.source import Images, Labels
 from fdt_core.datasets.store import Description, open_array, read_description
 from fdt_core.errors import EnvironmentProblem
 
-_EMBEDDED = "digits"
-"""The data set that prepares itself when it is first asked for: a dependency carries it."""
+__all__ = ["PreparedDataset", "data_directory", "load_prepared", "prepared_description", "prepared_digest"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +41,6 @@ class PreparedDataset:
     test_labels: Labels
 
 
-def data_directory(option: Path | None = None) -> Path:
-    """Where prepared data live: `option` (the command line's --data-dir), else FDT_DATA_DIR, else ./data."""
-    return option or Path(os.environ.get("FDT_DATA_DIR") or "data")
-
-
 def load_prepared(name: str, data_dir: Path) -> PreparedDataset:
     """Open the prepared data set `name`; its images stay on disk until they are used.
 
@@ -56,12 +49,7 @@ def load_prepared(name: str, data_dir: Path) -> PreparedDataset:
     description = prepared_description(name, data_dir)
     directory = data_dir / name
     return PreparedDataset(
-        info=DatasetInfo(
-            name=name,
-            image=description.image,
-            train_images=description.train_images,
-            test_images=description.test_images,
-        ),
+        info=description.info,
         digest=description.digest,
         class_names=description.class_names,
         mean=description.mean,
@@ -82,11 +70,10 @@ def prepared_description(name: str, data_dir: Path) -> Description:
     """What dataset.json says of the prepared data set `name`. Raises like `load_prepared`."""
     try:
         return read_description(data_dir / name)
-    except FileNotFoundError as error:
-        if name == _EMBEDDED:
-            from fdt_core.datasets.digits import read_digits  # imports scikit-learn
-
-            return publish(name, read_digits(dataset_info(name).image), data_dir)
+    except OSError as error:
+        if name == EMBEDDED:
+            return prepare_dataset(name, data_dir)
+        dataset_info(name, data_dir)  # an unknown name is told as such
         raise EnvironmentProblem(
             f"data set {name!r} is not prepared in {data_dir}: "
             f"run `fdt-sweep data prepare {name} --data-dir {data_dir}`"

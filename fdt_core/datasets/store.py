@@ -8,9 +8,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,14 +22,14 @@ import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from fdt_core.datasets.source import Images, Source, SplitSource
+from fdt_core.datasets.catalogue import DatasetInfo
+from fdt_core.datasets.source import SPLITS, Images, Source, Split
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.image import ImageShape
 
 FORMAT = 1
 """Raised when the layout of the files changes; data prepared in another format must be prepared anew."""
 
-SPLITS = ("train", "test")
 DESCRIPTION = "dataset.json"
 _CHUNK = 1000  # images
 
@@ -58,19 +60,26 @@ class Description:
     std: tuple[float, ...]
     digest: str
 
+    @property
+    def info(self) -> DatasetInfo:
+        """The part of it that planning needs."""
+        return DatasetInfo(
+            name=self.name, image=self.image, train_images=self.train_images, test_images=self.test_images
+        )
+
 
 def write_files(name: str, source: Source, directory: Path) -> Description:
     """Write the files of data set `name` into the existing, empty `directory`, flushed to the disk."""
-    for split, contents in (("train", source.train), ("test", source.test)):
-        np.save(directory / f"{split}_labels.npy", contents.labels)
-        _write_images(directory / f"{split}_images.npy", contents, source.image)
+    for split in SPLITS:
+        np.save(directory / f"{split}_labels.npy", source.labels(split))
+    _write_images(source, directory)
     mean, std = channel_moments(open_array(directory, "train_images"))
     description = Description(
         format=FORMAT,
         name=name,
         image=source.image,
-        train_images=len(source.train.labels),
-        test_images=len(source.test.labels),
+        train_images=len(source.train_labels),
+        test_images=len(source.test_labels),
         class_names=source.class_names,
         mean=mean,
         std=std,
@@ -138,17 +147,47 @@ def _moments(histogram: list[int]) -> tuple[float, float]:
     return total / count / 255, variance**0.5 / 255
 
 
-def _write_images(path: Path, contents: SplitSource, image: ImageShape) -> None:
-    count = len(contents.labels)
-    shape = (count, image.size, image.size, image.channels)
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
-    done = 0
-    for chunk in contents.images:
-        array[done : done + len(chunk)] = chunk
-        done += len(chunk)
-    if done != count:
-        raise EnvironmentProblem(f"{count} labels but {done} images were read for {path.stem}")
-    array.flush()
+def _write_images(source: Source, directory: Path) -> None:
+    """Write each image where it belongs; by plain writes, because a full disk kills a process that writes to a map."""
+    with contextlib.ExitStack() as stack:
+        files = {split: stack.enter_context(_ImageFile.create(source, split, directory)) for split in SPLITS}
+        for placed in source.images:
+            files[placed.split].write(placed.position, placed.images)
+        for file in files.values():
+            file.require_complete()
+
+
+class _ImageFile(contextlib.AbstractContextManager["_ImageFile"]):
+    """An .npy file of images that are written in any order."""
+
+    def __init__(self, path: Path, shape: tuple[int, ...]) -> None:
+        self._path, self._shape = path, shape
+        self._image_bytes = math.prod(shape[1:])
+        self._missing = np.ones(shape[0], dtype=np.bool_)
+        self._file = path.open("wb")
+        header = {"descr": np.dtype(np.uint8).str, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(self._file, header)
+        self._start = self._file.tell()
+
+    @classmethod
+    def create(cls, source: Source, split: Split, directory: Path) -> _ImageFile:
+        image = source.image
+        shape = (len(source.labels(split)), image.size, image.size, image.channels)
+        return cls(directory / f"{split}_images.npy", shape)
+
+    def __exit__(self, *exception: object) -> None:
+        self._file.close()
+
+    def write(self, position: int, images: Images) -> None:
+        if images.shape[1:] != self._shape[1:] or position + len(images) > self._shape[0]:
+            raise EnvironmentProblem(f"{self._path.stem}: images {images.shape} at {position} of {self._shape}")
+        self._file.seek(self._start + position * self._image_bytes)
+        self._file.write(np.ascontiguousarray(images).data)
+        self._missing[position : position + len(images)] = False
+
+    def require_complete(self) -> None:
+        if self._missing.any():
+            raise EnvironmentProblem(f"{self._path.stem}: {self._missing.sum()} of {self._shape[0]} images are missing")
 
 
 def _chunks(array: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
