@@ -87,7 +87,7 @@ def test_a_bad_file_is_refused_with_its_place_and_the_legal_values(
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="nowhere.yaml: cannot be read: No such file"):
+    with pytest.raises(UsageError, match=r"nowhere\.yaml: cannot be read: No such file"):
         plan_sweep(tmp_path / "nowhere.yaml")
 
 

@@ -1,0 +1,116 @@
+"""Real sweeps for the tests: started as a user starts them, watched through files, and killed when a test says so."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.isolation import isolated
+
+SWEEP = """\
+name: small
+models: [vgg11]
+width: 0.0625
+templates: [base, c]
+datasets: [digits]
+seeds: 2
+recipe: {base: quick, epochs: 4, batch_size: 64, flip: false}
+checkpoint_interval: 0
+"""
+
+FDT_SWEEP = [sys.executable, "-c", "from orchestrator.cli import main; main()"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a test's sweeps read and write."""
+
+    directory: Path
+    data: Path
+
+    def sweep_file(self, text: str = SWEEP) -> Path:
+        """The sweep file, written."""
+        path = self.directory / "small.yaml"
+        path.write_text(text)
+        return path
+
+    @property
+    def run(self) -> Path:
+        """The run directory of the sweep."""
+        return self.directory / "runs" / "small"
+
+    def command(self, *arguments: str) -> list[str]:
+        """`fdt-sweep launch` of the sweep file with these further arguments, out of others' reach."""
+        options = ["--runs-dir", str(self.directory / "runs"), "--data-dir", str(self.data)]
+        return isolated([*FDT_SWEEP, "launch", str(self.directory / "small.yaml"), *options, *arguments])
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a launch in a session of its own."""
+        return subprocess.Popen(
+            self.command(*arguments),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+
+    def launch(self, *arguments: str, expect: int = 0) -> str:
+        """Run a launch to its end; returns what it printed."""
+        process = self.start(*arguments)
+        output, _ = process.communicate(timeout=300)
+        assert process.returncode == expect, output
+        return output
+
+    def status(self) -> dict[str, Any]:
+        """`status.json`, empty before there is one."""
+        try:
+            data: dict[str, Any] = json.loads((self.run / "status.json").read_text())
+        except FileNotFoundError:
+            return {}
+        return data
+
+
+def wait_until(happened: Callable[[], object], seconds: float = 120.0) -> None:
+    """Wait until something is true."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "nothing happened in time"
+        time.sleep(0.05)
+
+
+def driver_process(launched: subprocess.Popen[str]) -> psutil.Process:
+    """The process of the driver itself: what was launched, or its child where it was isolated."""
+    return psutil.Process(launched.pid)
+
+
+def actors(launched: subprocess.Popen[str]) -> list[psutil.Process]:
+    """The processes that train for a launch."""
+    found = []
+    for process in driver_process(launched).children(recursive=True):
+        try:
+            if any("SweepTrial" in part for part in process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def kill(process: psutil.Process) -> None:
+    """SIGKILL."""
+    process.send_signal(signal.SIGKILL)
+
+
+def descendants(launched: subprocess.Popen[str]) -> list[psutil.Process]:
+    """All processes that a launch has started so far."""
+    return driver_process(launched).children(recursive=True)

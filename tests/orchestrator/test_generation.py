@@ -1,0 +1,106 @@
+"""One driver per run directory."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fdt_core.errors import EnvironmentProblem
+from orchestrator.generation import Generation, Overtaken, claim, live_owner
+
+
+def claim_and_tell(directory: Path, results: multiprocessing.Queue[int]) -> None:
+    """In a process of its own: claim and stay alive for a while."""
+    try:
+        results.put(claim(directory).number)
+        time.sleep(2)
+    except EnvironmentProblem:
+        results.put(0)
+
+
+def forge(directory: Path, number: int, **changes: object) -> None:
+    """Write the generation of a driver elsewhere."""
+    owner = {
+        "pid": 1,
+        "process_started": 0.0,
+        "boot_id": "another machine",
+        "host": "elsewhere",
+        "slurm_job_id": None,
+        "started_at": "2026-01-01T00:00:00+00:00",
+    }
+    (directory / f"{number:06d}.json").write_text(json.dumps(owner | changes))
+
+
+def test_of_drivers_that_claim_at_once_one_succeeds(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    results: multiprocessing.Queue[int] = context.Queue()
+    processes = [context.Process(target=claim_and_tell, args=(tmp_path, results)) for _ in range(8)]
+    for process in processes:
+        process.start()
+    numbers = [results.get(timeout=30) for _ in processes]
+    for process in processes:
+        process.join()
+    assert sorted(numbers) == [0] * 7 + [1]
+
+
+def test_a_living_driver_is_named(tmp_path: Path) -> None:
+    first = claim(tmp_path)
+    with pytest.raises(EnvironmentProblem, match=r"another driver is at work on this run: process \d+ on "):
+        claim(tmp_path)
+    first.check()
+
+
+def test_a_released_or_dead_driver_is_followed(tmp_path: Path) -> None:
+    claim(tmp_path).release()
+    assert claim(tmp_path).number == 2
+    script = (
+        f"from pathlib import Path; from orchestrator.generation import claim; claim(Path({str(tmp_path / 'd')!r}))"
+    )
+    (tmp_path / "d").mkdir()
+    subprocess.run([sys.executable, "-c", script], check=True)
+    assert claim(tmp_path / "d").number == 2
+
+
+def test_an_overtaken_driver_may_not_write(tmp_path: Path) -> None:
+    mine = claim(tmp_path)
+    forge(tmp_path, 2)
+    with pytest.raises(Overtaken, match="on elsewhere"):
+        mine.check()
+
+
+def test_a_driver_elsewhere_lives_as_long_as_its_heart_beats(tmp_path: Path) -> None:
+    forge(tmp_path, 1)
+    assert live_owner(tmp_path, patience=0.3) is None
+    beating = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys, time; from pathlib import Path; from orchestrator.generation import Generation\n"
+            "generation = Generation(directory=Path(sys.argv[1]), number=1)\n"
+            "for counter in range(1000): generation.beat(counter); time.sleep(0.02)",
+            str(tmp_path),
+        ]
+    )
+    try:
+        assert live_owner(tmp_path, patience=10.0) is not None
+    finally:
+        beating.kill()
+        beating.wait()
+
+
+def test_slurm_knows_whether_a_job_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    forge(tmp_path, 1, slurm_job_id="77")
+    assert live_owner(tmp_path, job_is_live=lambda job: job == "77") is not None
+    assert live_owner(tmp_path, job_is_live=lambda _job: False) is None
+    monkeypatch.setenv("SLURM_JOB_ID", "77")
+    assert live_owner(tmp_path, job_is_live=lambda _job: True) is None, "this very job, requeued"
+
+
+def test_a_generation_is_a_value(tmp_path: Path) -> None:
+    assert claim(tmp_path) == Generation(directory=tmp_path, number=1)

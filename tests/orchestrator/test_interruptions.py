@@ -1,0 +1,84 @@
+"""A sweep that is killed anywhere and launched again ends with the rows of an undisturbed one."""
+
+from __future__ import annotations
+
+import signal
+
+import pandas as pd
+import pytest
+
+from fdt_core.results.equality import done_rows, run_differences
+from tests.orchestrator.engine import Place, actors, descendants, driver_process, kill, wait_until
+
+pytestmark = pytest.mark.engine
+
+
+def test_a_sweep_gives_one_done_row_per_cell_and_seed(undisturbed: Place) -> None:
+    trials = pd.read_parquet(undisturbed.run / "results" / "trials")
+    assert sorted(zip(trials.template, trials.seed, trials.status, strict=True)) == [
+        ("base", 0, "done"),
+        ("base", 1, "done"),
+        ("c", 0, "done"),
+        ("c", 1, "done"),
+    ]
+    epochs = pd.read_parquet(undisturbed.run / "results" / "epochs")
+    assert (epochs.groupby("trial_id").epoch.apply(list).map(tuple) == (1, 2, 3, 4)).all()
+    assert trials.final_test_accuracy.gt(50).all()
+    assert trials.interruptions.eq(0).all()
+
+
+def test_a_finished_sweep_launched_again_does_nothing_and_says_so(undisturbed: Place) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (undisturbed.run / "results").rglob("*.parquet")}
+    output = undisturbed.launch()
+    assert "nothing to do: 4 of 4 trials are done" in output
+    assert {path: path.stat().st_mtime_ns for path in (undisturbed.run / "results").rglob("*.parquet")} == before
+
+
+def test_killed_actor_and_killed_driver_leave_equal_rows(place: Place, undisturbed: Place) -> None:
+    launched = place.start()
+    wait_until(lambda: any(trial["epoch"] >= 1 for trial in place.status().get("running", [])))
+    kill(actors(launched)[0])
+    wait_until(lambda: place.status().get("progress", {}).get("done", 0) >= 1)
+    begun = descendants(launched)
+    kill(driver_process(launched))
+    launched.communicate()
+    wait_until(lambda: not any(process.is_running() for process in begun), seconds=30)
+
+    done_before = len(done_rows(place.run / "results"))
+    assert 1 <= done_before < 4
+    output = place.launch()
+    assert output.count(" done  ") == 4 - done_before
+    assert run_differences(place.run / "results", undisturbed.run / "results") == []
+    interruptions = pd.read_parquet(place.run / "results" / "trials").interruptions
+    assert interruptions.sum() >= 1
+
+
+def test_one_interrupt_saves_and_exits_with_75(place: Place, undisturbed: Place) -> None:
+    launched = place.start()
+    wait_until(lambda: any(trial["epoch"] >= 1 for trial in place.status().get("running", [])))
+    driver_process(launched).send_signal(signal.SIGINT)
+    output, _ = launched.communicate(timeout=90)
+    assert launched.returncode == 75, output
+    assert list((place.run / "checkpoints").glob("*/working-*.pt"))
+    place.launch()
+    assert run_differences(place.run / "results", undisturbed.run / "results") == []
+
+
+def test_two_interrupts_stop_at_once_with_130(place: Place, undisturbed: Place) -> None:
+    launched = place.start()
+    wait_until(lambda: place.status().get("running"))
+    driver_process(launched).send_signal(signal.SIGINT)
+    driver_process(launched).send_signal(signal.SIGINT)
+    output, _ = launched.communicate(timeout=60)
+    assert launched.returncode in (75, 130), output
+    place.launch()
+    assert run_differences(place.run / "results", undisturbed.run / "results") == []
+
+
+def test_a_second_driver_is_refused_and_told_of_the_first(place: Place) -> None:
+    launched = place.start()
+    wait_until(lambda: place.status().get("running"))
+    output = place.launch(expect=3)
+    assert f"another driver is at work on this run: process {driver_process(launched).pid}" in output
+    driver_process(launched).send_signal(signal.SIGINT)
+    launched.communicate(timeout=90)
