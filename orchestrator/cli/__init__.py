@@ -9,6 +9,7 @@ import typer
 
 from fdt_core.errors import FdtError
 from fdt_core.version import VERSION
+from orchestrator.cli.data import data
 from orchestrator.cli.launch import launch, plan
 from orchestrator.cli.report import report
 from orchestrator.cli.results import results
@@ -46,6 +47,7 @@ app.command()(run)
 app.command()(results)
 app.command()(report)
 app.command()(templates)
+app.add_typer(data, name="data")
 
 
 def main() -> None:

@@ -1,0 +1,150 @@
+"""`fdt-sweep data`: list, prepare and verify data sets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestrator.cli.options import DataDir, Json, Verbose
+
+if TYPE_CHECKING:
+    from fdt_core.datasets.store import Description
+
+data = typer.Typer(no_args_is_help=True, help="List, prepare and verify data sets.")
+
+Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Data sets; all = all there are.")]
+
+
+@data.command("list")
+def list_datasets(data_dir: DataDir = None, as_json: Json = False, verbose: Verbose = False) -> None:
+    """Print the data sets that ship with the project and your own of DATA_DIR/datasets.yaml, and which are prepared."""
+    from fdt_core.datasets.catalogue import data_directory
+
+    directory = data_directory(data_dir)
+    rows = [_row(name, directory) for name in _known(directory)]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    typer.echo(f"{'name':<14} {'pixels':>6} {'classes':>7} {'train':>8} {'test':>8}  in {directory}")
+    for row in rows:
+        shape = f"{_number(row, 'size'):>6} {_number(row, 'classes'):>7}"
+        images = f"{_number(row, 'train_images'):>8} {_number(row, 'test_images'):>8}"
+        typer.echo(f"{row['name']:<14} {shape} {images}  {row['state']}")
+
+
+@data.command()
+def prepare(
+    names: Names,
+    data_dir: DataDir = None,
+    origin: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="The published archive, a folder unpacked from it, or a folder with the published files. "
+            "Default: what lies in DATA_DIR/raw, DATA_DIR, or where Debian puts it.",
+            show_default=False,
+        ),
+    ] = None,
+    download: Annotated[bool, typer.Option("--download", help="Fetch published files that are not found.")] = False,
+    unchecked: Annotated[
+        bool, typer.Option("--unchecked", help="Take files although checksum or number of images is not as published.")
+    ] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Prepare anew what is already prepared.")] = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Check published files and write them once in the form that training reads: memory-mapped arrays with a digest."""
+    from fdt_core.datasets.catalogue import data_directory
+    from fdt_core.datasets.prepare import prepare_dataset
+    from fdt_core.errors import UsageError
+
+    directory = data_directory(data_dir)
+    wanted = _wanted(names, directory)
+    if origin is not None and len(wanted) > 1:
+        raise UsageError("--from names the files of one data set: prepare one at a time")
+
+    def prepared(name: str) -> Description:
+        return prepare_dataset(name, directory, origin=origin, download=download, unchecked=unchecked, replace=replace)
+
+    _each(wanted, directory, prepared, "is prepared", as_json)
+
+
+@data.command()
+def verify(names: Names, data_dir: DataDir = None, as_json: Json = False, verbose: Verbose = False) -> None:
+    """Read prepared data sets in full and compare them with their digests."""
+    from fdt_core.datasets.catalogue import data_directory
+    from fdt_core.datasets.verify import verify_prepared
+
+    directory = data_directory(data_dir)
+    _each(
+        _wanted(names, directory), directory, lambda name: verify_prepared(name, directory), "is as prepared", as_json
+    )
+
+
+def _each(names: Sequence[str], directory: Path, act: Callable[[str], Description], done: str, as_json: bool) -> None:
+    """Act on each data set, go on after one that fails, and raise in the end if any did."""
+    from fdt_core.errors import EnvironmentProblem
+
+    problems = []
+    for name in names:
+        try:
+            description = act(name)
+        except EnvironmentProblem as problem:
+            problems.append(str(problem))
+            continue
+        if not as_json:
+            typer.echo(
+                f"{name} {done}: {description.train_images:,} training and {description.test_images:,} test images "
+                f"in {directory / name}, digest {description.digest[:12]}"
+            )
+    if as_json:
+        typer.echo(json.dumps([_row(name, directory) for name in names], indent=1))
+    if problems:
+        raise EnvironmentProblem("\n".join(problems))
+
+
+def _row(name: str, directory: Path) -> dict[str, Any]:
+    """What `list` tells of a data set; facts that cannot be known now are None."""
+    from fdt_core.datasets.catalogue import dataset_info
+    from fdt_core.datasets.store import read_description
+    from fdt_core.errors import EnvironmentProblem
+
+    row: dict[str, Any] = dict.fromkeys(("size", "classes", "train_images", "test_images", "digest"))
+    try:
+        info = dataset_info(name, directory)
+        row |= {"size": info.image.size, "classes": info.image.classes}
+        row |= {"train_images": info.train_images, "test_images": info.test_images}
+        description = read_description(directory / name)
+        row |= {"train_images": description.train_images, "test_images": description.test_images}
+        row |= {"digest": description.digest, "state": f"prepared, digest {description.digest[:12]}"}
+    except FileNotFoundError:
+        row["state"] = "not prepared"
+    except EnvironmentProblem as problem:
+        row["state"] = str(problem)
+    return {"name": name, **row}
+
+
+def _number(row: dict[str, Any], key: str) -> str:
+    return "?" if row[key] is None else f"{row[key]:,}"
+
+
+def _known(directory: Path) -> tuple[str, ...]:
+    from fdt_core.datasets.catalogue import dataset_names
+    from fdt_core.datasets.own import own_datasets
+
+    return (*dataset_names(), *own_datasets(directory))
+
+
+def _wanted(names: Sequence[str], directory: Path) -> tuple[str, ...]:
+    """The named data sets, each once; UsageError for an unknown name, before anything is done."""
+    from fdt_core.errors import unknown_name
+
+    known = _known(directory)
+    for name in names:
+        if name not in (*known, "all"):
+            raise unknown_name("dataset", name, known)
+    return known if "all" in names else tuple(dict.fromkeys(names))
