@@ -42,6 +42,7 @@ TUNE_ENVIRONMENT = {
     "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "1e9",  # on Slurm, waiting for workers is the normal case
     "RAY_AIR_NEW_OUTPUT": "0",  # no tables of its own
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_worker_niceness": "0",  # Ray would train at the lowest priority, behind any neighbour
 }
 """Must be in the environment before Ray starts, so that its workers inherit it."""
 

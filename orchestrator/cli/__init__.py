@@ -53,7 +53,7 @@ app.add_typer(data, name="data")
 def main() -> None:
     """Run the command line; errors that a user can mend become one line on stderr and their documented exit code."""
     try:
-        app()
+        app(prog_name="fdt-sweep")
     except FdtError as error:
         if {"-v", "--verbose"} & set(sys.argv[1:]):
             traceback.print_exc()

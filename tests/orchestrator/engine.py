@@ -28,7 +28,7 @@ recipe: {base: quick, epochs: 4, batch_size: 64, flip: false}
 checkpoint_interval: 0
 """
 
-FDT_SWEEP = [sys.executable, "-c", "from orchestrator.cli import main; main()"]
+FDT_SWEEP = [sys.executable, "-m", "orchestrator"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,7 +35,7 @@ def test_help_imports_nothing_heavy() -> None:
 def test_every_command_explains_itself(command: str) -> None:
     shown = fdt_sweep(command, "--help")
     assert shown.returncode == 0
-    assert f"fdt-sweep {command}" in shown.stdout.replace("python -c", "fdt-sweep")
+    assert f"fdt-sweep {command}" in shown.stdout
 
 
 def test_planning_imports_neither_torch_nor_ray() -> None:

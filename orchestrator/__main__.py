@@ -1,0 +1,5 @@
+"""`python -m orchestrator` is `fdt-sweep`."""
+
+from orchestrator.cli import main
+
+main()
