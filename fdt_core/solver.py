@@ -64,6 +64,8 @@ def match(architecture: Architecture, template: Template, *, image: ImageShape, 
         return cost_of(architecture.plan(widths, width=width, image=image))
 
     target = budget.resolve(cost_of(base))
+    if not target:
+        raise UsageError(f"{architecture.name} at width {width:g} has a {budget.metric} of 0: choose another metric")
     if template.least_n(base_widths) is None:
         n = None
     elif budget.rule == "paper":
