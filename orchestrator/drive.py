@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import FrameType
 
@@ -41,7 +41,8 @@ def trial_needs(
 
 def drive(work: Work, *, needs: TrialNeeds, device: str, drain_flag: Path) -> int:
     """Run the work to its end, or until a signal or the failure limit stops it; returns the exit code."""
-    with Console() as console:
+    # Ray prints a paragraph on stdout for every process that dies; the console tells it in a line on stderr.
+    with Console() as console, Path(os.devnull).open("w") as nothing, redirect_stdout(nothing):
         for damaged in work.quarantined:
             console.say(f"damaged results moved to {damaged}; the trials they held are run again")
         watch = Watch(
@@ -58,7 +59,20 @@ def drive(work: Work, *, needs: TrialNeeds, device: str, drain_flag: Path) -> in
         finally:
             watch.write(work.backlog.progress(), state="ended" if driver.stop_reason is None else "stopped")
             work.generation.release()
+        console.say(_summary(work))
     return work.exit_code(stopped=driver.stop_reason is not None)
+
+
+def _summary(work: Work) -> str:
+    """How the sweep stands, and what to do next."""
+    progress = work.backlog.progress()
+    held_back = f", {progress.held_back} held back (every seed of their model and template failed)"
+    counts = (
+        f"{progress.done} done, {progress.diverged} diverged, {progress.failed} failed"
+        f"{held_back if progress.held_back else ''}, {progress.left} left of {progress.total} trials"
+    )
+    after = "the same launch goes on from here" if progress.left else f"see: fdt-sweep results {work.run.path}"
+    return f"{counts}; {after}"
 
 
 def _driver(work: Work, needs: TrialNeeds, device: str, drain_flag: Path, watch: Watch) -> Driver:
