@@ -1,4 +1,4 @@
-"""From run directories to tidy frames: the trials, epochs, profiles and the planned cells of one or several runs."""
+"""From run directories to tidy frames: the trials, epochs, profiles and planned cells of one or several runs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from fdt_core.errors import UsageError
-from fdt_core.results.columns import arrow_schema
-
-ROW_KEY = ["trial_id", "sweep", "model", "template", "dataset", "budget_rule", "attempt"]
-"""What makes a row of the trials unique. A run directory that two drivers wrote at once may hold doubles."""
+from fdt_core.errors import EnvironmentProblem, UsageError
+from fdt_core.results.columns import TABLES
+from fdt_core.results.reader import StoredTable, read_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,11 +21,11 @@ class Results:
     """What one or several runs recorded. Every frame has a column `run`, the name of the run directory.
 
     Args:
-        paths: the run directories, by run name.
+        paths: the run directories, by run name, in the order given.
         trials: one row per cell that ended and per failed attempt (`fdt_core.results.columns.TRIAL_COLUMNS`).
-        profiles: measured costs, one row per model, template, data set and device.
-        planned: one row per cell and seed that the plan asks for; empty where a run directory has no plan.
-        notes: what was left out of the frames, and why, in sentences for the reader.
+        profiles: measured costs, one row per model, template, data set and device (`PROFILE_COLUMNS`).
+        planned: one row per cell and seed that the plan asks for, with the columns of trials that a plan knows.
+        notes: what the frames leave out, and why, in sentences for the reader.
     """
 
     paths: dict[str, Path]
@@ -38,32 +36,32 @@ class Results:
 
     @cached_property
     def epochs(self) -> pd.DataFrame:
-        """One row per trial, attempt and epoch, read at first use: there may be millions."""
-        return pd.concat([_read(path, "epochs", run) for run, path in self.paths.items()], ignore_index=True)
+        """One row per trial, attempt and epoch (`EPOCH_COLUMNS`), read at first use: there may be millions."""
+        return _together({run: read_table(path / "results", "epochs") for run, path in self.paths.items()})
 
 
 def load(*runs: str | Path) -> Results:
-    """Read the results of one or several run directories, finished or not.
+    """Read the results of one or several run directories, finished or not. Writes nothing.
 
     Raises:
         UsageError: a path is no run directory.
+        EnvironmentProblem: a plan is damaged.
     """
     paths = _named([Path(run) for run in runs])
-    everything = pd.concat([_read(path, "trials", run) for run, path in paths.items()], ignore_index=True)
-    trials = everything.drop_duplicates(["run", *ROW_KEY], keep="last")
-    doubles = len(everything) - len(trials)
+    trials = {run: read_table(path / "results", "trials") for run, path in paths.items()}
+    profiles = {run: read_table(path / "results", "profiles") for run, path in paths.items()}
     return Results(
         paths=paths,
-        trials=trials.reset_index(drop=True),
-        profiles=pd.concat([_read(path, "profiles", run) for run, path in paths.items()], ignore_index=True),
+        trials=_together(trials),
+        profiles=_together(profiles),
         planned=pd.concat([_planned(path, run) for run, path in paths.items()], ignore_index=True),
-        notes=(f"{doubles} rows that were written twice are counted once.",) if doubles else (),
+        notes=(*_left_out(trials), *_left_out(profiles)),
     )
 
 
 def _named(paths: Iterable[Path]) -> dict[str, Path]:
     """The run directories by a name each: the folder's, or the whole path where two folders share a name."""
-    found = [path for path in dict.fromkeys(paths)]
+    found = list(dict.fromkeys(paths))
     if not found:
         raise UsageError("no run directory given")
     for path in found:
@@ -73,29 +71,40 @@ def _named(paths: Iterable[Path]) -> dict[str, Path]:
     return {name if names.count(name) == 1 else str(path): path for name, path in zip(names, found, strict=True)}
 
 
-def _read(path: Path, table: str, run: str) -> pd.DataFrame:
-    """One Parquet data set of a run, with the columns of the present schema; absent ones are null."""
-    schema = arrow_schema(table)
-    folder = path / "results" / table
-    if any(folder.glob("*.parquet")):
-        frame = pd.read_parquet(folder)
-    else:
-        frame = schema.empty_table().to_pandas()
-    frame = frame.reindex(columns=schema.names)
-    frame.insert(0, "run", run)
-    return frame
+def _together(tables: dict[str, StoredTable]) -> pd.DataFrame:
+    """The rows of several runs below each other, with the run's name in the first column."""
+    frames: dict[str, pd.DataFrame] = {run: table.rows.to_pandas() for run, table in tables.items()}
+    # pandas guesses types from empty frames, so these are left out unless all are empty.
+    filled = {run: frame for run, frame in frames.items() if len(frame)} or dict(list(frames.items())[:1])
+    return pd.concat([frame.assign(run=run) for run, frame in filled.items()], ignore_index=True)
+
+
+def _left_out(tables: dict[str, StoredTable]) -> list[str]:
+    notes = [
+        f"{run}: {table.doubled} rows were written twice and are counted once."
+        for run, table in tables.items()
+        if table.doubled
+    ]
+    notes += [
+        f"{run}: {path.name} is damaged and left out ({path})."
+        for run, table in tables.items()
+        for path in table.damaged
+    ]
+    return notes
 
 
 def _planned(path: Path, run: str) -> pd.DataFrame:
-    """The cells of `plan.json`, one row per cell and seed."""
-    columns = ["run", "trial_id", "model", "width", "template", "dataset", "seed"]
-    plan = read_plan(path)
-    frame = pd.DataFrame(plan.get("cells", []))
-    frame["run"] = run
-    return frame.reindex(columns=[*columns, *frame.columns.difference(columns)])
+    """The cells of the plan, one row per cell and seed; no rows where the run directory has no plan."""
+    known = [column.name for column in TABLES["trials"]]
+    frame = pd.DataFrame(read_plan(path).get("trials", []), columns=known)
+    return frame.assign(run=run)
 
 
 def read_plan(path: Path) -> dict[str, Any]:
-    """The plan of a run directory as it stands on disk; empty where there is none."""
+    """The frozen plan of a run directory as plain data; empty where there is none."""
     file = path / "plan.json"
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    try:
+        plan: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    except ValueError as error:
+        raise EnvironmentProblem(f"{file} is damaged: {error}") from error
+    return plan

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
-from typing import Literal
 
 from fdt_core.errors import unknown_name
-
-RoundingMode = Literal["nearest", "truncate", "paper"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,34 +14,38 @@ class Rounding:
     """A way of rounding.
 
     Args:
-        truncate: cut off the digits that are not shown, instead of rounding half to even.
+        truncate: drop the digits that are not shown, instead of rounding half to even.
         percent_of_shown: take percentages of the numbers as shown, instead of the exact ones.
     """
 
     truncate: bool = False
     percent_of_shown: bool = False
 
-    def cut(self, value: float, decimals: int) -> Decimal:
-        """`value` with so many decimals.
+    def cut(self, value: float, decimals: int) -> Decimal | None:
+        """`value` with so many decimals; None for NaN.
 
-        Twelve significant digits of it count, so that a mean of 94.9 that binary arithmetic made 94.89999999999999
-        is not truncated to 94.8.
+        Twelve significant digits of it count, so that 94.8, which binary arithmetic may have made 94.79999999999998,
+        is not truncated to 94.7.
         """
+        if math.isnan(value):
+            return None
         exact = Decimal(f"{value:.12g}")
-        return exact.quantize(Decimal(1).scaleb(-decimals), ROUND_DOWN if self.truncate else ROUND_HALF_EVEN)
+        cut = exact.quantize(Decimal(1).scaleb(-decimals), ROUND_DOWN if self.truncate else ROUND_HALF_EVEN)
+        return cut + 0  # makes 0.0 of -0.0
 
     def percent_below(self, value: float, base: float, decimals: int, percent_decimals: int = 1) -> Decimal | None:
         """By how many per cent `value` lies below `base`; both are shown with `decimals`. None for a base of 0."""
         if self.percent_of_shown:
-            value, base = float(self.cut(value, decimals)), float(self.cut(base, decimals))
+            value, base = (float(self.cut(number, decimals) or 0) for number in (value, base))
         return self.cut(100 * (base - value) / base, percent_decimals) if base else None
 
 
-ROUNDINGS: dict[str, Rounding] = {
+ROUNDINGS = {
     "nearest": Rounding(),
     "truncate": Rounding(truncate=True),
     "paper": Rounding(truncate=True, percent_of_shown=True),
 }
+"""`paper` is what the paper did: it truncates, and its percentages come from the truncated numbers."""
 
 
 def rounding(name: str) -> Rounding:

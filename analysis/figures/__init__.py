@@ -1,1 +1,57 @@
-"""The figures of a study, drawn with matplotlib."""
+"""The figures of a study, drawn with matplotlib; each is a function from a study to a `matplotlib.figure.Figure`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from analysis.figures.filters import filters_of_study
+from analysis.figures.fronts import fronts
+from analysis.figures.heatmap import heatmap
+from analysis.figures.learning import learning
+from analysis.figures.scatter import accuracy_against_cost
+from analysis.figures.trial_cost import trial_cost
+from analysis.study import Study
+from fdt_core.errors import unknown_name
+
+FIGURES: dict[str, Callable[[Study], Figure]] = {
+    "accuracy": accuracy_against_cost,
+    "filters": filters_of_study,
+    "learning": learning,
+    "fronts": fronts,
+    "differences": heatmap,
+    "trial_cost": trial_cost,
+}
+"""Every figure by its name, which is also its file's."""
+
+FILE_FORMATS = ("pdf", "svg", "png")
+
+
+def save_figures(
+    study: Study, folder: Path, formats: Iterable[str], names: Iterable[str] = tuple(FIGURES)
+) -> list[Path]:
+    """Draw the named figures into `folder`, a file per format; returns the files.
+
+    Raises:
+        UsageError: an unknown figure or format.
+    """
+    wanted = [(name, format) for name in names for format in formats]
+    for name, format in wanted:
+        if name not in FIGURES:
+            raise unknown_name("figure", name, FIGURES)
+        if format not in FILE_FORMATS:
+            raise unknown_name("format of figures", format, FILE_FORMATS)
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = {name: FIGURES[name](study) for name in dict.fromkeys(name for name, _ in wanted)}
+    files = []
+    for name, format in wanted:
+        files.append(folder / f"{name}.{format}")
+        # Without a date the same figure is the same file.
+        drawn[name].savefig(files[-1], dpi=200, metadata=None if format == "png" else _undated(format))
+    return files
+
+
+def _undated(format: str) -> dict[str, None]:
+    return {"Date": None} if format == "svg" else {"CreationDate": None}

@@ -7,25 +7,34 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.style import styles
+from analysis.figures.style import legend_below, panels, styled, styles
+from analysis.records import by_template
+from analysis.study import BASE, Study, in_order
 
 FiltersByTemplate = Mapping[str, Sequence[int]]
 
 
+def filters_of_study(study: Study) -> Figure:
+    """The filters of each layer of every model of a study. They are the same for all data sets, or nearly so."""
+    blocks = {title: by_template(cells) for title, cells in study.blocks()}
+    return filters_per_layer(
+        {title: {name: cells[name]["widths"] for name in in_order(cells, [BASE])} for title, cells in blocks.items()}
+    )
+
+
+@styled
 def filters_per_layer(models: Mapping[str, FiltersByTemplate]) -> Figure:
     """The filters of each layer.
 
     Args:
         models: of each model the filters per slot under each template, shallow to deep.
     """
-    figure = Figure(figsize=(4.4 * len(models) + 0.6, 3.8), layout="constrained")
-    axes = figure.subplots(1, len(models), squeeze=False)[0]
-    for axis, (model, filters) in zip(axes, models.items(), strict=True):
+    figure, axes = panels(1, max(1, len(models)), (3.2, 2.4))
+    for axis, (model, filters) in zip(axes[0], models.items(), strict=False):
         _draw(axis, filters)
         axis.set_title(model)
-    axes[0].set_ylabel("Filters")
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+    axes[0][0].set_ylabel("Filters")
+    legend_below(figure)
     return figure
 
 
@@ -39,11 +48,9 @@ def _draw(axis: Axes, filters: FiltersByTemplate) -> None:
             label=template,
             color=look.color,
             linestyle=look.dash,
-            linewidth=1.2,
             marker=look.marker,
-            markersize=5,
+            markersize=4,
             markevery=max(1, len(widths) // 16),
         )
     axis.set_xlabel("Layer")
     axis.set_ylim(bottom=0)
-    axis.grid(alpha=0.3)

@@ -6,47 +6,52 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.cells import datasets_in_order, templates_in_order
-from analysis.figures.style import styles
-from analysis.tables import COSTS, model_name
+from analysis.costs import Cost, measured_costs
+from analysis.figures.style import legend_below, panels, styled, styles
+from analysis.records import by_template, records
+from analysis.study import BASE, Study, in_order
+
+FILLS = ("full", "none", "left", "top")
+"""Fill of the markers of the first, second, ... model."""
 
 
-def accuracy_against(cells: pd.DataFrame, cost: str = "params") -> Figure:
-    """Mean accuracy with its standard deviation over seeds against a cost; a panel per data set, a line per model."""
-    datasets = datasets_in_order(cells)
-    figure = Figure(figsize=(3.4 * len(datasets) + 0.6, 3.2), layout="constrained")
-    axes = figure.subplots(1, len(datasets), squeeze=False)[0]
-    for axis, dataset in zip(axes, datasets, strict=True):
-        _panel(axis, cells[cells["dataset"] == dataset], cost)
+@styled
+def accuracy_against_cost(study: Study, cost: str = "params") -> Figure:
+    """Mean accuracy, with its standard deviation over seeds, against a cost. Base is a star; models differ in fill."""
+    shown = measured_costs(study.cells, [cost])
+    figure, axes = panels(1, max(1, len(study.datasets)), (2.7, 2.6))
+    for axis, dataset in zip(axes[0], study.datasets, strict=False):
         axis.set_title(dataset)
-    axes[0].set_ylabel("Test accuracy (%)")
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+        for fill, (title, cells) in zip(FILLS * len(study.cells), study.blocks(), strict=False):
+            for each in shown:
+                draw_points(axis, cells[cells["dataset"] == dataset], each, title, fill)
+                axis.set_xlabel(each.title)
+    axes[0][0].set_ylabel(f"Test accuracy (%), {study.accuracy} epoch")
+    legend_below(figure)
     return figure
 
 
-def _panel(axis: Axes, cells: pd.DataFrame, cost: str) -> None:
-    shown = next(each for each in COSTS if each.column == cost)
-    scale = 1e3 if shown.unit == "M" and cells[cost].max() < 1e6 else shown.scale
-    unit = "k" if scale == 1e3 else shown.unit
-    looks = styles(templates_in_order(cells))
-    for (model, width), of_model in cells.groupby(["model", "width"]):
-        line = of_model.sort_values(cost)
-        axis.plot(line[cost] / scale, line["mean"], color="0.75", linewidth=0.8, zorder=1)
-        end = line.iloc[-1]
-        axis.annotate(model_name(str(model), width), (end[cost] / scale, end["mean"]), fontsize=7, color="0.4")
-        for template in templates_in_order(of_model):
-            cell, look = of_model[of_model["template"] == template].iloc[0], styles([template]) and looks[template]
-            axis.errorbar(
-                cell[cost] / scale,
-                cell["mean"],
-                yerr=cell["std"],
-                color=look.color,
-                marker=look.marker,
-                markersize=7,
-                capsize=2,
-                linestyle="none",
-                label=template,
-            )
-    axis.set_xlabel(f"{shown.name} ({unit})")
-    axis.grid(alpha=0.3)
+def draw_points(axis: Axes, cells: pd.DataFrame, cost: Cost, title: str, fill: str, *, joined: bool = True) -> None:
+    """The cells of one model on one data set as points with error bars, joined by a thin line."""
+    known = cells.dropna(subset=["mean", cost.column]).sort_values(cost.column)
+    known = known.assign(x=known[cost.column] / cost.scale)
+    if joined:
+        axis.plot(known["x"], known["mean"], color="0.8", linewidth=0.8, zorder=1)
+    points, looks = by_template(known), styles(known["template"])
+    for template in in_order(points, [BASE]):
+        point, look = points[template], looks[template]
+        axis.errorbar(
+            point["x"], point["mean"], yerr=_bar(point["std"]), label=template,
+            color=look.color, marker=look.marker, fillstyle=fill, markersize=9 if template == BASE else 6,
+            linestyle="none", capsize=2.5, elinewidth=1,
+        )  # fmt: skip
+    if len(known):
+        last = records(known)[-1]
+        axis.annotate(
+            title, (last["x"], last["mean"]), (0, -14), textcoords="offset points", ha="right", fontsize=7, color="0.35"
+        )
+
+
+def _bar(std: float) -> float | None:
+    """One seed has no spread to show."""
+    return None if pd.isna(std) else std

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import wraps
+from typing import Any, ParamSpec
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -11,35 +19,90 @@ class Style:
     """How a template is drawn.
 
     Args:
-        color: from the palette of Okabe and Ito (2008), which the colour-blind can tell apart.
+        color: mostly from the palette of Okabe and Ito (2008), which the colour-blind can tell apart.
         marker: matplotlib's marker; without colour it tells templates apart.
         plotly_marker: the same marker by plotly's name.
         dash: matplotlib's line style.
+        plotly_dash: the same line style by plotly's name.
     """
 
     color: str
     marker: str
     plotly_marker: str
     dash: str
+    plotly_dash: str
 
+
+_SOLID, _DASHED, _DOTTED, _DASH_DOT = (("-", "solid"), ("--", "dash"), (":", "dot"), ("-.", "dashdot"))
+
+
+def _style(color: str, marker: str, plotly_marker: str, dash: tuple[str, str]) -> Style:
+    return Style(color=color, marker=marker, plotly_marker=plotly_marker, dash=dash[0], plotly_dash=dash[1])
+
+
+BASE_COLOR = "#000000"
+"""Black; the report shows it white on a dark page."""
 
 _STYLES = {
-    "base": Style(color="#000000", marker="*", plotly_marker="star", dash="-"),
-    "a": Style(color="#E69F00", marker="o", plotly_marker="circle", dash="--"),
-    "b": Style(color="#0072B2", marker="s", plotly_marker="square", dash="-."),
-    "c": Style(color="#009E73", marker="v", plotly_marker="triangle-down", dash=":"),
-    "d": Style(color="#D55E00", marker="D", plotly_marker="diamond", dash="--"),
-    "e": Style(color="#CC79A7", marker="^", plotly_marker="triangle-up", dash="-."),
+    "base": _style(BASE_COLOR, "*", "star", _SOLID),
+    "a": _style("#E69F00", "o", "circle", _DASHED),
+    "b": _style("#0072B2", "s", "square", _DASH_DOT),
+    "c": _style("#009E73", "v", "triangle-down", _DOTTED),
+    "d": _style("#D55E00", "D", "diamond", _DASHED),
+    "e": _style("#CC79A7", "^", "triangle-up", _DASH_DOT),
 }
 _OTHERS = (
-    Style(color="#56B4E9", marker="P", plotly_marker="cross", dash="-"),
-    Style(color="#8C6D31", marker="X", plotly_marker="x", dash="--"),
-    Style(color="#7F7F7F", marker="p", plotly_marker="pentagon", dash=":"),
-    Style(color="#5D3A9B", marker="h", plotly_marker="hexagon", dash="-."),
+    _style("#56B4E9", "P", "cross", _SOLID),
+    _style("#8C6D31", "X", "x", _DASHED),
+    _style("#7F7F7F", "p", "pentagon", _DOTTED),
+    _style("#5D3A9B", "h", "hexagon", _DASH_DOT),
 )
 
 
-def styles(templates: Sequence[str]) -> dict[str, Style]:
+def styles(templates: Iterable[str]) -> dict[str, Style]:
     """The style of each template. A user's own templates take the remaining styles in alphabetical order."""
     others = sorted(set(templates) - set(_STYLES))
     return {**_STYLES, **{name: _OTHERS[index % len(_OTHERS)] for index, name in enumerate(others)}}
+
+
+_LOOK: dict[Any, Any] = {
+    "font.size": 8,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.2,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,  # fonts that a reader can search and an editor can change
+    "svg.hashsalt": "fdt-sweep",  # the same figure is the same file
+}
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Let `draw` draw in the common look, whatever the user's matplotlib settings are."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with matplotlib.rc_context({**matplotlib.rcParamsDefault, **_LOOK}):
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+def panels(
+    rows: int, columns: int, size: tuple[float, float], **kwargs: Any
+) -> tuple[Figure, Sequence[Sequence[Axes]]]:
+    """A figure of `rows` by `columns` panels of `size` inches, with room for a legend below."""
+    figure = Figure(figsize=(size[0] * columns + 0.5, size[1] * rows + 0.6), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
+
+
+def legend_below(figure: Figure) -> None:
+    """One legend for all panels, every name once, in the order of first appearance."""
+    handles = {
+        label: handle for axis in figure.axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    if handles:
+        figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=min(len(handles), 8))

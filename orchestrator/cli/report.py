@@ -1,4 +1,4 @@
-"""`fdt-sweep report`: the results of a run as one HTML file."""
+"""`fdt-sweep report`: the results of one run, or of several compared, as one HTML file."""
 
 from __future__ import annotations
 
@@ -7,16 +7,38 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.results import RUNS_DIR, run_directory
+from orchestrator.cli.options import RunsDir
+from orchestrator.cli.results import AccuracyKind, Batch, Device, RunNames, paths_of
 
 
 def report(
-    run: Annotated[str, typer.Argument(metavar="NAME_OR_DIR", help="Name of a run, or its path.")],
-    runs_dir: RUNS_DIR = Path("runs"),
+    runs: RunNames = None,
+    runs_dir: RunsDir = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="The file. Default: report/index.html in the run directory.", show_default=False
+        ),
+    ] = None,
+    figures: Annotated[
+        str | None,
+        typer.Option(help="Also draw the figures, as pdf, svg or png (several separated by commas), beside it."),
+    ] = None,
+    accuracy: AccuracyKind = "final",
+    batch: Batch = 16,
+    device: Device = None,
 ) -> None:
-    """Write the results of a run as one HTML file and print its path."""
-    from analysis import load
+    """Write the results of runs, finished or not, as one HTML file that needs no network, and print its path."""
     from analysis.report import write_report
+    from analysis.study import study as study_of
 
-    path = run_directory(run, runs_dir)
-    typer.echo(write_report(load(path), path / "report" / "index.html"))
+    paths = paths_of(runs, runs_dir)
+    name = "index" if len(paths) == 1 else "-and-".join(Path(path).name for path in paths)
+    file = output or Path(paths[0]) / "report" / f"{name}.html"
+    study = study_of(*paths, accuracy=accuracy, batch=batch, device=device)
+    typer.echo(write_report(study, file))
+    if figures:
+        from analysis.figures import save_figures
+
+        for figure in save_figures(study, file.parent / "figures", figures.split(",")):
+            typer.echo(figure)

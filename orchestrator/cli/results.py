@@ -5,76 +5,101 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-RUNS_DIR = Annotated[
-    Path, typer.Option("--runs-dir", envvar="FDT_RUNS_DIR", help="Folder of the run directories.", show_default=True)
+from orchestrator.cli.options import RunsDir
+
+if TYPE_CHECKING:
+    from analysis.tables.table import Table
+
+RunNames = Annotated[
+    list[str] | None, typer.Argument(metavar="RUN...", help="Runs: names, or paths of their directories.")
+]
+AccuracyKind = Annotated[str, typer.Option(help="Accuracy of which epoch: final or best. They are never mixed.")]
+Batch = Annotated[int, typer.Option(help="Batch size of the inference time: 1, 16 or 128.")]
+Device = Annotated[
+    str | None, typer.Option(help="Device whose inference time counts. Default: the one with the most profiles.")
 ]
 
 
 def results(
-    runs: Annotated[list[str] | None, typer.Argument(metavar="NAME_OR_DIR", help="Names of runs, or paths.")] = None,
-    runs_dir: RUNS_DIR = Path("runs"),
+    runs: RunNames = None,
+    runs_dir: RunsDir = None,
+    table: Annotated[
+        str,
+        typer.Option("--table", "-t", help="comparison, published, differences, needs, ranks, failures, cells or all."),
+    ] = "comparison",
+    format: Annotated[str, typer.Option("--format", "-f", help="text, markdown, latex, csv, html or json.")] = "text",
+    accuracy: AccuracyKind = "final",
+    costs: Annotated[
+        str | None,
+        typer.Option(
+            help="Costs to compare, separated by commas: params, macs, paper_flops, memory, activations, latency, "
+            "training, peak_memory; or paper, for those of the paper's tables."
+        ),
+    ] = None,
+    rounding: Annotated[
+        str, typer.Option(help="nearest; truncate; or paper: truncated, and per cent of the truncated numbers.")
+    ] = "nearest",
+    decimals: Annotated[int, typer.Option(min=0, max=10, help="Decimals of the accuracy.")] = 2,
+    budget_tolerance: Annotated[
+        float, typer.Option(min=0, help="Mark cells that miss the matched cost by more than this fraction.")
+    ] = 0.01,
+    batch: Batch = 16,
+    device: Device = None,
+    standalone: Annotated[bool, typer.Option("--standalone", help="LaTeX or HTML as a document of its own.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the columns of the results.")] = False,
-    accuracy: Annotated[str, typer.Option(help="final | best: of the last epoch, or of the best.")] = "final",
-    rounding: Annotated[str, typer.Option(help="nearest | truncate | paper")] = "nearest",
-    batch: Annotated[int, typer.Option(help="Batch size of the inference time: 1, 16 or 128.")] = 16,
 ) -> None:
-    """Print the comparison of templates: accuracy over seeds, costs, differences to base."""
+    """Print the tables of runs, finished or not: accuracy over seeds, costs, differences and how sure they are."""
     if schema:
-        typer.echo(_schema())
+        from analysis.tables.schema import schema_tables
+
+        _print(schema_tables(), "json" if as_json else format, standalone)
         return
-    from analysis import load
-    from analysis.cells import add_latency, outcomes, summarise
-    from analysis.rounding import rounding as named_rounding
-    from analysis.tables import comparison
-    from analysis.text import as_text
+    from analysis.rounding import rounding as rounding_named
+    from analysis.study import study as study_of
+    from analysis.tables import tables
+    from analysis.tables.comparison import Layout
 
-    loaded = load(*(run_directory(run, runs_dir) for run in runs or []))
-    cells = add_latency(summarise(outcomes(loaded, accuracy)), loaded.profiles, batch)
-    bold = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    width = shutil.get_terminal_size((120, 40)).columns
-    for table in comparison(cells, rounding=named_rounding(rounding)):
-        typer.echo(as_text(table, width, bold) + "\n")
-    for note in loaded.notes:
-        typer.echo(note)
-
-
-def run_directory(name: str, runs_dir: Path) -> Path:
-    """The run directory of that name below `runs_dir`, or the path itself; UsageError with the nearest name."""
-    from fdt_core.errors import UsageError, nearest_match
-
-    for path in (runs_dir / name, Path(name)):
-        if (path / "results").is_dir():
-            return path
-    known = sorted(path.parent.name for path in runs_dir.glob("*/results"))
-    there = ", ".join(known) or "none"
-    raise UsageError(f"no run {name!r} in {runs_dir}{nearest_match(name, known)} (runs there: {there})")
+    study = study_of(*paths_of(runs, runs_dir), accuracy=accuracy, batch=batch, device=device)
+    layout = Layout(
+        rounding=rounding_named(rounding),
+        costs=_cost_names(costs),
+        decimals=decimals,
+        budget_tolerance=budget_tolerance,
+    )
+    _print(tables(study, table, layout), "json" if as_json else format, standalone)
+    for note in study.results.notes:
+        typer.echo(note, err=True)
 
 
-def _schema() -> str:
-    """The columns of the three Parquet data sets, as text."""
-    from analysis.table import Column, Entry, Table
-    from analysis.text import as_text
-    from fdt_core.results.columns import TABLES
+def paths_of(runs: list[str] | None, runs_dir: RunsDir) -> list[str]:
+    """The run directories of these names; UsageError where none is given or one does not exist."""
+    from fdt_core.errors import UsageError
+    from orchestrator.run_directory import find_run
 
-    names = ("Column", "Type", "Unit", "Volatile", "Description")
-    columns = tuple(Column(name=name, align="left") for name in names)
-    texts = [
-        Table(
-            title=f"{table} (results/{table}/*.parquet)",
-            columns=columns,
-            rows=tuple(
-                tuple(
-                    Entry(parts=(text,))
-                    for text in (c.name, c.type, c.unit, "yes" if c.volatile else "", c.description)
-                )
-                for c in schema
-            ),
-        )
-        for table, schema in TABLES.items()
-    ]
-    return "\n\n".join(as_text(text, width=10_000) for text in texts)
+    if not runs:
+        raise UsageError("name a run, such as: fdt-sweep results demo")
+    return [str(find_run(run, runs_dir).path) for run in runs]
+
+
+def _cost_names(costs: str | None) -> tuple[str, ...]:
+    from analysis.costs import PAPER, SHOWN
+
+    if costs is None:
+        return SHOWN
+    return PAPER if costs == "paper" else tuple(name.strip() for name in costs.split(","))
+
+
+def _print(tables: list[Table], format: str, standalone: bool) -> None:
+    from analysis.rendering import as_text, render
+
+    if format == "text":
+        bold = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        width = shutil.get_terminal_size((120, 40)).columns
+        typer.echo("\n\n".join(as_text(table, width, bold) for table in tables))
+    else:
+        typer.echo(render(tables, format, standalone=standalone).rstrip("\n"))

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analysis.study import CELL, FROM_PLAN
+from fdt_core.published import published_rows
 from fdt_core.recipe import Recipe
 from fdt_core.results.columns import arrow_schema
 from fdt_core.spec import recipe_fields
@@ -21,11 +22,11 @@ STARTED = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 
 def seeds_with(mean: float, std: float, seeds: int = 3) -> list[float]:
-    """Numbers with exactly this mean and standard deviation (ddof 1), up to floating point."""
+    """Numbers with exactly this mean and standard deviation (ddof 1), up to floating point, in a mixed order."""
     if seeds == 1:
         return [mean]
-    spread = np.linspace(-1, 1, seeds)
-    return list(mean + spread * std / spread.std(ddof=1))
+    spread = np.random.default_rng(round(1000 * mean + 17 * std)).normal(size=seeds)
+    return list(mean + (spread - spread.mean()) * std / spread.std(ddof=1))
 
 
 def trial_row(**given: Any) -> dict[str, Any]:
@@ -67,9 +68,9 @@ def write_run(
     write_rows(path, "trials", rows)
     write_rows(path, "epochs", epochs)
     write_rows(path, "profiles", profiles)
-    keys = ("trial_id", "model", "width", "template", "dataset", "seed", "params", "macs", "widths", "n")
+    keys = ("trial_id", "sweep", *CELL[1:], "seed", *FROM_PLAN)
     cells = [{key: row.get(key) for key in keys} for row in (rows if planned is None else planned)]
-    (path / "plan.json").write_text(json.dumps({"sweep": path.name, "cells": cells}), encoding="utf-8")
+    (path / "plan.json").write_text(json.dumps({"sweep": path.name, "trials": cells}), encoding="utf-8")
     return path
 
 
@@ -81,28 +82,17 @@ def write_rows(path: Path, table: str, rows: Iterable[Mapping[str, Any]]) -> Non
     pq.write_table(pa.Table.from_pylist([dict(row) for row in rows], schema=schema), folder / "part-000000.parquet")
 
 
-DATASETS = ("cifar10", "cifar100", "cinic10", "tinyimagenet")
-
-
-def paper_run(path: Path, published: pd.DataFrame, seeds: int = 3) -> Path:
-    """A run whose seeds have exactly the means and standard deviations of the paper's tables 1 and 2.
-
-    Args:
-        path: where to write it.
-        published: the printed numbers, a row per model and template.
-        seeds: how many seeds per cell.
-    """
+def paper_run(path: Path, seeds: int = 3) -> Path:
+    """A run whose seeds have exactly the means and standard deviations of the paper's tables 1 and 2."""
     trials = [
         trial_row(
             model=row.model, template=row.template, dataset=dataset, seed=seed, params=row.reconstructed_params,
-            memory_mb=row.memory_mb, n=None if pd.isna(row.reconstructed_n) else int(row.reconstructed_n),
-            budget_rule="paper", final_test_accuracy=accuracy, best_test_accuracy=accuracy + 0.5,
+            memory_mb=float(row.memory_mb), n=row.n, budget_rule="paper", final_test_accuracy=accuracy,
+            best_test_accuracy=accuracy + 0.5,
         )
-        for row in published.itertuples()
-        for dataset in DATASETS
-        for seed, accuracy in enumerate(
-            seeds_with(getattr(row, f"{dataset}_mean"), getattr(row, f"{dataset}_std"), seeds)
-        )
+        for row in published_rows()
+        for dataset, cell in row.accuracy.items()
+        for seed, accuracy in enumerate(seeds_with(cell.mean, cell.std, seeds))
     ]  # fmt: skip
     profiles = [
         {
@@ -111,7 +101,7 @@ def paper_run(path: Path, published: pd.DataFrame, seeds: int = 3) -> Path:
             "latency_ms_b16_median": row.inference_ms, "latency_ms_b16_p10": row.inference_ms * 0.98,
             "latency_ms_b16_p90": row.inference_ms * 1.05, "measured_at": STARTED,
         }
-        for row in published.itertuples()
-        for dataset in DATASETS
+        for row in published_rows()
+        for dataset in row.accuracy
     ]  # fmt: skip
     return write_run(path, trials, profiles=profiles)

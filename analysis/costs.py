@@ -1,0 +1,79 @@
+"""The costs that tables and figures compare: column, name, unit, digits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from fdt_core.errors import unknown_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """A cost of a cell.
+
+    Args:
+        name: how users call it.
+        column: its column among the cells of a study.
+        label: what stands over it.
+        unit: the unit shown.
+        scale: how many of the stored unit make one of the unit shown.
+        decimals: digits shown after the point; as in the paper for the costs that it has.
+        measured: whether it was measured on a device, and hence varies.
+    """
+
+    name: str
+    column: str
+    label: str
+    unit: str
+    scale: float = 1.0
+    decimals: int = 2
+    measured: bool = False
+
+    @property
+    def title(self) -> str:
+        """Label and unit."""
+        return f"{self.label} ({self.unit})"
+
+    def fitting(self, cells: pd.DataFrame) -> Cost:
+        """The same in thousands where millions would hide the digits of small networks."""
+        if self.unit == "M" and cells[self.column].max() < 1e6:
+            return replace(self, unit="k", scale=1e3)
+        return self
+
+
+_KNOWN = (
+    Cost(name="params", column="params", label="Parameters", unit="M", scale=1e6),
+    Cost(name="macs", column="macs", label="MACs", unit="M", scale=1e6, decimals=1),
+    Cost(name="paper_flops", column="paper_flops", label="Paper FLOPs", unit="M", scale=1e6, decimals=0),
+    Cost(name="memory", column="memory_mb", label="Memory", unit="MB", decimals=1),
+    Cost(name="activations", column="activations", label="Activations", unit="M", scale=1e6),
+    Cost(name="latency", column="latency_ms", label="Inference", unit="ms", measured=True),
+    Cost(name="training", column="train_seconds", label="Training", unit="s", decimals=1, measured=True),
+    Cost(name="peak_memory", column="peak_memory_mb", label="Peak memory", unit="MB", decimals=0, measured=True),
+)
+
+COSTS = {cost.name: cost for cost in _KNOWN}
+"""Every cost by its name."""
+
+SHOWN = ("params", "macs", "memory", "latency", "training")
+"""The costs that a comparison shows unless told otherwise."""
+
+PAPER = ("params", "memory", "latency")
+"""The costs of the paper's tables."""
+
+
+def costs(names: Iterable[str]) -> Sequence[Cost]:
+    """The costs of these names; UsageError with the known ones where there is none."""
+    wanted = list(names)
+    for name in wanted:
+        if name not in COSTS:
+            raise unknown_name("cost", name, COSTS)
+    return [COSTS[name] for name in wanted]
+
+
+def measured_costs(cells: pd.DataFrame, names: Iterable[str]) -> list[Cost]:
+    """The costs of these names that at least one of the cells has, in the unit that fits them."""
+    return [cost.fitting(cells) for cost in costs(names) if cells[cost.column].notna().any()]

@@ -1,0 +1,52 @@
+"""Failed attempts, grouped by what went wrong."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+
+_VARYING = re.compile(r"0x[0-9a-fA-F]+|\d+(\.\d+)?")
+
+
+def signature(error: str) -> str:
+    """The last line of an error, its numbers replaced by 'N': what errors of one cause have in common."""
+    lines = [line for line in error.strip().splitlines() if line.strip()]
+    return _VARYING.sub("N", lines[-1].strip()) if lines else "no message"
+
+
+def failed_attempts(trials: pd.DataFrame) -> pd.DataFrame:
+    """The failed rows of `Results.trials`, with their `signature`. A retry that succeeded later does not undo them."""
+    failed = trials[trials["status"] == "failed"]
+    return failed.assign(signature=failed["error"].fillna("").map(signature))
+
+
+def failures_by_signature(trials: pd.DataFrame) -> pd.DataFrame:
+    """One row per kind and signature, the commonest first.
+
+    Columns: `run`, `failure_kind`, `signature`, `attempts`, `models`, `templates`, `datasets`, `hosts` (names, joined),
+    `trial_id` of one example and its whole `error`.
+    """
+    attempts = failed_attempts(trials)
+    groups = attempts.groupby(["run", "failure_kind", "signature"], dropna=False)
+    named = {
+        "models": "model",
+        "templates": "template",
+        "datasets": "dataset",
+        "hosts": "hostname",
+    }
+    frame = pd.DataFrame(
+        {
+            "attempts": groups.size(),
+            **{name: groups[column].agg(_joined) for name, column in named.items()},
+            "trial_id": groups["trial_id"].first(),
+            "error": groups["error"].first(),
+        }
+    )
+    return frame.sort_values("attempts", ascending=False, kind="stable").reset_index()
+
+
+def _joined(names: pd.Series[str]) -> str:
+    """The distinct names, shortened where there are many."""
+    distinct = sorted(map(str, names.dropna().unique()))
+    return ", ".join(distinct[:6]) + (f" and {len(distinct) - 6} more" if len(distinct) > 6 else "")

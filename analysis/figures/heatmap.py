@@ -1,0 +1,53 @@
+"""A heat map of the differences to base."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from analysis.figures.style import panels, styled
+from analysis.records import records
+from analysis.statistics.differences import differences_to_base
+from analysis.study import BASE, BLOCK, Study, in_order
+
+
+@styled
+def heatmap(study: Study) -> Figure:
+    """Difference in accuracy to base, in points, per template and data set; a panel per model, numbers in the fields.
+
+    A frame marks the differences that are separated from zero (paired t test, Holm-corrected over all fields).
+    """
+    differences = differences_to_base(study.outcomes)
+    blocks = list(study.blocks())
+    largest = float(differences["difference"].abs().max()) if len(differences) else np.nan
+    reach = largest if np.isfinite(largest) and largest > 0 else 1.0
+    templates = max(1, len(study.templates) - 1)
+    figure, axes = panels(1, max(1, len(blocks)), (1.0 + 0.85 * max(1, len(study.datasets)), 0.5 + 0.36 * templates))
+    for axis, (title, cells) in zip(axes[0], blocks, strict=False):
+        _draw(axis, differences.merge(cells[BLOCK].drop_duplicates(), on=BLOCK), study.datasets, reach)
+        axis.set_title(title)
+    figure.supxlabel("Points of test accuracy above base; framed: separated from zero", fontsize=7)
+    return figure
+
+
+def _draw(axis: Axes, differences: pd.DataFrame, datasets: list[str], reach: float) -> None:
+    templates = in_order(differences["template"], [BASE])
+    axis.grid(visible=False)
+    axis.set_xticks(range(len(datasets)), datasets)
+    axis.set_yticks(range(len(templates)), templates)
+    if not templates:
+        axis.text(0.5, 0.5, "nothing to compare", ha="center", transform=axis.transAxes)
+        return
+    values = differences.pivot(index="template", columns="dataset", values="difference").reindex(
+        templates, columns=datasets
+    )
+    axis.imshow(values, cmap="PuOr", vmin=-reach, vmax=reach, aspect="auto")
+    for record in records(differences.dropna(subset=["difference"])):
+        place = datasets.index(record["dataset"]), templates.index(record["template"])
+        dark = abs(record["difference"]) > 0.65 * reach
+        axis.text(*place, f"{record['difference']:+.2f}", ha="center", va="center", color="white" if dark else "black")
+        if record["verdict"] in ("above", "below"):
+            axis.add_patch(Rectangle((place[0] - 0.46, place[1] - 0.44), 0.92, 0.88, fill=False, linewidth=1.2))

@@ -1,0 +1,44 @@
+"""Learning curves with bands over seeds: a row of panels per model, a column per data set."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.curves import bands, learning_curves
+from analysis.figures.style import legend_below, panels, styled, styles
+from analysis.study import BASE, BLOCK, Study, in_order
+
+
+@styled
+def learning(study: Study, metric: str = "test_accuracy") -> Figure:
+    """The mean of a metric over the done seeds by epoch, in a band of one standard deviation to each side."""
+    blocks = list(study.blocks())
+    found = bands(learning_curves(study), metric)
+    figure, axes = panels(max(1, len(blocks)), max(1, len(study.datasets)), (2.7, 2.3))
+    for row, (title, cells) in zip(axes, blocks, strict=False):
+        of_block = found.merge(cells[BLOCK].drop_duplicates(), on=BLOCK)
+        for axis, dataset in zip(row, study.datasets, strict=True):
+            _draw(axis, of_block[of_block["dataset"] == dataset])
+            axis.set_title(f"{title}, {dataset}")
+    for axis in axes[-1]:
+        axis.set_xlabel("Epoch")
+    for row in axes:
+        row[0].set_ylabel(metric.replace("_", " ").capitalize() + (" (%)" if metric.endswith("accuracy") else ""))
+    legend_below(figure)
+    return figure
+
+
+def _draw(axis: Axes, curves: pd.DataFrame) -> None:
+    looks = styles(curves["template"])
+    for template in in_order(curves["template"], [BASE]):
+        curve, look = curves[curves["template"] == template], looks[template]
+        axis.plot(
+            curve["epoch"], curve["mean"], label=template, color=look.color, linestyle=look.dash, marker=look.marker,
+            markersize=4, markevery=max(1, len(curve) // 8),
+        )  # fmt: skip
+        spread = curve["std"].fillna(0.0)
+        axis.fill_between(
+            curve["epoch"], curve["mean"] - spread, curve["mean"] + spread, color=look.color, alpha=0.12, lw=0
+        )

@@ -1,0 +1,149 @@
+"""Which template for which need, as the paper's conclusion draws it, and how sure that is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import pandas as pd
+
+from analysis.costs import COSTS, Cost, measured_costs
+from analysis.records import Record, by_template
+from analysis.statistics.differences import differences_to_base, paired_differences
+from analysis.study import BASE, BLOCK, Study, in_order
+from fdt_core.datasets.catalogue import dataset_names
+
+TOLERANCE = 0.5
+"""Points of accuracy that the frugal choice may lose against base."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A need, and the template that serves it best.
+
+    Args:
+        need: what is wanted.
+        templates: the ones that serve it best; more than one where they tie.
+        value: what they reach, with its unit.
+        against_base: the same relative to base; empty where there is no base.
+        certainty: how sure the choice is.
+    """
+
+    need: str
+    templates: tuple[str, ...]
+    value: str
+    against_base: str
+    certainty: str
+
+
+def choices(study: Study) -> dict[str, list[Choice]]:
+    """For each run, model and width (by title): the templates for accuracy, parameters, memory and latency."""
+    averages = average_over_datasets(study.outcomes)
+    return {title: _block_choices(cells, _of_block(averages, cells)) for title, cells in study.blocks()}
+
+
+def average_over_datasets(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Outcomes with one row per run, model, width, template and seed, its accuracy the mean over the data sets.
+
+    Every data set counts alike. A seed that lacks one of the data sets has no accuracy.
+    """
+    groups = outcomes.groupby([*BLOCK, "template", "seed"])["accuracy"]
+    datasets = outcomes.groupby(BLOCK)["dataset"].nunique().rename("datasets")
+    averages = pd.DataFrame({"accuracy": groups.mean(), "known": groups.count()}).join(datasets, on=BLOCK)
+    complete = averages["known"] == averages["datasets"]
+    averages["accuracy"] = averages["accuracy"].where(complete)
+    return averages.reset_index().assign(dataset="mean of all data sets")
+
+
+def _of_block(frame: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `frame` that belong to the run, model and width of `cells`."""
+    return frame.merge(cells[BLOCK].drop_duplicates(), on=BLOCK)
+
+
+def _block_choices(cells: pd.DataFrame, averages: pd.DataFrame) -> list[Choice]:
+    means = averages.groupby("template")["accuracy"].mean().dropna()
+    # Costs depend on the data set through its classes and image size; the order of the templates does not.
+    first = cells[cells["dataset"] == in_order(cells["dataset"], dataset_names())[0]]
+    found = [_for_accuracy(cells, averages, means)] if len(means) else []
+    found += [_for_cost(first, cost) for cost in measured_costs(first, ("params", "memory", "latency"))]
+    if BASE in means and first["params"].notna().any():
+        found.append(_frugal(first, averages, means))
+    return found
+
+
+def _for_accuracy(cells: pd.DataFrame, averages: pd.DataFrame, means: pd.Series[float]) -> Choice:
+    winner = str(means.idxmax())
+    per_dataset = cells.pivot(index="dataset", columns="template", values="mean")
+    firsts = int((per_dataset[winner] == per_dataset.max(axis=1)).sum())
+    others = paired_differences(averages, axis="template", reference=winner)
+    behind = others.loc[others["verdict"] == "below", "template"]
+    level = others.loc[others["verdict"] != "below", "template"]
+    certainty = [f"highest on {firsts} of {len(per_dataset)} data sets"]
+    certainty += [f"surely above {', '.join(in_order(behind, [BASE]))}"] if len(behind) else []
+    certainty += [f"not separated from {', '.join(in_order(level, [BASE]))}"] if len(level) else []
+    return Choice(
+        need="accuracy, mean of the data sets",
+        templates=(winner,),
+        value=f"{means[winner]:.2f} %",
+        against_base=f"{means[winner] - means[BASE]:+.2f} points" if BASE in means else "",
+        certainty="; ".join(certainty),
+    )
+
+
+def _for_cost(cells: pd.DataFrame, cost: Cost) -> Choice:
+    known = by_template(cells.dropna(subset=[cost.column]))
+    lowest = min(cell[cost.column] for cell in known.values())
+    winners = in_order((name for name, cell in known.items() if cell[cost.column] == lowest), [BASE])
+    return Choice(
+        need=f"{'fewest' if cost.name == 'params' else 'least'} {cost.label.lower()}",
+        templates=tuple(winners),
+        value=_shown(lowest, cost),
+        against_base=_percent(lowest, known.get(BASE), cost),
+        certainty=_latency_certainty(known, winners[0]) if cost.measured else "computed, exact",
+    )
+
+
+def _shown(value: float, cost: Cost) -> str:
+    return f"{value / cost.scale:.{cost.decimals}f} {cost.unit}"
+
+
+def _percent(value: float, base: Record | None, cost: Cost) -> str:
+    """The cost relative to base; empty where there is no base."""
+    return f"{100 * (value / base[cost.column] - 1):+.1f} %" if base and base[cost.column] else ""
+
+
+def _latency_certainty(cells: dict[str, Record], winner: str) -> str:
+    """Whether the spread of the winner's measurements reaches into that of others."""
+    high = cells[winner]["latency_p90_ms"]
+    rivals = [name for name, cell in cells.items() if cell["latency_p10_ms"] <= high and name != winner]
+    if math.isnan(high):
+        return "measured; spread unknown"
+    if rivals:
+        return f"measured; its 10-90 % range overlaps that of {', '.join(in_order(rivals, [BASE]))}"
+    return "measured; its 10-90 % range lies below all others"
+
+
+def _frugal(cells: pd.DataFrame, averages: pd.DataFrame, means: pd.Series[float]) -> Choice:
+    """The fewest parameters among the templates that lose at most `TOLERANCE` points against base."""
+    known, cost = by_template(cells), COSTS["params"].fitting(cells)
+    kept = [name for name, mean in means.items() if mean >= means[BASE] - TOLERANCE and name in known]
+    winner = str(min(kept, key=lambda name: known[str(name)]["params"]))
+    params = known[winner]["params"]
+    return Choice(
+        need=f"fewest parameters, at most {TOLERANCE} points lost",
+        templates=(winner,),
+        value=_shown(params, cost),
+        against_base=_percent(params, known.get(BASE), cost),
+        certainty=_loss_certainty(averages, winner),
+    )
+
+
+def _loss_certainty(averages: pd.DataFrame, winner: str) -> str:
+    """Whether the seeds show that the winner loses no more than the tolerance."""
+    if winner == BASE:
+        return "no smaller template stays within"
+    found = by_template(differences_to_base(averages))[winner]
+    if math.isnan(found["low"]):
+        return f"{found['difference']:+.2f} points; not testable"
+    shown = "shown" if found["low"] > -TOLERANCE else "not shown"
+    return f"{shown}: {found['difference']:+.2f} points, 95 % interval from {found['low']:+.2f}"

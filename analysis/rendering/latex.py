@@ -1,0 +1,82 @@
+"""Tables as LaTeX with booktabs."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+from analysis.tables.table import Column, Entry, Table
+
+_ESCAPES = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        **{special: f"\\{special}" for special in "&%$#_{}"},
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"$<$",
+        ">": r"$>$",
+        "±": r"$\pm$",
+        "↓": r"$\downarrow$",
+        "Δ": r"$\Delta$",
+        "†": r"\dag{}",
+        "‡": r"\ddag{}",
+        "§": r"\S{}",
+    }
+)
+
+_DOCUMENT = r"""\documentclass{{article}}
+\usepackage[a3paper, landscape, margin=1cm]{{geometry}}
+\usepackage{{booktabs}}
+\begin{{document}}
+{tables}
+\end{{document}}
+"""
+
+
+def as_latex(table: Table) -> str:
+    r"""The table as a `table` environment, best values in bold. The document needs `\usepackage{booktabs}`."""
+    alignment = "".join(column.align[0] for column in table.columns)
+    lines = [
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{_escaped(table.title)}}}",
+        rf"\begin{{tabular}}{{{alignment}}}",
+        r"\toprule",
+        *_group_lines(table.columns),
+        " & ".join(_escaped(column.name) for column in table.columns) + r" \\",
+        r"\midrule",
+        *(" & ".join(map(_cell, row)) + r" \\" for row in table.rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+        *(rf"\par\footnotesize {_escaped(note)}" for note in table.notes),
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def as_latex_document(tables: str) -> str:
+    """LaTeX tables as a document of their own."""
+    return _DOCUMENT.format(tables=tables)
+
+
+def _group_lines(columns: tuple[Column, ...]) -> Iterator[str]:
+    """The headings over groups of columns, and the rules below them."""
+    if not any(column.group for column in columns):
+        return
+    spans = [(group, len(list(same))) for group, same in itertools.groupby(columns, key=lambda column: column.group)]
+    heads = [rf"\multicolumn{{{width}}}{{c}}{{{_escaped(group)}}}" for group, width in spans]
+    yield " & ".join(heads) + r" \\"
+    ends = list(itertools.accumulate(width for _, width in spans))
+    rules = [
+        rf"\cmidrule(lr){{{end - width + 1}-{end}}}" for (group, width), end in zip(spans, ends, strict=True) if group
+    ]
+    yield " ".join(rules)
+
+
+def _cell(entry: Entry) -> str:
+    text = _escaped(entry.text)
+    return (rf"\textbf{{{text}}}" if entry.best else text) + _escaped(entry.marks)
+
+
+def _escaped(text: str) -> str:
+    return text.translate(_ESCAPES)

@@ -1,0 +1,51 @@
+"""The learning curves of all trials, packed for the page."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from analysis.curves import METRICS
+from analysis.study import Study
+
+MOST_POINTS = 400_000
+"""Epochs in the page, over all trials; of more, every second, third, ... is shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveData:
+    """The curves of `Study.outcomes`, row by row.
+
+    Args:
+        packed: base64 of gzipped JSON: a list with null or `{epoch: [...], test_accuracy: [...], ...}` per row.
+        every: which epochs are in it: 1 = all, 2 = every second one and the last, ...
+    """
+
+    packed: str
+    every: int
+
+
+def curve_data(study: Study) -> CurveData:
+    """Pack the epochs of the trials that count."""
+    epochs = study.results.epochs
+    every = max(1, math.ceil(len(epochs) / MOST_POINTS))
+    keys = ["run", "trial_id", "attempt"]
+    last = epochs.groupby(keys)["epoch"].transform("max")
+    kept = epochs[(epochs["epoch"] % every == 0) | (epochs["epoch"] == last)].sort_values("epoch")
+    curves = {key: _curve(rows) for key, rows in kept.groupby(keys)}
+    found = [curves.get(key) for key in study.outcomes[keys].itertuples(index=False, name=None)]
+    packed = gzip.compress(json.dumps(found, separators=(",", ":")).encode(), mtime=0)
+    return CurveData(packed=base64.b64encode(packed).decode(), every=every)
+
+
+def _curve(rows: pd.DataFrame) -> dict[str, list[Any]]:
+    """The columns of a curve as JSON can hold them; four digits tell all that a plot can show."""
+    return {"epoch": rows["epoch"].tolist()} | {
+        metric: [None if math.isnan(value) else float(f"{value:.4g}") for value in rows[metric]] for metric in METRICS
+    }

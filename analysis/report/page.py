@@ -1,0 +1,71 @@
+"""The page: what stands in the report, in its order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from analysis.failures import failures_by_signature
+from analysis.records import records
+from analysis.rendering.html import environment
+from analysis.report.curve_data import curve_data
+from analysis.report.plots import plots
+from analysis.report.provenance import provenance_table, reproduction
+from analysis.report.resources import resource_tables
+from analysis.report.summary import summary
+from analysis.study import Study
+from analysis.tables import Layout, tables
+from analysis.tables.table import Table
+from analysis.tables.trials import trial_table
+
+SECTIONS = {
+    "comparison": "Comparison of templates",
+    "published": "Beside the published numbers",
+    "differences": "Differences",
+    "ranks": "Ranks over data sets",
+}
+"""The sections that are tables alone, by the name of the table."""
+
+
+def render_page(study: Study, layout: Layout | None = None) -> str:
+    """The report of a study as an HTML document that holds all it needs."""
+    return (
+        environment()
+        .get_template("report.html")
+        .render(
+            title=" and ".join(study.results.paths),
+            summary=summary(study),
+            needs=_tables(study, "needs", layout),
+            sections=[(name, title, _tables(study, name, layout)) for name, title in SECTIONS.items()],
+            plots=(drawn := plots(study)),
+            drawings={plot.name: plot.drawings for plot in drawn},
+            trials=trial_table(study),
+            curves=curve_data(study),
+            failures=records(failures_by_signature(study.results.trials)),
+            resources=resource_tables(study),
+            provenance=provenance_table(study),
+            reproduction=reproduction(study),
+            notes=study.results.notes,
+            plotly=_inline(get_plotlyjs()),
+            script=_inline(_source("report.js")),
+            style=_inline(_source("report.css")),
+        )
+    )
+
+
+def _tables(study: Study, name: str, layout: Layout | None) -> list[Table]:
+    """The tables of that name that have rows."""
+    return [table for table in tables(study, name, layout) if table.rows]
+
+
+def _source(name: str) -> str:
+    source: Any = environment().loader
+    text: str = source.get_source(environment(), name)[0]
+    return text
+
+
+def _inline(text: str) -> Markup:
+    """Our own scripts and styles stand in the page as they are."""
+    return Markup(text)

@@ -1,0 +1,260 @@
+"""The interactive plots, as data for plotly.js. The page colours them to its own theme."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.costs import Cost, measured_costs
+from analysis.curves import bands, learning_curves
+from analysis.figures.style import styles
+from analysis.records import by_template, records
+from analysis.statistics.differences import differences_to_base
+from analysis.study import BASE, BLOCK, Study, in_order
+
+Drawing = dict[str, Any]
+"""A plotly figure: `data` and `layout`."""
+
+COSTS = ("params", "macs", "memory", "latency", "training")
+SYMBOLS = ("", "-open", "-dot", "-open-dot")
+"""Variants of the markers for the first, second, ... model."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plot:
+    """A plot of which the reader can choose the variant.
+
+    Args:
+        name: identifies it in the page.
+        title: what stands over it.
+        hint: what it shows and how it is read.
+        choices: for each choice its label and options.
+        drawings: by the options chosen, joined by '|'.
+    """
+
+    name: str
+    title: str
+    hint: str
+    choices: dict[str, list[str]]
+    drawings: dict[str, Drawing]
+
+
+def plots(study: Study) -> list[Plot]:
+    """All plots that the study has data for."""
+    made = (_accuracy(study), _differences(study), _learning(study), _filters(study), _times(study))
+    return [plot for plot in made if plot.drawings]
+
+
+def _accuracy(study: Study) -> Plot:
+    costs = {cost.title: cost for cost in measured_costs(study.cells, COSTS)}
+    choices = {"Data set": study.datasets, "Cost": list(costs)}
+    drawings = {
+        f"{dataset}|{title}": _scatter(study, dataset, cost)
+        for dataset, (title, cost) in itertools.product(study.datasets, costs.items())
+        if study.cells.loc[study.cells["dataset"] == dataset, "mean"].notna().any()
+    }
+    hint = f"Mean of the {study.accuracy} epoch's test accuracy over seeds, with its standard deviation. Star: base."
+    return Plot(name="accuracy", title="Accuracy against cost", hint=hint, choices=choices, drawings=drawings)
+
+
+def _scatter(study: Study, dataset: str, cost: Cost) -> Drawing:
+    traces = []
+    looks = styles(study.templates)
+    for symbol, (title, cells) in zip(itertools.cycle(SYMBOLS), study.blocks(), strict=False):
+        known = cells[(cells["dataset"] == dataset)].dropna(subset=["mean", cost.column])
+        for template, cell in sorted(by_template(known).items(), key=lambda item: item[0] != BASE):
+            look, x = looks[template], cell[cost.column] / cost.scale
+            traces.append(
+                {
+                    "type": "scatter",
+                    "mode": "markers",
+                    "name": f"{title}: {template}",
+                    "x": [_rounded(x)],
+                    "y": [_rounded(cell["mean"])],
+                    "error_y": {"array": [_rounded(cell["std"]) or 0], "color": look.color, "thickness": 1.2},
+                    "marker": {"color": look.color, "symbol": look.plotly_marker + symbol, "size": 13},
+                    "hovertemplate": f"<b>{title}, {template}</b><br>%{{y:.2f}} % ± {cell['std']:.2f} "
+                    f"({cell['done']} seeds)<br>{cost.title}: {x:.{cost.decimals}f}<extra></extra>",
+                }
+            )
+    return _drawing(traces, cost.title, "Test accuracy (%)")
+
+
+def _differences(study: Study) -> Plot:
+    differences = differences_to_base(study.outcomes)
+    drawings = {}
+    for title, cells in study.blocks():
+        of_block = differences.merge(cells[BLOCK].drop_duplicates(), on=BLOCK)
+        if of_block["difference"].notna().any():
+            drawings[title] = _heatmap(of_block, study.datasets)
+    hint = "Points of test accuracy above base. A star marks differences separated from zero."
+    return Plot(
+        name="differences", title="Differences to base", hint=hint, choices={"Model": list(drawings)}, drawings=drawings
+    )
+
+
+def _heatmap(differences: pd.DataFrame, datasets: list[str]) -> Drawing:
+    templates = in_order(differences["template"], [BASE])[::-1]
+    by_place = {(record["template"], record["dataset"]): record for record in records(differences)}
+    cells = [[by_place.get((template, dataset)) for dataset in datasets] for template in templates]
+    values = [[_rounded(cell["difference"]) if cell else None for cell in row] for row in cells]
+    reach = float(np.nanmax(np.abs(differences["difference"]))) or 1.0
+    trace = {
+        "type": "heatmap",
+        "x": datasets,
+        "y": templates,
+        "z": values,
+        "zmin": -reach,
+        "zmax": reach,
+        "colorscale": [[0, "#b35806"], [0.5, "#f7f7f7"], [1, "#542788"]],
+        "text": [[_difference_text(cell) for cell in row] for row in cells],
+        "texttemplate": "%{text}",
+        "customdata": [[_difference_hover(cell) for cell in row] for row in cells],
+        "hovertemplate": "<b>%{y}, %{x}</b><br>%{customdata}<extra></extra>",
+        "xgap": 2,
+        "ygap": 2,
+    }
+    drawing = _drawing([trace], "", "")
+    drawing["layout"]["yaxis"]["type"] = drawing["layout"]["xaxis"]["type"] = "category"
+    return drawing
+
+
+def _difference_text(record: dict[str, Any] | None) -> str:
+    if record is None or np.isnan(record["difference"]):
+        return ""
+    return f"{record['difference']:+.2f}" + ("*" if record["verdict"] in ("above", "below") else "")
+
+
+def _difference_hover(record: dict[str, Any] | None) -> str:
+    if record is None:
+        return "no result"
+    if np.isnan(record["low"]):
+        return f"{record['verdict']} ({record['pairs']} seeds)"
+    return (
+        f"95 % interval {record['low']:+.2f} to {record['high']:+.2f}<br>{record['verdict']}, "
+        f"Holm-corrected p {record['p_holm']:.3f} ({record['pairs']} seeds)"
+    )
+
+
+def _learning(study: Study) -> Plot:
+    found = bands(learning_curves(study))
+    blocks = dict(study.blocks())
+    drawings = {}
+    for title, cells in blocks.items():
+        of_block = found.merge(cells[BLOCK].drop_duplicates(), on=BLOCK)
+        for dataset in study.datasets:
+            of_dataset = of_block[of_block["dataset"] == dataset]
+            if len(of_dataset):
+                drawings[f"{title}|{dataset}"] = _drawing(list(_bands(of_dataset)), "Epoch", "Test accuracy (%)")
+    return Plot(
+        name="learning",
+        title="Learning curves",
+        hint="Mean over seeds, in a band of one standard deviation to each side. Single trials: see their table.",
+        choices={"Model": list(blocks), "Data set": study.datasets},
+        drawings=drawings,
+    )
+
+
+def _bands(curves: pd.DataFrame) -> Iterator[Drawing]:
+    """For each template a band without a name, and a line."""
+    looks = styles(curves["template"])
+    for template in in_order(curves["template"], [BASE]):
+        curve, look = curves[curves["template"] == template], looks[template]
+        epochs, mean, std = curve["epoch"].tolist(), curve["mean"], curve["std"].fillna(0.0)
+        outline = [*(mean + std), *(mean - std)[::-1]]
+        shared = {"type": "scatter", "mode": "lines", "legendgroup": template}
+        yield shared | {
+            "x": epochs + epochs[::-1],
+            "y": [_rounded(value) for value in outline],
+            "fill": "toself",
+            "fillcolor": _transparent(look.color),
+            "line": {"width": 0},
+            "hoverinfo": "skip",
+            "showlegend": False,
+        }
+        yield shared | {
+            "name": template,
+            "x": epochs,
+            "y": [_rounded(value) for value in mean],
+            "line": {"color": look.color, "dash": look.plotly_dash, "width": 2},
+            "hovertemplate": f"<b>{template}</b>, epoch %{{x}}: %{{y:.2f}} %<extra></extra>",
+        }
+
+
+def _filters(study: Study) -> Plot:
+    drawings = {}
+    looks = styles(study.templates)
+    for title, cells in study.blocks():
+        known = by_template(cells.dropna(subset=["widths"]))
+        traces = [
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "name": template,
+                "x": list(range(1, len(known[template]["widths"]) + 1)),
+                "y": [int(width) for width in known[template]["widths"]],
+                "line": {"color": looks[template].color, "dash": looks[template].plotly_dash, "width": 2},
+                "marker": {"color": looks[template].color, "symbol": looks[template].plotly_marker, "size": 8},
+                "hovertemplate": f"<b>{template}</b>, layer %{{x}}: %{{y}} filters<extra></extra>",
+            }
+            for template in in_order(known, [BASE])
+        ]
+        drawings[title] = _drawing(traces, "Layer", "Filters")
+    hint = "Filters of each layer, shallow to deep."
+    return Plot(
+        name="filters", title="Filters per layer", hint=hint, choices={"Model": list(drawings)}, drawings=drawings
+    )
+
+
+def _times(study: Study) -> Plot:
+    drawings = {}
+    looks = styles(study.templates)
+    done = study.outcomes[study.outcomes["train_seconds"].notna()]
+    for title, cells in study.blocks():
+        trials = done.merge(cells[BLOCK].drop_duplicates(), on=BLOCK)
+        for dataset, of_dataset in trials.groupby("dataset"):
+            traces = [
+                {
+                    "type": "box",
+                    "name": template,
+                    "y": [_rounded(seconds / 60) for seconds in rows["train_seconds"]],
+                    "boxpoints": "all",
+                    "jitter": 0.4,
+                    "marker": {"color": looks[str(template)].color, "symbol": looks[str(template)].plotly_marker},
+                    "hovertemplate": f"<b>{template}</b>: %{{y:.2f}} minutes<extra></extra>",
+                }
+                for template, rows in of_dataset.groupby("template")
+            ]
+            drawings[f"{title}|{dataset}"] = _drawing(traces, "Template", "Training (minutes)", from_zero=True)
+    choices = {"Model": [title for title, _ in study.blocks()], "Data set": study.datasets}
+    hint = "Training time of every trial."
+    return Plot(name="times", title="Cost per trial", hint=hint, choices=choices, drawings=drawings)
+
+
+def _drawing(traces: list[Drawing], x: str, y: str, *, from_zero: bool = False) -> Drawing:
+    return {
+        "data": traces,
+        "layout": {
+            "xaxis": {"title": {"text": x}, "automargin": True},
+            "yaxis": {"title": {"text": y}, "automargin": True} | ({"rangemode": "tozero"} if from_zero else {}),
+            "margin": {"t": 10, "r": 10, "b": 40, "l": 50},
+            "legend": {"orientation": "h", "y": -0.2},
+            "hovermode": "closest",
+        },
+    }
+
+
+def _rounded(value: float) -> float | None:
+    """Five digits: all that a plot can show."""
+    return None if pd.isna(value) else float(f"{value:.5g}")
+
+
+def _transparent(color: str) -> str:
+    """A colour such as '#E69F00' at an opacity that lets bands overlap."""
+    red, green, blue = (int(color[place : place + 2], 16) for place in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.15)"

@@ -1,0 +1,80 @@
+"""The summary that opens the report: what was asked, what came out, how sure that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.recipes import unlike_trainings
+from analysis.statistics.differences import differences_between_runs, differences_to_base
+from analysis.statistics.limits import statements
+from analysis.study import STATUSES, Study
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """The summary.
+
+    Args:
+        questions: the comment that opens each run's sweep file, where there is one.
+        asked: names and values of what the study varies.
+        counts: number of trials by how they ended.
+        latest: when the last trial ended; empty where none has.
+        certainty: sentences on what the seeds allow to say about differences to base.
+        between_runs: the same for the differences between runs; empty for one run.
+        warnings: what a reader must know before comparing anything.
+    """
+
+    questions: tuple[str, ...]
+    asked: dict[str, str]
+    counts: dict[str, int]
+    latest: str
+    certainty: tuple[str, ...]
+    between_runs: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def summary(study: Study) -> Summary:
+    """The summary of a study."""
+    runs = list(study.results.paths)
+    between = statements(differences_between_runs(study.outcomes, runs[0])) if len(runs) > 1 else ()
+    return Summary(
+        questions=tuple(filter(None, map(opening_comment, study.results.paths.values()))),
+        asked=_asked(study),
+        counts={status: int((study.outcomes["status"] == status).sum()) for status in STATUSES},
+        latest=_latest(study.results.trials),
+        certainty=statements(differences_to_base(study.outcomes)),
+        between_runs=between,
+        warnings=tuple(unlike_trainings(study)),
+    )
+
+
+def opening_comment(run: Path) -> str:
+    """The comment with which a run's sweep file opens: by convention the question it answers."""
+    file = run / "sweep.yaml"
+    if not file.is_file():
+        return ""
+    lines = takewhile(lambda line: line.startswith("#"), file.read_text(encoding="utf-8").splitlines())
+    return " ".join(line.lstrip("# ").strip() for line in lines).strip()
+
+
+def _asked(study: Study) -> dict[str, str]:
+    outcomes = study.outcomes
+    budgets = outcomes[["budget_metric", "budget_rule"]].drop_duplicates().dropna()
+    return {
+        "Models": ", ".join(dict.fromkeys(title for title, _ in study.blocks())),
+        "Templates": ", ".join(study.templates),
+        "Data sets": ", ".join(study.datasets),
+        "Seeds": ", ".join(str(seed) for seed in sorted(outcomes["seed"].unique())[:20]),
+        "Matched cost": "; ".join(f"{metric} ({rule})" for metric, rule in budgets.itertuples(index=False)),
+        "Epochs": ", ".join(f"{epochs:.0f}" for epochs in sorted(outcomes["epochs"].dropna().unique())),
+        "Accuracy": f"of the {study.accuracy} epoch",
+    }
+
+
+def _latest(trials: pd.DataFrame) -> str:
+    last = trials["finished_at"].max() if len(trials) else pd.NaT
+    return "" if pd.isna(last) else f"{last:%Y-%m-%d %H:%M} UTC"

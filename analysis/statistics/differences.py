@@ -1,0 +1,154 @@
+"""Differences between cells, paired by seed: intervals, tests corrected for their number, effect sizes.
+
+Two cells trained with the same seed saw the same shuffling and augmentation, so their difference is taken seed by seed.
+The intervals tell how far other seeds would have led elsewhere. They know nothing of other test images.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+from statsmodels.stats.meta_analysis import effectsize_smd
+from statsmodels.stats.multitest import multipletests
+
+from analysis.statistics.seeds_needed import seeds_needed
+from analysis.study import BASE, CELL
+
+CONFIDENCE = 0.95
+
+BOOTSTRAP_FROM = 10
+"""Number of seeds from which on intervals are bootstrapped (BCa); below, they are Student's t."""
+
+RESAMPLES = 2000
+_ELEMENTS = 20_000_000
+"""Random numbers drawn at once; bounds the memory of a bootstrap."""
+
+Values = NDArray[np.float64]
+
+
+def differences_to_base(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Every template against base, within its run, model, width and data set. Columns: see `paired_differences`."""
+    return paired_differences(outcomes, axis="template", reference=BASE)
+
+
+def differences_between_runs(outcomes: pd.DataFrame, reference: str) -> pd.DataFrame:
+    """Every cell against the same cell of the run `reference`. Columns: see `paired_differences`."""
+    return paired_differences(outcomes, axis="run", reference=reference)
+
+
+def paired_differences(outcomes: pd.DataFrame, *, axis: str, reference: str) -> pd.DataFrame:
+    """Each cell minus its partner, the cell that differs from it only in having `reference` on `axis`.
+
+    Only seeds that both have count.
+
+    Returns:
+        One row per cell that has a partner. Beside the columns of a cell: `pairs` (seeds in common), `difference`
+        (mean, points), `std` of the differences (ddof 1), `low` and `high` (95 % interval, for this difference alone),
+        `p` (paired t test), `p_holm` (corrected for all rows of the frame; Holm, 1979), `effect` (Hedges' g),
+        `seeds_needed` (in all, to separate the two among so many tests) and `verdict`: `above`, `below`,
+        `not separated`, or `untested` where fewer than two pairs or differences without any spread allow no test.
+    """
+    accuracy = outcomes.set_index([*CELL, "seed"])["accuracy"].unstack("seed")
+    is_reference = accuracy.index.get_level_values(axis) == reference
+    partners = accuracy[is_reference].droplevel(axis)
+    others = accuracy[~is_reference]
+    others = others[_without(others.index, axis).isin(partners.index)]
+    theirs = partners.reindex(_without(others.index, axis)).to_numpy(dtype=float)
+    mine = others.to_numpy(dtype=float)
+    compared = pd.concat([_compared(mine - theirs), _effects(mine, theirs)], axis=1).set_index(others.index)
+    return _with_verdicts(compared.reset_index())
+
+
+def _without(index: pd.Index, level: str) -> pd.MultiIndex:
+    """The keys of cells less one level: what a cell and its partner have in common."""
+    return pd.MultiIndex.from_frame(index.to_frame(index=False).drop(columns=level))
+
+
+def mean_interval(samples: Values, confidence: float = CONFIDENCE) -> tuple[Values, Values]:
+    """Confidence limits of the mean of each row of `samples` (shape: cells, seeds; at least 2 seeds, with some spread).
+
+    Student's t below `BOOTSTRAP_FROM` seeds, from there on the BCa bootstrap (Efron, 1987) with a fixed seed.
+    """
+    seeds = samples.shape[1]
+    if seeds < BOOTSTRAP_FROM:
+        interval = stats.ttest_1samp(samples, 0.0, axis=1).confidence_interval(confidence)
+        return interval.low, interval.high
+    rows = max(1, _ELEMENTS // (seeds * max(seeds, RESAMPLES)))
+    rng = np.random.default_rng(0)
+    parts = [
+        stats.bootstrap(
+            (samples[start : start + rows],),
+            np.mean,
+            axis=1,
+            n_resamples=RESAMPLES,
+            confidence_level=confidence,
+            rng=rng,
+        ).confidence_interval
+        for start in range(0, len(samples), rows)
+    ]
+    return np.concatenate([part.low for part in parts]), np.concatenate([part.high for part in parts])
+
+
+def _compared(differences: Values) -> pd.DataFrame:
+    """The columns that follow from the differences (shape: cells, seeds; NaN where a seed lacks a partner)."""
+    pairs = (~np.isnan(differences)).sum(axis=1)
+    frame = pd.DataFrame(
+        {"pairs": pairs} | {name: np.full(len(pairs), np.nan) for name in ("difference", "std", "low", "high", "p")}
+    )
+    for count in np.unique(pairs[pairs > 0]):
+        rows = np.flatnonzero(pairs == count)
+        dense = differences[rows]
+        dense = dense[~np.isnan(dense)].reshape(len(rows), count)
+        frame.loc[rows, "difference"] = dense.mean(axis=1)
+        if count > 1:
+            frame.loc[rows, "std"] = dense.std(axis=1, ddof=1)
+            tested = _has_spread(dense)
+            frame.loc[rows[tested], ["low", "high", "p"]] = _tested(dense[tested])
+    return frame
+
+
+def _has_spread(samples: Values) -> NDArray[np.bool_]:
+    """Whether the seeds of a row differ by more than floating point. Small test sets make equal differences likely."""
+    spread: NDArray[np.bool_] = np.ptp(samples, axis=1) > 1e-9
+    return spread
+
+
+def _tested(samples: Values) -> Values:
+    """Lower and upper limit, and p of the paired t test; a row each."""
+    if not len(samples):
+        return np.empty((0, 3))
+    low, high = mean_interval(samples)
+    p = stats.ttest_1samp(samples, 0.0, axis=1).pvalue
+    return np.column_stack([low, high, p])
+
+
+def _effects(mine: Values, theirs: Values) -> pd.DataFrame:
+    """Hedges' g: the difference of the means in pooled standard deviations, corrected for few seeds (Hedges, 1981)."""
+    effect = np.full(len(mine), np.nan)
+    counts = [(~np.isnan(values)).sum(axis=1) for values in (mine, theirs)]
+    both = (counts[0] > 1) & (counts[1] > 1)
+    stds = [np.nanstd(values[both], axis=1, ddof=1) for values in (mine, theirs)]
+    spread = np.hypot(*stds) > 1e-9
+    rows = np.flatnonzero(both)[spread]
+    if len(rows):
+        effect[rows], _ = effectsize_smd(
+            np.nanmean(mine[rows], axis=1), stds[0][spread], counts[0][rows],
+            np.nanmean(theirs[rows], axis=1), stds[1][spread], counts[1][rows],
+        )  # fmt: skip
+    return pd.DataFrame({"effect": effect})
+
+
+def _with_verdicts(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add `p_holm`, `seeds_needed` and `verdict`."""
+    tested = frame["p"].notna()
+    frame[["p_holm", "seeds_needed"]] = np.nan
+    if tested.any():
+        rows = frame[tested]
+        level = (1 - CONFIDENCE) / len(rows)
+        frame.loc[tested, "p_holm"] = multipletests(rows["p"], method="holm")[1]
+        frame.loc[tested, "seeds_needed"] = seeds_needed(rows["difference"] / rows["std"], alpha=level)
+    separated = frame["p_holm"] < 1 - CONFIDENCE
+    verdicts = [~tested, separated & (frame["difference"] > 0), separated]
+    return frame.assign(verdict=np.select(verdicts, ["untested", "above", "below"], "not separated"))

@@ -1,0 +1,62 @@
+"""What the differences allow to say, and what they do not, in plain sentences."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis.statistics.differences import BOOTSTRAP_FROM, CONFIDENCE
+from analysis.statistics.seeds_needed import POWER, detectable_effect
+
+
+def statements(differences: pd.DataFrame) -> tuple[str, ...]:
+    """Sentences on a frame of `paired_differences`: what is separated, what is not, and what that cannot mean."""
+    tested = differences[differences["verdict"] != "untested"]
+    if differences.empty:
+        return ("There is nothing to compare: no cell has a partner to be compared with.",)
+    if tested.empty:
+        return (_untested(differences),)
+    sentences = [_separated(tested), _sensitivity(tested)]
+    if len(tested) < len(differences):
+        sentences.append(_untested(differences))
+    if (tested["verdict"] == "not separated").any():
+        sentences.append(
+            "'Not separated' does not mean equal: it means that so few seeds cannot tell the difference from chance."
+        )
+    if (tested["pairs"] >= BOOTSTRAP_FROM).any():
+        sentences.append(f"Intervals from {BOOTSTRAP_FROM} seeds on are bootstrapped (BCa), else Student's t.")
+    sentences.append(
+        "Intervals and tests are about other seeds; other test images or other training choices may differ more."
+    )
+    return tuple(sentences)
+
+
+def _separated(tested: pd.DataFrame) -> str:
+    counts = tested["verdict"].value_counts()
+    above, below = int(counts.get("above", 0)), int(counts.get("below", 0))
+    return (
+        f"Of {len(tested)} differences, {above + below} {'is' if above + below == 1 else 'are'} separated from zero "
+        f"({above} above, {below} below; paired t test, Holm-corrected over all {len(tested)}, level 5 %)."
+    )
+
+
+def _sensitivity(tested: pd.DataFrame) -> str:
+    """What so many seeds can show at all."""
+    seeds = int(tested["pairs"].min())
+    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, seeds - 1)) / np.sqrt(seeds)
+    found = detectable_effect(seeds)
+    return (
+        f"With {seeds} seeds a 95 % interval reaches {reach:.1f} standard deviations of the differences to each side, "
+        f"and a single test finds with {POWER:.0%} certainty only differences above {found:.1f} of them; "
+        "the correction for many tests asks for more."
+    )
+
+
+def _untested(differences: pd.DataFrame) -> str:
+    untested = differences[differences["verdict"] == "untested"]
+    few = int((untested["pairs"] < 2).sum())
+    flat = len(untested) - few
+    reasons = [f"{few} with fewer than two seeds in common"] if few else []
+    reasons += [f"{flat} whose seeds all differ by the same amount, as happens on small test sets"] if flat else []
+    return f"Not tested: {' and '.join(reasons)}."

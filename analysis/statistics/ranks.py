@@ -1,0 +1,60 @@
+"""Ranks of the templates over data sets, with the critical difference of mean ranks (Demšar, 2006)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis.statistics.differences import CONFIDENCE
+from analysis.study import BLOCK
+
+ENOUGH = 5
+"""Blocks (a model on a data set) from which on the tests are made: their approximations are poor below."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankAnalysis:
+    """Mean ranks of the templates; rank 1 is the highest accuracy.
+
+    Args:
+        mean_ranks: by template, best first.
+        blocks: number of blocks, each a model on a data set, in which every template has a result.
+        left_out: number of blocks that lack a template.
+        p: of Friedman's test that all templates rank alike; None where there are too few blocks or templates.
+        critical_difference: mean ranks further apart than this differ (Nemenyi, 1963); None as above.
+    """
+
+    mean_ranks: pd.Series[float]
+    blocks: int
+    left_out: int
+    p: float | None = None
+    critical_difference: float | None = None
+
+
+def rank_analysis(cells: pd.DataFrame) -> RankAnalysis:
+    """Rank the templates of `cells` (as `Study.cells`) by mean accuracy within each run, model, width and data set."""
+    means = cells.pivot(index=[*BLOCK, "dataset"], columns="template", values="mean")
+    complete = means.dropna()
+    ranks = complete.rank(axis=1, ascending=False).mean().sort_values(kind="stable")
+    blocks, templates = complete.shape
+    analysis = RankAnalysis(mean_ranks=ranks, blocks=blocks, left_out=len(means) - blocks)
+    if blocks < ENOUGH or templates < 3:
+        return analysis
+    p = float(stats.friedmanchisquare(*complete.to_numpy().T).pvalue)
+    return RankAnalysis(
+        mean_ranks=ranks,
+        blocks=blocks,
+        left_out=len(means) - blocks,
+        p=p,
+        critical_difference=critical_difference(templates, blocks),
+    )
+
+
+def critical_difference(templates: int, blocks: int, confidence: float = CONFIDENCE) -> float:
+    """How far apart two mean ranks must be to differ, over all pairs at once (Nemenyi, 1963; Demšar, 2006, eq. 6)."""
+    spread = float(stats.studentized_range.ppf(confidence, templates, np.inf)) / math.sqrt(2)
+    return spread * math.sqrt(templates * (templates + 1) / (6 * blocks))

@@ -1,0 +1,41 @@
+"""All cells in one long table: for reading by machines, and for looking things up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from analysis.costs import Cost, measured_costs
+from analysis.records import Record, records
+from analysis.study import BASE, STATUSES, Study, in_order, model_name
+from analysis.tables.comparison import Layout, accuracy_entry
+from analysis.tables.numbers import number
+from analysis.tables.table import Column, Entry, Table, text_column, word
+from fdt_core.datasets.catalogue import dataset_names
+
+
+def cell_table(study: Study, layout: Layout) -> Table:
+    """A row per run, model, template and data set: seeds by status, accuracy, costs."""
+    costs = measured_costs(study.cells, layout.costs)
+    columns = (
+        *map(text_column, ("Run", "Model", "Template", "Data set")),
+        *(Column(name=status, group="Seeds") for status in STATUSES),
+        Column(name=f"Accuracy (%), {study.accuracy} epoch", parts=("mean", "std")),
+        Column(name="Budget error (%)"),
+        *(Column(name=cost.title) for cost in costs),
+    )
+    places = {name: place for place, name in enumerate(in_order(study.datasets, dataset_names()))}
+    ordered = study.cells.assign(place=study.cells["dataset"].map(places), other=study.cells["template"] != BASE)
+    ordered = ordered.sort_values(["run", "model", "width", "place", "other", "template"], kind="stable")
+    rows = tuple(_row(cell, costs, layout) for cell in records(ordered))
+    return Table(title="All cells", columns=columns, rows=rows)
+
+
+def _row(cell: Record, costs: list[Cost], layout: Layout) -> tuple[Entry, ...]:
+    names = (cell["run"], model_name(cell["model"], cell["width"]))
+    return (
+        *map(word, (*names, cell["template"], cell["dataset"])),
+        *(number(cell[status]) for status in STATUSES),
+        replace(accuracy_entry(cell, layout), marks=""),
+        number(100 * cell["budget_error"], 2, layout.rounding),
+        *(number(cell[cost.column] / cost.scale, cost.decimals, layout.rounding) for cost in costs),
+    )

@@ -1,0 +1,138 @@
+"""The comparison of templates, one table for each model, as in the paper (tables 1 and 2)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+import pandas as pd
+
+from analysis.costs import SHOWN, Cost, measured_costs
+from analysis.records import Record, by_template, records
+from analysis.rounding import Rounding
+from analysis.study import BASE, Study, in_order
+from analysis.tables.numbers import best_marked, mean_and_std, number
+from analysis.tables.table import Column, Entry, Table, text_column, transposed, word
+from fdt_core.datasets.catalogue import dataset_names
+
+FEWER = "†"
+OFF_BUDGET = "‡"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How a comparison is shown.
+
+    Args:
+        rounding: how numbers are cut to the digits shown.
+        costs: names of the costs, each with its per cent below base; those that no cell has are left out.
+        decimals: digits of the accuracy after the point.
+        budget_tolerance: a cell whose budget error (achieved / target - 1) exceeds it either way is marked.
+    """
+
+    rounding: Rounding = field(default_factory=Rounding)
+    costs: tuple[str, ...] = SHOWN
+    decimals: int = 2
+    budget_tolerance: float = 0.01
+
+
+def comparison(study: Study, layout: Layout | None = None) -> list[Table]:
+    """A table per run, model and width: a row per template with costs, accuracy per data set and number of seeds."""
+    return [_model_table(study, cells, title, layout or Layout()) for title, cells in study.blocks()]
+
+
+def _model_table(study: Study, cells: pd.DataFrame, title: str, layout: Layout) -> Table:
+    templates = in_order(cells["template"], [BASE])
+    datasets = in_order(cells["dataset"], dataset_names())
+    # Parameters and times depend on the data set (classes, image size): as in the paper, those of the first are shown.
+    first = cells[cells["dataset"] == datasets[0]].set_index("template").reindex(templates)
+    costs = measured_costs(first, layout.costs)
+    columns = [text_column("Template")]
+    entries = [[word(template) for template in templates]]
+    for cost in costs:
+        columns += [Column(group=cost.title), Column(group=cost.title, name="% ↓")]
+        entries += _cost_entries(first[cost.column], cost, layout.rounding)
+    for dataset in datasets:
+        columns.append(Column(name=dataset, group=f"Accuracy (%), {study.accuracy} epoch", parts=("mean", "std")))
+        entries.append(_accuracy_entries(cells[cells["dataset"] == dataset], templates, layout))
+    columns.append(Column(name="Seeds"))
+    entries.append([_seeds_entry(cells[cells["template"] == template]) for template in templates])
+    notes = tuple(_notes(study, cells, costs, datasets, layout))
+    return Table(title=title, columns=tuple(columns), rows=transposed(entries), notes=notes)
+
+
+def _cost_entries(values: pd.Series[float], cost: Cost, rounding: Rounding) -> list[list[Entry]]:
+    """The entries of a cost by template, the lowest marked as best, and those of its per cent below base."""
+    scaled = values / cost.scale
+    base = float(scaled.get(BASE, math.nan))
+    percents = [
+        Entry(parts=("",))
+        if template == BASE or math.isnan(base) or math.isnan(value)
+        else _percent_entry(rounding.percent_below(value, base, cost.decimals))
+        for template, value in scaled.items()
+    ]
+    return [best_marked([number(value, cost.decimals, rounding) for value in scaled], best=min), percents]
+
+
+def _percent_entry(percent: Decimal | None) -> Entry:
+    return Entry() if percent is None else Entry(parts=(str(percent),), value=float(percent))
+
+
+def _accuracy_entries(cells: pd.DataFrame, templates: Sequence[str], layout: Layout) -> list[Entry]:
+    found = by_template(cells)
+    entries = [accuracy_entry(found[name], layout) if name in found else Entry() for name in templates]
+    return best_marked(entries, best=max)
+
+
+def accuracy_entry(cell: Record, layout: Layout) -> Entry:
+    """Mean and standard deviation of a cell, or what became of its seeds, with the marks of the notes it needs."""
+    entry = mean_and_std(cell["mean"], cell["std"], layout.decimals, layout.rounding, absent=absence(cell))
+    marks = (FEWER if cell["done"] < cell["seeds"] else "") + (
+        OFF_BUDGET if abs(cell["budget_error"]) > layout.budget_tolerance else ""
+    )
+    return replace(entry, marks=marks)
+
+
+def absence(cell: Record) -> str:
+    """Why a cell has no accuracy: what became of most of its seeds."""
+    return max(("failed", "diverged", "missing"), key=lambda status: cell[status])
+
+
+def _seeds_entry(cells: pd.DataFrame) -> Entry:
+    low, high = int(cells["done"].min()), int(cells["done"].max())
+    return Entry(parts=(f"{low}" if low == high else f"{low}-{high}",), value=low)
+
+
+def _notes(study: Study, cells: pd.DataFrame, costs: list[Cost], datasets: list[str], layout: Layout) -> Iterator[str]:
+    yield "Accuracy: mean ± standard deviation over seeds (ddof 1)." + (
+        " Of the best epoch, chosen on the test set itself: too high by that choice."
+        if study.accuracy == "best"
+        else ""
+    )
+    if costs:
+        yield f"% ↓: per cent below {BASE}." + (f" Costs are those for {datasets[0]}." if len(datasets) > 1 else "")
+    if "latency" in [cost.name for cost in costs]:
+        yield f"Inference: median of a batch of {study.batch} on {study.latency_device}."
+    yield from _first_few(_fewer_notes(cells))
+    yield from _first_few(_budget_notes(cells, layout.budget_tolerance))
+
+
+def _first_few(notes: Iterable[str], few: int = 12) -> list[str]:
+    """The first notes, and how many more there are."""
+    every = list(notes)
+    return every if len(every) <= few else [*every[:few], f"... and {len(every) - few} more like these."]
+
+
+def _fewer_notes(cells: pd.DataFrame) -> Iterator[str]:
+    for cell in records(cells[cells["done"] < cells["seeds"]]):
+        lost = ", ".join(f"{cell[status]} {status}" for status in ("failed", "diverged", "missing") if cell[status])
+        yield f"{FEWER} {cell['template']}, {cell['dataset']}: {cell['done']} of {cell['seeds']} seeds done ({lost})."
+
+
+def _budget_notes(cells: pd.DataFrame, tolerance: float) -> Iterator[str]:
+    off = cells[cells["budget_error"].abs() > tolerance]
+    for (template, error, metric), same in off.groupby(["template", "budget_error", "budget_metric"]):
+        where = ", ".join(in_order(same["dataset"], dataset_names()))
+        yield f"{OFF_BUDGET} {template}, {where}: {metric} is {float(str(error)):+.2%} off its target."

@@ -1,0 +1,93 @@
+"""The table of differences in accuracy: to base, or between runs, with what the seeds allow to say."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pandas as pd
+
+from analysis.records import Record, records
+from analysis.statistics.differences import differences_between_runs, differences_to_base
+from analysis.statistics.limits import statements
+from analysis.statistics.seeds_needed import MOST
+from analysis.study import BASE, Study, in_order, model_name
+from analysis.tables.numbers import number, p_value
+from analysis.tables.table import Column, Entry, Table, text_column, word
+from fdt_core.datasets.catalogue import dataset_names
+
+_COLUMNS = (
+    text_column("Model"),
+    text_column("Data set"),
+    text_column("Template"),
+    Column(name="Difference"),
+    Column(name="95 % interval", parts=("low", "high")),
+    Column(name="Seeds"),
+    Column(name="p"),
+    Column(name="Holm p"),
+    Column(name="Effect g"),
+    text_column("Verdict"),
+    Column(name="More seeds"),
+)
+
+_ABOUT_SEEDS = (
+    "Effect g: Hedges' g. More seeds: how many would separate the two with 80 % certainty, at a level corrected for "
+    "all tests of this table, if the true difference and spread were as seen; from few seeds a rough guess."
+)
+
+
+def difference_tables(study: Study) -> list[Table]:
+    """The differences to base; with several runs also those of each run to the first."""
+    several = study.cells["run"].nunique() > 1
+    tables = [
+        difference_table(differences_to_base(study.outcomes), f"Accuracy ({study.accuracy} epoch) minus {BASE}'s")
+    ]
+    if several:
+        first = next(iter(study.results.paths))
+        title = f"Accuracy ({study.accuracy} epoch) minus that of run {first}"
+        tables.append(difference_table(differences_between_runs(study.outcomes, first), title))
+    return tables
+
+
+def difference_table(differences: pd.DataFrame, title: str) -> Table:
+    """A frame of `paired_differences` as a table, in points of accuracy, with the sentences on what it shows."""
+    several = differences["run"].nunique() > 1
+    places = {name: place for place, name in enumerate(in_order(differences["dataset"], dataset_names()))}
+    ordered = differences.assign(place=differences["dataset"].map(places))
+    ordered = ordered.sort_values(["run", "model", "width", "place", "template"], kind="stable")
+    rows = tuple(_row(record, several) for record in records(ordered))
+    notes = statements(differences) if differences.empty else (*statements(differences), _ABOUT_SEEDS)
+    return Table(title=title, columns=_COLUMNS, rows=rows, notes=notes)
+
+
+def _row(record: Record, several: bool) -> tuple[Entry, ...]:
+    model = model_name(record["model"], record["width"])
+    separated = record["verdict"] in ("above", "below")
+    return (
+        word(f"{record['run']}: {model}" if several else model),
+        word(record["dataset"]),
+        word(record["template"]),
+        replace(number(record["difference"], 2, signed=True), best=separated),
+        _interval(record["low"], record["high"]),
+        number(record["pairs"]),
+        p_value(record["p"]),
+        p_value(record["p_holm"]),
+        number(record["effect"], 1, signed=True),
+        word(record["verdict"]),
+        _more_seeds(record),
+    )
+
+
+def _more_seeds(record: Record) -> Entry:
+    """How many more seeds would separate the two cells, where they are not separated yet."""
+    if record["verdict"] != "not separated":
+        return Entry()
+    have, needed = record["pairs"], record["seeds_needed"]
+    more = f"> {MOST - have}" if math.isinf(needed) else f"{max(1, int(needed) - have)}"
+    return Entry(parts=(more,), value=needed)
+
+
+def _interval(low: float, high: float) -> Entry:
+    if math.isnan(low):
+        return Entry()
+    return Entry(parts=(f"{low:+.2f}", f"{high:+.2f}"), value=low, joint=" .. ")

@@ -1,0 +1,108 @@
+"""Our numbers beside those that the paper printed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from analysis.costs import COSTS
+from analysis.records import Record, by_template
+from analysis.statistics.differences import CONFIDENCE
+from analysis.study import BASE, Study, in_order
+from analysis.tables.comparison import Layout, absence
+from analysis.tables.numbers import mean_and_std, number
+from analysis.tables.table import Column, Entry, Table, text_column, transposed, word
+from fdt_core.published import PAPER_DATASETS, PublishedRow, published_rows
+
+SEEDS = 3
+"""Repetitions behind each published mean."""
+
+DIFFERS = "§"
+
+
+def published_tables(study: Study, layout: Layout) -> list[Table]:
+    """For each published model at width 1: costs and accuracies, ours, the paper's, and the difference."""
+    return [
+        _table(study, title, cells, published, layout)
+        for title, cells in study.blocks()
+        if (published := _published(cells))
+    ]
+
+
+def _published(cells: pd.DataFrame) -> dict[str, PublishedRow]:
+    """The published rows of the model of `cells`, by template."""
+    model, width = cells["model"].iloc[0], cells["width"].iloc[0]
+    present = set(cells["template"])
+    rows = [row for row in published_rows() if row.model == model and width == 1 and row.template in present]
+    return {row.template: row for row in rows}
+
+
+def _table(study: Study, title: str, cells: pd.DataFrame, published: dict[str, PublishedRow], layout: Layout) -> Table:
+    templates = in_order(published, [BASE])
+    datasets = [name for name in PAPER_DATASETS if (cells["dataset"] == name).any()]
+    columns, entries = [text_column("Template")], [[word(template) for template in templates]]
+    if datasets:
+        first = cells[cells["dataset"] == datasets[0]].set_index("template")
+        for name, printed in _printed_costs(published).items():
+            if first[(cost := COSTS[name]).column].notna().any():
+                values = first[cost.column].reindex(templates) / cost.scale
+                columns += [Column(group=cost.title, name=who) for who in ("ours", "paper")]
+                entries.append([number(value, cost.decimals, layout.rounding) for value in values])
+                entries.append([Entry(parts=(printed[template],)) for template in templates])
+    differing = _differing(cells, published, datasets)
+    for dataset in datasets:
+        columns += [Column(group=dataset, name=who, parts=("mean", "std")) for who in ("ours", "paper")]
+        columns.append(Column(group=dataset, name="Δ"))
+        of_dataset = by_template(cells[cells["dataset"] == dataset])
+        rows = [_accuracies(of_dataset, published[t], dataset, layout, (t, dataset) in differing) for t in templates]
+        entries += [list(column) for column in zip(*rows, strict=True)]
+    notes = (
+        f"Accuracy (%): ours of the {study.accuracy} epoch; the paper does not say which, probably the best.",
+        f"{DIFFERS} differs from the paper (Welch's test on means and standard deviations of {SEEDS} runs there, "
+        "Holm-corrected, 5 %); without it, nothing is shown either way.",
+        "The paper truncates its costs. Its inference time is of other hardware, by a method that it does not state.",
+    )
+    return Table(title=f"{title}: ours and the paper's", columns=tuple(columns), rows=transposed(entries), notes=notes)
+
+
+def _printed_costs(published: dict[str, PublishedRow]) -> dict[str, dict[str, str]]:
+    return {
+        "params": {name: row.params_millions for name, row in published.items()},
+        "memory": {name: row.memory_mb for name, row in published.items()},
+        "latency": {name: f"{row.inference_ms:.2f}" for name, row in published.items()},
+    }
+
+
+def _accuracies(
+    cells: dict[str, Record], row: PublishedRow, dataset: str, layout: Layout, differs: bool
+) -> tuple[Entry, Entry, Entry]:
+    """Our entry, the paper's, and their difference."""
+    theirs = row.accuracy[dataset]
+    paper = Entry(parts=(f"{theirs.mean:.2f}", f"{theirs.std:.2f}"), value=theirs.mean)
+    cell = cells.get(row.template)
+    if cell is None:
+        return Entry(), paper, Entry()
+    ours = mean_and_std(cell["mean"], cell["std"], layout.decimals, layout.rounding, absent=absence(cell))
+    difference = number(cell["mean"] - theirs.mean, layout.decimals, signed=True)
+    return ours, paper, replace(difference, marks=DIFFERS * differs)
+
+
+def _differing(
+    cells: pd.DataFrame, published: dict[str, PublishedRow], datasets: Sequence[str]
+) -> set[tuple[str, str]]:
+    """Templates and data sets whose accuracy differs from the published one."""
+    tested = cells[cells["dataset"].isin(datasets) & cells["template"].isin(published) & (cells["done"] > 1)]
+    if tested.empty:
+        return set()
+    keys = list(zip(tested["template"], tested["dataset"], strict=True))
+    theirs = [published[template].accuracy[dataset] for template, dataset in keys]
+    p = stats.ttest_ind_from_stats(
+        *(tested[name].to_numpy(dtype=float) for name in ("mean", "std", "done")),
+        [cell.mean for cell in theirs], [cell.std for cell in theirs], SEEDS, equal_var=False,
+    ).pvalue  # fmt: skip
+    rejected = multipletests(p, alpha=1 - CONFIDENCE, method="holm")[0]
+    return {key for key, differs in zip(keys, rejected, strict=True) if differs}

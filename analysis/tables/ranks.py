@@ -1,0 +1,56 @@
+"""The table of mean ranks over data sets."""
+
+from __future__ import annotations
+
+from analysis.statistics.ranks import ENOUGH, RankAnalysis, rank_analysis
+from analysis.study import Study
+from analysis.tables.numbers import p_text
+from analysis.tables.table import Column, Entry, Table, text_column, word
+
+
+def rank_tables(study: Study) -> list[Table]:
+    """For each run: the templates by mean rank of accuracy over all models and data sets."""
+    several = study.cells["run"].nunique() > 1
+    return [
+        _table(rank_analysis(cells), f"{run}: mean ranks" if several else "Mean ranks")
+        for run, cells in study.cells.groupby("run")
+    ]
+
+
+def _table(analysis: RankAnalysis, title: str) -> Table:
+    best = analysis.mean_ranks.min()
+    rows = [
+        (
+            word(str(template)),
+            Entry(parts=(f"{rank:.2f}",), value=float(rank), best=rank == best),
+            word(_like(analysis, float(rank))),
+        )
+        for template, rank in analysis.mean_ranks.items()
+    ]
+    columns = (text_column("Template"), Column(name="Mean rank"), text_column("Not separated from"))
+    shown = columns if analysis.critical_difference is not None else columns[:2]
+    return Table(
+        title=f"{title} over {analysis.blocks} blocks (a model on a data set; rank 1 = highest accuracy)",
+        columns=shown,
+        rows=tuple(row[: len(shown)] for row in rows),
+        notes=tuple(_notes(analysis)),
+    )
+
+
+def _like(analysis: RankAnalysis, rank: float) -> str:
+    """The templates whose mean rank lies within the critical difference of `rank`."""
+    reach = analysis.critical_difference or 0.0
+    near = [str(name) for name, other in analysis.mean_ranks.items() if other != rank and abs(other - rank) <= reach]
+    return ", ".join(near)
+
+
+def _notes(analysis: RankAnalysis) -> list[str]:
+    notes = [f"{analysis.left_out} blocks lack a template and are left out."] if analysis.left_out else []
+    if analysis.critical_difference is None or analysis.p is None:
+        return [*notes, f"No test: it needs at least {ENOUGH} blocks and three templates."]
+    return [
+        *notes,
+        f"Friedman's test that all templates rank alike: p {p_text(analysis.p)}. "
+        f"Mean ranks differ if more than {analysis.critical_difference:.2f} apart (Nemenyi, 5 %).",
+        "The test takes blocks as independent; two models on one data set are not quite.",
+    ]

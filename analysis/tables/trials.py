@@ -1,0 +1,43 @@
+"""All trials in one table."""
+
+from __future__ import annotations
+
+from analysis.records import Record, records
+from analysis.study import Study, model_name
+from analysis.tables.numbers import number
+from analysis.tables.table import Column, Entry, Table, text_column, word
+
+_COLUMNS = (
+    *map(text_column, ("Run", "Model", "Template", "Data set")),
+    Column(name="Seed"),
+    text_column("Status"),
+    Column(name="Accuracy, final epoch (%)"),
+    Column(name="Accuracy, best epoch (%)"),
+    Column(name="Best epoch"),
+    Column(name="Training (s)"),
+    Column(name="Attempt"),
+    Column(name="Interruptions"),
+    *map(text_column, ("Device", "Host", "Trial")),
+)
+
+
+def trial_table(study: Study) -> Table:
+    """A row per cell and seed, in the order of `Study.outcomes`; missing ones too."""
+    return Table(title="Trials", columns=_COLUMNS, rows=tuple(map(_row, records(study.outcomes))))
+
+
+def _row(trial: Record) -> tuple[Entry, ...]:
+    names = (trial["run"], model_name(trial["model"], trial["width"]), trial["template"], trial["dataset"])
+    places = (trial["device_name"], trial["hostname"], trial["trial_id"])
+    return (
+        *map(word, names),
+        number(trial["seed"]),
+        word(trial["status"]),
+        number(trial["final_test_accuracy"], 2),
+        number(trial["best_test_accuracy"], 2),
+        number(trial["best_epoch"]),
+        number(trial["train_seconds"], 1),
+        number(trial["attempt"]),
+        number(trial["interruptions"]),
+        *(word(place) if isinstance(place, str) else Entry() for place in places),
+    )
