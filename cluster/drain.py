@@ -15,7 +15,7 @@ DRAIN_FILE_VARIABLE = "FDT_DRAIN_FILE"
 
 def raise_drain_flag(path: Path, deadline: float) -> None:
     """Tell all actors of the node to be gone by `deadline` (seconds since the epoch). An earlier deadline stands."""
-    standing = _read(path)
+    standing = read_drain_flag(path)
     if standing is not None and standing <= deadline:
         return
     temporary = path.with_suffix(".new")
@@ -26,10 +26,11 @@ def raise_drain_flag(path: Path, deadline: float) -> None:
 def drain_deadline() -> float | None:
     """The moment (seconds since the epoch) by which this process must have saved and ended; None = no hurry."""
     path = os.environ.get(DRAIN_FILE_VARIABLE)
-    return _read(Path(path)) if path else None
+    return read_drain_flag(Path(path)) if path else None
 
 
-def _read(path: Path) -> float | None:
+def read_drain_flag(path: Path) -> float | None:
+    """The deadline in a drain flag; None where the flag is not raised."""
     try:
         return float(path.read_text())
     except FileNotFoundError:

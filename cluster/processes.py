@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -66,6 +66,27 @@ def end_session(process: subprocess.Popen[bytes], *, patience: float) -> None:
 def session_members(session: int) -> list[int]:
     """Process ids of the living members of a session (zombies excluded)."""
     return [pid for pid in psutil.pids() if _session_of(pid) == session]
+
+
+def process_title(pid: int) -> str:
+    """What the process calls itself (its command line); empty where it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+@contextlib.contextmanager
+def process_environment(wanted: Mapping[str, str]) -> Iterator[None]:
+    """This process's environment replaced by `wanted` for a while."""
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def visible_cpus() -> int:

@@ -108,8 +108,6 @@ class ClusterProfile:
     cpus_per_node: PositiveInt | None = None
     """CPUs of each node; None = `cpus_per_gpu` for each GPU (local: all that this process may use)."""
     trials_per_gpu: PositiveInt = 1
-    threads_per_trial: PositiveInt = 1
-    """Part of a trial's identity: keep it the same on every cluster whose rows are to be compared bit by bit."""
     mem: Memory | None = None
     """Memory of each node, as Slurm writes it. None (local only): what is available."""
     object_store_memory: Memory = "100M"
@@ -137,6 +135,8 @@ class ClusterProfile:
     """Worker jobs at the same time."""
     drain_seconds: PositiveInt = 180
     """So long before its end a job begins no trial any more and saves what runs."""
+    notice_seconds: PositiveInt = 25
+    """How long a job surely goes on after Slurm told it to end: a little less than the site's KillWait (usually 30)."""
     mail: str | None = None
     """Address that Slurm writes to when the head's job ends or fails."""
     head: HeadProfile = HeadProfile()

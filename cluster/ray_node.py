@@ -20,7 +20,7 @@ import psutil
 
 from cluster.access_token import check_private, ensure_token
 from cluster.drain import DRAIN_FILE_VARIABLE
-from cluster.processes import visible_cpus
+from cluster.processes import process_environment, visible_cpus
 from cluster.profile import ClusterProfile
 from cluster.scratch import scratch_directory
 from cluster.slurm_units import parse_memory
@@ -132,7 +132,7 @@ def head_ray(profile: ClusterProfile, *, token_file: Path) -> Iterator[RayHead]:
 def _ray_head(
     resources: NodeResources, directory: Path, token_file: Path, variables: Mapping[str, str], own_address: str | None
 ) -> Iterator[RayHead]:
-    with _process_environment(ray_environment(token_file, os.environ) | dict(variables)):
+    with process_environment(ray_environment(token_file, os.environ) | dict(variables)):
         import ray
 
         _forget_former_token()
@@ -210,16 +210,3 @@ def _address_of(interface: str) -> str:
         f"no network interface {interface!r} with an IPv4 address on {socket.gethostname()} "
         f"(there are: {', '.join(sorted(addresses))}); set `network_interface` in the profile"
     )
-
-
-@contextlib.contextmanager
-def _process_environment(wanted: Mapping[str, str]) -> Iterator[None]:
-    """This process's environment replaced by `wanted` for a while."""
-    before = dict(os.environ)
-    os.environ.clear()
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)

@@ -1,0 +1,91 @@
+"""The head's job: runs the driver, and sees to it that the job ends in order.
+
+The driver is a process of its own, started from the command that the launch noted; it opens Ray's head with
+`cluster.head.open_head`. This process watches over it, the clock, the signals, and the request to cancel.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from cluster.fingerprint import difference, own_fingerprint
+from cluster.head import publish_head
+from cluster.job_context import JobEnd, current_job, job_end
+from cluster.processes import end_session, start_session
+from cluster.slurm_files import HeadState, Launch, SlurmFiles, read_launch
+from cluster.slurm_units import parse_time_limit
+from cluster.sweep_jobs import cancel_waiting_workers
+from fdt_core.errors import EnvironmentProblem
+
+POLL_SECONDS = 0.5
+LAST_SECONDS = 10.0
+"""Before the job's end the driver is killed so early that the rest can still be cleaned up."""
+
+EXIT_PROBLEM = 3
+EXIT_INTERRUPTED = 75
+
+
+def run_head(slurm_directory: str) -> None:
+    """The whole life of the head's job; exits with the driver's status."""
+    files, job = SlurmFiles(Path(slurm_directory)), current_job()
+    launch = read_launch(files)
+    profile = launch.profiles[0]
+    end = job_end(
+        job,
+        time_limit=parse_time_limit(profile.head.time or profile.time),
+        drain_seconds=profile.drain_seconds,
+        notice_seconds=profile.notice_seconds,
+    )
+    if differs := difference(launch.fingerprint, own_fingerprint()):
+        print(differs, flush=True)
+        publish_head(files, job.slurm_job_id, "closed", why=differs)
+        raise SystemExit(EXIT_PROBLEM)
+    with end.listening():
+        worker = _start_worker_beside(files, launch)
+        status = _run_driver(files, launch, end)
+        will_go_on = status == EXIT_INTERRUPTED and end.is_near() and not files.cancel.exists()
+        state: HeadState = "moving" if will_go_on else "closed"
+        publish_head(files, job.slurm_job_id, state, why=f"the driver ended with status {status}")
+        if worker is not None:
+            _await_worker_beside(worker, end)
+        if state == "closed":
+            with contextlib.suppress(EnvironmentProblem):  # they would end by themselves as soon as they start
+                cancel_waiting_workers(launch)
+    raise SystemExit(status)
+
+
+def _run_driver(files: SlurmFiles, launch: Launch, end: JobEnd) -> int:
+    """Run the driver to its end; tell it to stop when the job's end is near or the sweep is cancelled."""
+    driver = start_session(launch.head_command, environment=os.environ)
+    told = False
+    try:
+        while driver.poll() is None:
+            if not told and (end.is_near() or files.cancel.exists()):
+                driver.send_signal(signal.SIGTERM)
+                told = True
+            if told and time.time() > end.deadline - LAST_SECONDS:
+                break
+            time.sleep(POLL_SECONDS)
+    finally:
+        end_session(driver, patience=LAST_SECONDS / 2)
+    return driver.returncode if driver.returncode >= 0 else 128 - driver.returncode
+
+
+def _start_worker_beside(files: SlurmFiles, launch: Launch) -> subprocess.Popen[bytes] | None:
+    """Where only GPU partitions exist, the head's job is the first worker too."""
+    if launch.profiles[0].head.placement == "own_job":
+        return None
+    command = [sys.executable, "-u", "-m", "cluster.worker_job", str(files.directory)]
+    return start_session(command, environment=os.environ)
+
+
+def _await_worker_beside(worker: subprocess.Popen[bytes], end: JobEnd) -> None:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        worker.wait(max(min(end.deadline - LAST_SECONDS - time.time(), 60.0), 0.0))
+    end_session(worker, patience=LAST_SECONDS / 2)

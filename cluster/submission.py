@@ -1,0 +1,223 @@
+"""Head and worker jobs, submitted through submitit; nothing of a refused launch stays in the queue."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import math
+import os
+import shlex
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cluster.access_token import ensure_token
+from cluster.fingerprint import own_fingerprint
+from cluster.processes import process_environment
+from cluster.profile import ClusterProfile
+from cluster.slurm_commands import cancel_jobs, clean_environment, partitions
+from cluster.slurm_files import HeadRecord, JobRecord, Launch, Role, SlurmFiles, write_record
+from cluster.slurm_units import parse_time_limit
+from cluster.sweep_jobs import jobs_in_queue
+from fdt_core.errors import EnvironmentProblem, FdtError, unknown_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """The ids of the jobs of a launch."""
+
+    head: str
+    workers: tuple[str, ...]
+
+
+def make_launch(
+    run_directory: Path, sweep: str, profiles: Sequence[ClusterProfile], head_command: Sequence[str]
+) -> Launch:
+    """What the jobs of this launch are to know; the versions and the code are this machine's."""
+    digest = hashlib.sha256(str(run_directory).encode()).hexdigest()[:6]
+    return Launch(
+        sweep=sweep,
+        job_name=f"fdt-{sweep}-{digest}",
+        profiles=tuple(profiles),
+        head_command=tuple(head_command),
+        fingerprint=own_fingerprint(),
+    )
+
+
+def submit_sweep(files: SlurmFiles, launch: Launch, *, workers: int) -> Submission:
+    """Submit one head job and up to `workers` worker jobs, and return at once.
+
+    Workers of an earlier launch that wait for a head count. Raises EnvironmentProblem where a head is already in the
+    queue, Slurm is missing or refuses, and UsageError for an unknown partition; no job is left then.
+    """
+    files.create()
+    queued = jobs_in_queue(launch)
+    if heads := [job for job in queued if job.name == launch.name_of("head")]:
+        raise EnvironmentProblem(
+            f"this sweep is already launched: its head is job {heads[0].job_id} ({heads[0].state.lower()})"
+        )
+    ensure_token(files.token)
+    for request in (files.drain, files.cancel):
+        request.unlink(missing_ok=True)
+    write_record(files.launch, launch)
+    write_record(files.head, HeadRecord(state="expected", written_at=time.time()))
+    submitted: list[str] = []
+    try:
+        submitted += submit_head(files, launch)
+        submitted += submit_workers(files, launch, count=workers - len(queued) - _workers_in_head(launch))
+    except BaseException:
+        cancel_jobs(submitted)
+        write_record(files.head, HeadRecord(state="closed", why="submission failed", written_at=time.time()))
+        raise
+    return Submission(head=submitted[0], workers=tuple(submitted[1:]))
+
+
+def submit_head(files: SlurmFiles, launch: Launch, *, after: str | None = None) -> list[str]:
+    """Submit the head's job, to start once job `after` is over."""
+    from cluster.head_job import run_head
+
+    more = {"dependency": f"afterany:{after}"} if after else {}
+    return _submit(files, launch, "head", launch.profiles[0], run_head, count=1, more=more)
+
+
+def submit_workers(files: SlurmFiles, launch: Launch, *, count: int, profile: int = 0) -> list[str]:
+    """Submit `count` worker jobs by one of the launch's profiles; more than one make a job array."""
+    from cluster.worker_job import run_worker
+
+    if count < 1:
+        return []
+    return _submit(files, launch, "worker", launch.profiles[profile], run_worker, count=count, arguments=(profile,))
+
+
+def scripts(files: SlurmFiles, launch: Launch, *, workers: int) -> dict[Role, str]:
+    """The sbatch scripts that `submit_sweep` would submit, letter by letter. Needs no Slurm and writes nothing."""
+    count = workers - _workers_in_head(launch)
+    found: dict[Role, str] = {"head": _script(files, launch, "head", 1)}
+    return found | ({"worker": _script(files, launch, "worker", count)} if count else {})
+
+
+def _workers_in_head(launch: Launch) -> int:
+    return 1 if launch.profiles[0].head.placement == "first_worker" else 0
+
+
+def _submit(
+    files: SlurmFiles,
+    launch: Launch,
+    role: Role,
+    profile: ClusterProfile,
+    function: Callable[..., None],
+    *,
+    count: int,
+    arguments: tuple[Any, ...] = (),
+    more: dict[str, Any] | None = None,
+) -> list[str]:
+    """Submit `count` jobs that call `function(slurm directory, *arguments)`, and note their ids."""
+    import submitit
+
+    parameters = _parameters(launch, role, profile, more or {})
+    with process_environment(clean_environment(os.environ)), _explained(role, profile):
+        executor = submitit.SlurmExecutor(folder=files.jobs, python=_python(profile))
+        executor.update_parameters(**parameters)
+        with executor.batch():
+            jobs = [executor.submit(function, str(files.directory), *arguments) for _ in range(count)]
+    now, name = time.time(), launch.name_of(role)
+    files.note_jobs([JobRecord(job_id=job.job_id, role=role, name=name, submitted_at=now) for job in jobs])
+    return [job.job_id for job in jobs]
+
+
+def _script(files: SlurmFiles, launch: Launch, role: Role, count: int) -> str:
+    from submitit.slurm.slurm import _make_sbatch_string  # its only way to a script without a submission
+
+    profile = launch.profiles[0]
+    command = f"{_python(profile)} -u -m submitit.core._submit {shlex.quote(str(files.jobs))}"
+    parameters = _parameters(launch, role, profile, {})
+    if count > 1:
+        parameters["map_count"] = count
+    return str(_make_sbatch_string(command=command, folder=files.jobs, **parameters))
+
+
+def _python(profile: ClusterProfile) -> str:
+    """The shell command that becomes the job: `exec`, so that Slurm's signals reach Python itself."""
+    python = shlex.quote(profile.python or sys.executable)
+    return f"exec {profile.container} {python}" if profile.container else f"exec {python}"
+
+
+def _parameters(launch: Launch, role: Role, profile: ClusterProfile, more: dict[str, Any]) -> dict[str, Any]:
+    """Parameters of submitit for a head or worker job."""
+    as_worker = role == "worker" or profile.head.placement == "first_worker"
+    own = _worker_options(profile) if as_worker else _head_options(profile)
+    extra = profile.sbatch if as_worker else profile.head.sbatch
+    time_limit = profile.time if role == "worker" else profile.head.time or profile.time
+    options = {
+        "job_name": launch.name_of(role),
+        "nodes": 1,
+        "ntasks": 1,
+        # `B:`, for the batch script is our process itself.
+        "signal": f"B:USR2@{profile.drain_seconds}",
+        # A lost worker is replaced by the head; a second one that Slurm starts by itself would be one too many.
+        "requeue" if role == "head" else "no_requeue": True,
+        "account": profile.account,
+        "qos": profile.qos,
+        **own,
+        **more,
+        **{name.replace("-", "_"): value for name, value in extra.items()},
+    }
+    return {
+        "time": math.ceil(parse_time_limit(time_limit) / 60),
+        "setup": list(profile.setup) or None,
+        "stderr_to_stdout": True,
+        "use_srun": False,
+        "wckey": None,
+        "additional_parameters": {
+            name: value for name, value in options.items() if value is not None and value is not False
+        },
+    }
+
+
+def _worker_options(profile: ClusterProfile) -> dict[str, Any]:
+    gpus = profile.gpus_per_node or 0
+    kind = f"gpu:{profile.gpu_type}" if profile.gpu_type else "gpu"
+    return {
+        "partition": profile.partition,
+        "cpus_per_task": profile.cpus_per_node or profile.cpus_per_gpu * max(gpus, 1),
+        "mem": profile.mem,
+        "gres": f"{kind}:{gpus}" if gpus else None,
+    }
+
+
+def _head_options(profile: ClusterProfile) -> dict[str, Any]:
+    mail = {"mail_user": profile.mail, "mail_type": "END,FAIL"} if profile.mail else {}
+    return {
+        "partition": profile.head.partition or profile.partition,
+        "cpus_per_task": profile.head.cpus,
+        "mem": profile.head.mem,
+        **mail,
+    }
+
+
+@contextlib.contextmanager
+def _explained(role: Role, profile: ClusterProfile) -> Any:
+    """Turn submitit's errors into one message; it also prints sbatch's complaint, which is held back."""
+    from submitit.core.utils import FailedJobError, FailedSubmissionError
+
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            yield
+    except (FailedJobError, FailedSubmissionError) as error:
+        raise _refusal(role, profile, str(error)) from error
+    except (FileNotFoundError, RuntimeError) as error:
+        raise EnvironmentProblem(f"no Slurm on this machine: {error}") from error
+    except OSError as error:
+        raise EnvironmentProblem(f"cannot write the {role} job's files: {error}") from error
+
+
+def _refusal(role: Role, profile: ClusterProfile, complaint: str) -> FdtError:
+    wanted = (profile.head.partition if role == "head" else None) or profile.partition
+    if "invalid partition" in complaint.lower() and wanted:
+        return unknown_name("Slurm partition", wanted, partitions())
+    lines = [line.removeprefix("sbatch: ").removeprefix("error: ") for line in complaint.splitlines() if line.strip()]
+    return EnvironmentProblem(f"sbatch refused the {role} job: {'; '.join(lines) or 'it said nothing'}")

@@ -1,0 +1,235 @@
+"""A worker job: one Slurm node that joins the sweep's head as a Ray node, for as long as there is a head and time.
+
+The job's first process starts `ray start`, watches files, clock and signals, and ends all that it started. Run by
+submitit, or as `python -m cluster.worker_job SLURM_DIRECTORY` inside the head's job.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster.device_check import DeviceMissing, devices_of
+from cluster.drain import DRAIN_FILE_VARIABLE, raise_drain_flag, read_drain_flag
+from cluster.fingerprint import difference, own_fingerprint
+from cluster.job_context import JobContext, JobEnd, current_job, job_end
+from cluster.processes import end_session, process_title, session_members, start_session
+from cluster.profile import ClusterProfile
+from cluster.ray_node import NODE_VARIABLE, join_command, node_resources, own_ip_address, ray_environment
+from cluster.scratch import scratch_directory
+from cluster.slurm_files import HeadRecord, SlurmFiles, WorkerRecord, WorkerState, read_launch, write_record
+from fdt_core.errors import EnvironmentProblem
+
+POLL_SECONDS = 0.5
+BEAT_SECONDS = 5.0
+PATIENCE_WITHOUT_HEAD = 600.0
+"""A worker ends after so many seconds without a head."""
+END_PATIENCE = 5.0
+"""Seconds that `ray start` gets to leave the cluster in order before it is killed."""
+
+EXIT_REFUSED = 3
+
+SWEEP_IS_OVER, CANCELLED = "the sweep is over", "cancelled"
+
+_RAYS_OWN = ("ray::IDLE", "ray::DashboardAgent", "ray::RuntimeEnvAgent")
+
+
+def run_worker(slurm_directory: str, profile_index: int = 0, *, beside_head: bool = False) -> None:
+    """The whole life of a worker job, or of the worker `beside_head` in the head's job.
+
+    Exits with status 3 where the node is not fit for the sweep.
+    """
+    files, job = SlurmFiles(Path(slurm_directory)), current_job()
+    profile = read_launch(files).profiles[profile_index]
+    end = job_end(
+        job,
+        time_limit=profile.time_seconds,
+        drain_seconds=profile.drain_seconds,
+        notice_seconds=profile.notice_seconds,
+    )
+    voice = _Voice(files.worker(job.job_id), _first_record(job, end))
+    with end.listening():
+        try:
+            if job.restarts and not beside_head:
+                raise EnvironmentProblem("the site requeued this worker, which has been replaced already")
+            voice.say("starting", devices=_check_fitness(files, profile))
+            why = _Worker(files, job, profile, end, voice).work()
+        except (EnvironmentProblem, DeviceMissing) as problem:
+            voice.say("refused", str(problem))
+            raise SystemExit(EXIT_REFUSED) from None
+        voice.say("ended", why)
+
+
+def _check_fitness(files: SlurmFiles, profile: ClusterProfile) -> tuple[str, ...]:
+    """The job's devices. Raises EnvironmentProblem or DeviceMissing where it must not take part."""
+    if differs := difference(read_launch(files).fingerprint, own_fingerprint()):
+        raise EnvironmentProblem(differs)
+    return devices_of(profile)
+
+
+def _first_record(job: JobContext, end: JobEnd) -> WorkerRecord:
+    now = time.time()
+    return WorkerRecord(
+        job_id=job.job_id,
+        slurm_job_id=job.slurm_job_id,
+        host=job.host,
+        node=job.node,
+        state="starting",
+        gpus=job.gpus,
+        started_at=now,
+        ends_at=end.deadline,
+        beat=0,
+        written_at=now,
+    )
+
+
+class _Voice:
+    """Keeps the worker's record, which is also its heartbeat."""
+
+    def __init__(self, path: Path, record: WorkerRecord) -> None:
+        self._path = path
+        self._record = record
+        self._spoken_at = float("-inf")
+
+    def say(self, state: WorkerState, why: str = "", **changes: object) -> None:
+        """Write the record with a new state, and tell the job's output."""
+        print(f"{time.strftime('%H:%M:%S')} worker {self._record.job_id}: {state} {why}".rstrip(), flush=True)
+        self._write(dataclasses.replace(self._record, state=state, why=why, **changes))  # type: ignore[arg-type]
+
+    def beat(self) -> None:
+        """Show that the job lives, if it is time to."""
+        if time.monotonic() - self._spoken_at >= BEAT_SECONDS:
+            self._write(self._record)
+
+    def _write(self, record: WorkerRecord) -> None:
+        self._record = dataclasses.replace(record, beat=record.beat + 1, written_at=time.time())
+        self._spoken_at = time.monotonic()
+        write_record(self._path, self._record)
+
+
+@dataclass(frozen=True)
+class _RayNode:
+    """A running `ray start`, and the drain flag of its actors."""
+
+    process: subprocess.Popen[bytes]
+    drain_flag: Path
+    log: Path
+
+    def is_up(self) -> bool:
+        """Whether the node has joined the head."""
+        return "Ray runtime started" in self.log.read_text(errors="replace")
+
+    def has_trials(self) -> bool:
+        """Whether an actor is still at work: Ray names its processes, its own and idle ones included."""
+        return any(
+            title.startswith("ray::") and not title.startswith(_RAYS_OWN)
+            for title in map(process_title, session_members(self.process.pid))
+        )
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """Joins one head after the other until something ends the job."""
+
+    files: SlurmFiles
+    job: JobContext
+    profile: ClusterProfile
+    end: JobEnd
+    voice: _Voice
+
+    def work(self) -> str:
+        """Serve until there is nothing more to do here; says why."""
+        while True:
+            head = self._await_head()
+            if isinstance(head, str):
+                return head
+            with self._ray_node(head) as node:
+                why = self._serve(node, head)
+            if why is not None:
+                return why
+            self.voice.say("waiting", f"lost the head at {head.address}", joined_at=None)
+
+    def _await_head(self) -> HeadRecord | str:
+        """The open head, or why there is none to be awaited."""
+        given_up_at = time.monotonic() + PATIENCE_WITHOUT_HEAD
+        while time.monotonic() < given_up_at:
+            if why := self._reason_to_leave():
+                return why
+            head = self.files.read_head()
+            if head is not None and head.state == "open":
+                return head
+            self.voice.beat()
+            time.sleep(POLL_SECONDS)
+        return f"no head for {PATIENCE_WITHOUT_HEAD:.0f} s"
+
+    def _reason_to_leave(self) -> str | None:
+        head = self.files.read_head()
+        if head is not None and head.state == "closed":
+            return SWEEP_IS_OVER
+        if self.files.cancel.exists():
+            return CANCELLED
+        return "the job's end is near" if self.end.is_near() else None
+
+    @contextlib.contextmanager
+    def _ray_node(self, head: HeadRecord) -> Iterator[_RayNode]:
+        with scratch_directory(self.profile.scratch) as directory:
+            drain_flag = directory / "drain"
+            environment = ray_environment(self.files.token, os.environ)
+            environment |= {NODE_VARIABLE: self.job.job_id, DRAIN_FILE_VARIABLE: str(drain_flag)}
+            interface = self.profile.network_interface
+            own_address = own_ip_address(interface) if interface else None
+            command = join_command(str(head.address), node_resources(self.profile), directory, own_address)
+            log = directory / "ray_start.log"
+            with log.open("wb") as output:
+                process = start_session(command, environment=environment, output=output)
+            try:
+                yield _RayNode(process=process, drain_flag=drain_flag, log=log)
+            finally:
+                end_session(process, patience=END_PATIENCE)
+
+    def _serve(self, node: _RayNode, head: HeadRecord) -> str | None:
+        """Watch over the Ray node. Returns why the job is to end, or None where the head was lost."""
+        joined = False
+        while node.process.poll() is None:
+            if not joined and (joined := node.is_up()):
+                self.voice.say("joined", f"the head at {head.address}", joined_at=time.time())
+            if why := self._reason_to_leave():
+                if why != SWEEP_IS_OVER:
+                    self._drain(node, why)
+                return why
+            now = self.files.read_head()
+            if now is None or (now.state, now.address) != ("open", head.address):
+                return None
+            if (deadline := read_drain_flag(self.files.drain)) is not None:
+                raise_drain_flag(node.drain_flag, deadline)
+            self.voice.beat()
+            time.sleep(POLL_SECONDS)
+        _show_tail(node.log)
+        return None
+
+    def _drain(self, node: _RayNode, why: str) -> None:
+        """Let the trials save and leave, but no longer than the job has."""
+        deadline = self.end.deadline - END_PATIENCE
+        if why == CANCELLED:
+            deadline = min(deadline, time.time() + self.profile.notice_seconds)
+        self.voice.say("draining", why)
+        raise_drain_flag(node.drain_flag, deadline)
+        while node.has_trials() and node.process.poll() is None and time.time() < deadline:
+            self.voice.beat()
+            time.sleep(POLL_SECONDS)
+
+
+def _show_tail(log: Path) -> None:
+    lines = log.read_text(errors="replace").splitlines()
+    print("\n".join(["ray start ended by itself:", *lines[-20:]]), flush=True)
+
+
+if __name__ == "__main__":
+    run_worker(sys.argv[1], beside_head=True)
