@@ -16,7 +16,7 @@ from types import MappingProxyType
 from fdt_core.architectures.architecture import Architecture
 from fdt_core.architectures.resnet import basic_resnet_plan, bottleneck_resnet_plan
 from fdt_core.architectures.vgg import vgg_plan
-from fdt_core.errors import unknown_name
+from fdt_core.errors import UsageError, unknown_name
 from fdt_core.references import import_reference, is_reference
 
 
@@ -84,9 +84,13 @@ def source_digest(name: str) -> str:
     """The SHA-256 of the source of the module that a user's own architecture `name` is in; "" for a built-in one.
 
     Raises:
-        UsageError: as `architecture` does.
+        UsageError: as `architecture` does, and where the module has no source to read.
     """
     if not is_reference(name):
         return ""
     _, module = import_reference(name, Architecture)
-    return hashlib.sha256(inspect.getsource(module).encode()).hexdigest()
+    try:
+        source = inspect.getsource(module)
+    except OSError as error:
+        raise UsageError(f"{name!r}: the source of {module.__name__!r} cannot be read: {error}") from error
+    return hashlib.sha256(source.encode()).hexdigest()
