@@ -31,6 +31,11 @@ class BatchMetrics:
         self._values[0, batch] = loss
         self._values[1, batch] = (logits.argmax(1) == labels).sum()
 
+    def losses(self) -> list[float]:
+        """The mean loss of each batch; the host waits for the device."""
+        losses: list[float] = self._values[0].tolist()
+        return losses
+
 
 def read_scores(passes: Sequence[BatchMetrics]) -> list[Score]:
     """The score of each pass: the one place of an epoch where the host waits for the device."""

@@ -88,7 +88,7 @@ class TrialCheckpoints:
         """Append to the log of the processes that worked on this trial."""
         self.directory.mkdir(parents=True, exist_ok=True)
         with (self.directory / _STARTS).open("a") as log:
-            log.write(json.dumps(asdict(start)) + "\n")
+            log.write("\n" + json.dumps(asdict(start)))  # begins a line: the last one may have been cut short
             log.flush()
             os.fsync(log.fileno())
 

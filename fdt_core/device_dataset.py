@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -33,9 +35,7 @@ class DeviceDataset:
         images = {"train": torch.from_numpy(data.train_images), "test": torch.from_numpy(data.test_images)}
         labels = {"train": torch.from_numpy(data.train_labels), "test": torch.from_numpy(data.test_labels)}
         size = sum(tensor.nbytes for tensor in (*images.values(), *labels.values()))
-        self.resident = self.device.type == "cpu" or size <= (
-            _affordable(self.device) if memory_limit is None else memory_limit
-        )
+        self.resident = size <= (_affordable(self.device) if memory_limit is None else memory_limit)
         home = self.device if self.resident else torch.device("cpu")
         self._images = {split: tensor.to(home) for split, tensor in images.items()}
         self._labels = {split: tensor.to(home) for split, tensor in labels.items()}
@@ -61,9 +61,9 @@ class DeviceDataset:
         return tensor.to(self.device, non_blocking=True)
 
 
-def _affordable(device: torch.device) -> int:
+def _affordable(device: torch.device) -> float:
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0] * _DEVICE_SHARE)
+        return torch.cuda.mem_get_info(device)[0] * _DEVICE_SHARE
     if device.type == "mps":
-        return int(torch.mps.recommended_max_memory() * _DEVICE_SHARE)
-    raise ValueError(f"no memory query for device type {device.type!r}: pass memory_limit")
+        return torch.mps.recommended_max_memory() * _DEVICE_SHARE
+    return math.inf

@@ -39,13 +39,13 @@ class Learner:
     def __init__(self, spec: TrialSpec, data: DeviceDataset) -> None:
         apply_numerics(spec.recipe, spec.threads)
         self._spec, self._recipe, self._data, self._device = spec, spec.recipe, data, data.device
-        self._train_indices, self._validation_indices = hold_out(data.train_images, spec.recipe.validation, spec.seed)
+        self._train_indices, self.validation_indices = hold_out(data.train_images, spec.recipe.validation, spec.seed)
         memory_format = torch.channels_last if self._recipe.channels_last else torch.contiguous_format
         self.network = initial_network(spec).to(self._device, memory_format=memory_format)  # type: ignore[call-overload]
         self._forward: Callable[[Tensor], Tensor] = (
             torch.compile(self.network) if self._recipe.compile else self.network
         )
-        self._optimiser = build_optimiser(self.network, self._recipe)
+        self.optimiser = build_optimiser(self.network, self._recipe)
         self._normalise = Normalisation(mean=data.mean, std=data.std, image_size=data.image_size, device=self._device)
         self._augment = Augmentation(self._recipe, self._normalise)
 
@@ -79,7 +79,7 @@ class Learner:
     def evaluate(self, which: Evaluation, before_batch: BeforeBatch) -> BatchMetrics:
         """One pass over the test images, or over the training images that were held out; nothing is learned."""
         split = "test" if which == "test" else "train"
-        indices = torch.arange(self._data.test_images) if which == "test" else self._validation_indices
+        indices = torch.arange(self._data.test_images) if which == "test" else self.validation_indices
         indices = indices.to(self._data.index_device)
         metrics = BatchMetrics(len(indices), EVALUATION_BATCH, self._device)
         self.network.eval()
@@ -93,12 +93,12 @@ class Learner:
 
     def state(self) -> dict[str, Any]:
         """A copy on the CPU of all that the next epoch depends on."""
-        return {"network": _copy(self.network.state_dict()), "optimiser": _copy(self._optimiser.state_dict())}
+        return {"network": _copy(self.network.state_dict()), "optimiser": _copy(self.optimiser.state_dict())}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from what `state` returned."""
         self.network.load_state_dict(state["network"])
-        self._optimiser.load_state_dict(state["optimiser"])
+        self.optimiser.load_state_dict(state["optimiser"])
 
     def _begin_training_pass(self, epoch: int) -> None:
         # Set anew each time: another training in this process may have changed these switches in between.
@@ -112,16 +112,16 @@ class Learner:
 
     def _step(self, pixels: Tensor, labels: Tensor, rate: float) -> tuple[Tensor, Tensor]:
         """One step of SGD on pixels [B, C, H, W]; the batch's mean loss and its logits [B, classes], both detached."""
-        for group in self._optimiser.param_groups:
+        for group in self.optimiser.param_groups:
             group["lr"] = rate
         with autocast(self._recipe, self._device):
             logits = self._forward(pixels)
         loss = F.cross_entropy(logits.float(), labels, label_smoothing=self._recipe.label_smoothing)
-        self._optimiser.zero_grad(set_to_none=True)
+        self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         if self._recipe.gradient_clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self._recipe.gradient_clip)
-        self._optimiser.step()
+        self.optimiser.step()
         return loss.detach(), logits.detach()
 
 

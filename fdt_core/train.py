@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import torch
+from torch import nn
 
 from fdt_core.batch_metrics import BatchMetrics, Score, read_scores
 from fdt_core.checkpoint import Start, TrialCheckpoints
@@ -83,6 +84,11 @@ class Training:
     def history(self) -> tuple[EpochRecord, ...]:
         """All epochs so far, with those restored from a checkpoint."""
         return self._history
+
+    @property
+    def network(self) -> nn.Module:
+        """The network as it is now, on its device."""
+        return self._learner.network
 
     def epochs(self) -> Iterator[EpochRecord]:
         """Train, and yield each new epoch's record when it is over.

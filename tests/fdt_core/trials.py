@@ -1,0 +1,81 @@
+"""Small data and small trials that the trainer's tests share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from fdt_core.architectures import architecture
+from fdt_core.datasets.catalogue import DatasetInfo
+from fdt_core.datasets.prepared import PreparedDataset
+from fdt_core.datasets.store import channel_moments
+from fdt_core.device_dataset import DeviceDataset
+from fdt_core.history import EpochRecord
+from fdt_core.image import ImageShape
+from fdt_core.recipe import recipe_for
+from fdt_core.spec import TrialSpec
+
+VOLATILE = {"seconds", "images_per_second"}
+
+
+def small_data(train: int = 150, test: int = 50, classes: int = 10, size: int = 32) -> PreparedDataset:
+    """Images of noise whose brightness in one quarter tells the class, so that a network can learn it."""
+    random = np.random.default_rng(0)
+
+    def split(count: int) -> tuple[Any, Any]:
+        labels = np.arange(count) % classes
+        images = random.integers(0, 160, (count, size, size, 3), dtype=np.uint8)
+        images[:, : size // 2, : size // 2] += (labels * (90 // classes)).astype(np.uint8)[:, None, None, None]
+        return images, labels.astype(np.int64)
+
+    train_images, train_labels = split(train)
+    test_images, test_labels = split(test)
+    mean, std = channel_moments(train_images)
+    return PreparedDataset(
+        info=DatasetInfo(
+            name="small", image=ImageShape(size=size, classes=classes), train_images=train, test_images=test
+        ),
+        digest="0" * 64,
+        class_names=tuple(str(number) for number in range(classes)),
+        mean=mean,
+        std=std,
+        train_images=train_images,
+        train_labels=train_labels,
+        test_images=test_images,
+        test_labels=test_labels,
+    )
+
+
+def on_cpu(data: PreparedDataset | None = None, **options: Any) -> DeviceDataset:
+    """`data`, else the small data, on the CPU."""
+    return DeviceDataset(data or small_data(), "cpu", **options)
+
+
+def small_spec(
+    model: str = "vgg11", seed: int = 0, width: float = 0.0625, data: PreparedDataset | None = None, **recipe: Any
+) -> TrialSpec:
+    """A trial of a thin network; by default three epochs of batches of 32 with all augmentation."""
+    defaults = {"base": "paper", "epochs": 3, "batch_size": 32, "learning_rate": 0.05, "weight_decay": 5e-4}
+    info = (data or small_data()).info
+    return TrialSpec(
+        model=model,
+        width=width,
+        widths=architecture(model).scaled_widths(width),
+        dataset=info.name,
+        image=info.image,
+        seed=seed,
+        recipe=recipe_for(defaults | recipe, info.name),
+        threads=1,
+    )
+
+
+def lasting(history: tuple[EpochRecord, ...]) -> list[dict[str, Any]]:
+    """The history without what may differ between two right runs."""
+    return [{key: value for key, value in vars(record).items() if key not in VOLATILE} for record in history]
+
+
+def same_tensors(first: dict[str, Any], second: dict[str, Any]) -> bool:
+    """Whether two state dicts are equal to the bit."""
+    return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
