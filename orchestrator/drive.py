@@ -20,15 +20,13 @@ from orchestrator.watch import Watch
 from orchestrator.work import Work
 
 
-def trial_needs(
-    plan: SweepPlan, *, device: str, node: NodeResources, profile: ClusterProfile, nodes: int = 1
-) -> TrialNeeds:
+def trial_needs(plan: SweepPlan, *, node: NodeResources, profile: ClusterProfile, nodes: int = 1) -> TrialNeeds:
     """What a trial asks of Ray, and how many fit on `nodes` nodes that offer `node` each.
 
     Raises EnvironmentProblem where not even one fits.
     """
     asked = plan.resources
-    share = 0.0 if device == "cpu" else asked.gpus / (asked.trials_per_gpu or profile.trials_per_gpu)
+    share = 0.0 if not node.gpus else asked.gpus / (asked.trials_per_gpu or profile.trials_per_gpu)
     slots = node.cpus // asked.cpus
     if share:
         slots = min(slots, int(node.gpus / share + 1e-9))
@@ -39,8 +37,11 @@ def trial_needs(
     return TrialNeeds(cpus=asked.cpus, gpus=share, whole_gpus=max(share, 1.0) if share else 0.0, slots=slots * nodes)
 
 
-def drive(work: Work, *, needs: TrialNeeds, device: str, drain_flag: Path) -> int:
-    """Run the work to its end, or until a signal or the failure limit stops it; returns the exit code."""
+def drive(work: Work, *, needs: TrialNeeds, device: str, drain_flag: Path, scratch: Path) -> int:
+    """Run the work to its end, or until a signal or the failure limit stops it; returns the exit code.
+
+    Raising `drain_flag` must tell all nodes to drain; `scratch` is a private directory on this machine's own disk.
+    """
     # Ray prints a paragraph on stdout for every process that dies; the console tells it in a line on stderr.
     with Console() as console, Path(os.devnull).open("w") as nothing, redirect_stdout(nothing):
         for damaged in work.quarantined:
@@ -52,7 +53,7 @@ def drive(work: Work, *, needs: TrialNeeds, device: str, drain_flag: Path) -> in
             say=console.say,
             show=console.show,
         )
-        driver = _driver(work, needs, device, drain_flag, watch)
+        driver = _driver(work, needs, device, drain_flag, scratch, watch)
         try:
             with _stopping_on_signals(driver):
                 driver.run()
@@ -75,7 +76,7 @@ def _summary(work: Work) -> str:
     return f"{counts}; {after}"
 
 
-def _driver(work: Work, needs: TrialNeeds, device: str, drain_flag: Path, watch: Watch) -> Driver:
+def _driver(work: Work, needs: TrialNeeds, device: str, drain_flag: Path, scratch: Path, watch: Watch) -> Driver:
     template = OrderTemplate(
         run_directory=str(work.run.path),
         data_directory=work.settings.data_directory,
@@ -90,6 +91,7 @@ def _driver(work: Work, needs: TrialNeeds, device: str, drain_flag: Path, watch:
         template=template,
         needs=needs,
         drain_flag=drain_flag,
+        scratch=scratch,
         watch=watch,
         max_failures=work.settings.max_failures,
     )

@@ -34,18 +34,6 @@ from orchestrator.watch import Watch
 DRAIN_SECONDS = 60.0
 """After a request to stop, epochs that end within so many seconds are finished, others abandoned."""
 
-TUNE_ENVIRONMENT = {
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no files per trial: the ledger records
-    "TUNE_GLOBAL_CHECKPOINT_S": "1e9",  # Tune's own state is never restored
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the driver drains on SIGINT
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the driver counts and tells of dead processes itself
-    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "1e9",  # on Slurm, waiting for workers is the normal case
-    "RAY_AIR_NEW_OUTPUT": "0",  # no tables of its own
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    "RAY_worker_niceness": "0",  # Ray would train at the lowest priority, behind any neighbour
-}
-"""Must be in the environment before Ray starts, so that its workers inherit it."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class TrialNeeds:
@@ -77,7 +65,8 @@ class Driver:
         recorder: writes the rows.
         template: what every trial's order has in common.
         needs: resources of a trial.
-        drain_flag: file whose appearance tells this node's trials to save and leave.
+        drain_flag: file whose appearance tells all trials to save and leave.
+        scratch: private directory on this machine's own disk, for Tune's state.
         watch: tells people and files what happens.
         make_session: what a trial does.
         max_failures: so many given-up trials end the sweep.
@@ -95,6 +84,7 @@ class Driver:
         template: OrderTemplate,
         needs: TrialNeeds,
         drain_flag: Path,
+        scratch: Path,
         watch: Watch,
         make_session: SessionFactory = training_session,
         max_failures: int | None = None,
@@ -106,6 +96,7 @@ class Driver:
         self._template = template
         self._needs = needs
         self._drain_flag = drain_flag
+        self._scratch = scratch
         self._watch = watch
         self._max_failures = max_failures
         self._trainable = sweep_trainable(make_session)
@@ -141,7 +132,7 @@ class Driver:
         gpus = needs.whole_gpus if whole_device else needs.gpus
         resources = tune.PlacementGroupFactory([{"CPU": needs.cpus, **({"GPU": gpus} if gpus else {})}])
         queue = TrialQueue(lambda: self._next_order(whole_device))
-        with tempfile.TemporaryDirectory(prefix="tune-", dir=self._drain_flag.parent) as scratch, _quiet_tune(slots):
+        with tempfile.TemporaryDirectory(prefix="tune-", dir=self._scratch) as scratch, _quiet_tune(slots):
             # Not tune.Tuner: it pickles callbacks and searcher, to restore a run that is never restored.
             tune.run(
                 self._trainable,

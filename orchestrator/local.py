@@ -33,9 +33,9 @@ def drive_here(run: RunDirectory, generation: Generation, profile: ClusterProfil
         return work.exit_code(stopped=False)
 
     from orchestrator.drive import drive, trial_needs
-    from orchestrator.driver import TUNE_ENVIRONMENT
+    from orchestrator.tune_environment import TUNE_ENVIRONMENT
 
-    needs = trial_needs(work.plan, device=device, node=offered, profile=profile)
+    needs = trial_needs(work.plan, node=offered, profile=profile)
     os.environ.update(TUNE_ENVIRONMENT)
     with local_ray(profile) as head:
-        return drive(work, needs=needs, device=device, drain_flag=head.directory / "drain")
+        return drive(work, needs=needs, device=device, drain_flag=head.directory / "drain", scratch=head.directory)
