@@ -143,7 +143,7 @@ def _outcomes(results: Results, accuracy: str) -> pd.DataFrame:
     planned = results.planned[[*CELL, "seed", "trial_id", "sweep", *FROM_PLAN]]
     seen = pd.MultiIndex.from_frame(latest[[*CELL, "seed"]])
     missing = planned[~pd.MultiIndex.from_frame(planned[[*CELL, "seed"]]).isin(seen)].assign(status="missing")
-    filled = [frame for frame in (latest, missing) if len(frame)]
+    filled = [frame for frame in (latest, missing.reindex(columns=latest.columns)) if len(frame)]
     return pd.concat(filled, ignore_index=True) if filled else latest
 
 

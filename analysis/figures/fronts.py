@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.costs import Cost, measured_costs
-from analysis.figures.scatter import FILLS, draw_points
-from analysis.figures.style import legend_below, panels, styled
+from analysis.figures.scatter import draw_points
+from analysis.figures.style import fills, legend_below, panels, styled
 from analysis.pareto import on_front
 from analysis.study import Study
 
@@ -19,16 +19,17 @@ COSTS = ("params", "macs", "memory", "latency")
 def fronts(study: Study) -> Figure:
     """All models and templates in each panel, and the line below which a cell is beaten in both respects."""
     costs = measured_costs(study.cells, COSTS)
+    fill_of = fills(title for title, _ in study.blocks())
     figure, axes = panels(max(1, len(study.datasets)), max(1, len(costs)), (2.5, 2.1))
     for row, dataset in zip(axes, study.datasets, strict=False):
         for axis, cost in zip(row, costs, strict=True):
             of_dataset = study.cells[study.cells["dataset"] == dataset]
             _draw_front(axis, of_dataset, cost)
-            for fill, (title, cells) in zip(FILLS * len(study.cells), study.blocks(), strict=False):
-                draw_points(axis, cells[cells["dataset"] == dataset], cost, title, fill, joined=False)
+            for title, cells in study.blocks():
+                draw_points(axis, cells[cells["dataset"] == dataset], cost, fill_of[title], joined=False)
             axis.set_xlabel(cost.title)
         row[0].set_ylabel(f"{dataset}\ntest accuracy (%)")
-    legend_below(figure)
+    legend_below(figure, fill_of if len(fill_of) > 1 else None)
     return figure
 
 

@@ -7,31 +7,29 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.costs import Cost, measured_costs
-from analysis.figures.style import legend_below, panels, styled, styles
-from analysis.records import by_template, records
+from analysis.figures.style import Fill, fills, legend_below, panels, styled, styles
+from analysis.records import by_template
 from analysis.study import BASE, Study, in_order
-
-FILLS = ("full", "none", "left", "top")
-"""Fill of the markers of the first, second, ... model."""
 
 
 @styled
 def accuracy_against_cost(study: Study, cost: str = "params") -> Figure:
     """Mean accuracy, with its standard deviation over seeds, against a cost. Base is a star; models differ in fill."""
     shown = measured_costs(study.cells, [cost])
+    fill_of = fills(title for title, _ in study.blocks())
     figure, axes = panels(1, max(1, len(study.datasets)), (2.7, 2.6))
     for axis, dataset in zip(axes[0], study.datasets, strict=False):
         axis.set_title(dataset)
-        for fill, (title, cells) in zip(FILLS * len(study.cells), study.blocks(), strict=False):
+        for title, cells in study.blocks():
             for each in shown:
-                draw_points(axis, cells[cells["dataset"] == dataset], each, title, fill)
+                draw_points(axis, cells[cells["dataset"] == dataset], each, fill_of[title])
                 axis.set_xlabel(each.title)
     axes[0][0].set_ylabel(f"Test accuracy (%), {study.accuracy} epoch")
-    legend_below(figure)
+    legend_below(figure, fill_of if len(fill_of) > 1 else None)
     return figure
 
 
-def draw_points(axis: Axes, cells: pd.DataFrame, cost: Cost, title: str, fill: str, *, joined: bool = True) -> None:
+def draw_points(axis: Axes, cells: pd.DataFrame, cost: Cost, fill: Fill, *, joined: bool = True) -> None:
     """The cells of one model on one data set as points with error bars, joined by a thin line."""
     known = cells.dropna(subset=["mean", cost.column]).sort_values(cost.column)
     known = known.assign(x=known[cost.column] / cost.scale)
@@ -45,11 +43,6 @@ def draw_points(axis: Axes, cells: pd.DataFrame, cost: Cost, title: str, fill: s
             color=look.color, marker=look.marker, fillstyle=fill, markersize=9 if template == BASE else 6,
             linestyle="none", capsize=2.5, elinewidth=1,
         )  # fmt: skip
-    if len(known):
-        last = records(known)[-1]
-        axis.annotate(
-            title, (last["x"], last["mean"]), (0, -14), textcoords="offset points", ha="right", fontsize=7, color="0.35"
-        )
 
 
 def _bar(std: float) -> float | None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, ParamSpec
+from typing import Any, Literal, ParamSpec
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 P = ParamSpec("P")
 
@@ -91,6 +93,17 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     return drawn
 
 
+Fill = Literal["full", "none", "left", "top"]
+
+FILLS: tuple[Fill, ...] = ("full", "none", "left", "top")
+"""How the markers of the first, second, ... model are filled."""
+
+
+def fills(models: Iterable[str]) -> dict[str, Fill]:
+    """The fill of each model's markers."""
+    return dict(zip(models, itertools.cycle(FILLS), strict=False))
+
+
 def panels(
     rows: int, columns: int, size: tuple[float, float], **kwargs: Any
 ) -> tuple[Figure, Sequence[Sequence[Axes]]]:
@@ -99,10 +112,18 @@ def panels(
     return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
 
 
-def legend_below(figure: Figure) -> None:
-    """One legend for all panels, every name once, in the order of first appearance."""
-    handles = {
-        label: handle for axis in figure.axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
-    }
+def legend_below(figure: Figure, fills: Mapping[str, Fill] | None = None) -> None:
+    """One legend for all panels, every name once, in the order of first appearance.
+
+    Args:
+        figure: the figure.
+        fills: of models, the fill of their markers; they follow after the templates.
+    """
+    handles: dict[str, Any] = {}
+    for axis in figure.axes:
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    for model, fill in (fills or {}).items():
+        handles[model] = Line2D([], [], linestyle="none", marker="o", markersize=7, color="0.5", fillstyle=fill)
     if handles:
-        figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=min(len(handles), 8))
+        figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=min(len(handles), 9))

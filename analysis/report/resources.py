@@ -64,7 +64,7 @@ def _notes(study: Study) -> list[str]:
     other = ((done["finished_at"] - done["started_at"]).dt.total_seconds() - done["train_seconds"]).clip(lower=0).sum()
     saved = trials.loc[trials["reused_from"].notna(), "train_seconds"]
     notes = [
-        "Lost attempts count the epochs they finished. An interruption costs what was trained since the last checkpoint.",
+        "Lost attempts count the epochs they finished. An interruption costs what came after the last checkpoint.",
         f"Beside their training, finished trials took {other / 3600:.2f} hours from start to end for evaluation, "
         "checkpoints, and waiting after interruptions.",
     ]

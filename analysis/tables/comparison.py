@@ -10,9 +10,9 @@ from decimal import Decimal
 import pandas as pd
 
 from analysis.costs import SHOWN, Cost, measured_costs
-from analysis.records import Record, by_template, records
+from analysis.records import Record, by_template
 from analysis.rounding import Rounding
-from analysis.study import BASE, Study, in_order
+from analysis.study import BASE, STATUSES, Study, in_order
 from analysis.tables.numbers import best_marked, mean_and_std, number
 from analysis.tables.table import Column, Entry, Table, text_column, transposed, word
 from fdt_core.datasets.catalogue import dataset_names
@@ -126,9 +126,10 @@ def _first_few(notes: Iterable[str], few: int = 12) -> list[str]:
 
 
 def _fewer_notes(cells: pd.DataFrame) -> Iterator[str]:
-    for cell in records(cells[cells["done"] < cells["seeds"]]):
-        lost = ", ".join(f"{cell[status]} {status}" for status in ("failed", "diverged", "missing") if cell[status])
-        yield f"{FEWER} {cell['template']}, {cell['dataset']}: {cell['done']} of {cell['seeds']} seeds done ({lost})."
+    fewer = cells[cells["done"] < cells["seeds"]]
+    for (dataset, done, seeds, *lost), same in fewer.groupby(["dataset", "done", "seeds", *STATUSES[1:]]):
+        counts = ", ".join(f"{count} {status}" for status, count in zip(STATUSES[1:], lost, strict=True) if count)
+        yield f"{FEWER} {', '.join(in_order(same['template'], [BASE]))}, {dataset}: {done} of {seeds} seeds done ({counts})."
 
 
 def _budget_notes(cells: pd.DataFrame, tolerance: float) -> Iterator[str]:
