@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fdt_core.errors import UsageError, unknown_name
+
 if TYPE_CHECKING:
     from fdt_core.budget import Budget
 
@@ -43,6 +45,8 @@ def templates(
     ] = False,
 ) -> None:
     """Show the filters and the cost of each template of a model; without a model, list what there is."""
+    if as_json and as_csv:
+        raise UsageError("choose one of --json and --csv")
     if check_paper:
         raise typer.Exit(_check_paper(as_json=as_json))
     if not (models or as_json or as_csv or plot):
@@ -64,7 +68,6 @@ def _budget(metric: str, target: str, rule: str, dataset: str) -> Budget:
 
     from fdt_core.budget import RULES, Budget
     from fdt_core.cost import METRICS
-    from fdt_core.errors import UsageError, unknown_name
     from fdt_core.published import require_paper_dataset
     from fdt_core.yaml_file import parse_scalar
 
@@ -206,7 +209,6 @@ def _check_paper(*, as_json: bool) -> int:
 
 def _draw(rows: Sequence[Row], path: Path) -> None:
     from analysis.figures.filters import filters_per_layer
-    from fdt_core.errors import UsageError
 
     figure = filters_per_layer(
         {
@@ -217,5 +219,8 @@ def _draw(rows: Sequence[Row], path: Path) -> None:
     known = figure.canvas.get_supported_filetypes()
     if path.suffix.removeprefix(".") not in known:
         raise UsageError(f"{path}: the file's name must end in one of {', '.join('.' + name for name in known)}")
-    figure.savefig(path, dpi=150)
+    try:
+        figure.savefig(path, dpi=150)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
     typer.echo(f"wrote {path}", err=True)

@@ -80,4 +80,4 @@ def test_an_own_network_trains(folder: Path) -> None:
     assert result.returncode == 0, result.stderr
     row = json.loads(result.stdout)
     assert (row["model"], row["status"]) == ("my_networks:small_cnn", "done")
-    assert row["final_test_accuracy"] > 10
+    assert row["final_test_accuracy"] > 20  # chance is 10
