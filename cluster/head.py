@@ -32,13 +32,25 @@ def open_head(slurm_directory: Path) -> Iterator[RayHead]:
 
 
 def publish_head(
-    files: SlurmFiles, job_id: str, state: HeadState, *, address: str | None = None, why: str = ""
+    files: SlurmFiles,
+    job_id: str,
+    state: HeadState,
+    *,
+    address: str | None = None,
+    why: str = "",
+    status: int | None = None,
 ) -> None:
     """Tell the workers where the head of job `job_id` is; says nothing where a later head has spoken already."""
     spoken = files.read_head()
     if state != "open" and spoken is not None and spoken.job_id not in (None, job_id):
         return
     record = HeadRecord(
-        state=state, job_id=job_id, address=address, host=socket.gethostname(), why=why, written_at=time.time()
+        state=state,
+        job_id=job_id,
+        address=address,
+        host=socket.gethostname(),
+        why=why,
+        status=status,
+        written_at=time.time(),
     )
     write_record(files.head, record)

@@ -44,14 +44,15 @@ def run_head(slurm_directory: str) -> None:
     )
     if differs := difference(launch.fingerprint, own_fingerprint()):
         print(differs, flush=True)
-        publish_head(files, job.slurm_job_id, "closed", why=differs)
+        publish_head(files, job.slurm_job_id, "closed", why=differs, status=EXIT_PROBLEM)
         raise SystemExit(EXIT_PROBLEM)
+    files.drain.unlink(missing_ok=True)  # the request of a former driver
     with end.listening():
         worker = _start_worker_beside(files, launch)
         status = _run_driver(files, launch, end)
         will_go_on = status == EXIT_INTERRUPTED and end.is_near() and not files.cancel.exists()
         state: HeadState = "moving" if will_go_on else "closed"
-        publish_head(files, job.slurm_job_id, state, why=f"the driver ended with status {status}")
+        publish_head(files, job.slurm_job_id, state, why="the driver has ended", status=status)
         if worker is not None:
             _await_worker_beside(worker, end)
         if state == "closed":

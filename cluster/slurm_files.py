@@ -46,6 +46,8 @@ class HeadRecord:
     """`ip:port` of Ray's head, where it is open."""
     host: str | None = None
     why: str = ""
+    status: int | None = None
+    """Exit status of the driver, where it has ended."""
     written_at: float
 
 

@@ -20,6 +20,12 @@ def device_name(device: torch.device) -> str:
     return _processor_name()
 
 
+def cap_memory(device: str, share: float) -> None:
+    """Let this process use at most `share` (0 to 1) of a GPU's memory; beyond it, it runs out of memory alone."""
+    if torch.device(device).type == "cuda":
+        torch.cuda.set_per_process_memory_fraction(share, torch.device(device))
+
+
 def reset_peak_memory(device: torch.device) -> None:
     """Start measuring the peak anew; on the CPU that is possible on Linux only."""
     if device.type == "cuda":

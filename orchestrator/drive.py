@@ -10,31 +10,11 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import FrameType
 
-from cluster.profile import ClusterProfile
-from cluster.ray_node import NodeResources
-from fdt_core.errors import EnvironmentProblem
 from orchestrator.console import Console
-from orchestrator.driver import Driver, OrderTemplate, TrialNeeds
-from orchestrator.plan import SweepPlan
+from orchestrator.driver import Driver, OrderTemplate
+from orchestrator.trial_needs import TrialNeeds
 from orchestrator.watch import Watch
 from orchestrator.work import Work
-
-
-def trial_needs(plan: SweepPlan, *, node: NodeResources, profile: ClusterProfile, nodes: int = 1) -> TrialNeeds:
-    """What a trial asks of Ray, and how many fit on `nodes` nodes that offer `node` each.
-
-    Raises EnvironmentProblem where not even one fits.
-    """
-    asked = plan.resources
-    share = 0.0 if not node.gpus else asked.gpus / (asked.trials_per_gpu or profile.trials_per_gpu)
-    slots = node.cpus // asked.cpus
-    if share:
-        slots = min(slots, int(node.gpus / share + 1e-9))
-    if slots < 1:
-        raise EnvironmentProblem(
-            f"a trial asks for {asked.cpus} CPUs and {share:g} GPUs, but a node offers {node.cpus} and {node.gpus}"
-        )
-    return TrialNeeds(cpus=asked.cpus, gpus=share, whole_gpus=max(share, 1.0) if share else 0.0, slots=slots * nodes)
 
 
 def drive(work: Work, *, needs: TrialNeeds, device: str, drain_flag: Path, scratch: Path) -> int:
@@ -83,6 +63,8 @@ def _driver(work: Work, needs: TrialNeeds, device: str, drain_flag: Path, scratc
         device=device,
         checkpoint_interval=work.plan.checkpoint_interval,
         keep=work.plan.keep,
+        time_limit=work.plan.resources.time_limit,
+        gpu_share=needs.gpus if 0 < needs.gpus < 1 else None,
     )
     return Driver(
         work.run,

@@ -21,28 +21,23 @@ from ray.tune.experiment import Trial
 
 from cluster.drain import raise_drain_flag
 from fdt_core.checkpoint import Keep
+from fdt_core.errors import EnvironmentProblem
 from orchestrator.backlog import Backlog
+from orchestrator.deaths import Deaths
 from orchestrator.failures import DEATHS_WITHOUT_PROGRESS
 from orchestrator.recorder import Recorder
 from orchestrator.run_directory import RunDirectory
+from orchestrator.status_text import failure_signature
 from orchestrator.trainable import SessionFactory, sweep_trainable, training_session
+from orchestrator.trial_needs import TrialNeeds
 from orchestrator.trial_queue import TrialQueue
 from orchestrator.trial_report import TrialReport
 from orchestrator.trial_session import TrialOrder
 from orchestrator.watch import Watch
+from orchestrator.watchdog import take_expiry
 
 DRAIN_SECONDS = 60.0
 """After a request to stop, epochs that end within so many seconds are finished, others abandoned."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrialNeeds:
-    """What one trial asks of Ray, and how many run at the same time. A retry after `oom` gets `whole_gpus`."""
-
-    cpus: float
-    gpus: float
-    whole_gpus: float
-    slots: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +49,8 @@ class OrderTemplate:
     device: str
     checkpoint_interval: float
     keep: Keep
+    time_limit: float | None = None
+    gpu_share: float | None = None
 
 
 class Driver:
@@ -100,7 +97,8 @@ class Driver:
         self._watch = watch
         self._max_failures = max_failures
         self._trainable = sweep_trainable(make_session)
-        self._deaths: dict[str, tuple[str, int]] = {}
+        self._deaths = Deaths(run.checkpoints)
+        self._places: dict[str, str | None] = {}
         self._at_work: set[str] = set()
         self._broken_by: BaseException | None = None
 
@@ -159,7 +157,13 @@ class Driver:
         if cell is None:
             return None
         attempt = self._backlog.attempt(cell.trial_id)
-        return TrialOrder(trial_id=cell.trial_id, spec=cell.spec.to_json(), attempt=attempt, **asdict(self._template))
+        return TrialOrder(
+            trial_id=cell.trial_id,
+            spec=cell.spec.to_json(),
+            attempt=attempt,
+            dataset_digest=self._recorder.dataset_digest(cell.spec.dataset),
+            **asdict(self._template),
+        )
 
     def _may_stop(self) -> bool:
         """Whether Tune may end its run now: a stop was asked for, and no trial is still saving its state."""
@@ -173,14 +177,18 @@ class Driver:
     def on_report(self, report: TrialReport) -> None:
         """A step has ended: record it."""
         cells = self._backlog.cells_of(report.trial_id)
+        self._places[report.trial_id] = report.place.node_id
         self._recorder.record(cells, report)
         self._watch.reported(cells[0], report)
         if report.outcome is None:
             return
         self._at_work.discard(report.trial_id)
-        if report.outcome != "drained":
+        if report.outcome == "environment":
+            self._backlog.returned(report.trial_id)
+            self.on_broken(EnvironmentProblem(failure_signature("environment", report.error)))
+        elif report.outcome != "drained":
             state = self._backlog.ended(report.trial_id)
-            self._deaths.pop(report.trial_id, None)
+            self._deaths.forget(report.trial_id)
             self._watch.ended(cells[0], report, state, self._backlog.progress())
             self._stop_at_too_many_failures()
 
@@ -191,13 +199,15 @@ class Driver:
         self._at_work.discard(trial_id)
         if not was_at_work:
             return  # it had reported that it leaves
-        progress = _newest_checkpoint(self._run.checkpoints / trial_id)
-        before, count = self._deaths.get(trial_id, ("", 0))
-        count = count + 1 if progress == before else 1
-        self._deaths[trial_id] = (progress, count)
-        self._watch.died(self._backlog.cells_of(trial_id)[0], count)
+        cell = self._backlog.cells_of(trial_id)[0]
+        if expired := take_expiry(self._run.checkpoints / trial_id):
+            trial.config["verdict"] = ("error", f"{expired}time limit of {self._template.time_limit:g} s exceeded")
+            self._watch.died(cell, "it exceeded its time limit")
+            return
+        count = self._deaths.count(trial_id, self._places.get(trial_id))
+        self._watch.died(cell, "resuming from its checkpoint" + (f" (death {count} without progress)" if count else ""))
         if count >= DEATHS_WITHOUT_PROGRESS:
-            trial.config["given_up"] = True
+            trial.config["verdict"] = ("crash", f"the process died {count} times without a new checkpoint in between")
 
     def on_tick(self) -> None:
         """Called by Tune several times a second."""
@@ -271,8 +281,3 @@ def _quiet_tune(slots: int) -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
-
-
-def _newest_checkpoint(directory: Path) -> str:
-    """The name of the trial's newest working checkpoint, empty where there is none."""
-    return max((path.name for path in directory.glob("working-*.pt")), default="")

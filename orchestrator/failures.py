@@ -8,12 +8,20 @@
 | loss not finite                            | diverged | a scientific result: a row, no retry                     |
 | device or driver error                     | device   | a failed row; two retries, elsewhere where possible      |
 | exception in code or data, time limit      | error    | a failed row, one retry                                  |
+| data gone or changed, storage full or gone | (environment) | no row: the sweep ends and says why (exit 3)        |
 """
 
 from __future__ import annotations
 
+import errno
 from collections import Counter
 from collections.abc import Sequence
+from typing import Literal
+
+from fdt_core.errors import EnvironmentProblem
+
+Outcome = Literal["done", "diverged", "drained", "environment", "crash", "oom", "device", "error"]
+"""How a step of a trial can end it. `drained` and `environment` are no ends of the trial: it is run again later."""
 
 FINISHED = ("done", "diverged")
 """The statuses with which a trial has a result."""
@@ -36,10 +44,12 @@ def needs_whole_device(failures: Sequence[str]) -> bool:
     return "oom" in failures
 
 
-def classify(error: BaseException) -> str:
-    """The failure kind of an exception that training raised: oom, device or error."""
+def classify(error: BaseException) -> Outcome:
+    """The outcome of a trial whose training raised `error`: environment, oom, device or error."""
     import torch
 
+    if isinstance(error, EnvironmentProblem) or (isinstance(error, OSError) and error.errno in _STORAGE_ERRORS):
+        return "environment"
     text = str(error)
     if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in text:
         return "oom"
@@ -48,4 +58,5 @@ def classify(error: BaseException) -> str:
     return "error"
 
 
+_STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE)
 _DEVICE_SIGNS = ("CUDA error", "CUDA driver", "cuDNN error", "CUBLAS_STATUS", "ECC error", "No CUDA GPUs", "NVML")

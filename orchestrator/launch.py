@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fdt_core.datasets.prepared import prepared_digest
+from fdt_core.errors import unknown_name
 from fdt_core.provenance import git_commit, uncommitted_digest, versions
+from fdt_core.results.files import write_text_atomically
+from orchestrator.estimate import estimate, refuse_above
+from orchestrator.failures import ATTEMPTS
 from orchestrator.generation import Generation, claim
 from orchestrator.ledger import Ledger
 from orchestrator.plan import plan_sweep
@@ -23,6 +28,8 @@ class LaunchSettings:
     max_failures: int | None = None
     retry: tuple[str, ...] = ()
     """Failure kinds whose given-up trials may try again."""
+    reuse: tuple[str, ...] = ()
+    """Directories of other runs whose finished rows count where the trial and the data are the same."""
 
 
 def freeze(
@@ -32,18 +39,25 @@ def freeze(
     overrides: Sequence[str] = (),
     settings: LaunchSettings,
     share: bool = False,
+    max_gpu_hours: float | None = None,
+    job_is_live: Callable[[str], bool | None] = lambda _job: None,
 ) -> tuple[RunDirectory, Generation]:
     """Plan the sweep file and freeze the plan into its run directory, as the run's one driver.
 
+    `job_is_live` tells whether a former driver's Slurm job still waits or runs (None: cannot be known).
     Raises UsageError for a wrong sweep file, and EnvironmentProblem where data is not prepared, the run directory
-    cannot be written, or another driver is at work; nothing is made before the plan is known to be right.
+    cannot be written, or another driver is at work, BudgetRefused where the trials that are left would take more than
+    `max_gpu_hours`; nothing is made before the plan is known to be right.
     """
-    plan = plan_sweep(sweep_file, overrides).first(settings.limit)
     data = Path(settings.data_directory)
+    plan = plan_sweep(sweep_file, overrides, data).first(settings.limit)
     digests = {name: prepared_digest(name, data) for name in plan.datasets()}
     run = RunDirectory((runs_root(runs_dir) / plan.name).absolute())
+    ledger = Ledger.read(run.results)
+    left = [cell for cell in plan.cells if not ledger.record(cell.key).finished]
+    refuse_above(max_gpu_hours, estimate(left, plan.keep, run.results))
     run.create(share=share)
-    generation = claim(run.driver)
+    generation = claim(run.driver, job_is_live=job_is_live)
     Ledger.read(run.results).check_data(plan.cells, digests)
     provenance = {
         "git_commit": git_commit(),
@@ -55,3 +69,20 @@ def freeze(
     }
     run.freeze(plan, sweep_file.read_text(encoding="utf-8"), provenance)
     return run, generation
+
+
+def refreeze(
+    run: RunDirectory, *, retry: str, job_is_live: Callable[[str], bool | None] = lambda _job: None
+) -> Generation:
+    """Become the driver of the plan that is frozen already, to try given-up trials of a failure kind again.
+
+    Raises UsageError for an unknown kind, EnvironmentProblem where another driver is at work.
+    """
+    kinds = {kind: (kind,) for kind in ATTEMPTS} | {"failed": ("all",), "all": ("all",)}
+    if retry not in kinds:
+        raise unknown_name("failure kind", retry, kinds)
+    data = run.plan_data()
+    generation = claim(run.driver, job_is_live=job_is_live)
+    data["provenance"]["settings"]["retry"] = kinds[retry]
+    write_text_atomically(run.plan_file, json.dumps(data), durable=True)
+    return generation

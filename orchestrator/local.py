@@ -10,6 +10,7 @@ from cluster.ray_node import local_ray, node_resources
 from fdt_core.errors import EnvironmentProblem
 from orchestrator.generation import Generation
 from orchestrator.run_directory import RunDirectory
+from orchestrator.trial_needs import trial_needs
 from orchestrator.work import open_work
 
 
@@ -32,7 +33,7 @@ def drive_here(run: RunDirectory, generation: Generation, profile: ClusterProfil
         generation.release()
         return work.exit_code(stopped=False)
 
-    from orchestrator.drive import drive, trial_needs
+    from orchestrator.drive import drive
     from orchestrator.tune_environment import TUNE_ENVIRONMENT
 
     needs = trial_needs(work.plan, node=offered, profile=profile)

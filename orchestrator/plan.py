@@ -42,11 +42,27 @@ class Cell:
     budget_rule: str
     budget_target: float
     budget_error: float
+    train_images: int
+    """Training images of its data set."""
+
+    @property
+    def images_to_see(self) -> int:
+        """Images that its training sees, over all epochs."""
+        return self.train_images * self.spec.recipe.epochs
+
+    @property
+    def training_macs(self) -> float:
+        """Multiply-accumulates of its whole training, forward and backward: a measure of how long it takes."""
+        return 3.0 * self.cost.macs * self.images_to_see
 
     @property
     def key(self) -> tuple[str, ...]:
         """What makes the cell one row among the `done` rows of a run."""
         return (self.trial_id, self.sweep, self.spec.model, self.template, self.spec.dataset, self.budget_rule)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data: the columns, the spec that the trial_id is the hash of, and the number of training images."""
+        return self.columns() | {"train_images": self.train_images, "spec": json.loads(self.spec.to_json())}
 
     def columns(self) -> dict[str, Any]:
         """The cell as columns of the results (identity, cost and recipe)."""
@@ -108,7 +124,7 @@ class SweepPlan:
             "resources": dataclasses.asdict(self.resources),
             "excluded": [dataclasses.asdict(exclusion) for exclusion in self.excluded],
             **(extra or {}),
-            "trials": [cell.columns() | {"spec": json.loads(cell.spec.to_json())} for cell in self.cells],
+            "trials": [cell.to_json() for cell in self.cells],
         }
 
 
@@ -127,17 +143,21 @@ def plan_from_json(data: Mapping[str, Any]) -> SweepPlan:
 
 def _cell_from_json(trial: Mapping[str, Any], spec: TrialSpec) -> Cell:
     cost = Cost(**{field.name: trial[field.name] for field in dataclasses.fields(Cost)})
-    same = ("sweep", "template", "trial_id", "n", "budget_metric", "budget_rule", "budget_target", "budget_error")
+    same = (
+        *("sweep", "template", "trial_id", "n", "train_images"),
+        *("budget_metric", "budget_rule", "budget_target", "budget_error"),
+    )
     return Cell(spec=spec, cost=cost, **{key: trial[key] for key in same})
 
 
-def plan_sweep(path: Path, settings: Sequence[str] = ()) -> SweepPlan:
+def plan_sweep(path: Path, settings: Sequence[str] = (), data_dir: Path | None = None) -> SweepPlan:
     """Read the sweep file `path` (with `--set` `settings`) and resolve it to its plan.
 
-    Needs no data: class counts and image sizes come from the catalogue. Raises UsageError.
+    Needs no data: class counts and image sizes come from the catalogue, those of users' own data sets from `data_dir`.
+    Raises UsageError.
     """
     file, sweep = load_sweep(path, settings)
-    study = _Study(file, sweep)
+    study = _Study(file, sweep, data_dir)
     kept, excluded = _excluded(sweep, study.grid())
     if not kept:
         raise UsageError(f"{path}: exclude: leaves no trial")
@@ -159,7 +179,7 @@ _Point = dict[str, Any]
 class _Study:
     """Resolves the names of one sweep file; each distinct combination is matched once."""
 
-    def __init__(self, file: YamlFile, sweep: Sweep) -> None:
+    def __init__(self, file: YamlFile, sweep: Sweep, data_dir: Path | None) -> None:
         self._file = file
         self._sweep = sweep
         self._models: dict[str, Architecture] = {}
@@ -171,7 +191,7 @@ class _Study:
             found = self._resolved(("templates", index), template, given)
             self._templates[found.name] = found
         for index, given_dataset in enumerate(sweep.datasets):
-            info = self._resolved(("datasets", index), dataset_info, given_dataset)
+            info = self._resolved(("datasets", index), dataset_info, given_dataset, data_dir)
             self._datasets[info.name] = info
         self._settings = functools.cache(self._settings_of)
         self._match = functools.cache(self._match_of)
@@ -210,6 +230,7 @@ class _Study:
             budget_rule=budget.rule,
             budget_target=float(found.target),
             budget_error=found.budget_error,
+            train_images=self._datasets[point["dataset"]].train_images,
         )
 
     def _settings_of(self, dataset: str, overriding: tuple[int, ...]) -> tuple[float, Budget, Recipe]:
@@ -256,17 +277,12 @@ def _excluded(sweep: Sweep, points: Iterator[_Point]) -> tuple[list[_Point], tup
     return kept, tuple(Exclusion(rule=rule, cells=count) for rule, count in zip(rules, counts, strict=True))
 
 
-def expected_work(cell: Cell) -> float:
-    """Multiply-accumulates of the cell's whole training (forward and backward): a measure of how long it takes."""
-    return 3.0 * cell.cost.macs * dataset_info(cell.spec.dataset).train_images * cell.spec.recipe.epochs
-
-
 def _in_running_order(cells: list[Cell]) -> list[Cell]:
     """Seed by seed, and within a seed the longest trials first, so that none of them ends up last and alone."""
     round_of: dict[int, int] = {}
     for cell in cells:
         round_of.setdefault(cell.spec.seed, len(round_of))
-    return sorted(cells, key=lambda cell: (round_of[cell.spec.seed], -expected_work(cell)))
+    return sorted(cells, key=lambda cell: (round_of[cell.spec.seed], -cell.training_macs))
 
 
 def _as_mapping(recipe: str | Mapping[str, Any]) -> dict[str, Any]:

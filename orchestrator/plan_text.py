@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from orchestrator.estimate import estimate, estimate_lines
 from orchestrator.ledger import Ledger
 from orchestrator.plan import Cell, SweepPlan
 from orchestrator.run_directory import RunDirectory
@@ -29,6 +30,8 @@ def _summary(plan: SweepPlan, run: RunDirectory) -> Iterator[str]:
         rule = ", ".join(f"{axis}: {value}" for axis, value in exclusion.rule.items())
         yield f"  excluded  {exclusion.cells} trials by {{{rule}}}"
     yield f"  done      {done}, failed {failed}, to run {len(plan.cells) - done - failed}  ({run.path})"
+    left = [cell for cell in plan.cells if not ledger.record(cell.key).finished]
+    yield from estimate_lines(estimate(left, plan.keep, run.results))
 
 
 def _axes(plan: SweepPlan) -> dict[str, Counter[str]]:

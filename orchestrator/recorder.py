@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fdt_core.checkpoint import Keep, TrialCheckpoints
+from fdt_core.errors import UsageError
 from fdt_core.results.reader import read_table
 from fdt_core.results.writer import ResultsWriter
 from orchestrator.failures import FINISHED
@@ -40,6 +41,10 @@ class Recorder:
         self._last_epoch = _last_epochs(run.results)
         self._to_finalise: list[str] = []
 
+    def dataset_digest(self, name: str) -> str:
+        """Digest of the prepared data that this driver's rows are to come from."""
+        return self._context.dataset_digests[name]
+
     def record(self, cells: Sequence[Cell], report: TrialReport) -> None:
         """Append the report's new epochs and, where it ends an attempt, a row for each of the trial's `cells`."""
         key = (report.trial_id, report.attempt)
@@ -47,7 +52,7 @@ class Recorder:
         if rows:
             self._last_epoch[key] = rows[-1]["epoch"]
             self._writer.append("epochs", rows)
-        if report.outcome not in (None, "drained"):
+        if report.outcome not in (None, "drained", "environment"):
             self._end_attempt(cells, report)
         self.tick()
 
@@ -78,6 +83,31 @@ class Recorder:
         self._append_trials(copies)
         self.tick(now=True)
         return len(copies)
+
+    def reuse(self, runs: Iterable[Path], cells: Sequence[Cell]) -> int:
+        """Copy the finished rows, and their epochs, of the same trials on the same data from other runs.
+
+        Returns how many rows were copied. Raises UsageError for a directory that holds no results.
+        """
+        copied = 0
+        for run in runs:
+            if not (run / "results").is_dir():
+                raise UsageError(f"--reuse {run}: holds no results")
+            wanted = {cell.trial_id: cell for cell in cells if not self._ledger.record(cell.key).finished}
+            rows = {
+                row["trial_id"]: row
+                for row in read_table(run / "results", "trials").rows.to_pylist()
+                if row["trial_id"] in wanted
+                and row["status"] in FINISHED
+                and row["dataset_digest"] == self.dataset_digest(row["dataset"])
+            }
+            attempts = {(trial_id, row["attempt"]) for trial_id, row in rows.items()}
+            epochs = read_table(run / "results", "epochs").rows.to_pylist() if rows else []
+            self._writer.append("epochs", [row for row in epochs if (row["trial_id"], row["attempt"]) in attempts])
+            self._append_trials([reused_row(row, wanted[key], str(run)) for key, row in rows.items()])
+            self.tick(now=True)
+            copied += len(rows)
+        return copied
 
     def _end_attempt(self, cells: Sequence[Cell], report: TrialReport) -> None:
         first = trial_row(cells[0], report, self._context)

@@ -35,12 +35,15 @@ class Resources:
     """What one trial gets: GPUs (or a share of one, as `trials_per_gpu`) and CPU threads."""
 
     gpus: Annotated[int, Field(ge=1)] = 1
-    trials_per_gpu: Annotated[int, Field(ge=1)] = 1
+    trials_per_gpu: Annotated[int, Field(ge=1)] | None = None
+    """None = as the cluster profile says."""
+    time_limit: Annotated[float, Field(gt=0)] | None = None
+    """Seconds that one attempt at a trial may take; a watchdog then ends its process."""
     cpus: Annotated[int, Field(ge=1)] = 1
     """CPU cores and threads of one trial; part of its identity, for the last bits of CPU arithmetic depend on them."""
 
     def __post_init__(self) -> None:
-        if self.gpus > 1 and self.trials_per_gpu > 1:
+        if self.gpus > 1 and (self.trials_per_gpu or 1) > 1:
             raise ValueError("give either gpus or trials_per_gpu, not both")
 
 
@@ -60,7 +63,7 @@ class Sweep:
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
     models: Annotated[tuple[Name, ...], Field(min_length=1)]
-    datasets: Annotated[tuple[Name | Mapping[str, Any], ...], Field(min_length=1)]
+    datasets: Annotated[tuple[Name, ...], Field(min_length=1)]
     templates: Annotated[tuple[Name | Mapping[str, Any], ...], Field(min_length=1)]
     seeds: (
         Annotated[int, Field(ge=1, le=MAX_SEEDS)]
@@ -100,8 +103,8 @@ def load_sweep(path: Path, settings: Sequence[str] = ()) -> tuple[YamlFile, Swee
     return file, sweep
 
 
-def value_name(value: str | Mapping[str, Any]) -> str:
-    """The name of a template or data set that is given by name or inline (a mapping with the key `name`)."""
+def template_name(value: str | Mapping[str, Any]) -> str:
+    """The name of a template that is given by name or inline (a mapping with the key `name`)."""
     return value if isinstance(value, str) else str(value.get("name", ""))
 
 
@@ -165,8 +168,8 @@ def _check_axes(file: YamlFile, sweep: Sweep) -> None:
     """Refuse repeated axis values, and selectors that name an axis or a value the sweep does not have."""
     values: dict[str, tuple[AxisValue, ...]] = {
         "model": sweep.models,
-        "template": tuple(value_name(item) for item in sweep.templates),
-        "dataset": tuple(value_name(item) for item in sweep.datasets),
+        "template": tuple(template_name(item) for item in sweep.templates),
+        "dataset": sweep.datasets,
         "seed": sweep.seed_list,
     }
     for axis, names in values.items():

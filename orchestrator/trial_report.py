@@ -8,14 +8,13 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from orchestrator.failures import Outcome
 from orchestrator.plan import Cell
 
 if TYPE_CHECKING:
     from fdt_core.history import EpochRecord, TrainingResult
-
-Outcome = Literal["done", "diverged", "drained", "crash", "oom", "device", "error"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +41,8 @@ class Place:
 class TrialReport:
     """One step of a trial: the epochs that are new to the driver, and, at its end, how it ended.
 
-    `outcome` is None while the trial goes on. `drained` is no end: the state is saved and the process leaves.
+    `outcome` is None while the trial goes on. `drained` (the state is saved and the process leaves) and `environment`
+    are no ends.
     """
 
     trial_id: str

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cluster.drain import drain_deadline
+from fdt_core.errors import EnvironmentProblem
 from fdt_core.spec import TrialSpec
-from orchestrator.failures import classify
+from orchestrator.failures import Outcome, classify
 from orchestrator.trial_report import Place, TrialReport
+from orchestrator.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from fdt_core.checkpoint import Keep
@@ -40,8 +42,13 @@ class TrialOrder:
     device: str
     checkpoint_interval: float
     keep: Keep
-    given_up: bool = False
-    """The process died too often with this trial: it is only to report the crash."""
+    dataset_digest: str
+    time_limit: float | None = None
+    """Seconds after which the process is ended."""
+    gpu_share: float | None = None
+    """Part of a GPU's memory that the process may use; None = all."""
+    verdict: tuple[Outcome, str] | None = None
+    """Set when the attempt has ended with its process: it is only to be reported (the outcome and the error)."""
 
 
 class TrialSession:
@@ -62,6 +69,7 @@ class TrialSession:
         self._training: Training | None = None
         self._epochs: Iterator[EpochRecord] = iter(())
         self._epoch_begun = False
+        self._watchdog = Watchdog(self._trial_directory, order.time_limit)
         self._log = _open_log(Path(order.run_directory) / "logs" / f"{self._trial_id}.log")
 
     def advance(self) -> TrialReport:
@@ -69,8 +77,9 @@ class TrialSession:
         from fdt_core.train import Drained
 
         try:
-            if self._order.given_up:
-                return self._report(outcome="crash", error="the process died again and again without progress")
+            if self._order.verdict is not None:
+                outcome, error = self._order.verdict
+                return self._report(outcome=outcome, error=error)
             if drain_deadline() is not None and self._training is None:
                 return self._report(outcome="drained")
             return self._next_epoch()
@@ -83,9 +92,14 @@ class TrialSession:
 
     def close(self) -> None:
         """Close the log."""
+        self._watchdog.stop()
         for handler in list(self._log.handlers):
             handler.close()
             self._log.removeHandler(handler)
+
+    @property
+    def _trial_directory(self) -> Path:
+        return Path(self._order.run_directory) / "checkpoints" / self._trial_id
 
     def _next_epoch(self) -> TrialReport:
         if self._training is None:
@@ -104,14 +118,17 @@ class TrialSession:
     def _start(self) -> Training:
         from fdt_core.process import prepare_process
 
+        self._watchdog.start()
         order, spec = self._order, self._spec
         prepare_process(threads=spec.threads)  # before torch is imported
 
         from fdt_core.checkpoint import TrialCheckpoints
+        from fdt_core.device import cap_memory
         from fdt_core.train import Training
 
-        directory = Path(order.run_directory) / "checkpoints" / self._trial_id
-        checkpoints = TrialCheckpoints(directory=directory, keep=order.keep)
+        if order.gpu_share is not None:
+            cap_memory(order.device, order.gpu_share)
+        checkpoints = TrialCheckpoints(directory=self._trial_directory, keep=order.keep)
         training = Training(
             spec,
             self._device_dataset(),
@@ -125,12 +142,17 @@ class TrialSession:
         return training
 
     def _device_dataset(self) -> DeviceDataset:
-        from fdt_core.datasets.prepared import load_prepared
+        from fdt_core.datasets.prepared import load_prepared, prepared_digest
         from fdt_core.device_dataset import DeviceDataset
 
-        name = self._spec.dataset
+        name, directory = self._spec.dataset, Path(self._order.data_directory)
+        if (digest := prepared_digest(name, directory)) != self._order.dataset_digest:
+            raise EnvironmentProblem(
+                f"data set {name} has changed since the launch: it had digest {self._order.dataset_digest}, "
+                f"it has {digest} now"
+            )
         if name not in self._datasets:
-            prepared = load_prepared(name, Path(self._order.data_directory))
+            prepared = load_prepared(name, directory)
             self._datasets[name] = DeviceDataset(prepared, device=self._order.device)
         return self._datasets[name]
 

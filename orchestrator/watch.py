@@ -100,11 +100,10 @@ class Watch:
             self.failures[signature] += 1
             self.say(f"  {signature}  (log: {self.status_file.parent / 'logs' / (cell.trial_id + '.log')})")
 
-    def died(self, cell: Cell, count: int) -> None:
+    def died(self, cell: Cell, what_follows: str) -> None:
         """The process of a trial died."""
         self.running.pop(cell.trial_id, None)
-        times = "" if count == 1 else f" ({count} times without progress)"
-        self.say(f"{label(cell)}  its process died{times}; resuming from its checkpoint")
+        self.say(f"{label(cell)}  its process died: {what_follows}")
 
     def stopping(self, reason: str) -> None:
         """The driver was told to stop."""

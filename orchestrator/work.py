@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fdt_core.datasets.prepared import prepared_digest
 from fdt_core.provenance import versions
@@ -49,7 +50,7 @@ def open_work(run: RunDirectory, generation: Generation, *, device: str) -> Work
     """
     data, plan = run.plan_data(), run.plan()
     frozen = data["provenance"]
-    settings = LaunchSettings(**{**frozen["settings"], "retry": tuple(frozen["settings"]["retry"])})
+    settings = LaunchSettings(**{key: _frozen(value) for key, value in frozen["settings"].items()})
     digests = {name: prepared_digest(name, Path(settings.data_directory)) for name in plan.datasets()}
     writer = ResultsWriter(run.results, check_right_to_write=generation.check)
     ledger = Ledger.read(run.results)
@@ -58,6 +59,7 @@ def open_work(run: RunDirectory, generation: Generation, *, device: str) -> Work
         provenance={key: frozen[key] for key in ("git_commit", *versions())}, dataset_digests=digests, device=device
     )
     recorder = Recorder(run, writer, ledger, context, keep=plan.keep)
+    recorder.reuse([Path(path) for path in settings.reuse], plan.cells)
     recorder.complete_twins(_by_trial(plan))
     return Work(
         run=run,
@@ -75,6 +77,11 @@ def _by_trial(plan: SweepPlan) -> list[list[Cell]]:
     for cell in plan.cells:
         trials.setdefault(cell.trial_id, []).append(cell)
     return list(trials.values())
+
+
+def _frozen(value: Any) -> Any:
+    """A value of the settings as it was before JSON made lists of its tuples."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _forgiven(plan: SweepPlan, ledger: Ledger, retry: Sequence[str]) -> dict[CellKey, int]:

@@ -10,9 +10,12 @@ import typer
 from fdt_core.errors import FdtError
 from fdt_core.version import VERSION
 from orchestrator.cli.data import data
+from orchestrator.cli.gc import gc
 from orchestrator.cli.launch import launch, plan
 from orchestrator.cli.report import report
+from orchestrator.cli.reproduce import reproduce
 from orchestrator.cli.results import results
+from orchestrator.cli.retry import retry
 from orchestrator.cli.run import run
 from orchestrator.cli.status import status
 from orchestrator.cli.templates import templates
@@ -44,6 +47,9 @@ app.command()(launch)
 app.command()(plan)
 app.command()(status)
 app.command()(run)
+app.command()(retry)
+app.command()(reproduce)
+app.command()(gc)
 app.command()(results)
 app.command()(report)
 app.command()(templates)

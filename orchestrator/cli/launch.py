@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.cli.options import DataDir, Json, Limit, RunsDir, Settings, SweepFile, Verbose
+
+if TYPE_CHECKING:
+    from cluster.profile import ClusterProfile
+    from orchestrator.generation import Generation
+    from orchestrator.run_directory import RunDirectory
 
 
 def launch(
@@ -18,10 +24,22 @@ def launch(
     set_: Settings = None,
     limit: Limit = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Show what would be done; write nothing.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Slurm: watch until the sweep ends; Ctrl-C leaves it running.")
+    ] = False,
     json_: Json = False,
     fail_fast: Annotated[bool, typer.Option(help="Stop at the first trial that fails for good.")] = False,
     max_failures: Annotated[
         int | None, typer.Option(min=1, help="Stop when so many trials have failed for good.", show_default=False)
+    ] = None,
+    max_gpu_hours: Annotated[
+        float | None, typer.Option(min=0, help="Refuse (exit 4) if more would be needed.", show_default=False)
+    ] = None,
+    reuse: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR", help="Take finished rows of the same trials from this run too.", show_default=False
+        ),
     ] = None,
     runs_dir: RunsDir = None,
     data_dir: DataDir = None,
@@ -33,7 +51,8 @@ def launch(
     A launch, a relaunch after an interruption, and an extension by seeds, templates or data sets are the same:
     the plan minus what the results already hold. Half-trained trials go on from their checkpoints.
 
-    Ctrl-C saves the running trials and ends (exit 75); a second one stops at once (exit 130).
+    On Slurm, it submits the jobs and returns; --follow watches them through files alone, and can be left.
+    Locally, Ctrl-C saves the running trials and ends (exit 75); a second one stops at once (exit 130).
     Exit codes: 0 all wanted trials done, 1 some failed, 2 wrong sweep file or usage, 3 a problem of the machine,
     the cluster or the data, 4 refused by a budget guard, 75 interrupted but resumable, 130 stopped at once.
 
@@ -43,12 +62,12 @@ def launch(
       fdt-sweep launch sweeps/paper.yaml --cluster slurm
     """
     if dry_run:
-        plan(sweep_file, set_, limit, json_, runs_dir, data_dir)
+        plan(sweep_file, set_, limit, json_, runs_dir, data_dir, cluster=cluster)
         return
     from cluster.profile import load_profile
-    from fdt_core.datasets.prepared import data_directory
+    from cluster.sweep_jobs import job_is_live
+    from fdt_core.datasets.catalogue import data_directory
     from orchestrator.launch import LaunchSettings, freeze
-    from orchestrator.local import drive_here
     from orchestrator.settings import split_settings
 
     sweep_settings, profile_settings = split_settings(set_ or [])
@@ -57,14 +76,34 @@ def launch(
         data_directory=str(data_directory(data_dir).absolute()),
         limit=limit,
         max_failures=1 if fail_fast else max_failures,
+        reuse=tuple(str(path.absolute()) for path in reuse or []),
     )
-    run, generation = freeze(sweep_file, runs_dir=runs_dir, overrides=sweep_settings, settings=settings, share=share)
+    run, generation = freeze(
+        sweep_file,
+        runs_dir=runs_dir,
+        overrides=sweep_settings,
+        settings=settings,
+        share=share,
+        max_gpu_hours=max_gpu_hours,
+        job_is_live=job_is_live if profile.kind == "slurm" else lambda _job: None,
+    )
+    raise typer.Exit(start(run, generation, profile, follow=follow))
+
+
+def start(run: RunDirectory, generation: Generation, profile: ClusterProfile, *, follow: bool) -> int:
+    """Drive the frozen plan here, or submit it to Slurm; returns the exit code."""
     print(f"run directory: {run.path}", file=sys.stderr)
+    if profile.kind == "slurm":
+        from orchestrator.slurm import submit_and_tell
+
+        return submit_and_tell(run, generation, profile, follow=follow)
+    from orchestrator.local import drive_here
+
     try:
-        raise typer.Exit(drive_here(run, generation, profile))
+        return drive_here(run, generation, profile)
     except KeyboardInterrupt:
         print("stopped at once; launch again to go on from the last checkpoints", file=sys.stderr)
-        raise typer.Exit(130) from None
+        return 130
 
 
 def plan(
@@ -75,6 +114,9 @@ def plan(
     runs_dir: RunsDir = None,
     data_dir: DataDir = None,
     verbose: Verbose = False,
+    cluster: Annotated[
+        str, typer.Option(help="Cluster profile: for Slurm, the sbatch scripts are shown too.")
+    ] = "local",
 ) -> None:
     """Show what a sweep file means: its trials, their widths and costs, what is excluded, what is already done.
 
@@ -82,12 +124,19 @@ def plan(
     """
     import json
 
+    from cluster.profile import load_profile
+    from fdt_core.datasets.catalogue import data_directory
     from orchestrator.plan import plan_sweep
     from orchestrator.plan_text import plan_text
     from orchestrator.run_directory import RunDirectory, runs_root
     from orchestrator.settings import split_settings
 
-    sweep_settings, _ = split_settings(set_ or [])
-    planned = plan_sweep(sweep_file, sweep_settings).first(limit)
+    sweep_settings, profile_settings = split_settings(set_ or [])
+    profile = load_profile(cluster, profile_settings)
+    planned = plan_sweep(sweep_file, sweep_settings, data_directory(data_dir)).first(limit)
     run = RunDirectory(runs_root(runs_dir) / planned.name)
     print(json.dumps(planned.to_json(), indent=1) if json_ else plan_text(planned, run))
+    if profile.kind == "slurm" and not json_:
+        from orchestrator.slurm import submission_scripts
+
+        print(submission_scripts(planned, run.path.absolute(), profile))

@@ -29,12 +29,12 @@ def run(
     """
     import json
 
-    from fdt_core.datasets.prepared import data_directory
+    from fdt_core.datasets.catalogue import data_directory
     from orchestrator.plan import plan_sweep
     from orchestrator.run_alone import choose_trial, run_alone
     from orchestrator.settings import split_settings
 
-    cell = choose_trial(plan_sweep(sweep_file, split_settings(set_ or [])[0]), trial)
+    cell = choose_trial(plan_sweep(sweep_file, split_settings(set_ or [])[0], data_directory(data_dir)), trial)
     try:
         row = run_alone(cell, data_directory(data_dir), device, say=lambda line: print(line, file=sys.stderr))
     except Exception:

@@ -1,0 +1,39 @@
+"""`fdt-sweep logs`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import RunName, RunsDir, Verbose
+
+
+def logs(
+    run: RunName,
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[TRIAL|JOB|head]", help="A trial's id, a Slurm job's id, or `head`.", show_default=False
+        ),
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as the log grows; Ctrl-C leaves.")] = False,
+    runs_dir: RunsDir = None,
+    verbose: Verbose = False,
+) -> None:
+    """Print a trial's log, or what a Slurm job printed. Without an argument, list the logs there are.
+
+    Examples:
+      fdt-sweep logs demo
+      fdt-sweep logs demo 3f6a1c09be22
+      fdt-sweep logs demo head --follow
+    """
+    from orchestrator.run_directory import find_run
+    from orchestrator.run_logs import find_log, print_log, run_logs
+
+    found = find_run(run, runs_dir)
+    if what is None:
+        for name, path in run_logs(found).items():
+            typer.echo(f"{name:16} {path}")
+        return
+    print_log(find_log(found, what), typer.echo, follow=follow)

@@ -1,0 +1,36 @@
+"""`fdt-sweep reproduce`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import DataDir, RunName, RunsDir, Verbose
+
+
+def reproduce(
+    run: RunName,
+    trial: Annotated[str, typer.Argument(metavar="TRIAL_ID", help="The trial, by the first letters of its id.")],
+    runs_dir: RunsDir = None,
+    data_dir: DataDir = None,
+    verbose: Verbose = False,
+) -> None:
+    """Train one recorded trial again, in this process, and say whether it came out identical.
+
+    Records nothing. Exit code 0 where every metric is the same to the bit, 1 where one differs.
+    """
+    from fdt_core.datasets.catalogue import data_directory
+    from orchestrator.reproduce import reproduce as run_again
+    from orchestrator.reproduce import reproduction_text
+    from orchestrator.run_directory import find_run
+
+    found = run_again(
+        find_run(run, runs_dir),
+        trial,
+        data_dir=data_directory(data_dir),
+        say=lambda line: print(line, file=sys.stderr),
+    )
+    print(reproduction_text(found))
+    raise typer.Exit(0 if found.identical else 1)

@@ -1,0 +1,33 @@
+"""`fdt-sweep retry`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.launch import start
+from orchestrator.cli.options import RunName, RunsDir, Verbose
+
+
+def retry(
+    run: RunName,
+    kind: Annotated[
+        str, typer.Argument(metavar="[KIND]", help="Which: failed or all (any kind), or error, oom, crash, device.")
+    ] = "failed",
+    cluster: Annotated[str, typer.Option(help="Cluster profile, as for launch.")] = "local",
+    runs_dir: RunsDir = None,
+    verbose: Verbose = False,
+) -> None:
+    """Try failed trials again, by the plan frozen at the last launch, and run whatever else is left of it.
+
+    The failed attempts stay in the results; the new attempts get rows of their own. Exit codes as for launch.
+    """
+    from cluster.profile import load_profile
+    from cluster.sweep_jobs import job_is_live
+    from orchestrator.launch import refreeze
+    from orchestrator.run_directory import find_run
+
+    found, profile = find_run(run, runs_dir), load_profile(cluster)
+    generation = refreeze(found, retry=kind, job_is_live=job_is_live if profile.kind == "slurm" else lambda _job: None)
+    raise typer.Exit(start(found, generation, profile, follow=False))

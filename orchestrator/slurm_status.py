@@ -1,0 +1,87 @@
+"""What the jobs of a Slurm run tell of themselves, from files alone; and following a run by them until it ends."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from cluster.slurm_files import SlurmFiles
+from orchestrator.run_directory import RunDirectory
+
+_POLL_SECONDS = 2.0
+_SILENT_TOO_LONG = 300.0
+"""Seconds after which a driver that says nothing ends the following; the sweep itself is not touched."""
+
+EXIT_PROBLEM = 3
+
+
+def slurm_status(run: RunDirectory) -> dict[str, Any] | None:
+    """The head's record and those of the workers; None for a run that was never launched on Slurm."""
+    files = SlurmFiles(run.slurm)
+    head = files.read_head()
+    if head is None:
+        return None
+    return {
+        "head": dataclasses.asdict(head),
+        "submitted": [dataclasses.asdict(job) for job in files.read_jobs()],
+        "workers": [dataclasses.asdict(worker) for worker in files.read_workers()],
+    }
+
+
+def is_over(slurm: Mapping[str, Any]) -> bool:
+    """Whether the head has said that nothing more will run."""
+    return bool(slurm["head"]["state"] == "closed")
+
+
+def slurm_lines(slurm: Mapping[str, Any]) -> Iterator[str]:
+    """The jobs as people read them: the head, the workers that live, and why others were refused."""
+    head = slurm["head"]
+    why = f" ({head['why']})" if head["why"] else ""
+    place = f", job {head['job_id']} on {head['host']}" if head["job_id"] else ""
+    yield f"  Slurm: head {head['state']}{place}{why}"
+    if is_over(slurm):
+        return
+    begun = {worker["job_id"] for worker in slurm["workers"]}
+    waiting = [job["job_id"] for job in slurm["submitted"] if job["role"] == "worker" and job["job_id"] not in begun]
+    if waiting:
+        yield f"  workers not started yet: {', '.join(waiting)}"
+    for worker in slurm["workers"]:
+        if worker["state"] not in ("ended",):
+            gpus = f", GPUs {worker['gpus']}" if worker["gpus"] else ""
+            why = f" ({worker['why']})" if worker["why"] else ""
+            yield f"  worker {worker['job_id']} on {worker['node']}{gpus}: {worker['state']}{why}"
+
+
+def follow(run: RunDirectory, look: Callable[[], Mapping[str, Any]], say: Callable[[str], None]) -> int:
+    """Tell of a launched run until it ends; returns the exit status of its driver.
+
+    `look` gives the run's status, with its `slurm` part.
+    """
+    told = ""
+    while True:
+        now = look()
+        if (line := _line(now)) != told:
+            say(f"{time.strftime('%H:%M:%S')} {line}")
+            told = line
+        if is_over(now["slurm"]):
+            head = now["slurm"]["head"]
+            say(f"ended: {head['why']}" + ("" if head["status"] is None else f", exit status {head['status']}"))
+            return EXIT_PROBLEM if head["status"] is None else int(head["status"])
+        if (now["silent_seconds"] or 0) > _SILENT_TOO_LONG:
+            say(f"the driver has been silent for {now['silent_seconds']:.0f} s; see: fdt-sweep status {run.path}")
+            return EXIT_PROBLEM
+        time.sleep(_POLL_SECONDS)
+
+
+def _line(status: Mapping[str, Any]) -> str:
+    progress, slurm = status["progress"], status["slurm"]
+    workers = Counter(worker["state"] for worker in slurm["workers"] if worker["state"] != "ended")
+    states = ", ".join(f"{count} {state}" for state, count in sorted(workers.items())) or "none yet"
+    ended = progress["total"] - progress["left"]
+    return (
+        f"head {slurm['head']['state']}; workers: {states}; "
+        f"{ended}/{progress['total']} trials ended, {progress['failed']} failed, {len(status['running'])} running"
+    )

@@ -1,0 +1,37 @@
+"""What one trial asks of a node, and how many fit. Importing this imports no Ray."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cluster.profile import ClusterProfile
+from cluster.ray_node import NodeResources
+from fdt_core.errors import EnvironmentProblem
+from orchestrator.plan import SweepPlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialNeeds:
+    """What one trial asks of Ray, and how many run at the same time. A retry after `oom` gets `whole_gpus`."""
+
+    cpus: float
+    gpus: float
+    whole_gpus: float
+    slots: int
+
+
+def trial_needs(plan: SweepPlan, *, node: NodeResources, profile: ClusterProfile, nodes: int = 1) -> TrialNeeds:
+    """What a trial asks of Ray, and how many fit on `nodes` nodes that offer `node` each.
+
+    Raises EnvironmentProblem where not even one fits.
+    """
+    asked = plan.resources
+    share = 0.0 if not node.gpus else asked.gpus / (asked.trials_per_gpu or profile.trials_per_gpu)
+    slots = node.cpus // asked.cpus
+    if share:
+        slots = min(slots, int(node.gpus / share + 1e-9))
+    if slots < 1:
+        raise EnvironmentProblem(
+            f"a trial asks for {asked.cpus} CPUs and {share:g} GPUs, but a node offers {node.cpus} and {node.gpus}"
+        )
+    return TrialNeeds(cpus=asked.cpus, gpus=share, whole_gpus=max(share, 1.0) if share else 0.0, slots=slots * nodes)
