@@ -16,6 +16,9 @@ from fdt_core.datasets.catalogue import dataset_names
 TOLERANCE = 0.5
 """Points of accuracy that the frugal choice may lose against base."""
 
+_VERDICTS = {"below": "surely above", "not separated": "not separated from", "untested": "not testable against"}
+"""What the verdict on another template says of the one with the highest accuracy."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
@@ -76,16 +79,15 @@ def _for_accuracy(cells: pd.DataFrame, averages: pd.DataFrame, means: pd.Series[
     per_dataset = cells.pivot(index="dataset", columns="template", values="mean")
     firsts = int((per_dataset[winner] == per_dataset.max(axis=1)).sum())
     others = paired_differences(averages, axis="template", reference=winner)
-    behind = others.loc[others["verdict"] == "below", "template"]
-    level = others.loc[others["verdict"] != "below", "template"]
     certainty = [f"highest on {firsts} of {len(per_dataset)} data sets"]
-    certainty += [f"surely above {', '.join(in_order(behind, [BASE]))}"] if len(behind) else []
-    certainty += [f"not separated from {', '.join(in_order(level, [BASE]))}"] if len(level) else []
+    for verdict, words in _VERDICTS.items():
+        named = in_order(others.loc[others["verdict"] == verdict, "template"], [BASE])
+        certainty += [f"{words} {', '.join(named)}"] if named else []
     return Choice(
         need="accuracy, mean of the data sets",
         templates=(winner,),
         value=f"{means[winner]:.2f} %",
-        against_base=f"{means[winner] - means[BASE]:+.2f} points" if BASE in means else "",
+        against_base=f"{means[winner] - means[BASE]:+.2f} points" if BASE in means and winner != BASE else "",
         certainty="; ".join(certainty),
     )
 
@@ -108,8 +110,10 @@ def _shown(value: float, cost: Cost) -> str:
 
 
 def _percent(value: float, base: Record | None, cost: Cost) -> str:
-    """The cost relative to base; empty where there is no base."""
-    return f"{100 * (value / base[cost.column] - 1):+.1f} %" if base and base[cost.column] else ""
+    """The cost relative to base; empty where there is no base, or nothing below it."""
+    if not base or not base[cost.column] or value == base[cost.column]:
+        return ""
+    return f"{100 * (value / base[cost.column] - 1):+.1f} %"
 
 
 def _latency_certainty(cells: dict[str, Record], winner: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
 import json
 import math
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.curves import METRICS
+from analysis.report.packing import packed
 from analysis.study import Study
 
 MOST_POINTS = 400_000
@@ -23,7 +22,7 @@ class CurveData:
     """The curves of `Study.outcomes`, row by row.
 
     Args:
-        packed: base64 of gzipped JSON: a list with null or `{epoch: [...], test_accuracy: [...], ...}` per row.
+        packed: packed JSON: a list with null or `{epoch: [...], test_accuracy: [...], ...}` per row.
         every: which epochs are in it: 1 = all, 2 = every second one and the last, ...
     """
 
@@ -40,8 +39,7 @@ def curve_data(study: Study) -> CurveData:
     kept = epochs[(epochs["epoch"] % every == 0) | (epochs["epoch"] == last)].sort_values("epoch")
     curves = {key: _curve(rows) for key, rows in kept.groupby(keys)}
     found = [curves.get(key) for key in study.outcomes[keys].itertuples(index=False, name=None)]
-    packed = gzip.compress(json.dumps(found, separators=(",", ":")).encode(), mtime=0)
-    return CurveData(packed=base64.b64encode(packed).decode(), every=every)
+    return CurveData(packed=packed(json.dumps(found, separators=(",", ":"))), every=every)
 
 
 def _curve(rows: pd.DataFrame) -> dict[str, list[Any]]:

@@ -11,6 +11,7 @@ from analysis.failures import failures_by_signature
 from analysis.records import records
 from analysis.rendering.html import environment
 from analysis.report.curve_data import curve_data
+from analysis.report.packing import packed
 from analysis.report.plots import plots
 from analysis.report.provenance import provenance_table, reproduction
 from analysis.report.resources import resource_tables
@@ -21,10 +22,10 @@ from analysis.tables.table import Table
 from analysis.tables.trials import trial_table
 
 SECTIONS = {
-    "comparison": "Comparison of templates",
-    "published": "Beside the published numbers",
+    "comparison": "Comparison",
     "differences": "Differences",
-    "ranks": "Ranks over data sets",
+    "ranks": "Ranks",
+    "published": "Published numbers",
 }
 """The sections that are tables alone, by the name of the table."""
 
@@ -48,7 +49,7 @@ def render_page(study: Study, layout: Layout | None = None) -> str:
             provenance=provenance_table(study),
             reproduction=reproduction(study),
             notes=study.results.notes,
-            plotly=_inline(get_plotlyjs()),
+            plotly=packed(get_plotlyjs()),
             script=_inline(_source("report.js")),
             style=_inline(_source("report.css")),
         )

@@ -222,13 +222,17 @@ def _times(study: Study) -> Plot:
                 {
                     "type": "box",
                     "name": template,
-                    "y": [_rounded(seconds / 60) for seconds in rows["train_seconds"]],
+                    "y": [
+                        _rounded(seconds / 60)
+                        for seconds in of_dataset.loc[of_dataset["template"] == template, "train_seconds"]
+                    ],
+                    "showlegend": False,
                     "boxpoints": "all",
                     "jitter": 0.4,
-                    "marker": {"color": looks[str(template)].color, "symbol": looks[str(template)].plotly_marker},
+                    "marker": {"color": looks[template].color, "symbol": looks[template].plotly_marker},
                     "hovertemplate": f"<b>{template}</b>: %{{y:.2f}} minutes<extra></extra>",
                 }
-                for template, rows in of_dataset.groupby("template")
+                for template in in_order(of_dataset["template"], [BASE])
             ]
             drawings[f"{title}|{dataset}"] = _drawing(traces, "Template", "Training (minutes)", from_zero=True)
     choices = {"Model": [title for title, _ in study.blocks()], "Data set": study.datasets}
@@ -242,7 +246,7 @@ def _drawing(traces: list[Drawing], x: str, y: str, *, from_zero: bool = False) 
         "layout": {
             "xaxis": {"title": {"text": x}, "automargin": True},
             "yaxis": {"title": {"text": y}, "automargin": True} | ({"rangemode": "tozero"} if from_zero else {}),
-            "margin": {"t": 10, "r": 10, "b": 40, "l": 50},
+            "margin": {"t": 30, "r": 10, "b": 40, "l": 50},
             "legend": {"orientation": "h", "y": -0.2},
             "hovermode": "closest",
         },

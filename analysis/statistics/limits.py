@@ -35,10 +35,12 @@ def statements(differences: pd.DataFrame) -> tuple[str, ...]:
 def _separated(tested: pd.DataFrame) -> str:
     counts = tested["verdict"].value_counts()
     above, below = int(counts.get("above", 0)), int(counts.get("below", 0))
-    return (
-        f"Of {len(tested)} differences, {above + below} {'is' if above + below == 1 else 'are'} separated from zero "
-        f"({above} above, {below} below; paired t test, Holm-corrected over all {len(tested)}, level 5 %)."
+    found = (
+        f"{above} above and {below} below zero are separated from it"
+        if above + below
+        else "none is separated from zero"
     )
+    return f"Of {len(tested)} differences, {found} (paired t tests, Holm-corrected over all {len(tested)}, level 5 %)."
 
 
 def _sensitivity(tested: pd.DataFrame) -> str:
@@ -48,7 +50,7 @@ def _sensitivity(tested: pd.DataFrame) -> str:
     found = detectable_effect(seeds)
     return (
         f"With {seeds} seeds a 95 % interval reaches {reach:.1f} standard deviations of the differences to each side, "
-        f"and a single test finds with {POWER:.0%} certainty only differences above {found:.1f} of them; "
+        f"and a single test finds with {100 * POWER:.0f} % certainty only differences above {found:.1f} of them; "
         "the correction for many tests asks for more."
     )
 

@@ -129,7 +129,8 @@ def _fewer_notes(cells: pd.DataFrame) -> Iterator[str]:
     fewer = cells[cells["done"] < cells["seeds"]]
     for (dataset, done, seeds, *lost), same in fewer.groupby(["dataset", "done", "seeds", *STATUSES[1:]]):
         counts = ", ".join(f"{count} {status}" for status, count in zip(STATUSES[1:], lost, strict=True) if count)
-        yield f"{FEWER} {', '.join(in_order(same['template'], [BASE]))}, {dataset}: {done} of {seeds} seeds done ({counts})."
+        templates = ", ".join(in_order(same["template"], [BASE]))
+        yield f"{FEWER} {templates}, {dataset}: {done} of {seeds} seeds done ({counts})."
 
 
 def _budget_notes(cells: pd.DataFrame, tolerance: float) -> Iterator[str]:

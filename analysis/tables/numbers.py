@@ -18,12 +18,12 @@ def number(value: float, decimals: int = 0, rounding: Rounding | None = None, *,
 
 
 def mean_and_std(mean: float, std: float, decimals: int, rounding: Rounding, *, absent: str = ABSENT) -> Entry:
-    """A mean with its standard deviation, in two parts; `absent` where there is no mean."""
+    """A mean with its standard deviation, if it has one, in two parts; `absent` where there is no mean."""
     shown = rounding.cut(mean, decimals)
     if shown is None:
         return Entry(parts=(absent,))
     spread = rounding.cut(std, decimals)
-    return Entry(parts=(str(shown), ABSENT if spread is None else str(spread)), value=float(shown))
+    return Entry(parts=(str(shown),) if spread is None else (str(shown), str(spread)), value=float(shown))
 
 
 def p_text(p: float) -> str:

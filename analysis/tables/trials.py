@@ -8,16 +8,16 @@ from analysis.tables.numbers import number
 from analysis.tables.table import Column, Entry, Table, text_column, word
 
 _COLUMNS = (
-    *map(text_column, ("Run", "Model", "Template", "Data set")),
+    *map(text_column, ("Trial", "Run", "Model", "Template", "Data set")),
     Column(name="Seed"),
     text_column("Status"),
-    Column(name="Accuracy, final epoch (%)"),
-    Column(name="Accuracy, best epoch (%)"),
-    Column(name="Best epoch"),
+    Column(name="Final", group="Test accuracy (%)"),
+    Column(name="Best", group="Test accuracy (%)"),
+    Column(name="of epoch", group="Test accuracy (%)"),
     Column(name="Training (s)"),
     Column(name="Attempt"),
     Column(name="Interruptions"),
-    *map(text_column, ("Device", "Host", "Trial")),
+    *map(text_column, ("Device", "Host")),
 )
 
 
@@ -27,8 +27,14 @@ def trial_table(study: Study) -> Table:
 
 
 def _row(trial: Record) -> tuple[Entry, ...]:
-    names = (trial["run"], model_name(trial["model"], trial["width"]), trial["template"], trial["dataset"])
-    places = (trial["device_name"], trial["hostname"], trial["trial_id"])
+    names = (
+        trial["trial_id"],
+        trial["run"],
+        model_name(trial["model"], trial["width"]),
+        trial["template"],
+        trial["dataset"],
+    )
+    places = (trial["device_name"], trial["hostname"])
     return (
         *map(word, names),
         number(trial["seed"]),

@@ -3,7 +3,21 @@
 
 const drawings = JSON.parse(document.getElementById("plot-data").textContent);
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
-const config = { responsive: true, displaylogo: false };
+const config = { responsive: true, displaylogo: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]] };
+
+/** What the page holds packed (base64 of gzip), as text. */
+async function unpack(id) {
+  const packed = Uint8Array.from(atob(document.getElementById(id).textContent), (char) => char.charCodeAt(0));
+  return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+}
+
+/** Plotly is large: it is unpacked when the page stands, so that the page opens quickly. */
+const plotly = new Promise((ready) => addEventListener("load", () => setTimeout(async () => {
+  const script = document.createElement("script");
+  script.textContent = await unpack("plotly");
+  document.head.append(script);
+  ready(window.Plotly);
+})));
 
 // Plots ---------------------------------------------------------------------------------------------------------
 
@@ -17,14 +31,16 @@ function themed(drawing) {
   const { data, layout } = JSON.parse(JSON.stringify(drawing).replaceAll('"#000000"', JSON.stringify(text)));
   const axis = { gridcolor: line, zerolinecolor: line, linecolor: line };
   Object.assign(layout, { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)" });
-  layout.font = { color: text, family: "inherit" };
+  layout.font = { color: text, family: getComputedStyle(document.body).fontFamily };
+  layout.modebar = { bgcolor: "rgba(0,0,0,0)", color: color("--muted"), activecolor: text };
   layout.hoverlabel = { bgcolor: color("--panel"), font: { color: text } };
   layout.xaxis = { ...layout.xaxis, ...axis };
   layout.yaxis = { ...layout.yaxis, ...axis };
   return [data, layout, config];
 }
 
-function draw(figure) {
+async function draw(figure) {
+  const Plotly = await plotly;
   const key = [...figure.querySelectorAll("select")].map((select) => select.value).join("|");
   const canvas = figure.querySelector(".canvas");
   const drawing = drawings[figure.dataset.plot][key];
@@ -110,13 +126,9 @@ document.querySelectorAll("[data-filter]").forEach(addFilter);
 
 let unpacked;
 
-/** The curves are packed; they are unpacked once, when the first one is opened. */
+/** The curves, row by row; they are unpacked once, when the first one is opened. */
 function curves() {
-  unpacked ??= (async () => {
-    const packed = Uint8Array.from(atob(document.getElementById("curve-data").textContent), (c) => c.charCodeAt(0));
-    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return JSON.parse(await new Response(stream).text());
-  })();
+  unpacked ??= unpack("curve-data").then(JSON.parse);
   return unpacked;
 }
 
@@ -142,7 +154,8 @@ function curveDrawing(curve) {
 
 async function openCurve(index, title) {
   const dialog = document.getElementById("curve");
-  const curve = (await curves())[index];
+  const [Plotly, found] = await Promise.all([plotly, curves()]);
+  const curve = found[index];
   dialog.querySelector("h2").textContent = title;
   dialog.showModal();
   const canvas = dialog.querySelector(".canvas");
@@ -153,7 +166,8 @@ async function openCurve(index, title) {
 
 for (const place of document.querySelectorAll("[data-curves]")) {
   place.querySelectorAll("tbody tr").forEach((row, index) => {
-    const name = row.lastElementChild;
+    const name = row.firstElementChild;
+    if ([...row.cells].some((cell) => cell.textContent === "missing")) return;
     const title = [...row.cells].slice(0, 6).map((cell) => cell.textContent).join(", ");
     const button = document.createElement("button");
     button.type = "button";
