@@ -22,7 +22,7 @@ from cluster.profile import ClusterProfile
 from cluster.slurm_commands import cancel_jobs, clean_environment, partitions
 from cluster.slurm_files import HeadRecord, JobRecord, Launch, Role, SlurmFiles, write_record
 from cluster.slurm_units import parse_time_limit
-from cluster.sweep_jobs import jobs_in_queue
+from cluster.sweep_jobs import check_not_launched, jobs_in_queue
 from fdt_core.errors import EnvironmentProblem, FdtError, unknown_name
 
 
@@ -54,12 +54,9 @@ def submit_sweep(files: SlurmFiles, launch: Launch, *, workers: int) -> Submissi
     Workers of an earlier launch that wait for a head count. Raises EnvironmentProblem where a head is already in the
     queue, Slurm is missing or refuses, and UsageError for an unknown partition; no job is left then.
     """
+    check_not_launched(files)
     files.create()
-    queued = jobs_in_queue(launch)
-    if heads := [job for job in queued if job.name == launch.name_of("head")]:
-        raise EnvironmentProblem(
-            f"this sweep is already launched: its head is job {heads[0].job_id} ({heads[0].state.lower()})"
-        )
+    waiting = len(jobs_in_queue(launch))
     ensure_token(files.token)
     for request in (files.drain, files.cancel):
         request.unlink(missing_ok=True)
@@ -68,7 +65,7 @@ def submit_sweep(files: SlurmFiles, launch: Launch, *, workers: int) -> Submissi
     submitted: list[str] = []
     try:
         submitted += submit_head(files, launch)
-        submitted += submit_workers(files, launch, count=workers - len(queued) - _workers_in_head(launch))
+        submitted += submit_workers(files, launch, count=workers - waiting - _workers_in_head(launch))
     except BaseException:
         cancel_jobs(submitted)
         write_record(files.head, HeadRecord(state="closed", why="submission failed", written_at=time.time()))

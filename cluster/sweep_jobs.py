@@ -19,6 +19,19 @@ def jobs_in_queue(launch: Launch) -> list[QueuedJob]:
     return [job for job in queued_jobs() if job.name in names]
 
 
+def check_not_launched(files: SlurmFiles) -> None:
+    """Raise EnvironmentProblem where the run's head is in the queue already, or Slurm does not answer."""
+    queued = queued_jobs()
+    if not files.launch.exists():
+        return
+    name = read_launch(files).name_of("head")
+    for job in queued:
+        if job.name == name:
+            raise EnvironmentProblem(
+                f"this sweep is already launched: its head is job {job.job_id} ({job.state.lower()})"
+            )
+
+
 def job_is_live(job_id: str) -> bool | None:
     """Whether a job still waits or runs; None where Slurm cannot be asked."""
     try:

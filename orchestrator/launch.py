@@ -32,6 +32,14 @@ class LaunchSettings:
     """Directories of other runs whose finished rows count where the trial and the data are the same."""
 
 
+BecomeDriver = Callable[[RunDirectory], Generation]
+
+
+def claim_run(run: RunDirectory) -> Generation:
+    """Become the driver of a run that this machine drives. Raises EnvironmentProblem where another driver lives."""
+    return claim(run.driver)
+
+
 def freeze(
     sweep_file: Path,
     *,
@@ -40,11 +48,10 @@ def freeze(
     settings: LaunchSettings,
     share: bool = False,
     max_gpu_hours: float | None = None,
-    job_is_live: Callable[[str], bool | None] = lambda _job: None,
+    become_driver: BecomeDriver = claim_run,
 ) -> tuple[RunDirectory, Generation]:
     """Plan the sweep file and freeze the plan into its run directory, as the run's one driver.
 
-    `job_is_live` tells whether a former driver's Slurm job still waits or runs (None: cannot be known).
     Raises UsageError for a wrong sweep file, and EnvironmentProblem where data is not prepared, the run directory
     cannot be written, or another driver is at work, BudgetRefused where the trials that are left would take more than
     `max_gpu_hours`; nothing is made before the plan is known to be right.
@@ -57,7 +64,7 @@ def freeze(
     left = [cell for cell in plan.cells if not ledger.record(cell.key).finished]
     refuse_above(max_gpu_hours, estimate(left, plan.keep, run.results))
     run.create(share=share)
-    generation = claim(run.driver, job_is_live=job_is_live)
+    generation = become_driver(run)
     Ledger.read(run.results).check_data(plan.cells, digests)
     provenance = {
         "git_commit": git_commit(),
@@ -71,9 +78,7 @@ def freeze(
     return run, generation
 
 
-def refreeze(
-    run: RunDirectory, *, retry: str, job_is_live: Callable[[str], bool | None] = lambda _job: None
-) -> Generation:
+def refreeze(run: RunDirectory, *, retry: str, become_driver: BecomeDriver = claim_run) -> Generation:
     """Become the driver of the plan that is frozen already, to try given-up trials of a failure kind again.
 
     Raises UsageError for an unknown kind, EnvironmentProblem where another driver is at work.
@@ -82,7 +87,7 @@ def refreeze(
     if retry not in kinds:
         raise unknown_name("failure kind", retry, kinds)
     data = run.plan_data()
-    generation = claim(run.driver, job_is_live=job_is_live)
+    generation = become_driver(run)
     data["provenance"]["settings"]["retry"] = kinds[retry]
     write_text_atomically(run.plan_file, json.dumps(data), durable=True)
     return generation

@@ -12,18 +12,40 @@ from cluster.profile import ClusterProfile
 from cluster.ray_node import node_resources
 from cluster.slurm_files import Launch, SlurmFiles
 from cluster.submission import Submission, make_launch, scripts, submit_sweep
-from cluster.sweep_jobs import check_not_launched
-from orchestrator.generation import Generation
+from cluster.sweep_jobs import check_not_launched, job_is_live
+from orchestrator.generation import Generation, claim
 from orchestrator.plan import SweepPlan
 from orchestrator.run_directory import RunDirectory
+from orchestrator.slurm_status import follow_run
+from orchestrator.status_text import run_status
 from orchestrator.trial_needs import trial_needs
 from orchestrator.tune_environment import TUNE_ENVIRONMENT
 from orchestrator.work import Work, open_work
 
 
-def check_launchable(run: RunDirectory) -> None:
-    """Raise EnvironmentProblem where Slurm is missing, does not answer, or has this run's head in its queue."""
+def claim_on_slurm(run: RunDirectory) -> Generation:
+    """Become the driver, for as long as the launch takes. Raises EnvironmentProblem where Slurm does not answer.
+
+    Nor may a driver be at work, or a head wait in Slurm's queue: it would run a plan that it was not submitted for.
+    """
     check_not_launched(SlurmFiles(run.slurm))
+    return claim(run.driver, job_is_live=job_is_live)
+
+
+def submit_and_tell(run: RunDirectory, generation: Generation, profile: ClusterProfile, *, follow: bool) -> int:
+    """Submit what is left, say what comes next, and with `follow` watch until the sweep ends; the exit code."""
+    submitted = submit_run(run, generation, profile)
+    if isinstance(submitted, int):
+        _say("nothing to do: every trial has ended")
+        return submitted
+    _say(submission_text(run, submitted))
+    if not follow:
+        return 0
+    try:
+        return follow_run(run, lambda: run_status(run), _say)
+    except KeyboardInterrupt:
+        _say(f"left; the sweep goes on. End it with: fdt-sweep cancel {run.path}")
+        return 0
 
 
 def submit_run(run: RunDirectory, generation: Generation, profile: ClusterProfile) -> int | Submission:
@@ -72,3 +94,7 @@ def _launch(run: RunDirectory, profile: ClusterProfile) -> Launch:
     path = Path.absolute(run.path)
     python = profile.python or sys.executable
     return make_launch(path, run.name, [profile], (python, "-u", "-m", "orchestrator.head", str(path)))
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)

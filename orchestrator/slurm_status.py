@@ -55,7 +55,7 @@ def slurm_lines(slurm: Mapping[str, Any]) -> Iterator[str]:
             yield f"  worker {worker['job_id']} on {worker['node']}{gpus}: {worker['state']}{why}"
 
 
-def follow(run: RunDirectory, look: Callable[[], Mapping[str, Any]], say: Callable[[str], None]) -> int:
+def follow_run(run: RunDirectory, look: Callable[[], Mapping[str, Any]], say: Callable[[str], None]) -> int:
     """Tell of a launched run until it ends; returns the exit status of its driver.
 
     `look` gives the run's status, with its `slurm` part.

@@ -11,6 +11,7 @@ from fdt_core.results.reader import read_table
 from orchestrator.failures import FINISHED
 from orchestrator.ledger import Ledger
 from orchestrator.run_directory import RunDirectory
+from orchestrator.slurm_status import is_over, slurm_lines, slurm_status
 
 SILENT_SECONDS = 30.0
 """A driver writes its status about once a second; after so long without, people are told."""
@@ -19,9 +20,9 @@ SILENT_SECONDS = 30.0
 def run_status(run: RunDirectory) -> dict[str, Any]:
     """The state of `run` as plain data; `status --json` prints it.
 
-    Keys: run, sweep, state (new | running | stopping | stopped | ended), silent_seconds (since the driver last wrote,
-    None when it is not at work), progress (counts of cells), cells (counts by model, template and data set), running,
-    failures (count by signature), driver.
+    Keys: run, sweep, state (new | waiting | running | stopping | stopped | ended), silent_seconds (since the driver
+    last wrote, None when it is not at work), progress (counts of cells), cells (counts by model, template and data
+    set), running, failures (count by signature), driver, slurm (head and workers; None for a local run).
     """
     plan, ledger, status = run.plan(), Ledger.read(run.results), run.status()
     cells: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
@@ -31,10 +32,12 @@ def run_status(run: RunDirectory) -> dict[str, Any]:
         cells[cell.spec.model, cell.template, cell.spec.dataset][state] += 1
     totals: Counter[str] = sum(cells.values(), Counter())
     at_work = status.get("state") in ("running", "stopping")
+    slurm = slurm_status(run)
+    waits_for_slurm = slurm is not None and not at_work and not is_over(slurm)
     return {
         "run": str(run.path),
         "sweep": plan.name,
-        "state": status.get("state", "new"),
+        "state": "waiting" if waits_for_slurm else status.get("state", "new"),
         "silent_seconds": _age(status) if at_work else None,
         "progress": {name: totals[name] for name in (*FINISHED, "failed", "left")} | {"total": len(plan.cells)},
         "cells": [
@@ -44,6 +47,7 @@ def run_status(run: RunDirectory) -> dict[str, Any]:
         "running": status.get("running", []) if at_work else [],
         "failures": _failures(run),
         "driver": status.get("driver"),
+        "slurm": slurm,
     }
 
 
@@ -63,6 +67,8 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
         driver = status["driver"]
         yield f"  the driver (process {driver['pid']} on {driver['host']}) has been silent for {silent:.0f} s;"
         yield "  if it is gone, launch again: it goes on from the results and checkpoints"
+    if status["slurm"] is not None:
+        yield from slurm_lines(status["slurm"])
     for trial in status["running"]:
         yield "  " + _running_line(trial)
     for signature, count in status["failures"].items():

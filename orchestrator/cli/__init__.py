@@ -9,9 +9,11 @@ import typer
 
 from fdt_core.errors import FdtError
 from fdt_core.version import VERSION
+from orchestrator.cli.cancel import cancel
 from orchestrator.cli.data import data
 from orchestrator.cli.gc import gc
 from orchestrator.cli.launch import launch, plan
+from orchestrator.cli.logs import logs
 from orchestrator.cli.report import report
 from orchestrator.cli.reproduce import reproduce
 from orchestrator.cli.results import results
@@ -46,6 +48,8 @@ def _options(
 app.command()(launch)
 app.command()(plan)
 app.command()(status)
+app.command()(logs)
+app.command()(cancel)
 app.command()(run)
 app.command()(retry)
 app.command()(reproduce)

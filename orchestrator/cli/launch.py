@@ -65,10 +65,10 @@ def launch(
         plan(sweep_file, set_, limit, json_, runs_dir, data_dir, cluster=cluster)
         return
     from cluster.profile import load_profile
-    from cluster.sweep_jobs import job_is_live
     from fdt_core.datasets.catalogue import data_directory
-    from orchestrator.launch import LaunchSettings, freeze
+    from orchestrator.launch import LaunchSettings, claim_run, freeze
     from orchestrator.settings import split_settings
+    from orchestrator.slurm import claim_on_slurm
 
     sweep_settings, profile_settings = split_settings(set_ or [])
     profile = load_profile(cluster, profile_settings)
@@ -85,7 +85,7 @@ def launch(
         settings=settings,
         share=share,
         max_gpu_hours=max_gpu_hours,
-        job_is_live=job_is_live if profile.kind == "slurm" else lambda _job: None,
+        become_driver=claim_on_slurm if profile.kind == "slurm" else claim_run,
     )
     raise typer.Exit(start(run, generation, profile, follow=follow))
 
@@ -139,4 +139,4 @@ def plan(
     if profile.kind == "slurm" and not json_:
         from orchestrator.slurm import submission_scripts
 
-        print(submission_scripts(planned, run.path.absolute(), profile))
+        print(submission_scripts(planned, RunDirectory(run.path.absolute()), profile))

@@ -24,10 +24,10 @@ def retry(
     The failed attempts stay in the results; the new attempts get rows of their own. Exit codes as for launch.
     """
     from cluster.profile import load_profile
-    from cluster.sweep_jobs import job_is_live
-    from orchestrator.launch import refreeze
+    from orchestrator.launch import claim_run, refreeze
     from orchestrator.run_directory import find_run
+    from orchestrator.slurm import claim_on_slurm
 
     found, profile = find_run(run, runs_dir), load_profile(cluster)
-    generation = refreeze(found, retry=kind, job_is_live=job_is_live if profile.kind == "slurm" else lambda _job: None)
+    generation = refreeze(found, retry=kind, become_driver=claim_on_slurm if profile.kind == "slurm" else claim_run)
     raise typer.Exit(start(found, generation, profile, follow=False))

@@ -30,6 +30,6 @@ def status(
     while True:
         now = run_status(found)
         typer.echo(json.dumps(now) if json_ else status_text(now))
-        if not follow or now["state"] not in ("running", "stopping"):
+        if not follow or now["state"] not in ("waiting", "running", "stopping"):
             return
         time.sleep(2.0)
