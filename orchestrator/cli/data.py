@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -61,6 +63,9 @@ def prepare(
     from fdt_core.datasets.catalogue import data_directory
     from fdt_core.datasets.prepare import prepare_dataset
     from fdt_core.errors import UsageError
+
+    if not sys.stderr.isatty():
+        os.environ.setdefault("TQDM_DISABLE", "1")  # torchvision's downloader draws its bar with tqdm
 
     directory = data_directory(data_dir)
     wanted = _wanted(names, directory)

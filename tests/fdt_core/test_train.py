@@ -26,6 +26,7 @@ from fdt_core.train import Drained, Training
 from tests.fdt_core.trials import lasting, on_cpu, same_tensors, small_data, small_spec
 
 FAMILIES = ("vgg11", "resnet18")
+EACH_FAMILY = ("vgg11", pytest.param("resnet18", marks=pytest.mark.trainer))
 KILLS = ("batch:7", "write:1", "epoch:1")
 
 
@@ -48,7 +49,7 @@ def stop_at_batch(number: int) -> Callable[[float], bool]:
 # Faithful
 
 
-@pytest.mark.parametrize("model", FAMILIES)
+@pytest.mark.parametrize("model", EACH_FAMILY)
 def test_twenty_steps_equal_a_plain_loop_with_the_same_batches(model: str) -> None:
     spec = small_spec(
         model,
@@ -144,6 +145,7 @@ def test_trial_b_after_trial_a_equals_b_alone() -> None:
     assert lasting(alone.history) == lasting(after.history)
 
 
+@pytest.mark.trainer
 def test_two_trials_that_take_turns_do_not_disturb_each_other() -> None:
     specs = small_spec(epochs=2), small_spec("resnet18", epochs=2, precision="bf16")
     alone = [train(spec) for spec in specs]
@@ -161,6 +163,7 @@ def test_bfloat16_computes_in_bfloat16_on_float32_weights(precision: str) -> Non
         assert lasting(training.history) != lasting(train(small_spec(epochs=1)).history)
 
 
+@pytest.mark.trainer
 def test_it_learns() -> None:
     history = train(small_spec(epochs=12, crop_padding=0, flip=False, cutout=0, schedule="cosine", width=0.25)).history
     assert history[-1].train_loss < 0.6 * history[0].train_loss
@@ -216,7 +219,7 @@ def test_held_out_images_are_never_trained_on() -> None:
 # Interrupted and resumed
 
 
-@pytest.mark.parametrize("model", FAMILIES)
+@pytest.mark.parametrize("model", EACH_FAMILY)
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_stopped_and_resumed_equals_undisturbed(tmp_path: Path, model: str, precision: str) -> None:
     spec = small_spec(model, precision=precision)

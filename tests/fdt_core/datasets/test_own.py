@@ -90,7 +90,7 @@ def test_a_wrong_line_is_told_with_file_line_and_key(data: Path, line: str, mess
 
 def test_an_unknown_name_lists_own_data_sets_too(data: Path) -> None:
     declare(data, "pets: {folder: own, size: 24}")
-    with pytest.raises(UsageError, match="did you mean 'pets'.*digits, pets"):
+    with pytest.raises(UsageError, match=r"did you mean 'pets'.*digits, pets"):
         dataset_info("pet", data)
 
 
@@ -112,7 +112,7 @@ def test_a_folder_without_classes_is_told(data: Path, files: dict[str, bytes]) -
 def test_a_class_without_test_images_is_told(data: Path) -> None:
     write_folder(data / "own", images("train/cat", "train/dog", "test/cat"))
     declare(data, "pets: {folder: own, size: 24}")
-    with pytest.raises(EnvironmentProblem, match="test/dog/ is missing"):
+    with pytest.raises(EnvironmentProblem, match="test/dog is missing"):
         prepare_dataset("pets", data)
 
 

@@ -62,6 +62,7 @@ def data(tmp_path: Path) -> Path:
 # From the archive to training
 
 
+@pytest.mark.trainer
 @pytest.mark.parametrize("name", PAPER)
 def test_an_archive_is_prepared_verified_and_trained_on(tmp_path: Path, data: Path, name: str) -> None:
     published(name, data / "raw")
@@ -159,6 +160,7 @@ def test_the_digest_tells_of_any_pixel_label_or_class_name(tmp_path: Path) -> No
     assert len(set(digests)) == 4
 
 
+@pytest.mark.trainer
 @pytest.mark.skipif(not FASHION_MNIST.exists(), reason="needs Debian's images: apt-get install dataset-fashion-mnist")
 def test_the_real_fashion_mnist_is_found_where_debian_puts_it(data: Path) -> None:
     description = prepare_dataset("fashion_mnist", data)
@@ -282,6 +284,7 @@ except EnvironmentProblem as problem:
 """
 
 
+@pytest.mark.trainer
 def test_a_disk_that_fills_while_writing_is_told_and_leaves_nothing(data: Path) -> None:
     done = subprocess.run([sys.executable, "-c", FILL_THE_DISK, str(data)], capture_output=True, text=True, check=True)
     assert "cannot be written: File too large" in done.stdout
@@ -328,6 +331,7 @@ print(prepared_digest("digits", Path(sys.argv[1])))
 """
 
 
+@pytest.mark.trainer
 def test_processes_that_prepare_the_same_at_the_same_time_agree(data: Path) -> None:
     processes = [
         subprocess.Popen([sys.executable, "-c", PREPARE, str(data)], stdout=subprocess.PIPE, text=True)
@@ -356,6 +360,7 @@ publish("digits", lambda: source, Path(sys.argv[1]))
 """
 
 
+@pytest.mark.trainer
 def test_what_a_killed_process_left_is_never_used_and_removed_by_the_next(data: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", SLOW, str(data)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

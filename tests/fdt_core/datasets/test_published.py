@@ -17,6 +17,7 @@ from fdt_core.errors import EnvironmentProblem
 from fdt_core.image import ImageShape
 from tests.fdt_core.datasets.archives import published
 
+pytestmark = pytest.mark.trainer
 ARCHIVE = "cifar-10-python.tar.gz"
 
 
@@ -31,7 +32,7 @@ def served(tmp_path: Path) -> Iterator[tuple[Publication, Path]]:
     archive = published("cifar10", tmp_path / "server")
     handler = functools.partial(_Quiet, directory=str(archive.parent))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield (
             dataclasses.replace(
                 PUBLICATIONS["cifar10"],
