@@ -25,6 +25,7 @@ from fdt_core.errors import EnvironmentProblem
 from orchestrator.backlog import Backlog
 from orchestrator.deaths import Deaths
 from orchestrator.failures import DEATHS_WITHOUT_PROGRESS
+from orchestrator.own_node import OwnNode
 from orchestrator.recorder import Recorder
 from orchestrator.run_directory import RunDirectory
 from orchestrator.status_text import failure_signature
@@ -99,6 +100,7 @@ class Driver:
         self._trainable = sweep_trainable(make_session)
         self._deaths = Deaths(run.checkpoints)
         self._places: dict[str, str | None] = {}
+        self._own_node = OwnNode()
         self._at_work: set[str] = set()
         self._broken_by: BaseException | None = None
 
@@ -213,6 +215,9 @@ class Driver:
         """Called by Tune several times a second."""
         self._recorder.tick()
         self._watch.tick(self._backlog.progress())
+        if self._own_node.is_lost():
+            self.stop("the Ray node of the driver has died")
+            self._at_work.clear()  # nobody is left to wait for
 
     def on_broken(self, error: BaseException) -> None:
         """The ledger cannot be written: end the run without losing what the checkpoints hold."""

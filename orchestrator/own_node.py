@@ -1,0 +1,25 @@
+"""Whether the Ray node that the driver itself is part of still lives: without it no trial can be started or heard of."""
+
+from __future__ import annotations
+
+import time
+
+import ray
+
+CHECK_SECONDS = 5.0
+
+
+class OwnNode:
+    """Asks Ray at most every few seconds. Made within a driver that is connected to Ray."""
+
+    def __init__(self) -> None:
+        self._node_id = str(ray.get_runtime_context().get_node_id())
+        self._asked_at = time.monotonic()
+
+    def is_lost(self) -> bool:
+        """Whether Ray has declared the driver's own node dead."""
+        if time.monotonic() - self._asked_at < CHECK_SECONDS:
+            return False
+        self._asked_at = time.monotonic()
+        nodes = ray.nodes()  # type: ignore[no-untyped-call]  # Ray ships few types
+        return any(node["NodeID"] == self._node_id and not node["Alive"] for node in nodes)
