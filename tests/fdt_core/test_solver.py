@@ -141,6 +141,15 @@ def test_the_cost_falls_where_a_uniform_bottleneck_network_loses_a_projection() 
     assert matched("resnet50", "b", budget=Budget(target=26e6, rule="at_most")).n == 16
 
 
+def test_the_cost_falls_where_a_uniform_basic_network_is_as_wide_as_its_stem() -> None:
+    def activations(n: int) -> int:
+        return cost_of(architecture("resnet18").plan((n,) * 8, width=1.0, image=CIFAR10)).activations
+
+    assert activations(64) < activations(63) < activations(65)
+    # Without a look below the minimum 64, the network that meets the target exactly would be missed.
+    assert matched("resnet18", "b", budget=Budget(metric="activations", target=activations(63))).n == 63
+
+
 @settings(deadline=None)
 @given(
     model=st.sampled_from(["vgg11", "resnet18"]),
