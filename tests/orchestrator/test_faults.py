@@ -1,0 +1,219 @@
+"""Whatever goes wrong, the rows at the end are right: faults of processes, nodes, files and disks, and of trials."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+
+from fdt_core.results.equality import run_differences
+from tests.orchestrator.engine import FDT_SWEEP, SWEEP, Place, actors, descendants, driver_process, kill, wait_until
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+LONGER = SWEEP.replace("epochs: 4", "epochs: 12")
+
+
+def begun(place: Place, epochs: int = 1) -> bool:
+    return any(trial["epoch"] >= epochs for trial in place.status().get("running", []))
+
+
+def trials(place: Place) -> pd.DataFrame:
+    return pd.read_parquet(place.run / "results" / "trials")
+
+
+def own_model(place: Place, name: str, more: str = "") -> None:
+    """The sweep of a misbehaving model, beside a good one."""
+    text = SWEEP.replace("[vgg11]", f"['tests.orchestrator.misbehaving:{name}', vgg11]").replace("[base, c]", "[base]")
+    place.sweep_file(text.replace("seeds: 2", "seeds: 1") + more)
+
+
+def fill(path: Path) -> None:
+    """Write until the file system is full."""
+    with path.open("wb") as file:
+        while True:
+            file.write(bytes(65536))
+            file.flush()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_actors_killed_at_random_moments(place: Place, undisturbed: Place, seed: int) -> None:
+    moments = random.Random(seed)
+    launched = place.start()
+    wait_until(lambda: begun(place))
+    for _ in range(3):
+        time.sleep(moments.uniform(0.0, 2.0))
+        if alive := actors(launched):
+            kill(moments.choice(alive))
+            wait_until(lambda before=alive: launched.poll() is not None or set(actors(launched)) - set(before))
+    output, _ = launched.communicate(timeout=300)
+    assert launched.returncode == 0, output
+    assert run_differences(place.run / "results", undisturbed.run / "results") == []
+
+
+def test_the_only_ray_node_killed_is_an_interruption(place: Place, undisturbed: Place) -> None:
+    place.sweep_file()
+    launched = place.start()
+    wait_until(lambda: begun(place))
+    (raylet,) = [process for process in descendants(launched) if process.name() == "raylet"]
+    kill(raylet)
+    output, _ = launched.communicate(timeout=120)
+    assert launched.returncode == 75, output
+    place.launch()
+    assert run_differences(place.run / "results", undisturbed.run / "results") == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage" * 1000])
+def test_a_damaged_part_is_set_aside_and_its_trials_run_again(place: Place, undisturbed: Place, damage: bytes) -> None:
+    shutil.copytree(undisturbed.run, place.run)
+    (place.run / "results" / "trials" / "part-000000.parquet").write_bytes(damage)
+    output = place.launch()
+    assert "damaged results moved to" in output
+    assert output.count(" done  ") == 4
+    assert run_differences(place.run / "results", undisturbed.run / "results") == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root: run as root")
+def test_a_full_disk_loses_nothing(place: Place, undisturbed: Place) -> None:
+    place.run.parent.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(place.run.parent)], check=True)
+    try:
+        place.sweep_file()
+        filler = place.run.parent / "filler"
+        launched = place.start()
+        wait_until(lambda: begun(place))
+        with pytest.raises(OSError, match="No space"):
+            fill(filler)
+        output, _ = launched.communicate(timeout=120)
+        assert launched.returncode == 3, output
+        assert "No space left on device" in output.splitlines()[-1]
+        filler.unlink()
+        place.launch()
+        assert run_differences(place.run / "results", undisturbed.run / "results") == []
+    finally:
+        subprocess.run(["umount", str(place.run.parent)], check=True)
+
+
+def test_a_paused_and_overtaken_driver_writes_nothing_more(place: Place, undisturbed: Place) -> None:
+    launched = place.start()
+    wait_until(lambda: begun(place))
+    owner = place.run / "driver" / "000001.json"
+    driver = driver_process(launched)
+    family = [driver, *descendants(launched)]
+    for process in family:
+        process.suspend()
+    owner.write_text(owner.read_text().replace('"ended_at"', '"_"').replace("}", ', "ended_at": "forged"}'))
+    place.launch()
+    before = trials(place)
+    for process in family:
+        process.resume()
+    output, _ = launched.communicate(timeout=120)
+    assert launched.returncode == 3, output
+    assert "another driver has taken over this run" in output
+    assert trials(place).equals(before)
+    assert run_differences(place.run / "results", undisturbed.run / "results") == []
+
+
+@pytest.mark.parametrize(
+    ("model", "kind", "rows", "said"),
+    [
+        ("raises", "error", 2, "these widths do not please me"),
+        ("exhausts_memory", "oom", 2, "no more"),
+        ("loses_its_device", "device", 3, "device-side assert"),
+        ("kills_itself", "crash", 1, "died 3 times without a new checkpoint"),
+    ],
+)
+def test_a_failing_trial_gets_its_retries_and_its_rows(
+    place: Place, model: str, kind: str, rows: int, said: str
+) -> None:
+    own_model(place, model)
+    output = place.launch(expect=1)
+    failed = trials(place).query("status == 'failed'")
+    assert list(failed.failure_kind) == [kind] * rows
+    assert list(failed.attempt) == list(range(1, rows + 1))
+    assert failed.error.str.contains(said).all()
+    assert said in output
+    assert list(trials(place).query("status == 'done'").model) == ["vgg11"]
+    again = place.launch(expect=1)
+    assert "nothing to do" in again
+
+
+def test_a_trial_that_hangs_is_ended_by_its_time_limit(place: Place) -> None:
+    own_model(place, "hangs", "resources: {time_limit: 8}\n")
+    place.launch(expect=1)
+    failed = trials(place).query("status == 'failed'")
+    assert list(failed.failure_kind) == ["error", "error"]
+    assert failed.error.str.contains("time limit of 8 s exceeded").all()
+    assert failed.error.str.contains("misbehaving").all(), "the traceback shows where it hung"
+
+
+def test_a_loss_that_is_not_finite_is_a_result(place: Place) -> None:
+    place.sweep_file(SWEEP.replace("flip: false", "flip: false, learning_rate: 1e20").replace("seeds: 2", "seeds: 1"))
+    place.launch()
+    assert set(trials(place).status) == {"diverged"}
+
+
+def test_fail_fast_stops_at_the_first_trial_given_up(place: Place) -> None:
+    own_model(place, "raises")
+    output = place.launch("--fail-fast", "--set", "resources.cpus=1", expect=1)
+    assert "stopping: 1 failed trials (the limit is 1)" in output
+
+
+def test_data_that_changes_in_mid_run_is_refused_with_both_digests(place: Place) -> None:
+    data = place.directory / "data"
+    shutil.copytree(place.data, data)
+    alone = Place(directory=place.directory, data=data)
+    alone.sweep_file(LONGER)
+    launched = alone.start()
+    wait_until(lambda: begun(alone))
+    (description,) = (data / "digits").glob("*.json")
+    text = description.read_text()
+    digest = json.loads(text)["digest"]
+    description.write_text(text.replace(digest, "0" * len(digest)))
+    output, _ = launched.communicate(timeout=120)
+    assert launched.returncode == 3, output
+    assert digest in output
+    assert "0" * len(digest) in output
+
+
+def test_nothing_of_ray_outlives_a_killed_driver(place: Place) -> None:
+    launched = place.start()
+    wait_until(lambda: begun(place))
+    family = descendants(launched)
+    driver_process(launched).send_signal(signal.SIGKILL)
+    launched.communicate()
+    wait_until(lambda: not any(psutil.pid_exists(process.pid) for process in family), seconds=30)
+
+
+def test_extending_a_finished_sweep_runs_only_what_is_new(place: Place, undisturbed: Place) -> None:
+    shutil.copytree(undisturbed.run, place.run)
+    output = place.launch("--set", "seeds=3")
+    assert output.count(" done  ") == 2
+    assert len(trials(place)) == 6
+
+
+def test_rows_of_another_run_are_reused(place: Place, undisturbed: Place) -> None:
+    output = place.launch("--reuse", str(undisturbed.run), "--set", "name=other")
+    assert "nothing to do: 4 of 4" in output
+    reused = pd.read_parquet(place.run.parent / "other" / "results" / "trials")
+    assert set(reused.reused_from) == {str(undisturbed.run)}
+    assert set(reused.sweep) == {"other"}
+    epochs = pd.read_parquet(place.run.parent / "other" / "results" / "epochs")
+    assert len(epochs) == 16
+
+
+def test_a_recorded_trial_comes_out_identical_again(undisturbed: Place) -> None:
+    trial_id = trials(undisturbed).trial_id[0]
+    command = [*("reproduce", str(undisturbed.run), trial_id[:6]), *("--data-dir", str(undisturbed.data))]
+    shown = subprocess.run([*FDT_SWEEP, *command], capture_output=True, text=True, timeout=120, check=False)
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert f"trial {trial_id} came out identical" in shown.stdout
