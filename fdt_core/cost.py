@@ -50,7 +50,7 @@ def cost_of(layers: tuple[Layer, ...]) -> Cost:
         params=params,
         macs=macs,
         paper_flops=macs + other_flops,
-        memory_mb=_memory_mb(params, activations),
+        memory_mb=memory_mb(params, activations),
         activations=activations,
     )
 
@@ -77,6 +77,7 @@ def _layer_cost(layer: Layer) -> tuple[int, int, int, int]:
             return 0, 0, 0, layer.output.elements
 
 
-def _memory_mb(params: int, activations: int) -> float:
+def memory_mb(params: int, activations: int) -> float:
+    """The paper's memory column, see `Cost`."""
     mebibytes = 4 * params // MEBIBYTE + 8 * activations // MEBIBYTE
     return mebibytes * MEBIBYTE / 1e6

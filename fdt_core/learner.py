@@ -37,9 +37,9 @@ class Learner:
     """
 
     def __init__(self, spec: TrialSpec, data: DeviceDataset) -> None:
-        apply_numerics(spec.recipe, spec.threads)
         self._spec, self._recipe, self._data, self._device = spec, spec.recipe, data, data.device
         self._train_indices, self.validation_indices = hold_out(data.train_images, spec.recipe.validation, spec.seed)
+        self._apply_numerics()
         memory_format = torch.channels_last if self._recipe.channels_last else torch.contiguous_format
         self.network = initial_network(spec).to(self._device, memory_format=memory_format)  # type: ignore[call-overload]
         self._forward: Callable[[Tensor], Tensor] = (
@@ -86,7 +86,7 @@ class Learner:
         for batch, start in enumerate(metrics.starts):
             before_batch(1.0)
             images, labels = self._data.gather(split, indices[start : start + EVALUATION_BATCH])
-            with autocast(self._recipe, self._device):
+            with autocast(self._recipe.precision, self._device):
                 logits = self._forward(self._laid_out(self._normalise(images)))
             metrics.record(batch, F.cross_entropy(logits.float(), labels), logits, labels)
         return metrics
@@ -102,9 +102,12 @@ class Learner:
 
     def _begin_training_pass(self, epoch: int) -> None:
         # Set anew each time: another training in this process may have changed these switches in between.
-        apply_numerics(self._recipe, self._spec.threads)
+        self._apply_numerics()
         torch.manual_seed(stream_seed(self._spec.seed, epoch, "model"))
         self.network.train()
+
+    def _apply_numerics(self) -> None:
+        apply_numerics(self._recipe.precision, threads=self._spec.threads, deterministic=self._recipe.deterministic)
 
     def _laid_out(self, pixels: Tensor) -> Tensor:
         """`pixels`, which are channels last in memory, in the layout of the recipe."""
@@ -114,7 +117,7 @@ class Learner:
         """One step of SGD on pixels [B, C, H, W]; the batch's mean loss and its logits [B, classes], both detached."""
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        with autocast(self._recipe, self._device):
+        with autocast(self._recipe.precision, self._device):
             logits = self._forward(pixels)
         loss = F.cross_entropy(logits.float(), labels, label_smoothing=self._recipe.label_smoothing)
         self.optimiser.zero_grad(set_to_none=True)

@@ -54,6 +54,7 @@ class Recipe:
     cutout: NonNegativeInt = 16
     """Side of the square hole cut at a random place of each image, in pixels; 0 = none (DeVries and Taylor, 2017)."""
     precision: Literal["fp32", "tf32", "bf16"] = "fp32"
+    """Of convolutions and linear layers: float32, TensorFloat-32 (CUDA only), or bfloat16; weights stay float32."""
     channels_last: bool = True
     compile: bool = False
     deterministic: bool = False
