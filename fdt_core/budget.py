@@ -39,7 +39,7 @@ class Budget:
     @classmethod
     def _known_target(cls, target: float | str) -> float | str:
         if _multiple(target) is None and (isinstance(target, str) or target <= 0):
-            raise ValueError(f"must be base, a multiple such as '0.5 x base', or a positive number, not {target!r}")
+            raise ValueError("must be base, a multiple such as '0.5 x base', or a positive number")
         return target
 
     @model_validator(mode="after")

@@ -18,6 +18,7 @@ from fdt_core.checkpoint import Keep
 from fdt_core.cost import Cost
 from fdt_core.datasets.catalogue import DatasetInfo, dataset_info
 from fdt_core.errors import UsageError
+from fdt_core.published import require_paper_dataset
 from fdt_core.recipe import Recipe, recipe_for
 from fdt_core.solver import Budget, Match, match
 from fdt_core.spec import TrialSpec
@@ -247,6 +248,8 @@ class _Study:
         return width, budget, self._resolved(where, recipe_for, recipe, dataset)
 
     def _match_of(self, model: str, template_name: str, dataset: str, width: float, budget: Budget) -> Match:
+        if budget.rule == "paper":
+            self._resolved(("budget",), require_paper_dataset, dataset)
         found: Match = self._resolved(
             ("budget",),
             functools.partial(match, image=self._datasets[dataset].image, width=width, budget=budget),

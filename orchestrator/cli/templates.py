@@ -79,7 +79,8 @@ def _budget(metric: str, target: str, rule: str, dataset: str) -> Budget:
     try:
         return Budget(metric=metric, target=parse_scalar(target), rule=rule)  # type: ignore[arg-type]  # just checked
     except ValidationError as error:
-        raise UsageError(f"budget: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
+        problem = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise UsageError(f"budget with target {target!r}: {problem}") from None
 
 
 def _rows(models: Sequence[str], dataset: str, names: Sequence[str], width: float, budget: Budget) -> list[Row]:

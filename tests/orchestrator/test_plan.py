@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fdt_core.errors import UsageError
 from orchestrator.plan import plan_from_json, plan_sweep
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
@@ -105,3 +106,8 @@ def test_ten_thousand_trials_plan_in_seconds(tmp_path: Path) -> None:
     started = time.process_time()
     assert len(plan_sweep(file).cells) == 10_000
     assert time.process_time() - started < 10
+
+
+def test_the_papers_rule_is_refused_for_other_data_sets() -> None:
+    with pytest.raises(UsageError, match=r"budget: the rule 'paper' is for the paper's data sets .*, not digits"):
+        plan_sweep(SWEEPS / "demo.yaml", ["budget.rule=paper", "width=1.0"])
