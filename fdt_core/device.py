@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import platform
 import resource
 import sys
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 
 
@@ -48,6 +50,30 @@ def peak_memory_mb(device: torch.device) -> float:
     return int(high_water_mark.split()[1]) * 1024 / 1e6
 
 
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done all that was asked of it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+class PeakMemory:
+    """The highest memory above what was in use at construction."""
+
+    def __init__(self, device: torch.device) -> None:
+        gc.collect()
+        synchronize(device)
+        self._device = device
+        self._before_mb = _memory_in_use_mb(device)
+        reset_peak_memory(device)
+
+    def megabytes(self) -> float:
+        """The peak since construction, in MB (1e6 bytes)."""
+        synchronize(self._device)
+        return max(0.0, peak_memory_mb(self._device) - self._before_mb)
+
+
 class Stopwatch:
     """Seconds between two points in the device's own work, read later: neither point waits for the device."""
 
@@ -72,6 +98,14 @@ class Stopwatch:
         event = torch.Event(self._device, enable_timing=True)
         event.record()
         return event
+
+
+def _memory_in_use_mb(device: torch.device) -> float:
+    if device.type == "cuda":
+        return torch.cuda.memory_allocated(device) / 1e6
+    if device.type == "mps":
+        return torch.mps.driver_allocated_memory() / 1e6
+    return psutil.Process().memory_info().rss / 1e6
 
 
 def _processor_name() -> str:

@@ -41,7 +41,7 @@ class Learner:
         self._train_indices, self.validation_indices = hold_out(data.train_images, spec.recipe.validation, spec.seed)
         self._apply_numerics()
         memory_format = torch.channels_last if self._recipe.channels_last else torch.contiguous_format
-        self.network = initial_network(spec).to(self._device, memory_format=memory_format)  # type: ignore[call-overload]
+        self.network: nn.Module = initial_network(spec).to(self._device, memory_format=memory_format)  # type: ignore[call-overload]
         self._forward: Callable[[Tensor], Tensor] = (
             torch.compile(self.network) if self._recipe.compile else self.network
         )

@@ -59,11 +59,11 @@ def module_cost(network: nn.Module, image: ImageShape) -> Cost:
     )
 
 
-class _Counter(TorchDispatchMode):
+class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves this class unannotated
     """Adds up what each operation costs."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # as above
         self.macs = self.other_flops = self.activations = 0
 
     def __torch_dispatch__(

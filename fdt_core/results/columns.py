@@ -150,7 +150,7 @@ PROFILE_BATCH_SIZES = (1, 16, 128)
 
 
 def _latency_columns() -> tuple[Column, ...]:
-    return tuple(
+    latencies = tuple(
         _column(
             f"latency_ms_b{batch}_{quantile}",
             "float",
@@ -161,6 +161,13 @@ def _latency_columns() -> tuple[Column, ...]:
         for batch in PROFILE_BATCH_SIZES
         for quantile, meaning in (("median", "median"), ("p10", "10th percentile"), ("p90", "90th percentile"))
     )
+    throughputs = tuple(
+        _column(
+            f"images_per_second_b{batch}", "float", f"inference in batches of {batch}, median", "1/s", volatile=True
+        )
+        for batch in PROFILE_BATCH_SIZES
+    )
+    return latencies + throughputs
 
 
 PROFILE_COLUMNS = (
