@@ -9,7 +9,6 @@ from random import Random
 
 import pytest
 import torch
-from fvcore.nn import FlopCountAnalysis
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
@@ -85,6 +84,8 @@ def test_fvcore_counts_the_same_forward_and_torch_forward_and_backward(
 
 def fvcore_macs(model: nn.Module, images: torch.Tensor) -> int:
     """What fvcore counts for convolutions and the linear layer."""
+    from fvcore.nn import FlopCountAnalysis  # here, for it takes seconds to import, and the fast tests read this file
+
     counted = FlopCountAnalysis(model, images).unsupported_ops_warnings(False).by_operator()
     return int(counted["conv"] + counted["linear"])
 

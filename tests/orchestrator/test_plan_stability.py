@@ -58,7 +58,7 @@ def planned(text: str) -> SweepPlan:
         return plan_sweep(file)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(reordered(), st.sampled_from(FORMATS))
 def test_a_plan_does_not_depend_on_the_order_of_keys_or_the_format(data: Any, written: Callable[[Any], str]) -> None:
     plan = planned(written(data))
