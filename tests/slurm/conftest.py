@@ -1,9 +1,11 @@
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.slurm.lab import SlurmLab, obstacle, running_lab
+from tests.slurm.runs import SlurmRun, run_locally
 
 
 def require_lab(*, accounting: bool = False) -> None:
@@ -21,3 +23,21 @@ def lab() -> Iterator[SlurmLab]:
     require_lab()
     with running_lab() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Prepared data, shared by all sweeps of the session."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="session")
+def local_run(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+    """The run directory of the same sweep, run on this machine undisturbed."""
+    return run_locally(tmp_path_factory.mktemp("local"), data)
+
+
+@pytest.fixture
+def slurm_run(lab: SlurmLab, tmp_path: Path, data: Path) -> SlurmRun:
+    """A sweep for one test."""
+    return SlurmRun(lab=lab, directory=tmp_path, data=data)

@@ -165,6 +165,16 @@ class SlurmLab:
     # What the lab is asked
 
     @property
+    def scratch(self) -> Path:
+        """Every node's disk for temporary files."""
+        return self.root / "scratch"
+
+    @property
+    def own_ports(self) -> set[int]:
+        """The ports that Slurm itself listens on, without accounting."""
+        return {lab_config.CONTROLLER_PORT, *(lab_config.NODE_PORT + 1 + number for number in range(self.nodes))}
+
+    @property
     def node_names(self) -> list[str]:
         """The virtual nodes."""
         return [f"n{number}" for number in range(1, self.nodes + 1)]

@@ -1,0 +1,52 @@
+"""The jobs of a sweep without any sweep: what the tests of `cluster` run on the lab's login node and in its head job.
+
+`python -m tests.slurm.bare_sweep submit RUN_DIRECTORY PROFILE WORKERS` prints the job ids;
+`python -m tests.slurm.bare_sweep drive SLURM_DIRECTORY` is the driver: it opens the head, notes where its tasks ran in
+`seen.json`, and stays until there is a file `finish`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from cluster.head import open_head
+from cluster.profile import load_profile
+from cluster.slurm_files import SlurmFiles
+from cluster.submission import make_launch, submit_sweep
+
+
+def submit(run_directory: Path, profile: str, workers: str) -> None:
+    files = SlurmFiles(run_directory / "slurm")
+    command = [sys.executable, "-m", "tests.slurm.bare_sweep", "drive", str(files.directory)]
+    launch = make_launch(run_directory, "bare", [load_profile(profile)], command)
+    submission = submit_sweep(files, launch, workers=int(workers))
+    print(json.dumps([submission.head, *submission.workers]))
+
+
+def drive(slurm_directory: Path) -> None:
+    with open_head(slurm_directory):
+        import ray
+
+        @ray.remote(num_gpus=1, num_cpus=0)
+        def place() -> list[str]:
+            time.sleep(1)  # long enough for all GPUs to be taken at once
+            return [os.environ[name] for name in ("FDT_NODE", "SLURMD_NODENAME", "CUDA_VISIBLE_DEVICES")]
+
+        seen: list[list[str]] = []
+        while not (slurm_directory / "finish").exists():
+            gpus = int(ray.cluster_resources().get("GPU", 0))
+            seen += ray.get([place.remote() for _ in range(gpus)])
+            (slurm_directory / "seen.tmp").write_text(json.dumps(sorted({tuple(each) for each in seen})))
+            (slurm_directory / "seen.tmp").rename(slurm_directory / "seen.json")
+            time.sleep(0.5)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "submit":
+        submit(Path(sys.argv[2]), *sys.argv[3:])
+    else:
+        drive(Path(sys.argv[2]))

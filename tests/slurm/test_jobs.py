@@ -1,0 +1,143 @@
+"""Head and worker jobs without a sweep: who is let in, which GPUs tasks get, what is told to whom."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cluster.access_token import ensure_token
+from cluster.slurm_files import SlurmFiles
+from tests.slurm.lab import SlurmLab, wait_for
+from tests.slurm.runs import assert_nothing_left, write_profile
+
+pytestmark = pytest.mark.slurm
+
+CLIENT = "import ray, sys; ray.init(address=sys.argv[1], logging_level='ERROR'); print('let in')"
+
+
+@pytest.fixture(scope="module")
+def files(lab: SlurmLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmFiles]:
+    """A running head and two workers with two GPUs each."""
+    directory = tmp_path_factory.mktemp("bare")
+    profile = write_profile(directory / "lab.yaml", lab, gpus_per_node=2)
+    # What the submitting shell has in its environment must not reach the jobs.
+    foreign = {"SLURM_CPU_BIND": "cores", "SBATCH_PARTITION": "nowhere", "SLURM_JOB_ID": "77", "RAY_ADDRESS": "x:1"}
+    submit = [sys.executable, "-m", "tests.slurm.bare_sweep", "submit", directory, profile, "2"]
+    lab.run(*submit, environment=foreign)
+    found = SlurmFiles(directory / "slurm")
+    wait_for(lambda: len(seen_places(found)) == 4, "tasks have run on all four GPUs", 120)
+    yield found
+    (found.directory / "finish").touch()
+    assert_nothing_left(lab)
+
+
+def seen_places(files: SlurmFiles) -> list[list[str]]:
+    try:
+        found: list[list[str]] = json.loads((files.directory / "seen.json").read_text())
+    except FileNotFoundError:
+        return []
+    return found
+
+
+def test_every_task_has_a_gpu_of_its_own(lab: SlurmLab, files: SlurmFiles) -> None:
+    places = seen_places(files)
+    workers = files.read_workers()
+    assert {worker.state for worker in workers} == {"joined"}
+    expected = [[worker.job_id, worker.node, gpu] for worker in workers for gpu in ("0", "1")]
+    assert sorted(places) == sorted(expected)
+
+
+def test_a_client_needs_the_token(lab: SlurmLab, files: SlurmFiles, tmp_path: Path) -> None:
+    head = files.read_head()
+    assert head is not None
+    clients = []
+    for token_file in (files.token, ensure_token(tmp_path / "wrong"), None):
+        token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token_file)} if token_file else {}
+        command = lab.inside([sys.executable, "-c", CLIENT, str(head.address)])
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        clients.append(subprocess.Popen(command, env=lab.environment(token), text=True, **streams))
+    assert [client.communicate()[0].strip() for client in clients] == ["let in", "", ""]
+
+
+def test_the_token_stands_on_no_command_line_in_no_environment_and_in_no_log(lab: SlurmLab, files: SlurmFiles) -> None:
+    token = files.token.read_text()
+    assert files.token.stat().st_mode & 0o777 == 0o600
+    for process in lab.processes():
+        try:
+            assert token not in " ".join(process.cmdline())
+            assert token not in process.environ().values()
+        except psutil.Error:  # it ended meanwhile
+            continue
+    written = [path for root in (files.directory, lab.scratch) for path in root.rglob("*") if path.is_file()]
+    assert len(written) > 20
+    assert [path for path in written if path != files.token and token.encode() in path.read_bytes()] == []
+
+
+def test_temporary_directories_are_closed_to_others(lab: SlurmLab, files: SlurmFiles) -> None:
+    parents = list(lab.scratch.iterdir())
+    assert [oct(parent.stat().st_mode & 0o777) for parent in parents] == ["0o700"]
+    assert len(list(parents[0].iterdir())) == 3  # the head's and two workers'
+
+
+def test_the_shells_own_slurm_variables_do_not_reach_the_jobs(lab: SlurmLab, files: SlurmFiles) -> None:
+    jobs = [job for node in lab.node_names for job in lab.job_processes(node)]
+    submitit = [job for job in jobs if "submitit.core._submit" in " ".join(job.cmdline())]
+    assert len(submitit) == 3
+    for job in submitit:
+        environment = job.environ()
+        assert "SLURM_CPU_BIND" not in environment
+        assert environment["SLURM_JOB_ID"] != "77"
+        assert environment["SLURM_CONF"] == str(lab.root / "etc/slurm.conf")
+
+
+def test_a_worker_with_other_software_is_refused_and_says_so(lab: SlurmLab, files: SlurmFiles) -> None:
+    launch = json.loads(files.launch.read_text())
+    other = launch | {"fingerprint": launch["fingerprint"] | {"torch_version": "0.4.1", "code_digest": "beef" * 16}}
+    files.launch.write_text(json.dumps(other))
+    try:
+        refused = _further_worker(lab, files)
+    finally:
+        files.launch.write_text(json.dumps(launch))
+    assert "torch_version is " in refused
+    assert "and 0.4.1 there" in refused
+    assert "code_digest" in refused
+
+
+def test_a_worker_without_the_profiles_device_is_refused(lab: SlurmLab, files: SlurmFiles) -> None:
+    launch = json.loads(files.launch.read_text())
+    profile = launch["profiles"][0] | {"device": "cuda"}
+    files.launch.write_text(json.dumps(launch | {"profiles": [profile]}))
+    try:
+        refused = _further_worker(lab, files)
+    finally:
+        files.launch.write_text(json.dumps(launch))
+    assert "the profile asks for 2 CUDA devices, torch sees 0" in refused
+
+
+def _further_worker(lab: SlurmLab, files: SlurmFiles) -> str:
+    """Submit one more worker and wait for it to be refused; returns why."""
+    code = """
+import sys
+from pathlib import Path
+from cluster.slurm_files import SlurmFiles, read_launch
+from cluster.submission import submit_workers
+files = SlurmFiles(Path(sys.argv[1]))
+print(submit_workers(files, read_launch(files), count=1)[0])
+"""
+    job = lab.run(sys.executable, "-c", code, files.directory).stdout.strip()
+    states = {"refused": ""}
+
+    def is_refused() -> bool:
+        for worker in files.read_workers():
+            if worker.job_id == job and worker.state == "refused":
+                states["refused"] = worker.why
+        return bool(states["refused"])
+
+    wait_for(is_refused, "the worker is refused", 60)
+    wait_for(lambda: job not in lab.live_jobs(), "the refused job has ended")
+    assert lab.jobs()[job] == "FAILED"
+    return states["refused"]

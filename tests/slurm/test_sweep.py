@@ -1,0 +1,92 @@
+"""Whole sweeps on Slurm give the rows of the same sweep run locally, and leave nothing behind."""
+
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.slurm.lab import SlurmLab, wait_for
+from tests.slurm.runs import SlurmRun, assert_nothing_left
+
+pytestmark = pytest.mark.slurm
+
+
+def ran_on(run: SlurmRun) -> set[str]:
+    """Slurm's ids of the jobs that trained something."""
+    return set(pd.read_parquet(run.path / "results" / "trials").slurm_job_id)
+
+
+def test_three_workers_give_the_rows_of_a_local_run(slurm_run: SlurmRun, local_run: Path) -> None:
+    began = time.monotonic()
+    printed = slurm_run.launch()
+    assert time.monotonic() - began < 5
+    assert "submitted: head job" in printed
+    assert f"fdt-sweep cancel {slurm_run.path}" in printed
+    assert slurm_run.status()["state"] == "waiting"
+
+    followed = slurm_run.fdt_sweep("status", "--follow")
+    assert "8 done, 0 diverged, 0 failed, 0 left of 8" in followed
+    workers = slurm_run.files.read_workers()
+    assert len({(worker.node, worker.gpus) for worker in workers}) == 3
+    assert all(worker.gpus in ("0", "1") for worker in workers)
+    assert ran_on(slurm_run) == {worker.slurm_job_id for worker in workers}
+    assert slurm_run.differences(local_run) == []
+    assert_nothing_left(slurm_run.lab)
+    assert "[8/8]" in slurm_run.fdt_sweep("logs", "head")
+
+
+def test_two_gpus_a_node_and_workers_that_start_late_one_by_one(slurm_run: SlurmRun, local_run: Path) -> None:
+    lab = slurm_run.lab
+    for node in ("n2", "n3", "n4"):
+        lab.run("scontrol", "update", f"NodeName={node}", "State=DRAIN", "Reason=test")
+    try:
+        slurm_run.launch(gpus_per_node=2)
+        for number, node in enumerate(("n2", "n3"), start=1):
+            wait_for(lambda: len(_joined(slurm_run)) == number, f"{number} workers have joined", 90)  # noqa: B023
+            lab.run("scontrol", "update", f"NodeName={node}", "State=RESUME")
+        slurm_run.fdt_sweep("status", "--follow")
+    finally:
+        for node in ("n2", "n3", "n4"):
+            lab.run("scontrol", "update", f"NodeName={node}", "State=RESUME", check=False)
+    workers = slurm_run.files.read_workers()
+    assert {worker.gpus for worker in workers} == {"0,1"}
+    assert len(ran_on(slurm_run)) >= 2
+    assert slurm_run.differences(local_run) == []
+    assert_nothing_left(lab)
+
+
+def _joined(run: SlurmRun) -> list[str]:
+    return [worker.job_id for worker in run.files.read_workers() if worker.joined_at]
+
+
+def test_cancel_in_mid_run_leaves_nothing_and_the_next_launch_finishes(slurm_run: SlurmRun, local_run: Path) -> None:
+    slurm_run.launch()
+    wait_for(lambda: slurm_run.status()["progress"]["done"] >= 1, "a trial is done", 120)
+    answer = slurm_run.fdt_sweep("cancel", "--yes")
+    assert answer.startswith("ended 4 jobs")
+    assert_nothing_left(slurm_run.lab)
+    left = slurm_run.status()["progress"]["left"]
+    assert 1 <= left < 8
+
+    # The rest with the head in the first worker's job, as where only GPU partitions exist.
+    printed = slurm_run.launch("--follow", head={"placement": "first_worker"}, max_workers=2)
+    assert "8/8 trials ended" in printed
+    assert slurm_run.differences(local_run) == []
+    assert slurm_run.status()["progress"]["left"] == 0
+    assert "nothing to do" in slurm_run.launch()
+    assert_nothing_left(slurm_run.lab)
+
+
+def test_a_second_launch_is_refused_while_the_head_waits(slurm_run: SlurmRun) -> None:
+    lab: SlurmLab = slurm_run.lab
+    lab.run("scontrol", "update", "PartitionName=main", "State=DOWN")
+    try:
+        slurm_run.launch()
+        plan = (slurm_run.path / "plan.json").read_bytes()
+        assert "already launched: its head is job" in slurm_run.launch("--set", "seeds=5", expect=3)
+        assert (slurm_run.path / "plan.json").read_bytes() == plan
+        assert slurm_run.fdt_sweep("cancel", "--yes").startswith("ended 4 jobs")
+    finally:
+        lab.run("scontrol", "update", "PartitionName=main", "State=UP")
+    assert_nothing_left(lab)
