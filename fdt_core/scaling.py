@@ -13,7 +13,7 @@ def exact(number: Number) -> Fraction:
     Raises:
         ValueError: for text that is no number, and for infinities.
     """
-    return number if isinstance(number, Fraction) else Fraction(str(number))
+    return Fraction(number if isinstance(number, int | Fraction) else str(number))
 
 
 def half_even(numerator: int, denominator: int) -> int:

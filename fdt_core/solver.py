@@ -19,8 +19,6 @@ from fdt_core.width_search import Unreachable, at_most, nearest, readable
 
 __all__ = ["METRICS", "RULES", "Budget", "Match", "match"]
 
-CostOfWidths = Callable[[tuple[int, ...]], Cost]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Match:
@@ -58,47 +56,56 @@ def match(architecture: Architecture, template: Template, *, image: ImageShape, 
     base_widths = architecture.scaled_widths(width)
     base = architecture.plan(base_widths, width=width, image=image)
     check_connected(base, image, architecture.name)
+    target = _target(budget, cost_of(base), architecture.name)
+
+    def widths_at(n: int | None) -> tuple[int, ...]:
+        widths = template.widths(base_widths, n)
+        _require_slots(widths, template.name, architecture)
+        return widths
 
     @cache
-    def cost(widths: tuple[int, ...]) -> Cost:
-        return cost_of(architecture.plan(widths, width=width, image=image))
+    def cost_at(n: int | None) -> Cost:
+        return cost_of(architecture.plan(widths_at(n), width=width, image=image))
 
-    target = budget.resolve(cost_of(base))
-    if not target:
-        raise UsageError(f"{architecture.name} at width {width:g} has a {budget.metric} of 0: choose another metric")
-    if template.least_n(base_widths) is None:
+    least = template.least_n(base_widths)
+    if least is None:
         n = None
     elif budget.rule == "paper":
         n = published_n(architecture.name, template.name, image=image, width=width)
     else:
-        n = _search(architecture.name, template, base_widths, cost, budget, target)
-    widths = template.widths(base_widths, n)
-    return Match(
-        n=n,
-        widths=widths,
-        cost=cost(widths),
-        target=float(target),
-        budget_error=float(budget.spent(cost(widths)) / target - 1),
-    )
+        try:
+            n = _search(cost_at, budget, target, least=least, minimum=min(base_widths))
+        except Unreachable as problem:
+            wanted = f"{budget.metric} of {readable(target)}"
+            raise UsageError(f"{architecture.name} with template {template.name!r}: {wanted} {problem}") from None
+    cost = cost_at(n)
+    error = float(budget.spent(cost) / target - 1)
+    return Match(n=n, widths=widths_at(n), cost=cost, target=float(target), budget_error=error)
 
 
-def _search(
-    model: str, template: Template, base_widths: tuple[int, ...], cost: CostOfWidths, budget: Budget, target: Fraction
-) -> int:
+def _target(budget: Budget, base: Cost, model: str) -> Fraction:
+    """The budget's target, which must not be nothing: very narrow networks have a memory_mb of 0."""
+    target = budget.resolve(base)
+    if not target:
+        raise UsageError(f"{model} has a {budget.metric} of 0 at this width: choose another metric")
+    return target
+
+
+def _require_slots(widths: tuple[int, ...], template: str, architecture: Architecture) -> None:
+    slots = len(architecture.base_widths)
+    if len(widths) != slots:
+        raise UsageError(f"template {template!r} gives {len(widths)} widths, but {architecture.name} has {slots} slots")
+
+
+def _search(cost_at: Callable[[int], Cost], budget: Budget, target: Fraction, *, least: int, minimum: int) -> int:
     """The n that the budget's rule chooses.
 
     From one above the minimum of the base filters on the cost rises. At the minimum a basic block of ResNet is as wide
-    as the stem and has no projection, and so may narrower ones.
+    as the stem and has no projection, and below it a bottleneck may be.
     """
 
-    def cost_at(n: int) -> Fraction:
-        return budget.spent(cost(template.widths(base_widths, n)))
+    def spent_at(n: int) -> Fraction:
+        return budget.spent(cost_at(n))
 
     rule = at_most if budget.rule == "at_most" else nearest
-    least = template.least_n(base_widths) or 1
-    try:
-        return rule(cost_at, least=least, rising_from=min(base_widths) + 1, target=target)
-    except Unreachable as problem:
-        raise UsageError(
-            f"{model} with template {template.name!r}: {budget.metric} of {readable(target)} {problem}"
-        ) from None
+    return rule(spent_at, least=least, rising_from=minimum + 1, target=target)

@@ -29,9 +29,6 @@ class Template(Protocol):
         Args:
             base_widths: the model's own filters per slot, scaled by the width multiplier.
             n: the free width; None where `least_n` is None.
-
-        Raises:
-            UsageError: where the template does not fit so many slots.
         """
         ...
 
@@ -72,10 +69,6 @@ class ExplicitWidths:
 
     def widths(self, base_widths: tuple[int, ...], n: int | None = None) -> tuple[int, ...]:
         """The given filters."""
-        if len(self.filters) != len(base_widths):
-            raise UsageError(
-                f"template {self.name!r} lists {len(self.filters)} widths, but the model has {len(base_widths)} slots"
-            )
         return self.filters
 
 

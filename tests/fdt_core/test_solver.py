@@ -90,7 +90,7 @@ def test_the_chosen_n_is_that_of_brute_force(
         n = least + len(cost)
         cost[n] = spent(found.widths(base, n))
     if not target:
-        with pytest.raises(UsageError, match=f"has a {metric} of 0: choose another metric"):
+        with pytest.raises(UsageError, match=f"has a {metric} of 0 at this width: choose another metric"):
             match(family, found, image=image, width=width, budget=budget)
     elif min(cost.values()) > target:
         with pytest.raises(UsageError, match="is below the cost at the smallest n"):
@@ -216,6 +216,12 @@ def test_fixed_filters_are_measured_not_matched(name: str) -> None:
     assert result.n is None
     assert result.target == 2 * 399_170_560
     assert result.budget_error == pytest.approx(result.cost.paper_flops / result.target - 1)
+
+
+def test_explicit_filters_must_fit_the_model() -> None:
+    given = ExplicitWidths(name="mine", filters=(7, 5))
+    with pytest.raises(UsageError, match="template 'mine' gives 2 widths, but vgg19 has 16 slots"):
+        match(architecture("vgg19"), given, image=CIFAR10, width=1.0, budget=Budget())
 
 
 def test_explicit_filters_do_not_scale_with_the_width_but_the_stem_does() -> None:

@@ -142,11 +142,6 @@ def test_explicit_widths_are_taken_as_they_are() -> None:
     assert found.widths(BASE, None) == (7, 5, 3, 1)
 
 
-def test_explicit_widths_must_fit_the_model() -> None:
-    with pytest.raises(UsageError, match="template 'mine' lists 2 widths, but the model has 4 slots"):
-        template({"name": "mine", "widths": [7, 5]}).widths(BASE, None)
-
-
 @pytest.mark.parametrize(
     ("description", "message"),
     [
