@@ -14,12 +14,32 @@ from typing import Any
 import psutil
 import torch
 
+from fdt_core.errors import EnvironmentProblem, UsageError
+
 
 def device_name(device: torch.device) -> str:
     """The model of the device, such as 'NVIDIA H100' or the processor's name."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return _processor_name()
+
+
+def require_device(device: str) -> str:
+    """`device` if torch can use it here; for an empty string, the first GPU if there is one, else the CPU.
+
+    Raises:
+        UsageError: for what is no device.
+        EnvironmentProblem: for a device that this machine, or this build of torch, lacks.
+    """
+    if not device:
+        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        torch.empty(1, device=torch.device(device))
+    except RuntimeError as error:
+        if device.partition(":")[0] not in ("cpu", "cuda", "mps"):
+            raise UsageError(f"{device!r} is not a device: name cpu, cuda, cuda:1, mps, ...") from error
+        raise EnvironmentProblem(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from error
+    return device
 
 
 def cap_memory(device: str, share: float) -> None:

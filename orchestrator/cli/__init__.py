@@ -14,6 +14,7 @@ from orchestrator.cli.data import data
 from orchestrator.cli.gc import gc
 from orchestrator.cli.launch import launch, plan
 from orchestrator.cli.logs import logs
+from orchestrator.cli.profile import profile
 from orchestrator.cli.report import report
 from orchestrator.cli.reproduce import reproduce
 from orchestrator.cli.results import results
@@ -57,6 +58,7 @@ app.command()(gc)
 app.command()(results)
 app.command()(report)
 app.command()(templates)
+app.command()(profile)
 app.add_typer(data, name="data")
 
 
