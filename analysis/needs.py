@@ -42,7 +42,11 @@ class Choice:
 def choices(study: Study) -> dict[str, list[Choice]]:
     """For each run, model and width (by title): the templates for accuracy, parameters, memory and latency."""
     averages = average_over_datasets(study.outcomes)
-    return {title: _block_choices(cells, _of_block(averages, cells)) for title, cells in study.blocks()}
+    to_base = differences_to_base(averages)
+    return {
+        title: _block_choices(cells, _of_block(averages, cells), _of_block(to_base, cells))
+        for title, cells in study.blocks()
+    }
 
 
 def average_over_datasets(outcomes: pd.DataFrame) -> pd.DataFrame:
@@ -63,14 +67,14 @@ def _of_block(frame: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
     return frame.merge(cells[BLOCK].drop_duplicates(), on=BLOCK)
 
 
-def _block_choices(cells: pd.DataFrame, averages: pd.DataFrame) -> list[Choice]:
+def _block_choices(cells: pd.DataFrame, averages: pd.DataFrame, to_base: pd.DataFrame) -> list[Choice]:
     means = averages.groupby("template")["accuracy"].mean().dropna()
     # Costs depend on the data set through its classes and image size; the order of the templates does not.
     first = cells[cells["dataset"] == in_order(cells["dataset"], dataset_names())[0]]
     found = [_for_accuracy(cells, averages, means)] if len(means) else []
     found += [_for_cost(first, cost) for cost in measured_costs(first, ("params", "memory", "latency"))]
     if BASE in means and first["params"].notna().any():
-        found.append(_frugal(first, averages, means))
+        found.append(_frugal(first, to_base, means))
     return found
 
 
@@ -84,7 +88,7 @@ def _for_accuracy(cells: pd.DataFrame, averages: pd.DataFrame, means: pd.Series[
         named = in_order(others.loc[others["verdict"] == verdict, "template"], [BASE])
         certainty += [f"{words} {', '.join(named)}"] if named else []
     return Choice(
-        need="accuracy, mean of the data sets",
+        need="accuracy (mean of data sets)",
         templates=(winner,),
         value=f"{means[winner]:.2f} %",
         against_base=f"{means[winner] - means[BASE]:+.2f} points" if BASE in means and winner != BASE else "",
@@ -97,7 +101,7 @@ def _for_cost(cells: pd.DataFrame, cost: Cost) -> Choice:
     lowest = min(cell[cost.column] for cell in known.values())
     winners = in_order((name for name, cell in known.items() if cell[cost.column] == lowest), [BASE])
     return Choice(
-        need=f"{'fewest' if cost.name == 'params' else 'least'} {cost.label.lower()}",
+        need=f"{'inference time' if cost.name == 'latency' else cost.label.lower()}",
         templates=tuple(winners),
         value=_shown(lowest, cost),
         against_base=_percent(lowest, known.get(BASE), cost),
@@ -127,26 +131,26 @@ def _latency_certainty(cells: dict[str, Record], winner: str) -> str:
     return "measured; its 10-90 % range lies below all others"
 
 
-def _frugal(cells: pd.DataFrame, averages: pd.DataFrame, means: pd.Series[float]) -> Choice:
+def _frugal(cells: pd.DataFrame, to_base: pd.DataFrame, means: pd.Series[float]) -> Choice:
     """The fewest parameters among the templates that lose at most `TOLERANCE` points against base."""
     known, cost = by_template(cells), COSTS["params"].fitting(cells)
     kept = [name for name, mean in means.items() if mean >= means[BASE] - TOLERANCE and name in known]
     winner = str(min(kept, key=lambda name: known[str(name)]["params"]))
     params = known[winner]["params"]
     return Choice(
-        need=f"fewest parameters, at most {TOLERANCE} points lost",
+        need=f"parameters, at most {TOLERANCE} points lost",
         templates=(winner,),
         value=_shown(params, cost),
         against_base=_percent(params, known.get(BASE), cost),
-        certainty=_loss_certainty(averages, winner),
+        certainty=_loss_certainty(to_base, winner),
     )
 
 
-def _loss_certainty(averages: pd.DataFrame, winner: str) -> str:
+def _loss_certainty(to_base: pd.DataFrame, winner: str) -> str:
     """Whether the seeds show that the winner loses no more than the tolerance."""
     if winner == BASE:
         return "no smaller template stays within"
-    found = by_template(differences_to_base(averages))[winner]
+    found = by_template(to_base)[winner]
     if math.isnan(found["low"]):
         return f"{found['difference']:+.2f} points; not testable"
     shown = "shown" if found["low"] > -TOLERANCE else "not shown"

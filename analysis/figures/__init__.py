@@ -12,6 +12,7 @@ from analysis.figures.fronts import fronts
 from analysis.figures.heatmap import heatmap
 from analysis.figures.learning import learning
 from analysis.figures.scatter import accuracy_against_cost
+from analysis.figures.style import common_look
 from analysis.figures.trial_cost import trial_cost
 from analysis.study import Study
 from fdt_core.errors import unknown_name
@@ -27,6 +28,7 @@ FIGURES: dict[str, Callable[[Study], Figure]] = {
 """Every figure by its name, which is also its file's."""
 
 FILE_FORMATS = ("pdf", "svg", "png")
+_UNDATED: dict[str, dict[str, None] | None] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": None}
 
 
 def save_figures(
@@ -48,10 +50,7 @@ def save_figures(
     files = []
     for name, format in wanted:
         files.append(folder / f"{name}.{format}")
-        # Without a date the same figure is the same file.
-        drawn[name].savefig(files[-1], dpi=200, metadata=None if format == "png" else _undated(format))
+        with common_look():
+            # Without a date the same figure is the same file.
+            drawn[name].savefig(files[-1], dpi=200, metadata=_UNDATED[format])
     return files
-
-
-def _undated(format: str) -> dict[str, None]:
-    return {"Date": None} if format == "svg" else {"CreationDate": None}

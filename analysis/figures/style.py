@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Literal, ParamSpec
@@ -87,10 +88,15 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with matplotlib.rc_context({**matplotlib.rcParamsDefault, **_LOOK}):
+        with common_look():
             return draw(*args, **kwargs)
 
     return drawn
+
+
+def common_look() -> AbstractContextManager[None]:
+    """Where figures are drawn and saved, so that the user's matplotlib settings do not matter."""
+    return matplotlib.rc_context({**matplotlib.rcParamsDefault, **_LOOK})
 
 
 Fill = Literal["full", "none", "left", "top"]

@@ -14,7 +14,7 @@ from analysis.tables.table import Entry, Table
 GAP = "  "
 BEST = "*"
 WIDTH = 120
-LEAST_WIDTH = 24
+LEAST_WIDTH = 20
 
 
 def as_text(table: Table, width: int = WIDTH, bold: bool = False) -> str:
@@ -34,10 +34,11 @@ def as_text(table: Table, width: int = WIDTH, bold: bool = False) -> str:
 
 
 def _last_column_wrapped(table: Table, width: int) -> Table:
-    """A last column of words goes on in further lines where the table is too wide by it alone."""
+    """A last column of words that does not fit beside the others, nor beside the first alone, gets several lines."""
     widths = [max(map(cell_len, [c.name, *(row[i].text for row in table.rows)])) for i, c in enumerate(table.columns)]
-    room = width - sum(widths[:-1]) - len(GAP) * (len(widths) - 1)
-    if table.columns[-1].align != "left" or not LEAST_WIDTH <= room < widths[-1]:
+    beside_all = width - sum(widths[:-1]) - len(GAP) * (len(widths) - 1)
+    room = beside_all if beside_all >= LEAST_WIDTH else max(LEAST_WIDTH, width - widths[0] - len(GAP))
+    if table.columns[-1].align != "left" or room >= widths[-1]:
         return table
     rows: list[tuple[Entry, ...]] = []
     for row in table.rows:

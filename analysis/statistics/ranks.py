@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,8 @@ class RankAnalysis:
         mean_ranks: by template, best first.
         blocks: number of blocks, each a model on a data set, in which every template has a result.
         left_out: number of blocks that lack a template.
-        p: of Friedman's test that all templates rank alike; None where there are too few blocks or templates.
+        p: of Friedman's test that all templates rank alike; None where there are too few blocks or templates, or all
+            do rank alike.
         critical_difference: mean ranks further apart than this differ (Nemenyi, 1963); None as above.
     """
 
@@ -42,16 +43,10 @@ def rank_analysis(cells: pd.DataFrame) -> RankAnalysis:
     ranks = complete.rank(axis=1, ascending=False).mean().sort_values(kind="stable")
     blocks, templates = complete.shape
     analysis = RankAnalysis(mean_ranks=ranks, blocks=blocks, left_out=len(means) - blocks)
-    if blocks < ENOUGH or templates < 3:
+    if blocks < ENOUGH or templates < 3 or ranks.nunique() == 1:
         return analysis
     p = float(stats.friedmanchisquare(*complete.to_numpy().T).pvalue)
-    return RankAnalysis(
-        mean_ranks=ranks,
-        blocks=blocks,
-        left_out=len(means) - blocks,
-        p=p,
-        critical_difference=critical_difference(templates, blocks),
-    )
+    return replace(analysis, p=p, critical_difference=critical_difference(templates, blocks))
 
 
 def critical_difference(templates: int, blocks: int, confidence: float = CONFIDENCE) -> float:

@@ -47,7 +47,7 @@ def _like(analysis: RankAnalysis, rank: float) -> str:
 def _notes(analysis: RankAnalysis) -> list[str]:
     notes = [f"{analysis.left_out} blocks lack a template and are left out."] if analysis.left_out else []
     if analysis.critical_difference is None or analysis.p is None:
-        return [*notes, f"No test: it needs at least {ENOUGH} blocks and three templates."]
+        return [*notes, f"No test: it needs at least {ENOUGH} blocks, and three templates that do not all rank alike."]
     return [
         *notes,
         f"Friedman's test that all templates rank alike: p {p_text(analysis.p)}. "

@@ -1,0 +1,33 @@
+"""Studies that many tests look at, written once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from synthetic import paper_run, write_run
+
+from analysis import Study, study
+
+
+@pytest.fixture(scope="session")
+def paper_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return paper_run(tmp_path_factory.mktemp("runs") / "paper")
+
+
+@pytest.fixture(scope="session")
+def paper(paper_path: Path) -> Study:
+    """A study whose seeds have the means and standard deviations that the paper published."""
+    return study(paper_path)
+
+
+@pytest.fixture
+def study_of(tmp_path: Path) -> Callable[..., Study]:
+    """Makes a study of given rows of trials."""
+
+    def make(trials: list[dict[str, Any]], *, name: str = "run", accuracy: str = "final", **tables: Any) -> Study:
+        return study(write_run(tmp_path / name, trials, **tables), accuracy=accuracy)
+
+    return make

@@ -1,0 +1,105 @@
+"""The figures of a study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.container import ErrorbarContainer
+from synthetic import paper_run
+
+from analysis import Study, study
+from analysis.figures import FIGURES, save_figures
+from analysis.figures.fronts import fronts
+from analysis.figures.heatmap import heatmap
+from analysis.figures.learning import learning
+from analysis.figures.scatter import accuracy_against_cost
+from analysis.figures.style import fills, styles
+from fdt_core.errors import UsageError
+
+TEMPLATES = ["base", "a", "b", "c", "d", "e", "late_bulge", "waist"]
+
+
+def test_every_template_has_a_colour_and_a_marker_of_its_own() -> None:
+    looks = [styles(TEMPLATES)[name] for name in TEMPLATES]
+    assert len({look.color for look in looks}) == len({look.marker for look in looks}) == len(TEMPLATES)
+    assert len({(look.dash, look.marker) for look in looks}) == len(TEMPLATES)
+
+
+def test_the_style_of_a_template_does_not_depend_on_the_others() -> None:
+    assert styles(["d"])["d"] == styles(TEMPLATES)["d"]
+
+
+# Vienot, Brettel and Mollon (1999): what deuteranopes and protanopes see of linear RGB.
+DEUTERANOPIA = np.array([[0.29275, 0.70725, 0.0], [0.29275, 0.70725, 0.0], [-0.02234, 0.02234, 1.0]])
+PROTANOPIA = np.array([[0.11238, 0.88762, 0.0], [0.11238, 0.88762, 0.0], [0.00401, -0.00401, 1.0]])
+
+
+@pytest.mark.parametrize("seen_as", [DEUTERANOPIA, PROTANOPIA])
+def test_the_papers_templates_are_told_apart_without_red_and_green(seen_as: np.ndarray) -> None:
+    colors = [seen_as @ np.array(to_rgb(styles([])[name].color)) ** 2.2 for name in TEMPLATES[:6]]
+    distances = [np.linalg.norm(one - other) for i, one in enumerate(colors) for other in colors[:i]]
+    assert min(distances) > 0.08
+
+
+def test_points_of_a_template_look_the_same_in_all_figures(paper: Study) -> None:
+    for figure in (accuracy_against_cost(paper), fronts(paper)):
+        for axis in figure.axes:
+            for container in axis.containers:
+                assert isinstance(container, ErrorbarContainer)
+                look = styles([])[str(container.get_label())]
+                assert to_hex(container[0].get_color()).lower() == look.color.lower()
+                assert container[0].get_marker() == look.marker
+
+
+def test_figure_3_has_a_panel_per_data_set_with_all_points_and_their_spread(paper: Study) -> None:
+    figure = accuracy_against_cost(paper)
+    assert [axis.get_title() for axis in figure.axes] == paper.datasets
+    for axis in figure.axes:
+        assert len(axis.containers) == 12
+    first = next(each for each in figure.axes[0].containers if each.get_label() == "base")
+    assert isinstance(first, ErrorbarContainer)
+    assert first[0].get_ydata()[0] == pytest.approx(95.91)  # ResNet50, the first model by name
+
+
+def test_models_differ_in_the_fill_of_their_markers(paper: Study) -> None:
+    assert list(fills(["one", "two"]).values()) == ["full", "none"]
+    legend = accuracy_against_cost(paper).legends[0]
+    assert [text.get_text() for text in legend.get_texts()] == ["base", "a", "b", "c", "d", "e", "resnet50", "vgg19"]
+
+
+def test_the_heat_map_shows_every_difference_and_is_symmetric_about_zero(paper: Study) -> None:
+    figure = heatmap(paper)
+    texts = {text.get_text() for axis in figure.axes for text in axis.texts}
+    assert {"+2.11", "-3.08", "+0.02"} <= texts
+    low, high = figure.axes[0].images[0].get_clim()
+    assert low == -high
+
+
+def test_the_learning_curves_have_a_band_of_a_standard_deviation(tmp_path: Path) -> None:
+    figure = learning(study(paper_run(tmp_path / "run", epochs=5)))
+    assert len(figure.axes) == 8
+    assert len(figure.axes[0].lines) == len(figure.axes[0].collections) == 6
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figures_are_legible(paper: Study, name: str) -> None:
+    for axis in FIGURES[name](paper).axes:
+        for text in (axis.title, axis.xaxis.label, axis.yaxis.label):
+            assert text.get_fontsize() >= 7
+
+
+def test_files_are_written_in_all_formats_and_are_the_same_twice(paper: Study, tmp_path: Path) -> None:
+    one = save_figures(paper, tmp_path / "one", ("pdf", "svg", "png"), ["filters"])
+    two = save_figures(paper, tmp_path / "two", ("pdf", "svg", "png"), ["filters"])
+    assert [file.name for file in one] == ["filters.pdf", "filters.svg", "filters.png"]
+    assert [file.read_bytes() for file in one] == [file.read_bytes() for file in two]
+
+
+def test_an_unknown_figure_or_format_names_the_known_ones(paper: Study, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="did you mean 'fronts'"):
+        save_figures(paper, tmp_path, ["svg"], ["front"])
+    with pytest.raises(UsageError, match="known: pdf, svg, png"):
+        save_figures(paper, tmp_path, ["bmp"])

@@ -1,0 +1,77 @@
+"""Reading run directories."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from synthetic import done, trial_row, write_run
+
+from analysis import load
+from fdt_core.errors import EnvironmentProblem, UsageError
+from fdt_core.results.columns import EPOCH_COLUMNS, PROFILE_COLUMNS, TRIAL_COLUMNS
+
+
+def test_the_frames_have_the_columns_of_the_store_and_the_run(paper_path: Path) -> None:
+    results = load(paper_path)
+    assert set(results.trials) == {"run", *(column.name for column in TRIAL_COLUMNS)}
+    assert set(results.epochs) == {"run", *(column.name for column in EPOCH_COLUMNS)}
+    assert set(results.profiles) == {"run", *(column.name for column in PROFILE_COLUMNS)}
+    assert len(results.trials) == 2 * 6 * 4 * 3
+    assert set(results.trials["run"]) == {"paper"}
+
+
+def test_several_runs_stand_below_each_other(tmp_path: Path) -> None:
+    one = write_run(tmp_path / "one", [done(90.0)])
+    two = write_run(tmp_path / "two", [done(91.0), done(92.0, seed=1)])
+    assert load(one, two).trials["run"].tolist() == ["one", "two", "two"]
+
+
+def test_runs_of_one_name_are_told_apart_by_their_paths(tmp_path: Path) -> None:
+    paths = [write_run(tmp_path / folder / "demo", [done(90.0)]) for folder in ("a", "b")]
+    assert list(load(*paths).paths) == [str(path) for path in paths]
+
+
+def test_a_row_written_twice_counts_once_and_is_told(tmp_path: Path) -> None:
+    results = load(write_run(tmp_path / "run", [done(90.0), done(90.0), done(91.0, seed=1)]))
+    assert len(results.trials) == 2
+    assert results.notes == ("run: 1 rows were written twice and are counted once.",)
+
+
+def test_a_damaged_part_is_left_out_and_named(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run", [done(90.0)])
+    (path / "results" / "trials" / "part-000001.parquet").write_bytes(b"no parquet")
+    results = load(path)
+    assert len(results.trials) == 1
+    assert "part-000001.parquet is damaged" in results.notes[0]
+
+
+def test_a_run_without_a_plan_or_profiles_is_read(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run", [done(90.0)])
+    (path / "plan.json").unlink()
+    shutil.rmtree(path / "results" / "profiles")
+    results = load(path)
+    assert len(results.planned) == 0
+    assert len(results.profiles) == 0
+    assert len(results.trials) == 1
+
+
+def test_what_is_no_run_directory_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nowhere is not a run directory"):
+        load(tmp_path / "nowhere")
+    with pytest.raises(UsageError, match="no run directory given"):
+        load()
+
+
+def test_a_damaged_plan_is_named(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run", [done(90.0)])
+    (path / "plan.json").write_text("{")
+    with pytest.raises(EnvironmentProblem, match=r"plan\.json is damaged"):
+        load(path)
+
+
+def test_reading_writes_nothing(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run", [done(90.0), trial_row(status="failed", seed=1)])
+    before = {file: file.stat().st_mtime_ns for file in path.rglob("*")}
+    assert isinstance(load(path).epochs, pd.DataFrame)
+    assert {file: file.stat().st_mtime_ns for file in path.rglob("*")} == before
