@@ -158,7 +158,7 @@ def check_connected(layers: tuple[Layer, ...], image: ImageShape, model: str) ->
 
     Raises:
         UsageError: where a layer reads another shape than the one before it writes, the first does not read `image`,
-            nothing is left of the image, or the last layer does not write one value per class.
+            a kernel is even, nothing is left of the image, or the last layer does not write one value per class.
     """
     written = _written(layers, Shape(channels=image.channels, size=image.size), model)
     if written != Shape(channels=image.classes, size=1):
@@ -173,6 +173,8 @@ def _written(layers: tuple[Layer, ...], shape: Shape, model: str) -> Shape:
         if isinstance(layer, Residual):
             _written(layer.body, shape, model)
             _written(layer.shortcut, shape, model)
+        if isinstance(layer, Conv) and layer.kernel % 2 == 0:
+            raise UsageError(f"{model}: a Conv has a kernel of {layer.kernel}: only odd ones are padded evenly")
         shape = layer.output
         if not shape.elements:
             raise UsageError(f"{model}: the image is too small: a {type(layer).__name__} writes {shape}")

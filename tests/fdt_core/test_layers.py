@@ -58,6 +58,7 @@ def test_a_plan_that_fits_is_accepted() -> None:
         ((), "mine: the last layer writes 3 maps of 9x9, not one value for each of 5 classes"),
         ((ReLU(input=Shape(channels=1, size=9)),), "mine: a ReLU reads 1 maps of 9x9, but is given 3 maps of 9x9"),
         ((MaxPool(input=PIXELS, window=10),), "mine: the image is too small: a MaxPool writes 3 maps of 0x0"),
+        ((Conv(input=PIXELS, filters=4, kernel=2),), "mine: a Conv has a kernel of 2: only odd ones are padded evenly"),
         ((Linear(input=PIXELS, outputs=4),), "the last layer writes 4 maps of 1x1"),
         (
             (Residual(input=PIXELS, body=(ReLU(input=PIXELS), *conv_norm(Shape(channels=4, size=9), 3))),),
