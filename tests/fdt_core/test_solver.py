@@ -4,7 +4,6 @@ import time
 from dataclasses import asdict
 from fractions import Fraction
 from functools import cache
-from itertools import pairwise
 from typing import get_args
 
 import pytest
@@ -119,16 +118,23 @@ def test_the_chosen_n_is_that_of_brute_force_at_full_width(model: str, metric: M
         assert matched(model, name, budget=budget).n == brute_force(cost, target, rule)
 
 
-@pytest.mark.parametrize("model", architecture_names())
-@pytest.mark.parametrize("name", "abcde")
-def test_no_cost_falls_as_n_rises_above_the_minimum(model: str, name: str) -> None:
-    family, width = architecture(model), 0.125
+@settings(deadline=None)
+@given(
+    model=st.sampled_from(architecture_names()),
+    found=st.one_of(st.sampled_from("abcde").map(template), profiles),
+    width=st.sampled_from([0.02, 0.125, 0.3, 1.0]),
+    rise=st.integers(0, 700),
+    image=st.sampled_from(ALL_IMAGES),
+)
+def test_no_cost_falls_as_n_rises_above_the_minimum(
+    model: str, found: Template, width: float, rise: int, image: ImageShape
+) -> None:
+    family = architecture(model)
     base = family.scaled_widths(width)
-    costs = [
-        cost_of(family.plan(template(name).widths(base, n), width=width, image=CIFAR10)) for n in range(min(base), 40)
-    ]
-    for before, after in pairwise(costs):
-        assert all(getattr(before, metric) <= getattr(after, metric) for metric in METRICS)
+    before, after = (
+        cost_of(family.plan(found.widths(base, min(base) + n), width=width, image=image)) for n in (rise, rise + 1)
+    )
+    assert all(getattr(before, metric) <= getattr(after, metric) for metric in METRICS)
 
 
 def test_the_cost_falls_where_a_uniform_bottleneck_network_loses_a_projection() -> None:
