@@ -33,9 +33,9 @@ _INFERENCE_MEMORY_BATCH = 16
 _TRAINING_MEMORY_BATCH = 128
 _TRAINING_STEPS = 2  # the second has the optimiser's state
 _WARM_UP_RUNS = 3
-_RUNS = (7, 100)
+_RUNS = (7, 50)
 """Least and largest number of timed runs per batch size."""
-_SECONDS = 3.0
+_SECONDS = 2.0
 """Runs beyond the least number end after so long."""
 
 

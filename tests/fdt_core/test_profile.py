@@ -1,0 +1,61 @@
+"""Measured costs: columns, plausibility, and that they follow what they measure."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from fdt_core.image import ImageShape
+from fdt_core.profile import measure, profile_trial
+from fdt_core.results.columns import PROFILE_COLUMNS
+from tests.fdt_core.trials import small_spec
+
+pytestmark = pytest.mark.trainer
+
+
+class Sleeper(nn.Module):
+    """Takes 5 ms, and holds 40 MB while it runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.out = nn.Linear(3, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        time.sleep(0.005)
+        held = torch.ones(10_000_000)
+        return self.out(x.mean((2, 3))) + held[0]  # type: ignore[no-any-return]
+
+
+def measured(make: Any, **options: Any) -> dict[str, Any]:
+    return measure(make, ImageShape(), device="cpu", threads=1, **options)
+
+
+def test_every_column_of_profiles_is_filled() -> None:
+    row = profile_trial(small_spec(), "cpu")
+    assert {column.name for column in PROFILE_COLUMNS} - row.keys() == {"sweep", "template"}
+    assert row.keys() <= {column.name for column in PROFILE_COLUMNS}
+    assert all(math.isfinite(value) for value in row.values() if isinstance(value, float))
+
+
+def test_latency_throughput_and_memory_are_those_of_the_network() -> None:
+    row = measured(Sleeper)
+    for batch in (1, 16, 128):
+        assert 5 <= row[f"latency_ms_b{batch}_p10"] <= row[f"latency_ms_b{batch}_median"]
+        assert row[f"latency_ms_b{batch}_median"] <= row[f"latency_ms_b{batch}_p90"]
+        assert row[f"images_per_second_b{batch}"] == pytest.approx(1e3 * batch / row[f"latency_ms_b{batch}_median"])
+        assert row[f"images_per_second_b{batch}"] <= 200 * batch
+    assert 35 < row["inference_peak_memory_mb"] < 150
+    assert row["training_peak_memory_mb"] >= row["inference_peak_memory_mb"]
+
+
+def test_the_same_switches_as_in_training_are_set() -> None:
+    torch.set_num_threads(1)
+    row = measured(
+        lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 30 * 30, 10)), precision="bf16"
+    )
+    assert (row["device"], row["threads"], row["precision"]) == ("cpu", 1, "bf16")

@@ -1,0 +1,60 @@
+"""The command `data`: list, prepare, verify."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.fdt_core.datasets.archives import image_file, pixels, published, write_folder
+from tests.orchestrator.engine import FDT_SWEEP
+
+
+def data(directory: Path, *arguments: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [*FDT_SWEEP, "data", *arguments, "--data-dir", str(directory)], capture_output=True, text=True
+    )
+    assert done.returncode == expect, done.stderr
+    return done
+
+
+def test_list_prepare_and_verify(tmp_path: Path) -> None:
+    published("cifar10", tmp_path / "raw")
+    assert "digest" in data(tmp_path, "prepare", "digits").stdout
+    data(tmp_path, "prepare", "cifar10", "--unchecked")
+    listed = {row["name"]: row for row in json.loads(data(tmp_path, "list", "--json").stdout)}
+    assert listed["cifar10"]["train_images"] == 100
+    assert listed["cifar10"]["digest"]
+    assert listed["cifar100"]["digest"] is None
+    assert listed["cifar100"]["state"] == "not prepared"
+    assert data(tmp_path, "verify", "digits", "cifar10").stdout.count("is as prepared") == 2
+
+
+@pytest.mark.trainer
+def test_damage_is_found_and_mended(tmp_path: Path) -> None:
+    data(tmp_path, "prepare", "digits")
+    labels = tmp_path / "digits" / "train_labels.npy"
+    labels.write_bytes(labels.read_bytes()[:-8] + b"\x00" * 8)
+    assert "its digest differs" in data(tmp_path, "verify", "digits", expect=3).stderr
+    data(tmp_path, "prepare", "digits", "--replace")
+    data(tmp_path, "verify", "digits")
+
+
+def test_an_own_folder_is_listed_and_prepared(tmp_path: Path) -> None:
+    pictures = {f"{name}/{i}.png": image_file(pixels(20, 20, 3), "PNG") for name in ("cat", "dog") for i in range(5)}
+    write_folder(tmp_path / "pets", pictures)
+    (tmp_path / "datasets.yaml").write_text("pets: {folder: pets, size: 16}\n")
+    assert "pets" in data(tmp_path, "list").stdout
+    assert "8 training and 2 test images" in data(tmp_path, "prepare", "pets").stdout
+
+
+@pytest.mark.trainer
+def test_mistakes_exit_with_2_and_missing_files_with_3(tmp_path: Path) -> None:
+    assert "did you mean 'cifar10'" in data(tmp_path, "prepare", "cifar1", expect=2).stderr
+    assert "one at a time" in data(tmp_path, "prepare", "all", "--from", str(tmp_path), expect=2).stderr
+    missing = data(tmp_path, "prepare", "cinic10", expect=3)
+    assert "put CINIC-10.tar.gz" in missing.stderr
+    assert len(missing.stderr.splitlines()) == 1
+    assert "data prepare cifar100" in data(tmp_path, "verify", "cifar100", expect=3).stderr

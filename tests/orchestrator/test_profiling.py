@@ -1,0 +1,159 @@
+"""The command `profile`: any network, and what a run still lacks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from fdt_core.architectures import architecture
+from fdt_core.datasets.catalogue import dataset_info
+from fdt_core.errors import UsageError
+from orchestrator.generation import claim
+from orchestrator.plan import plan_sweep
+from orchestrator.profiling import named_networks, referenced_module, unmeasured
+from orchestrator.run_directory import RunDirectory
+from tests.orchestrator.engine import FDT_SWEEP
+
+SWEEP = """
+name: small
+models: [vgg11]
+templates: [base, c]
+datasets: [digits]
+seeds: 3
+width: 0.125
+recipe: {base: quick, epochs: 1}
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDirectory:
+    """A run that was launched but has trained nothing."""
+    file = tmp_path / "small.yaml"
+    file.write_text(SWEEP)
+    made = RunDirectory(tmp_path / "runs" / "small")
+    made.create()
+    made.freeze(plan_sweep(file), SWEEP, {})
+    return made
+
+
+def profile(*arguments: str, expect: int = 0, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [*FDT_SWEEP, "profile", "--device", "cpu", *arguments], capture_output=True, text=True, cwd=cwd
+    )
+    assert done.returncode == expect, done.stderr
+    return done
+
+
+def rows(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    return found
+
+
+def test_a_shape_is_measured_once_for_all_seeds_and_again_on_another_device(run: RunDirectory) -> None:
+    cells = run.plan().cells
+    assert len(cells) == 6
+    shapes = unmeasured(cells, [], "A")
+    assert [cell.template for cell in shapes] == ["base", "c"]
+    spec = shapes[0].spec
+    row = {
+        "model": spec.model,
+        "width": spec.width,
+        "template": "base",
+        "dataset": spec.dataset,
+        "threads": spec.threads,
+        "precision": "fp32",
+        "device_name": "A",
+    }
+    assert [cell.template for cell in unmeasured(cells, [row], "A")] == ["c"]
+    assert [cell.template for cell in unmeasured(cells, [row], "B")] == ["base", "c"]
+
+
+def test_templates_are_matched_as_in_a_sweep(run: RunDirectory) -> None:
+    networks = named_networks("vgg11", ["base", "c"], dataset_info("digits"), 0.125)
+    planned = {cell.template: cell.spec.widths for cell in run.plan().cells}
+    assert {network.template: network.widths for network in networks} == planned
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("torch.nn:NoSuchLayer", "has no 'NoSuchLayer'"),
+        ("torch:float32", "not a torch.nn.Module"),
+        ("torch.nn:Conv2d", "cannot be called without arguments"),
+        ("builtins:dict", "gives a dict"),
+    ],
+)
+def test_what_is_no_module_is_told(reference: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        referenced_module(reference)
+
+
+@pytest.mark.trainer
+def test_a_runs_networks_are_measured_once_and_appended_to_its_profiles(run: RunDirectory) -> None:
+    arguments = ("--run", "small", "--runs-dir", str(run.path.parent), "--json")
+    assert [row["template"] for row in rows(profile(*arguments))] == ["base", "c"]
+    stored = pd.read_parquet(run.results / "profiles")
+    assert stored["template"].tolist() == ["base", "c"]
+    assert (stored["sweep"] == "small").all()
+    assert stored["latency_ms_b16_median"].gt(0).all()
+    assert rows(profile(*arguments)) == []
+
+
+@pytest.mark.trainer
+def test_it_is_refused_beside_the_runs_driver(run: RunDirectory) -> None:
+    claim(run.driver)  # this process is the driver now
+    refused = profile("--run", "small", "--runs-dir", str(run.path.parent), expect=3)
+    assert "another driver is at work on this run" in refused.stderr
+
+
+OWN = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Conv2d(3, 4, 3)
+        self.out = nn.Linear(4, 10)
+
+    def forward(self, x):
+        return self.out(self.features(x).mean((2, 3)))
+"""
+
+
+@pytest.mark.trainer
+def test_ones_own_module_is_measured_with_fvcores_table(tmp_path: Path) -> None:
+    (tmp_path / "mynet.py").write_text(OWN)
+    done = profile("mynet:Net", "--layers", "--threads", "1", cwd=tmp_path)
+    assert "features.weight" in done.stdout
+    assert "(4, 3, 3, 3)" in done.stdout
+    (row,) = rows(profile("mynet:Net", "--json", "--threads", "1", cwd=tmp_path))
+    assert row["params"] == 4 * 27 + 4 + 50
+    assert row["macs"] == 30 * 30 * 4 * 27 + 40
+
+
+@pytest.mark.trainer
+def test_ones_own_architecture_is_matched_like_a_built_in_one(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("from fdt_core.architectures import architecture\nNET = architecture('vgg11')\n")
+    (row,) = rows(profile("mine:NET", "-t", "b", "--width", "0.125", "--json", "--threads", "1", cwd=tmp_path))
+    assert row["template"] == "b"
+    assert len(set(row["widths"])) == 1
+    assert len(row["widths"]) == len(architecture("vgg11").base_widths)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "message"),
+    [
+        ((), 2, "name models, or a run"),
+        (("vgg12",), 2, "did you mean 'vgg1"),
+        (("vgg11", "--precision", "fp8"), 2, "known: fp32, tf32, bf16"),
+        (("vgg11", "-d", "cifar1"), 2, "did you mean 'cifar10'"),
+        (("vgg11", "--device", "abacus"), 2, "'abacus' is not a device"),
+    ],
+)
+def test_wrong_arguments_are_told(arguments: tuple[str, ...], exit_code: int, message: str) -> None:
+    assert message in profile(*arguments, expect=exit_code).stderr
