@@ -13,6 +13,9 @@ from types import FrameType
 
 from cluster.slurm_commands import seconds_left
 
+_EARLY_SECONDS = 75.0
+"""Slurm sends the signal of `--signal` up to a minute before it is due (sbatch's manual)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class JobContext:
@@ -76,8 +79,9 @@ class JobEnd:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _handle(self, _number: int, _frame: FrameType | None) -> None:
-        if not self.is_near():
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        announces_walltime = time.time() >= self.deadline - self._drain_seconds - _EARLY_SECONDS
+        if number == signal.SIGTERM or not announces_walltime:
             self.notice()
 
 

@@ -32,10 +32,10 @@ def drive_on_slurm(run: RunDirectory) -> int:
         generation.release()
         return work.exit_code(stopped=False)
 
-    from orchestrator.drive import drive
-
     needs = trial_needs(work.plan, node=node_resources(profile), profile=profile, nodes=profile.max_workers)
     with open_head(run.slurm) as head:
+        from orchestrator.drive import drive  # takes seconds, in which workers join already
+
         return drive(work, needs=needs, device=profile.device, drain_flag=files.drain, scratch=head.directory)
 
 

@@ -1,0 +1,90 @@
+"""The sbatch scripts, which need no Slurm; that Slurm accepts them is shown in tests/slurm."""
+
+from pathlib import Path
+from typing import Any
+
+from cluster.profile import load_profile
+from cluster.slurm_files import Launch, SlurmFiles
+from cluster.submission import make_launch, scripts
+
+
+def make(tmp_path: Path, **keys: Any) -> Launch:
+    return make_launch(tmp_path, "study", [load_profile("slurm", keys)], ["python", "-m", "driver"])
+
+
+def options(script: str) -> dict[str, str]:
+    lines = [line.removeprefix("#SBATCH --") for line in script.splitlines() if line.startswith("#SBATCH")]
+    return {name: value for name, _, value in (line.partition("=") for line in lines)}
+
+
+def test_a_worker_asks_for_what_the_profile_says(tmp_path: Path) -> None:
+    launch = make(
+        tmp_path, gpus_per_node=2, cpus_per_gpu=3, mem="64G", time="1-00:00:00", partition="gpu", gpu_type="a100"
+    )
+    worker = options(scripts(SlurmFiles(tmp_path / "slurm"), launch, workers=5)["worker"])
+    assert worker["gres"] == "gpu:a100:2"
+    assert worker["cpus-per-task"] == "6"
+    assert (worker["mem"], worker["time"], worker["partition"]) == ("64G", "1440", "gpu")
+    assert worker["array"] == "0-4%5"
+    assert "no-requeue" in worker
+
+
+def test_the_head_is_small_has_no_gpu_and_may_be_requeued(tmp_path: Path) -> None:
+    launch = make(tmp_path, partition="gpu", mail="me@example.org", **{"head.partition": "cpu", "head.mem": "3G"})
+    head = options(scripts(SlurmFiles(tmp_path / "slurm"), launch, workers=5)["head"])
+    assert (head["partition"], head["mem"], head["cpus-per-task"]) == ("cpu", "3G", "2")
+    assert (head["mail-user"], head["mail-type"]) == ("me@example.org", "END,FAIL")
+    assert "requeue" in head
+    assert not {"gres", "array"} & set(head)
+
+
+def test_signals_reach_our_process_itself(tmp_path: Path) -> None:
+    found = scripts(SlurmFiles(tmp_path / "slurm"), make(tmp_path, drain_seconds=90), workers=1)
+    for script in found.values():
+        assert options(script)["signal"] == "B:USR2@90"
+        assert script.rstrip().splitlines()[-1].startswith("exec ")
+    assert "array" not in options(found["worker"])
+
+
+def test_the_first_worker_takes_the_head_along(tmp_path: Path) -> None:
+    launch = make(tmp_path, gpus_per_node=1, **{"head.placement": "first_worker"})
+    found = scripts(SlurmFiles(tmp_path / "slurm"), launch, workers=3)
+    assert options(found["head"])["gres"] == "gpu:1"
+    assert options(found["head"])["mem"] == "32G"
+    assert options(found["worker"])["array"] == "0-1%2"
+    assert "worker" not in scripts(SlurmFiles(tmp_path / "slurm"), launch, workers=1)
+
+
+def test_what_the_profile_passes_through_comes_out_as_it_is(tmp_path: Path) -> None:
+    keys = {"sbatch": {"constraint": "a100|h100", "exclusive": True, "reservation": "x y", "hint": False}}
+    worker = options(scripts(SlurmFiles(tmp_path / "slurm"), make(tmp_path, **keys), workers=1)["worker"])
+    assert worker["constraint"] == "'a100|h100'"
+    assert worker["reservation"] == "'x y'"
+    assert worker["exclusive"] == ""
+    assert "hint" not in worker
+
+
+def test_a_passed_option_replaces_the_one_it_names(tmp_path: Path) -> None:
+    script = scripts(SlurmFiles(tmp_path / "s"), make(tmp_path, sbatch={"cpus-per-task": 9}), workers=1)["worker"]
+    assert script.count("cpus-per-task") == 1
+    assert options(script)["cpus-per-task"] == "9"
+
+
+def test_setup_lines_and_the_container_come_before_python(tmp_path: Path) -> None:
+    launch = make(tmp_path, setup=["module load cuda"], container="apptainer exec --nv img.sif", python="/opt/py thon")
+    lines = scripts(SlurmFiles(tmp_path / "slurm"), launch, workers=1)["worker"].splitlines()
+    command = lines.index(
+        "exec apptainer exec --nv img.sif '/opt/py thon' -u -m submitit.core._submit " + str(tmp_path / "slurm/jobs")
+    )
+    assert lines.index("module load cuda") < command
+
+
+def test_job_names_tell_runs_of_the_same_sweep_apart(tmp_path: Path) -> None:
+    first, second = make(tmp_path / "a"), make(tmp_path / "b")
+    assert first.name_of("head").startswith("fdt-study-")
+    assert first.name_of("head") != second.name_of("head")
+
+
+def test_nothing_is_written(tmp_path: Path) -> None:
+    scripts(SlurmFiles(tmp_path / "slurm"), make(tmp_path), workers=2)
+    assert list(tmp_path.iterdir()) == []
