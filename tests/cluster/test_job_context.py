@@ -25,6 +25,15 @@ def test_a_signal_brings_the_end_near_at_once(number: int) -> None:
     assert end.deadline == pytest.approx(time.time() + 5, abs=1)
 
 
+def test_the_signal_that_announces_the_walltime_leaves_all_the_time_there_is() -> None:
+    end = make_end(90)
+    with end.listening():
+        os.kill(os.getpid(), signal.SIGUSR2)
+        assert end.deadline > time.time() + 80
+        os.kill(os.getpid(), signal.SIGTERM)  # scancel in the last minute
+        assert end.deadline < time.time() + 6
+
+
 def test_a_signal_never_puts_the_end_off() -> None:
     end = make_end(3)
     end.notice()
@@ -39,14 +48,8 @@ def test_the_former_handlers_come_back() -> None:
 
 
 def test_array_tasks_are_named_as_squeue_names_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    variables = {
-        "SLURM_JOB_ID": "12",
-        "SLURM_ARRAY_JOB_ID": "10",
-        "SLURM_ARRAY_TASK_ID": "2",
-        "SLURM_RESTART_COUNT": "1",
-    }
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
+    for name, value in {"JOB_ID": "12", "ARRAY_JOB_ID": "10", "ARRAY_TASK_ID": "2", "RESTART_COUNT": "1"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
     job = current_job()
     assert (job.job_id, job.slurm_job_id, job.restarts) == ("10_2", "12", 1)
 

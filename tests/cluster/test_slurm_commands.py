@@ -7,9 +7,13 @@ from fdt_core.errors import EnvironmentProblem
 
 
 def test_other_jobs_variables_and_habits_go_but_the_cluster_stays() -> None:
-    foreign = dict.fromkeys(
-        ["SLURM_JOB_ID", "SBATCH_PARTITION", "SQUEUE_STATES", "SRUN_CPUS_PER_TASK", "SUBMITIT_X"], "x"
-    )
+    foreign = {
+        "SLURM_JOB_ID": "7",
+        "SBATCH_PARTITION": "x",
+        "SQUEUE_STATES": "x",
+        "SRUN_CPU_BIND": "x",
+        "SUBMITIT_X": "",
+    }
     kept = {"SLURM_CONF": "/etc/slurm.conf", "PATH": "/bin", "MY_SLURM_NOTE": "y"}
     assert clean_environment(foreign | kept) == kept
 

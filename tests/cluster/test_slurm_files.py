@@ -15,16 +15,8 @@ def files(tmp_path: Path) -> SlurmFiles:
 
 
 def worker(job_id: str, started_at: float) -> WorkerRecord:
-    return WorkerRecord(
-        job_id=job_id,
-        slurm_job_id=job_id,
-        host="h",
-        node="n",
-        state="joined",
-        started_at=started_at,
-        beat=1,
-        written_at=0,
-    )
+    ids = {"job_id": job_id, "slurm_job_id": job_id, "host": "h", "node": "n"}
+    return WorkerRecord(**ids, state="joined", started_at=started_at, beat=1, written_at=0.0)
 
 
 def test_records_come_back_as_they_were_written(files: SlurmFiles) -> None:

@@ -18,9 +18,8 @@ def options(script: str) -> dict[str, str]:
 
 
 def test_a_worker_asks_for_what_the_profile_says(tmp_path: Path) -> None:
-    launch = make(
-        tmp_path, gpus_per_node=2, cpus_per_gpu=3, mem="64G", time="1-00:00:00", partition="gpu", gpu_type="a100"
-    )
+    gpus = {"gpus_per_node": 2, "cpus_per_gpu": 3, "gpu_type": "a100"}
+    launch = make(tmp_path, **gpus, mem="64G", time="1-00:00:00", partition="gpu")
     worker = options(scripts(SlurmFiles(tmp_path / "slurm"), launch, workers=5)["worker"])
     assert worker["gres"] == "gpu:a100:2"
     assert worker["cpus-per-task"] == "6"
@@ -73,9 +72,8 @@ def test_a_passed_option_replaces_the_one_it_names(tmp_path: Path) -> None:
 def test_setup_lines_and_the_container_come_before_python(tmp_path: Path) -> None:
     launch = make(tmp_path, setup=["module load cuda"], container="apptainer exec --nv img.sif", python="/opt/py thon")
     lines = scripts(SlurmFiles(tmp_path / "slurm"), launch, workers=1)["worker"].splitlines()
-    command = lines.index(
-        "exec apptainer exec --nv img.sif '/opt/py thon' -u -m submitit.core._submit " + str(tmp_path / "slurm/jobs")
-    )
+    python = "exec apptainer exec --nv img.sif '/opt/py thon' -u -m submitit.core._submit"
+    command = lines.index(f"{python} {tmp_path / 'slurm/jobs'}")
     assert lines.index("module load cuda") < command
 
 
