@@ -6,10 +6,11 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
+from fdt_core.errors import EnvironmentProblem
 from orchestrator.console import Console
 from orchestrator.driver import Driver, OrderTemplate
 from orchestrator.trial_needs import TrialNeeds
@@ -22,8 +23,7 @@ def drive(work: Work, *, needs: TrialNeeds, device: str, drain_flag: Path, scrat
 
     Raising `drain_flag` must tell all nodes to drain; `scratch` is a private directory on this machine's own disk.
     """
-    # Ray prints a paragraph on stdout for every process that dies; the console tells it in a line on stderr.
-    with Console() as console, Path(os.devnull).open("w") as nothing, redirect_stdout(nothing):
+    with Console() as console:
         for damaged in work.quarantined:
             console.say(f"damaged results moved to {damaged}; the trials they held are run again")
         watch = Watch(
@@ -37,9 +37,15 @@ def drive(work: Work, *, needs: TrialNeeds, device: str, drain_flag: Path, scrat
         try:
             with _stopping_on_signals(driver):
                 driver.run()
+        except OSError as error:
+            raise EnvironmentProblem(
+                f"cannot write to {work.run.path}: {error.strerror or error}; rows and checkpoints written so far are "
+                "whole: mend this and launch again"
+            ) from error
         finally:
-            watch.write(work.backlog.progress(), state="ended" if driver.stop_reason is None else "stopped")
-            work.generation.release()
+            with suppress(OSError):  # on a full disk, these two can wait
+                watch.write(work.backlog.progress(), state="ended" if driver.stop_reason is None else "stopped")
+                work.generation.release()
         console.say(_summary(work))
     return work.exit_code(stopped=driver.stop_reason is not None)
 

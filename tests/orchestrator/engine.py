@@ -20,11 +20,11 @@ from tests.isolation import isolated
 SWEEP = """\
 name: small
 models: [vgg11]
-width: 0.0625
+width: 0.125
 templates: [base, c]
 datasets: [digits]
 seeds: 2
-recipe: {base: quick, epochs: 4, batch_size: 64, flip: false}
+recipe: {base: quick, epochs: 8, batch_size: 64, flip: false}
 checkpoint_interval: 0
 """
 

@@ -1,0 +1,127 @@
+"""The sweep engine on a Ray of its own, for benchmarks that put in trials of theirs."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cluster.profile import ClusterProfile
+from cluster.ray_node import local_ray
+from fdt_core.provenance import versions
+from fdt_core.results.writer import ResultsWriter
+from orchestrator.backlog import Backlog
+from orchestrator.driver import Driver, OrderTemplate
+from orchestrator.ledger import Ledger
+from orchestrator.plan import Cell, SweepPlan, plan_sweep
+from orchestrator.recorder import Recorder
+from orchestrator.run_directory import RunDirectory
+from orchestrator.trainable import SessionFactory
+from orchestrator.trial_needs import TrialNeeds
+from orchestrator.trial_report import RowContext
+from orchestrator.tune_environment import TUNE_ENVIRONMENT
+from orchestrator.watch import Watch
+
+SWEEP = """\
+name: benchmark
+models: [vgg11]
+width: 0.125
+templates: [base]
+datasets: [digits]
+seeds: {seeds}
+recipe: {{base: quick, epochs: 1}}
+"""
+
+
+@dataclass(kw_only=True)
+class EngineRun:
+    """What one run of the engine left: when each trial ended, in seconds from its start, and its files."""
+
+    seconds_until_ended: list[float] = field(default_factory=list)
+    files: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """A connected engine; each run works in a directory of its own."""
+
+    scratch: Path
+    cpus: int
+
+    def run(self, trials: int, make_session: SessionFactory, plan: SweepPlan | None = None) -> EngineRun:
+        """Run `trials` trials (seeds of one small model, or those of `plan`) through the whole engine."""
+        with tempfile.TemporaryDirectory(dir=self.scratch) as directory:
+            place = Path(directory)
+            plan = plan or small_plan(place, trials)
+            run = RunDirectory(place / "run")
+            run.create()
+            before = _files(run.path)
+            measured = EngineRun()
+            started = time.perf_counter()
+            _driver(run, plan, make_session, self.cpus, place, measured, started).run()
+            measured.files = _files(run.path) - before
+            return measured
+
+
+@contextmanager
+def local_engine(*, cpus: int) -> Iterator[Engine]:
+    """A Ray of `cpus` CPUs on this machine, hardened as every local sweep's."""
+    os.environ.update(TUNE_ENVIRONMENT)
+    profile = ClusterProfile(kind="local", device="cpu", cpus_per_node=cpus)
+    with local_ray(profile) as head:
+        yield Engine(scratch=head.directory, cpus=cpus)
+
+
+def small_plan(directory: Path, trials: int) -> SweepPlan:
+    """A plan of so many seeds of one small model; any number, past what a sweep file allows too."""
+    file = directory / "benchmark.yaml"
+    file.write_text(SWEEP.format(seeds=min(trials, 10_000)))
+    return plan_sweep(file)
+
+
+def _driver(
+    run: RunDirectory,
+    plan: SweepPlan,
+    make_session: SessionFactory,
+    cpus: int,
+    place: Path,
+    measured: EngineRun,
+    started: float,
+) -> Driver:
+    class Watched(Watch):
+        """Notes when each trial ends."""
+
+        def ended(self, cell: Cell, *rest: object) -> None:
+            measured.seconds_until_ended.append(time.perf_counter() - started)
+            super().ended(cell, *rest)  # type: ignore[arg-type]  # passed on as they came
+
+    ledger = Ledger()
+    context = RowContext(
+        provenance={"git_commit": None, **versions()}, dataset_digests={"digits": "none"}, device="cpu"
+    )
+    recorder = Recorder(run, ResultsWriter(run.results), ledger, context, keep="none")
+    return Driver(
+        run,
+        Backlog(plan.cells, ledger),
+        recorder,
+        template=OrderTemplate(
+            run_directory=str(run.path),
+            data_directory=str(place),
+            device="cpu",
+            checkpoint_interval=plan.checkpoint_interval,
+            keep="none",
+        ),
+        needs=TrialNeeds(cpus=1, gpus=0, whole_gpus=0, slots=cpus),
+        drain_flag=place / "drain",
+        scratch=place,
+        watch=Watched(status_file=run.status_file, driver={}),
+        make_session=make_session,
+    )
+
+
+def _files(directory: Path) -> int:
+    return sum(1 for path in directory.rglob("*") if path.is_file())

@@ -1,0 +1,158 @@
+"""What one trial costs beside its training: trials that do nothing, through the whole engine.
+
+    python -m benchmarks.trial_cost
+
+Ours: the driver with its ledger, status and Parquet rows, on warm actors. Against it Ray Tune with its default settings
+(an actor, a directory and result files per trial); beside it a bare pool of Ray actors, which records nothing. Then
+2,000 trials, to see whether the cost of one depends on how many there are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import tempfile
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+from ray.util.actor_pool import ActorPool
+
+from benchmarks.engine import Engine, local_engine
+from benchmarks.report import print_report
+from fdt_core.history import EpochRecord, TrainingResult
+from orchestrator.trainable import Session
+from orchestrator.trial_report import Place, TrialReport
+
+SLOTS = 2
+ROUNDS = 3
+TRIALS_PER_ROUND = {"ours": 60, "ray_tune_defaults": 12, "ray_actor_pool": 400}
+
+_RECORD = EpochRecord(
+    epoch=1,
+    train_loss=1.0,
+    train_accuracy=50.0,
+    test_loss=1.0,
+    test_accuracy=50.0,
+    validation_loss=None,
+    validation_accuracy=None,
+    learning_rate=0.1,
+    seconds=0.001,
+    images_per_second=1.0,
+)
+
+
+class NothingSession:
+    """A session that ends at once with a result like any other's."""
+
+    def __init__(self, config: Mapping[str, Any], cache: dict[str, Any], node_id: str | None) -> None:
+        self._config, self._node_id = config, node_id
+
+    def advance(self) -> TrialReport:
+        """The one and last report; it leaves a log, as every trial does."""
+        trial_id = self._config["trial_id"]
+        (Path(self._config["run_directory"]) / "logs" / f"{trial_id}.log").write_text("ended: done\n")
+        result = TrainingResult(
+            status="done",
+            history=(_RECORD,),
+            peak_memory_mb=1.0,
+            train_seconds=0.001,
+            device_name="none",
+            devices=("none",),
+            interruptions=0,
+            started_at=datetime.now(UTC),
+        )
+        return TrialReport(
+            trial_id=trial_id,
+            attempt=self._config["attempt"],
+            place=Place.here(self._node_id),
+            epochs=result.history,
+            outcome="done",
+            result=result,
+        )
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+def nothing_session(config: Mapping[str, Any], cache: dict[str, Any], node_id: str | None) -> Session:
+    """The session factory of this benchmark."""
+    return NothingSession(config, cache, node_id)
+
+
+class _Nothing(tune.Trainable):
+    def step(self) -> dict[str, Any]:
+        return {"accuracy": 1.0, "done": True}
+
+
+@ray.remote(num_cpus=1)
+class _Worker:
+    def work(self, number: int) -> int:
+        return number
+
+
+def tune_defaults(trials: int, directory: Path) -> None:
+    """Ray Tune as its documentation shows it."""
+    tune.Tuner(
+        _Nothing,
+        param_space={"seed": tune.grid_search(list(range(trials)))},
+        run_config=tune.RunConfig(storage_path=str(directory), verbose=0),
+    ).fit()
+
+
+def actor_pool(trials: int) -> None:
+    """Tasks on warm actors, nothing recorded, nothing survived."""
+    pool = ActorPool([_Worker.remote() for _ in range(SLOTS)])
+    assert len(list(pool.map_unordered(lambda actor, number: actor.work.remote(number), range(trials)))) == trials
+
+
+def milliseconds_per_trial(engine: Engine, name: str) -> float:
+    """One round of one candidate."""
+    trials = TRIALS_PER_ROUND[name]
+    started = time.perf_counter()
+    if name == "ours":
+        engine.run(trials, nothing_session)
+    else:
+        with tempfile.TemporaryDirectory() as directory:
+            tune_defaults(trials, Path(directory)) if name == "ray_tune_defaults" else actor_pool(trials)
+    return (time.perf_counter() - started) / trials * 1000
+
+
+def main() -> None:
+    """Run the rounds in turn, then many trials; print the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--many", type=int, default=2000, help="trials of the last, long run")
+    many = parser.parse_args().many
+    with local_engine(cpus=SLOTS) as engine:
+        engine.run(4, nothing_session)  # warm up
+        rounds = [{name: milliseconds_per_trial(engine, name) for name in TRIALS_PER_ROUND} for _ in range(ROUNDS)]
+        costs = {name: sorted(measured[name] for measured in rounds)[ROUNDS // 2] for name in TRIALS_PER_ROUND}
+        memory_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        run = engine.run(many, nothing_session)
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory_before
+    ended = run.seconds_until_ended
+    half = many // 2
+    first, second = ended[half - 1] / half, (ended[-1] - ended[half - 1]) / (many - half)
+    print_report(
+        "trial_cost",
+        ratios={
+            "ray_tune_defaults": costs["ray_tune_defaults"] / costs["ours"],
+            "ray_actor_pool": costs["ray_actor_pool"] / costs["ours"],
+        },
+        figures={
+            **{f"milliseconds_per_trial_{name}": cost for name, cost in costs.items()},
+            f"milliseconds_per_trial_of_{many}": ended[-1] / many * 1000,
+            "cost_of_second_half_over_first": second / first,
+            "driver_memory_per_trial_kilobytes": grown / many,
+            "files_per_trial": run.files / many,
+        },
+        packages=("ray", "pyarrow"),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""The commands results and report."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from fdt_core.results.columns import TABLES
+from orchestrator.cli import app
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "analysis"))
+from synthetic import done, paper_run, write_run
+
+RUNS = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def runs_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs")
+    paper_run(folder / "paper")
+    write_run(folder / "small", [done(90.0), done(91.0, template="a")])
+    return folder
+
+
+def call(runs_dir: Path, *arguments: str) -> Result:
+    return RUNS.invoke(app, [*arguments, "--runs-dir", str(runs_dir)])
+
+
+def test_a_run_is_named_by_name_or_path(runs_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_name = call(runs_dir, "results", "small")
+    assert by_name.exit_code == 0, by_name.output
+    assert "90.00" in by_name.stdout
+    assert RUNS.invoke(app, ["results", str(runs_dir / "small")]).stdout == by_name.stdout
+    monkeypatch.setenv("FDT_RUNS_DIR", str(runs_dir))
+    assert RUNS.invoke(app, ["results", "small"]).stdout == by_name.stdout
+
+
+def test_the_tables_of_the_paper_by_one_command(runs_dir: Path) -> None:
+    text = call(runs_dir, "results", "paper", "--rounding", "paper", "--costs", "paper").stdout
+    line = re.search(r"^e .*89\.7.*$", text, re.MULTILINE)
+    assert line
+    assert line.group().split()[:7] == ["e", "2.06", "89.7", "17.8*", "79.5", "1.39", "22.7"]
+
+
+def test_every_table_and_format(runs_dir: Path) -> None:
+    for table in ("comparison", "published", "differences", "needs", "ranks", "cells", "all"):
+        assert call(runs_dir, "results", "paper", "--table", table).exit_code == 0
+    for line in call(runs_dir, "results", "paper", "--json", "-t", "needs").stdout.splitlines():
+        assert json.loads(line)["rows"]
+
+
+def test_the_schema_lists_every_column(runs_dir: Path) -> None:
+    text = call(runs_dir, "results", "--schema").stdout
+    words = " ".join(text.split())  # long descriptions are wrapped
+    for columns in TABLES.values():
+        for column in columns:
+            assert f"\n{column.name} " in text
+            assert column.description in words
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["results", "papr"], "did you mean 'paper'"),
+        (["results"], "name a run"),
+        (["results", "paper", "--table", "need"], "did you mean 'needs'"),
+        (["results", "paper", "--format", "tex"], "did you mean 'text'"),
+        (["results", "paper", "--accuracy", "last"], "known: final, best"),
+        (["results", "paper", "--costs", "params,macz"], "did you mean 'macs'"),
+        (["report", "papr"], "did you mean 'paper'"),
+        (["report", "paper", "--figures", "gif"], "known: pdf, svg, png"),
+    ],
+)
+def test_wrong_arguments_get_one_clear_line(runs_dir: Path, arguments: list[str], message: str) -> None:
+    result = call(runs_dir, *arguments)
+    assert result.exit_code != 0
+    assert message in str(result.exception)
+
+
+def test_the_report_stands_in_the_run_directory_with_its_figures(runs_dir: Path) -> None:
+    result = call(runs_dir, "report", "small", "--figures", "svg,png")
+    assert result.exit_code == 0, result.output
+    paths = [Path(line) for line in result.stdout.splitlines()]
+    assert paths[0] == runs_dir / "small" / "report" / "index.html"
+    assert {path.suffix for path in paths[1:]} == {".svg", ".png"}
+    assert all(path.stat().st_size > 1000 for path in paths)
+
+
+def test_two_runs_are_compared_in_a_page_of_their_own(runs_dir: Path) -> None:
+    result = call(runs_dir, "report", "paper", "small")
+    assert result.stdout.strip() == str(runs_dir / "paper" / "report" / "paper-and-small.html")
+
+
+def test_results_come_on_stdout_and_notes_on_stderr(runs_dir: Path) -> None:
+    damaged = write_run(runs_dir / "damaged", [done(90.0)])
+    (damaged / "results" / "trials" / "part-000001.parquet").write_bytes(b"")
+    result = call(runs_dir, "results", "damaged", "-f", "csv")
+    assert "is damaged" in result.stderr
+    assert "damaged" not in result.stdout
+
+
+def test_analysis_needs_neither_torch_nor_ray(runs_dir: Path) -> None:
+    code = (
+        "import sys, analysis; from analysis.report import render_page; from analysis.tables import tables;"
+        f"s = analysis.study({str(runs_dir / 'small')!r}); tables(s, 'all'); render_page(s);"
+        "assert not {'torch', 'ray', 'submitit', 'torchvision'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
