@@ -54,12 +54,12 @@ def average_over_datasets(outcomes: pd.DataFrame) -> pd.DataFrame:
 
     Every data set counts alike. A seed that lacks one of the data sets has no accuracy.
     """
-    groups = outcomes.groupby([*BLOCK, "template", "seed"])["accuracy"]
-    datasets = outcomes.groupby(BLOCK)["dataset"].nunique().rename("datasets")
-    averages = pd.DataFrame({"accuracy": groups.mean(), "known": groups.count()}).join(datasets, on=BLOCK)
+    counted = outcomes.assign(datasets=outcomes.groupby(BLOCK)["dataset"].transform("nunique"))
+    averages = counted.groupby([*BLOCK, "template", "seed"], as_index=False).agg(
+        mean=("accuracy", "mean"), known=("accuracy", "count"), datasets=("datasets", "first")
+    )
     complete = averages["known"] == averages["datasets"]
-    averages["accuracy"] = averages["accuracy"].where(complete)
-    return averages.reset_index().assign(dataset="mean of all data sets")
+    return averages.assign(accuracy=averages["mean"].where(complete), dataset="mean of all data sets")
 
 
 def _of_block(frame: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:

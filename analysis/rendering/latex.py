@@ -38,7 +38,7 @@ def as_latex(table: Table) -> str:
     alignment = "".join(column.align[0] for column in table.columns)
     lines = [
         r"\begin{table}",
-        r"\centering",
+        r"\centering\footnotesize\setlength{\tabcolsep}{4pt}",
         rf"\caption{{{_escaped(table.title)}}}",
         rf"\begin{{tabular}}{{{alignment}}}",
         r"\toprule",
@@ -48,7 +48,7 @@ def as_latex(table: Table) -> str:
         *(" & ".join(map(_cell, row)) + r" \\" for row in table.rows),
         r"\bottomrule",
         r"\end{tabular}",
-        *(rf"\par\footnotesize {_escaped(note)}" for note in table.notes),
+        *(rf"\par {_escaped(note)}" for note in table.notes),
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"

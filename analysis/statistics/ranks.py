@@ -40,10 +40,10 @@ def rank_analysis(cells: pd.DataFrame) -> RankAnalysis:
     """Rank the templates of `cells` (as `Study.cells`) by mean accuracy within each run, model, width and data set."""
     means = cells.pivot(index=[*BLOCK, "dataset"], columns="template", values="mean")
     complete = means.dropna()
-    ranks = complete.rank(axis=1, ascending=False).mean().sort_values(kind="stable")
+    ranks = complete.rank(axis=1, ascending=False).mean().dropna().sort_values(kind="stable")
     blocks, templates = complete.shape
     analysis = RankAnalysis(mean_ranks=ranks, blocks=blocks, left_out=len(means) - blocks)
-    if blocks < ENOUGH or templates < 3 or ranks.nunique() == 1:
+    if blocks < ENOUGH or templates < 3 or ranks.nunique() < 2:
         return analysis
     p = float(stats.friedmanchisquare(*complete.to_numpy().T).pvalue)
     return replace(analysis, p=p, critical_difference=critical_difference(templates, blocks))

@@ -84,7 +84,7 @@ def write_rows(path: Path, table: str, rows: Iterable[Mapping[str, Any]]) -> Non
 
 def epoch_rows(trial: Mapping[str, Any], epochs: int) -> list[dict[str, Any]]:
     """A learning curve that ends in the trial's accuracy."""
-    final = trial["final_test_accuracy"] or 10.0
+    final = trial.get("final_test_accuracy") or 10.0
     return [
         {
             "trial_id": trial["trial_id"], "attempt": trial["attempt"], "epoch": epoch, "seconds": 60.0,

@@ -38,10 +38,10 @@ def test_text_is_aligned_by_terminal_cells_with_marks_beside_the_digits() -> Non
     assert as_text(TABLE).splitlines() == [
         "50 % of <b> & co",
         "                Accuracy (%)",
-        "Name               cifar_10     n",
-        "---------------------------------",
-        "späte_Wölbung  94.90 ± 0.10†*   3",
-        "模型|*x*              failed    0",
+        "Name               cifar_10    n",
+        "--------------------------------",
+        "späte_Wölbung  94.90 ± 0.10†*  3",
+        "模型|*x*             failed    0",
         "† fewer ± seeds",
     ]
 

@@ -1,0 +1,177 @@
+"""What stands in the report."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+import pytest
+from synthetic import STARTED, done, epoch_rows, paper_run, trial_row, write_run
+
+from analysis import Study, study
+from analysis.report import render_page, write_report
+from analysis.report.curve_data import curve_data
+from analysis.report.plots import plots
+from analysis.report.provenance import reproduction
+from analysis.report.resources import resource_tables
+
+
+@pytest.fixture(scope="module")
+def with_curves(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    return study(paper_run(tmp_path_factory.mktemp("runs") / "paper", epochs=6))
+
+
+@pytest.fixture(scope="module")
+def page(with_curves: Study) -> str:
+    return render_page(with_curves)
+
+
+def unpacked(text: str) -> str:
+    return gzip.decompress(base64.b64decode(text)).decode()
+
+
+def test_the_page_needs_nothing_from_outside(page: str) -> None:
+    assert not re.findall(r"""(?:src|href)=["'](?!#|data:)""", page)
+    assert "@import" not in page
+    assert "url(" not in page
+
+
+def test_the_page_is_small(page: str) -> None:
+    assert len(page) < 3_000_000
+
+
+def test_the_summary_comes_first(page: str) -> None:
+    order = [
+        page.index(f'<section id="{name}"') for name in ("summary", "comparison", "plots", "differences", "trials")
+    ]
+    assert order == sorted(order)
+    assert page.index("What was asked") < page.index("What came out") < page.index("How sure it is")
+    assert "<b>144</b> done" in page
+
+
+def test_the_opening_comment_of_the_sweep_file_is_the_question(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run", [done(90.0)])
+    (path / "sweep.yaml").write_text("# Does it hold\n# at small width?\nname: run\n# not this\n")
+    page = render_page(study(path))
+    assert "Does it hold at small width?" in page
+    assert "not this" not in page
+
+
+def test_every_drawing_is_a_valid_plotly_figure(with_curves: Study) -> None:
+    made = {plot.name: plot for plot in plots(with_curves)}
+    assert set(made) == {"accuracy", "differences", "learning", "filters", "times"}
+    for plot in made.values():
+        for drawing in plot.drawings.values():
+            go.Figure(drawing)
+    assert set(made["accuracy"].choices) == {"Data set", "Cost"}
+    assert "cinic10|Parameters (M)" in made["accuracy"].drawings
+
+
+def test_every_choice_of_a_plot_has_its_drawing(with_curves: Study) -> None:
+    from itertools import product
+
+    for plot in plots(with_curves):
+        assert {"|".join(options) for options in product(*plot.choices.values())} == set(plot.drawings)
+
+
+def test_a_point_tells_its_numbers_on_hover(with_curves: Study) -> None:
+    accuracy = next(plot for plot in plots(with_curves) if plot.name == "accuracy")
+    trace = next(t for t in accuracy.drawings["tinyimagenet|Parameters (M)"]["data"] if t["name"] == "vgg19: d")
+    assert trace["x"] == [8.0721]
+    assert trace["y"] == [59.45]
+    assert "± 0.18 (3 seeds)" in trace["hovertemplate"]
+
+
+def test_the_curves_follow_the_rows_of_the_trials_table(with_curves: Study) -> None:
+    curves = json.loads(unpacked(curve_data(with_curves).packed))
+    assert len(curves) == len(with_curves.outcomes) == 144
+    finals = with_curves.outcomes["final_test_accuracy"]
+    for curve, final in zip(curves, finals, strict=True):
+        assert curve["epoch"] == [1, 2, 3, 4, 5, 6]
+        assert curve["test_accuracy"][-1] == pytest.approx(final, abs=0.3)
+
+
+def test_of_too_many_epochs_every_few_are_shown_and_the_last(
+    with_curves: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("analysis.report.curve_data.MOST_POINTS", 144 * 6 // 4)
+    data = curve_data(with_curves)
+    assert data.every == 4
+    assert json.loads(unpacked(data.packed))[0]["epoch"] == [4, 6]
+
+
+def test_the_resources_tell_what_was_lost_by_cause(tmp_path: Path) -> None:
+    lost = trial_row(status="failed", failure_kind="oom", train_seconds=None, started_at=None, seed=1)
+    trials = [
+        done(90.0, train_seconds=3600.0, interruptions=2),
+        lost,
+        trial_row(status="diverged", seed=2, train_seconds=1800.0),
+        done(90.0, seed=3, template="twin", train_seconds=7200.0, reused_from="other/vgg19/base"),
+    ]
+    seen = study(write_run(tmp_path / "run", trials, epochs=epoch_rows(lost, 30)))
+    (table,) = resource_tables(seen)
+    rows = {row[0].text: [entry.text for entry in row[1:]] for row in table.rows}
+    assert rows == {
+        "results": ["1", "1.00", "50.0", "2"],
+        "results: training that diverged": ["1", "0.50", "25.0", "0"],
+        "lost: oom": ["1", "0.50", "25.0", "0"],
+    }
+    assert "1 cells reuse the training of another cell, which saved 2.00 hours." in table.notes
+
+
+def test_the_commands_reproduce_with_the_versions_and_the_commit_of_the_rows(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "a run", [done(90.0, git_commit="abc123", trial_id="77")])
+    assert reproduction(study(path)) == [
+        "git checkout abc123",
+        "pip install -e . torch==2.6.0 'ray[tune]==2.60.0'",
+        f"fdt-sweep launch '{path}/sweep.yaml'",
+        f"fdt-sweep report '{path}'",
+        "fdt-sweep reproduce 77",
+    ]
+
+
+def test_failures_are_grouped_with_an_example(tmp_path: Path) -> None:
+    error = "Traceback\nValueError: image {} is <broken>"
+    trials = [
+        trial_row(status="failed", failure_kind="error", error=error.format(seed), seed=seed, trial_id=f"id{seed}")
+        for seed in range(3)
+    ]
+    page = render_page(study(write_run(tmp_path / "run", trials)))
+    assert "<b>3 x error</b>: <code>ValueError: image N is &lt;broken&gt;</code>" in page
+    assert "fdt-sweep logs run id0" in page
+
+
+def test_several_runs_are_compared_with_the_first(tmp_path: Path) -> None:
+    def run(name: str, shift: float) -> Path:
+        rows = [done(90.0 + shift + 0.1 * s * (1 + shift), seed=s, template=t) for s in range(3) for t in ("base", "a")]
+        return write_run(tmp_path / name, rows)
+
+    page = render_page(study(run("one", 0.0), run("two", 1.0)))
+    assert "minus that of run one" in page
+    assert "Between the runs" in page
+    assert "two: vgg19" in page
+
+
+def test_unlike_trainings_are_warned_of(tmp_path: Path) -> None:
+    page = render_page(study(write_run(tmp_path / "run", [done(90.0), done(91.0, template="a", epochs=10)])))
+    assert '<p class="warning">vgg19 on cifar10: the trials differ in epochs' in page
+
+
+def test_the_report_is_written_whole_and_again_the_same(tmp_path: Path, with_curves: Study) -> None:
+    file = write_report(with_curves, tmp_path / "new" / "index.html")
+    first = file.read_bytes()
+    assert write_report(with_curves, file).read_bytes() == first
+    assert [each.name for each in file.parent.iterdir()] == ["index.html"]
+
+
+def test_a_run_under_way_says_what_is_missing(tmp_path: Path) -> None:
+    planned: list[dict[str, Any]] = [trial_row(seed=seed) for seed in range(4)]
+    path = write_run(tmp_path / "run", [done(90.0, finished_at=STARTED)], planned=planned)
+    page = render_page(study(path))
+    assert "<b>3</b> missing" in page
+    assert "the last on 2026-01-01 00:00 UTC" in page
