@@ -23,7 +23,7 @@ from cluster.slurm_units import parse_time_limit
 from cluster.sweep_jobs import cancel_waiting_workers
 from fdt_core.errors import EnvironmentProblem
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 1.0
 LAST_SECONDS = 10.0
 """Before the job's end the driver is killed so early that the rest can still be cleaned up."""
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cluster.drain import raise_drain_flag
 from cluster.slurm_commands import QueuedJob, cancel_jobs, queued_jobs
-from cluster.slurm_files import Launch, SlurmFiles, read_launch
+from cluster.slurm_files import Launch, SlurmFiles, read_launch, write_record
 from fdt_core.errors import EnvironmentProblem
 
-POLL_SECONDS = 1.0
+POLL_SECONDS = 2.0
+SPARE_SECONDS = 30.0
+"""Beyond the time that trials get to save, for the jobs to end in order."""
+
+EXIT_CANCELLED = 75
 
 
 def jobs_in_queue(launch: Launch) -> list[QueuedJob]:
@@ -46,38 +51,43 @@ def cancel_waiting_workers(launch: Launch) -> None:
     cancel_jobs([job.job_id for job in jobs_in_queue(launch) if job.name == name and job.state == "PENDING"])
 
 
-def cancel_sweep(
-    files: SlurmFiles, *, patience: float | None = None, say: Callable[[str], None] = lambda _line: None
-) -> list[str]:
-    """Ask all jobs by file to save and leave, wait for `patience` seconds, and scancel those that have not.
+def cancel_sweep(files: SlurmFiles, *, say: Callable[[str], None] = lambda _line: None) -> list[str]:
+    """Ask all jobs by file to save and leave, wait as long as the profile gives them, and scancel those that have not.
 
-    Args:
-        files: the run's Slurm files.
-        patience: None = what the profile gives workers to save, and some seconds more.
-        say: told what happens, a line at a time.
-
-    Returns:
-        The jobs that were in the queue. Without Slurm on this machine (EnvironmentProblem) the request by file stands.
+    `say` is told what happens, a line at a time. Returns the jobs that were in the queue. Raises EnvironmentProblem
+    where jobs stay in spite of scancel, or where Slurm cannot be asked; the request by file stands even then.
     """
     launch = read_launch(files)
     raise_drain_flag(files.cancel, time.time())
-    found = jobs_in_queue(launch)
-    if not found:
-        return []
-    say(f"asked {len(found)} jobs to save and leave: {', '.join(job.job_id for job in found)}")
-    cancel_jobs([job.job_id for job in found if job.state == "PENDING"])
-    if patience is None:
-        patience = launch.profiles[0].notice_seconds + 30.0
+    try:
+        found = jobs_in_queue(launch)
+    except EnvironmentProblem as problem:
+        raise EnvironmentProblem(
+            f"running jobs are asked by file to save and leave, but waiting ones stay in the queue: {problem}"
+        ) from problem
+    if found:
+        say(f"asked {len(found)} jobs to save and leave: {_ids(found)}")
+        cancel_jobs([job.job_id for job in found if job.state == "PENDING"])
+        _end_all(launch, launch.profiles[0].notice_seconds + SPARE_SECONDS, say)
+    head = files.read_head()
+    if head is not None and head.state != "closed":
+        closed = dataclasses.replace(head, state="closed", why="cancelled", status=EXIT_CANCELLED)
+        write_record(files.head, closed)
+    return [job.job_id for job in found]
+
+
+def _end_all(launch: Launch, patience: float, say: Callable[[str], None]) -> None:
     left = _await_empty_queue(launch, patience)
     if left:
-        say(f"cancelling {', '.join(job.job_id for job in left)}, which did not leave within {patience:.0f} s")
+        say(f"cancelling {_ids(left)}, which did not leave within {patience:.0f} s")
         cancel_jobs([job.job_id for job in left])
         left = _await_empty_queue(launch, patience)
     if left:
-        raise EnvironmentProblem(
-            f"still in the queue: {', '.join(job.job_id for job in left)}; look at them with squeue"
-        )
-    return [job.job_id for job in found]
+        raise EnvironmentProblem(f"still in the queue: {_ids(left)}; look at them with squeue")
+
+
+def _ids(jobs: Sequence[QueuedJob]) -> str:
+    return ", ".join(job.job_id for job in jobs)
 
 
 def _await_empty_queue(launch: Launch, patience: float) -> list[QueuedJob]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -27,7 +28,7 @@ from cluster.scratch import scratch_directory
 from cluster.slurm_files import HeadRecord, SlurmFiles, WorkerRecord, WorkerState, read_launch, write_record
 from fdt_core.errors import EnvironmentProblem
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 1.0
 BEAT_SECONDS = 5.0
 PATIENCE_WITHOUT_HEAD = 600.0
 """A worker ends after so many seconds without a head."""
@@ -108,6 +109,10 @@ class _Voice:
         if time.monotonic() - self._spoken_at >= BEAT_SECONDS:
             self._write(self._record)
 
+    def has_joined(self) -> bool:
+        """Whether the worker was part of the cluster when it last spoke."""
+        return self._record.joined_at is not None
+
     def _write(self, record: WorkerRecord) -> None:
         self._record = dataclasses.replace(record, beat=record.beat + 1, written_at=time.time())
         self._spoken_at = time.monotonic()
@@ -146,24 +151,26 @@ class _Worker:
 
     def work(self) -> str:
         """Serve until there is nothing more to do here; says why."""
+        given_up_at = time.monotonic() + PATIENCE_WITHOUT_HEAD
         while True:
-            head = self._await_head()
+            head = self._await_head(given_up_at)
             if isinstance(head, str):
                 return head
             with self._ray_node(head) as node:
                 why = self._serve(node, head)
             if why is not None:
                 return why
+            if self.voice.has_joined():
+                given_up_at = time.monotonic() + PATIENCE_WITHOUT_HEAD
             self.voice.say("waiting", f"lost the head at {head.address}", joined_at=None)
 
-    def _await_head(self) -> HeadRecord | str:
-        """The open head, or why there is none to be awaited."""
-        given_up_at = time.monotonic() + PATIENCE_WITHOUT_HEAD
+    def _await_head(self, given_up_at: float) -> HeadRecord | str:
+        """A head that is open and answers, or why there is none to be awaited."""
         while time.monotonic() < given_up_at:
             if why := self._reason_to_leave():
                 return why
             head = self.files.read_head()
-            if head is not None and head.state == "open":
+            if head is not None and head.state == "open" and _answers(str(head.address)):
                 return head
             self.voice.beat()
             time.sleep(POLL_SECONDS)
@@ -224,6 +231,16 @@ class _Worker:
         while node.has_trials() and node.process.poll() is None and time.time() < deadline:
             self.voice.beat()
             time.sleep(POLL_SECONDS)
+
+
+def _answers(address: str) -> bool:
+    """Whether somebody listens at `ip:port`: a head that was killed has left its address behind."""
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=2):
+            return True
+    except OSError:
+        return False
 
 
 def _show_tail(log: Path) -> None:

@@ -69,6 +69,13 @@ def test_a_passed_option_replaces_the_one_it_names(tmp_path: Path) -> None:
     assert options(script)["cpus-per-task"] == "9"
 
 
+def test_a_site_without_gres_gets_another_option_in_its_place(tmp_path: Path) -> None:
+    launch = make(tmp_path, sbatch={"gres": False, "gpus-per-node": 4})
+    worker = options(scripts(SlurmFiles(tmp_path / "s"), launch, workers=1)["worker"])
+    assert worker["gpus-per-node"] == "4"
+    assert "gres" not in worker
+
+
 def test_setup_lines_and_the_container_come_before_python(tmp_path: Path) -> None:
     launch = make(tmp_path, setup=["module load cuda"], container="apptainer exec --nv img.sif", python="/opt/py thon")
     lines = scripts(SlurmFiles(tmp_path / "slurm"), launch, workers=1)["worker"].splitlines()

@@ -1,13 +1,16 @@
 """Whole sweeps on Slurm give the rows of the same sweep run locally, and leave nothing behind."""
 
+import signal
+import subprocess
 import time
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 
 from tests.slurm.lab import SlurmLab, wait_for
-from tests.slurm.runs import SlurmRun, assert_nothing_left
+from tests.slurm.runs import FDT_SWEEP, SlurmRun, assert_nothing_left
 
 pytestmark = pytest.mark.slurm
 
@@ -18,12 +21,17 @@ def ran_on(run: SlurmRun) -> set[str]:
 
 
 def test_three_workers_give_the_rows_of_a_local_run(slurm_run: SlurmRun, local_run: Path) -> None:
+    dry = slurm_run.launch("--dry-run")
+    assert not slurm_run.path.exists()
     began = time.monotonic()
     printed = slurm_run.launch()
     assert time.monotonic() - began < 5
     assert "submitted: head job" in printed
     assert f"fdt-sweep cancel {slurm_run.path}" in printed
     assert slurm_run.status()["state"] == "waiting"
+    submitted = [path.read_text() for path in slurm_run.files.jobs.glob("*_submission.sh")]
+    assert len(submitted) == 2
+    assert all(script in dry for script in submitted)
 
     followed = slurm_run.fdt_sweep("status", "--follow")
     assert "8 done, 0 diverged, 0 failed, 0 left of 8" in followed
@@ -78,15 +86,42 @@ def test_cancel_in_mid_run_leaves_nothing_and_the_next_launch_finishes(slurm_run
     assert_nothing_left(slurm_run.lab)
 
 
-def test_a_second_launch_is_refused_while_the_head_waits(slurm_run: SlurmRun) -> None:
+def test_a_waiting_sweep_can_be_left_is_not_launched_twice_and_can_be_cancelled(slurm_run: SlurmRun) -> None:
     lab: SlurmLab = slurm_run.lab
     lab.run("scontrol", "update", "PartitionName=main", "State=DOWN")
     try:
-        slurm_run.launch()
+        following = lab.popen(*slurm_run.command("--follow"), stderr=subprocess.PIPE)
+        assert following.stderr is not None
+        wait_for(lambda: "head expected" in following.stderr.readline(), "it follows")  # type: ignore[union-attr]
+        psutil.Process(following.pid).children()[0].send_signal(signal.SIGINT)
+        assert "left; the sweep goes on. End it with: fdt-sweep cancel" in following.stderr.read()
+        assert following.wait() == 0
+        assert list(lab.live_jobs().values()) == ["PENDING"] * 4
         plan = (slurm_run.path / "plan.json").read_bytes()
         assert "already launched: its head is job" in slurm_run.launch("--set", "seeds=5", expect=3)
         assert (slurm_run.path / "plan.json").read_bytes() == plan
         assert slurm_run.fdt_sweep("cancel", "--yes").startswith("ended 4 jobs")
     finally:
         lab.run("scontrol", "update", "PartitionName=main", "State=UP")
+    assert slurm_run.status()["state"] == "new"
     assert_nothing_left(lab)
+
+
+def test_any_machine_that_sees_the_files_can_look_and_ask_for_the_end(slurm_run: SlurmRun) -> None:
+    def elsewhere(*arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `fdt-sweep` outside the lab, on a machine without Slurm."""
+        environment = slurm_run.lab.environment({"PATH": "/nowhere"})
+        return subprocess.run([*FDT_SWEEP, *arguments], env=environment, capture_output=True, text=True, check=False)
+
+    slurm_run.launch("--limit", "2", max_workers=1)
+    wait_for(lambda: len(_joined(slurm_run)) == 1, "the worker has joined", 90)
+    path = str(slurm_run.path)
+    assert "on n1, GPUs 0: joined" in elsewhere("status", path).stdout
+    assert "Starting with JobEnvironment" in elsewhere("logs", path, "head").stdout
+    asked = elsewhere("cancel", path, "--yes")
+    assert asked.returncode == 3
+    assert "running jobs are asked by file to save and leave" in asked.stderr
+    assert_nothing_left(slurm_run.lab)
+    head = slurm_run.files.read_head()
+    assert head is not None
+    assert head.state == "closed"
