@@ -47,8 +47,8 @@ def _attempts(study: Study) -> pd.DataFrame:
     """
     trials = study.results.trials
     trained = trials[trials["reused_from"].isna()].drop_duplicates(["run", "trial_id", "attempt"])
-    epochs = study.results.epochs.groupby(["run", "trial_id", "attempt"], as_index=False)["seconds"].sum()
-    trained = trained.merge(epochs.rename(columns={"seconds": "epoch_seconds"}), how="left")
+    attempts = study.results.epochs.groupby(["run", "trial_id", "attempt"], as_index=False)
+    trained = trained.merge(attempts.agg(epoch_seconds=("seconds", "sum")), how="left")
     lost = "lost: " + trained["failure_kind"].astype("string").fillna("unknown")
     names = {"done": "results", "diverged": "results: training that diverged"}
     return trained.assign(
