@@ -1,0 +1,126 @@
+"""How much of the slots' time is spent in training: a real sweep, against the same trainer on Ray Tune's defaults.
+
+    python -m benchmarks.utilisation
+
+Utilisation is the sum of training seconds over slots x wall-clock seconds of the whole command, the start of Ray and
+the imports included. One run each, for a run takes minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.report import print_report
+
+SLOTS = 2
+
+SWEEP = """\
+name: utilisation
+models: [vgg19]
+width: 0.125
+templates: [base, a, b, c, d, e]
+datasets: [digits]
+seeds: {seeds}
+recipe: {{base: quick, epochs: {epochs}, batch_size: 64, flip: false, evaluate_every: 1000}}
+checkpoint_interval: 0
+"""
+
+
+def seconds_of(command: list[str], directory: Path) -> float:
+    """Wall-clock seconds of a command that must succeed."""
+    started = time.perf_counter()
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-m", *command], check=True, cwd=directory, env=environment)
+    return time.perf_counter() - started
+
+
+def ours(sweep: Path, directory: Path) -> float:
+    """Utilisation of `fdt-sweep launch`."""
+    slots = ["--set", f"cluster.cpus_per_node={SLOTS}", "--set", "cluster.device=cpu"]
+    seconds = seconds_of(["orchestrator", "launch", str(sweep), *slots], directory)
+    trials = pd.read_parquet(directory / "runs" / "utilisation" / "results" / "trials")
+    return float(trials.train_seconds.sum()) / (SLOTS * seconds)
+
+
+def ray_tune_defaults(sweep: Path, directory: Path) -> float:
+    """Utilisation of a script that gives the same trials to Ray Tune as its documentation shows it."""
+    seconds = seconds_of(["benchmarks.utilisation", "--ray-tune-defaults", str(sweep)], directory)
+    trained = json.loads((directory / "trained.json").read_text())
+    return float(sum(trained)) / (SLOTS * seconds)
+
+
+def tune_by_default(sweep: Path) -> None:
+    """The script of the alternative: an actor per trial, Tune's own result files and reports."""
+    from ray import tune
+
+    from cluster.profile import ClusterProfile
+    from cluster.ray_node import local_ray
+    from orchestrator.plan import plan_sweep
+
+    specs = [cell.spec.to_json() for cell in plan_sweep(sweep).cells]
+    with local_ray(ClusterProfile(kind="local", device="cpu", cpus_per_node=SLOTS)):
+        results = tune.Tuner(
+            train_one,
+            param_space={"spec": tune.grid_search(specs), "data": str(Path("data").absolute())},
+            run_config=tune.RunConfig(storage_path=str(Path("tune").absolute()), verbose=0),
+        ).fit()
+    Path("trained.json").write_text(json.dumps([result.metrics["train_seconds"] for result in results]))
+
+
+def train_one(config: dict[str, Any]) -> None:
+    """One trial, with the project's own trainer and a checkpoint after every epoch."""
+    from ray import tune
+
+    from fdt_core.checkpoint import TrialCheckpoints
+    from fdt_core.datasets.prepared import load_prepared
+    from fdt_core.device_dataset import DeviceDataset
+    from fdt_core.process import prepare_process
+    from fdt_core.spec import TrialSpec
+    from fdt_core.train import Training
+
+    spec = TrialSpec.from_json(config["spec"])
+    prepare_process(threads=spec.threads)
+    data = DeviceDataset(load_prepared(spec.dataset, Path(config["data"])), device="cpu")
+    checkpoints = TrialCheckpoints(directory=Path("checkpoints").absolute())
+    training = Training(spec, data, device="cpu", checkpoints=checkpoints, checkpoint_interval=0)
+    for record in training.epochs():
+        trained = sum(record.seconds for record in training.history)
+        tune.report({"accuracy": record.test_accuracy or 0.0, "train_seconds": trained})
+
+
+def main() -> None:
+    """Run both, one after the other; print the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--ray-tune-defaults", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--epochs", type=int, default=28, help="about 20 s a trial on a current core")
+    parser.add_argument("--seeds", type=int, default=4, help="of six templates: 24 trials")
+    arguments = parser.parse_args()
+    if arguments.ray_tune_defaults:
+        tune_by_default(arguments.ray_tune_defaults)
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        place = Path(directory)
+        sweep = place / "utilisation.yaml"
+        sweep.write_text(SWEEP.format(seeds=arguments.seeds, epochs=arguments.epochs))
+        utilisation = ours(sweep, place)
+        default = ray_tune_defaults(sweep, place)
+    print_report(
+        "utilisation",
+        ratios={"ray_tune_defaults": utilisation / default},
+        figures={"utilisation": utilisation, "utilisation_ray_tune_defaults": default},
+        packages=("ray", "torch"),
+    )
+
+
+if __name__ == "__main__":
+    main()
