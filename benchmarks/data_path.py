@@ -1,0 +1,66 @@
+"""Images per second and core that are ready to train on: cropped, flipped, normalised, cut out, in batches of 128.
+
+    python -m benchmarks.data_path
+
+Ours is the trainer's own path over a data set in memory. The alternative is torchvision's transforms behind a
+DataLoader, the faster of its two versions of transforms and of no worker and two. All of it runs on one core.
+"""
+
+from __future__ import annotations
+
+from statistics import median
+
+from benchmarks.noise_images import noise_images
+from benchmarks.report import interleaved_seconds, print_report
+from benchmarks.usual_pipeline import BATCH_SIZE, pin_to_one_core, transforms_v1, transforms_v2, usual_loader
+from fdt_core.augmentation import Augmentation, Normalisation, draw_augmentation, draw_order
+from fdt_core.device_dataset import DeviceDataset
+from fdt_core.recipe import Recipe
+
+IMAGES = 50_000
+ROUNDS = 3
+
+
+class OurPath:
+    """One epoch of batches as the trainer makes them, draws included."""
+
+    def __init__(self, data: DeviceDataset) -> None:
+        self._data, self._recipe, self._epoch = data, Recipe(), 0
+        normalise = Normalisation(mean=data.mean, std=data.std, image_size=data.image_size, device=data.device)
+        self._augment = Augmentation(self._recipe, normalise)
+
+    def __call__(self) -> None:
+        """Make the batches of the next epoch."""
+        self._epoch += 1
+        keys = {"images": self._data.train_images, "seed": 0, "epoch": self._epoch}
+        order = draw_order(**keys)
+        draws = draw_augmentation(self._recipe, image_size=self._data.image_size, **keys)
+        for start in range(0, len(order), BATCH_SIZE):
+            images, _ = self._data.gather("train", order[start : start + BATCH_SIZE])
+            self._augment(images, draws.batch(start, BATCH_SIZE))
+
+
+def main() -> None:
+    """Measure all, taking turns."""
+    pin_to_one_core()
+    data = noise_images(IMAGES)
+    usual = {
+        f"torchvision_{version}_workers_{workers}": usual_loader(data, transform(data), workers=workers)
+        for version, transform in (("v1", transforms_v1), ("v2", transforms_v2))
+        for workers in (0, 2)
+    }
+    ours = OurPath(DeviceDataset(data, "cpu"))
+    candidates = {"ours": ours} | {name: lambda loader=loader: [None for _ in loader] for name, loader in usual.items()}
+    ours()
+    seconds = {name: median(values) for name, values in interleaved_seconds(candidates, rounds=ROUNDS).items()}
+    fastest = min(seconds[name] for name in usual)
+    print_report(
+        "data_path",
+        ratios={"torchvision_dataloader": fastest / seconds["ours"]},
+        figures={f"{name}_images_per_second": IMAGES / value for name, value in seconds.items()},
+        packages=("torch", "torchvision", "pillow"),
+    )
+
+
+if __name__ == "__main__":
+    main()
