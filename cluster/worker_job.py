@@ -162,7 +162,7 @@ class _Worker:
                 return why
             if self.voice.has_joined():
                 given_up_at = time.monotonic() + PATIENCE_WITHOUT_HEAD
-            self.voice.say("waiting", f"lost the head at {head.address}", joined_at=None)
+            self.voice.say("waiting", f"the head at {head.address} has left", joined_at=None)
 
     def _await_head(self, given_up_at: float) -> HeadRecord | str:
         """A head that is open and answers, or why there is none to be awaited."""
