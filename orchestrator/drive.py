@@ -13,6 +13,7 @@ from types import FrameType
 from fdt_core.errors import EnvironmentProblem
 from orchestrator.console import Console
 from orchestrator.driver import Driver, OrderTemplate
+from orchestrator.shape_profiles import measure_shapes
 from orchestrator.trial_needs import TrialNeeds
 from orchestrator.watch import Watch
 from orchestrator.work import Work
@@ -37,6 +38,10 @@ def drive(work: Work, *, needs: TrialNeeds, device: str, drain_flag: Path, scrat
         try:
             with _stopping_on_signals(driver):
                 driver.run()
+                if driver.stop_reason is None:
+                    measure_shapes(
+                        work, needs, device, say=console.say, must_stop=lambda: driver.stop_reason is not None
+                    )
         except OSError as error:
             raise EnvironmentProblem(
                 f"cannot write to {work.run.path}: {error.strerror or error}; rows and checkpoints written so far are "

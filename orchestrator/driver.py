@@ -40,6 +40,12 @@ from orchestrator.watchdog import take_expiry
 DRAIN_SECONDS = 60.0
 """After a request to stop, epochs that end within so many seconds are finished, others abandoned."""
 
+PATIENCE_SECONDS = 30.0
+"""Longer than this past the drain's deadline no process is waited for."""
+
+FAILED_STARTS = 5
+"""So many processes in a row that end before their trial begins mean that none ever will."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class OrderTemplate:
@@ -102,12 +108,16 @@ class Driver:
         self._places: dict[str, str | None] = {}
         self._own_node = OwnNode()
         self._at_work: set[str] = set()
+        self._leaving: set[str] = set()
+        self._failed_starts = 0
+        self._stop_by = float("inf")
         self._broken_by: BaseException | None = None
 
     def stop(self, reason: str) -> None:
         """Begin no further trial, and have the running ones save their state and leave."""
         if self.stop_reason is None:
             self.stop_reason = reason
+            self._stop_by = time.monotonic() + DRAIN_SECONDS + PATIENCE_SECONDS
             self._watch.stopping(reason)
             raise_drain_flag(self._drain_flag, time.time() + DRAIN_SECONDS)
 
@@ -168,12 +178,15 @@ class Driver:
         )
 
     def _may_stop(self) -> bool:
-        """Whether Tune may end its run now: a stop was asked for, and no trial is still saving its state."""
-        return self._broken_by is not None or (self.stop_reason is not None and not self._at_work)
+        """Whether Tune may end its run: a stop was asked for, and no trial still saves its state (or for too long)."""
+        if self._broken_by is not None:
+            return True
+        return self.stop_reason is not None and (not self._at_work or time.monotonic() > self._stop_by)
 
     def on_start(self, trial_id: str) -> None:
         """A process begins (or begins again) to work on a trial."""
         self._at_work.add(trial_id)
+        self._failed_starts = 0
         self._watch.started(self._backlog.cells_of(trial_id)[0])
 
     def on_report(self, report: TrialReport) -> None:
@@ -185,10 +198,12 @@ class Driver:
         if report.outcome is None:
             return
         self._at_work.discard(report.trial_id)
-        if report.outcome == "environment":
+        if report.outcome == "drained":
+            self._leaving.add(report.trial_id)
+        elif report.outcome == "environment":
             self._backlog.returned(report.trial_id)
             self.on_broken(EnvironmentProblem(failure_signature("environment", report.error)))
-        elif report.outcome != "drained":
+        else:
             state = self._backlog.ended(report.trial_id)
             self._deaths.forget(report.trial_id)
             self._watch.ended(cells[0], report, state, self._backlog.progress())
@@ -199,8 +214,12 @@ class Driver:
         trial_id = trial.config["trial_id"]
         was_at_work = trial_id in self._at_work
         self._at_work.discard(trial_id)
+        if trial_id in self._leaving:
+            self._leaving.remove(trial_id)
+            return
         if not was_at_work:
-            return  # it had reported that it leaves
+            self._note_failed_start(trial)
+            return
         cell = self._backlog.cells_of(trial_id)[0]
         if expired := take_expiry(self._run.checkpoints / trial_id):
             trial.config["verdict"] = ("error", f"{expired}time limit of {self._template.time_limit:g} s exceeded")
@@ -210,6 +229,12 @@ class Driver:
         self._watch.died(cell, "resuming from its checkpoint" + (f" (death {count} without progress)" if count else ""))
         if count >= DEATHS_WITHOUT_PROGRESS:
             trial.config["verdict"] = ("crash", f"the process died {count} times without a new checkpoint in between")
+
+    def _note_failed_start(self, trial: Trial) -> None:
+        """A process ended before it could begin: a few in a row, and nothing is going to."""
+        self._failed_starts += 1
+        if self._failed_starts >= FAILED_STARTS:
+            self.on_broken(EnvironmentProblem(f"the processes of trials cannot start: {trial.get_error()}"))
 
     def on_tick(self) -> None:
         """Called by Tune several times a second."""

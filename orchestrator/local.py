@@ -27,8 +27,8 @@ def drive_here(run: RunDirectory, generation: Generation, profile: ClusterProfil
         raise EnvironmentProblem("the profile asks for CUDA, but this machine shows no GPU")
     device = "cpu" if profile.device == "cpu" or not offered.gpus else "cuda"
     work = open_work(run, generation, device=device)
-    progress = work.backlog.progress()
-    if not progress.left:
+    if work.nothing_left():
+        progress = work.backlog.progress()
         print(
             f"nothing to do: {progress.done + progress.diverged} of {progress.total} trials are done", file=sys.stderr
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,11 @@ class Recorder:
         self._append_trials(copies)
         self.tick(now=True)
         return len(copies)
+
+    def add_profile(self, row: Mapping[str, Any]) -> None:
+        """Write a row of `profiles`."""
+        self._writer.append("profiles", [row])
+        self._writer.flush("profiles")
 
     def reuse(self, runs: Iterable[Path], cells: Sequence[Cell]) -> int:
         """Copy the finished rows, and their epochs, of the same trials on the same data from other runs.

@@ -9,12 +9,14 @@ from typing import Any
 
 from fdt_core.datasets.prepared import prepared_digest
 from fdt_core.provenance import versions
+from fdt_core.results.reader import read_table
 from fdt_core.results.writer import ResultsWriter
 from orchestrator.backlog import Backlog, Progress
 from orchestrator.generation import Generation
 from orchestrator.launch import LaunchSettings
 from orchestrator.ledger import CellKey, Ledger
 from orchestrator.plan import Cell, SweepPlan
+from orchestrator.profiling import unmeasured
 from orchestrator.recorder import Recorder
 from orchestrator.run_directory import RunDirectory
 from orchestrator.trial_report import RowContext
@@ -30,10 +32,24 @@ class Work:
     generation: Generation
     plan: SweepPlan
     settings: LaunchSettings
+    ledger: Ledger
     backlog: Backlog
     recorder: Recorder
     quarantined: tuple[Path, ...]
     """Damaged parts of the results that were moved aside; their trials are part of the backlog again."""
+
+    def finished_cells(self) -> tuple[Cell, ...]:
+        """The cells of the plan that have a result."""
+        return tuple(cell for cell in self.plan.cells if self.ledger.record(cell.key).finished)
+
+    def nothing_left(self) -> bool:
+        """Whether every trial has ended and every finished network has been measured on some device."""
+        if self.backlog.progress().left:
+            return False
+        rows = read_table(self.run.results, "profiles").rows.to_pylist()
+        names = {row["device_name"] for row in rows} or {""}
+        finished = self.finished_cells()
+        return min(len(unmeasured(finished, rows, name)) for name in names) == 0
 
     def exit_code(self, *, stopped: bool) -> int:
         """The launch's exit code for where it ended."""
@@ -66,6 +82,7 @@ def open_work(run: RunDirectory, generation: Generation, *, device: str) -> Work
         generation=generation,
         plan=plan,
         settings=settings,
+        ledger=ledger,
         backlog=Backlog(plan.cells, ledger, _forgiven(plan, ledger, settings.retry)),
         recorder=recorder,
         quarantined=writer.quarantined,
