@@ -78,7 +78,7 @@ class Study:
 
     @cached_property
     def outcomes(self) -> pd.DataFrame:
-        """One row per cell and seed: the columns of trials, `status` with `missing` too, and `accuracy` in per cent.
+        """One row per cell and seed, in their order: the columns of trials, `status` with `missing` too, and `accuracy` in per cent.
 
         Of several attempts the done one counts, else the last. Of several trials of one cell and seed (a sweep file
         that was changed and launched again) the planned one counts, else the last that ended.
@@ -144,7 +144,8 @@ def _outcomes(results: Results, accuracy: str) -> pd.DataFrame:
     seen = pd.MultiIndex.from_frame(latest[[*CELL, "seed"]])
     missing = planned[~pd.MultiIndex.from_frame(planned[[*CELL, "seed"]]).isin(seen)].assign(status="missing")
     filled = [frame for frame in (latest, missing.reindex(columns=latest.columns)) if len(frame)]
-    return pd.concat(filled, ignore_index=True) if filled else latest
+    outcomes = pd.concat(filled, ignore_index=True) if filled else latest
+    return outcomes.sort_values([*CELL, "seed"], ignore_index=True)
 
 
 def _cells(outcomes: pd.DataFrame) -> pd.DataFrame:

@@ -202,7 +202,7 @@ def test_a_trial_opens_its_learning_curve_and_escape_closes_it(page: Page) -> No
     page.wait(lambda: dialog.find_elements(By.CSS_SELECTOR, ".main-svg"))
     assert dialog.is_displayed()
     title = page.one("#curve-title").text
-    assert title.split(", ")[2:5] == ["vgg19", "base", "cifar10"]
+    assert title.split(", ")[2:5] == ["resnet50", "a", "cifar10"]
     names = page.driver.execute_script("return document.querySelector('dialog .canvas').data.map(each => each.name)")
     assert names == ["test accuracy", "training accuracy", "test loss", "training loss"]
     last = page.driver.execute_script("return document.querySelector('dialog .canvas').data[0].y.at(-1)")
