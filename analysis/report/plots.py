@@ -247,7 +247,7 @@ def _drawing(traces: list[Drawing], x: str, y: str, *, from_zero: bool = False) 
             "xaxis": {"title": {"text": x}, "automargin": True},
             "yaxis": {"title": {"text": y}, "automargin": True} | ({"rangemode": "tozero"} if from_zero else {}),
             "margin": {"t": 30, "r": 10, "b": 40, "l": 50},
-            "legend": {"orientation": "h", "y": -0.2},
+            "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"},
             "hovermode": "closest",
         },
     }

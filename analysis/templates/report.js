@@ -146,8 +146,8 @@ function curveDrawing(curve) {
     ],
     layout: {
       xaxis: { title: { text: "Epoch" } }, yaxis: { title: { text: "Accuracy (%)" } },
-      yaxis2: { title: { text: "Loss (nats)" }, overlaying: "y", side: "right", showgrid: false, rangemode: "tozero" },
-      margin: { t: 10, r: 60, b: 40, l: 60 }, legend: { orientation: "h", y: -0.2 }, hovermode: "x unified",
+      yaxis2: { title: { text: "Loss (nats)" }, overlaying: "y", side: "right", showgrid: false, rangemode: "tozero", tickmode: "auto" },
+      margin: { t: 30, r: 60, b: 40, l: 60 }, legend: { orientation: "h", yref: "container", y: 0, yanchor: "bottom" }, hovermode: "x unified",
     },
   };
 }

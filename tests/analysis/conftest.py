@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from synthetic import paper_run, write_run
 
 from analysis import Study, study
+from tests.analysis.synthetic import paper_run, write_run
 
 
 @pytest.fixture(scope="session")

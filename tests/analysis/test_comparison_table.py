@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from synthetic import done, trial_row
 
 from analysis import Study
 from analysis.costs import PAPER
@@ -13,6 +12,7 @@ from analysis.tables import Layout, tables
 from analysis.tables.comparison import comparison
 from analysis.tables.table import Table
 from fdt_core.errors import UsageError
+from tests.analysis.synthetic import done, trial_row
 
 # Tables 1 and 2 of the paper, cell by cell: parameters, memory and time, each with its per cent below base, then the
 # accuracies on CIFAR-10, CIFAR-100, CINIC-10 and TinyImageNet.

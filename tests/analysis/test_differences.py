@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from synthetic import done, trial_row
 
 from analysis import Study
 from analysis.statistics.differences import (
@@ -19,6 +18,7 @@ from analysis.statistics.differences import (
 )
 from analysis.statistics.limits import statements
 from analysis.study import CELL
+from tests.analysis.synthetic import done, trial_row
 
 
 def outcomes(accuracy: np.ndarray, templates: list[str]) -> pd.DataFrame:

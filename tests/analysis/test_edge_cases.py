@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from synthetic import done, epoch_rows, trial_row, write_run
 
 from analysis import Study, study
 from analysis.figures import FIGURES
 from analysis.rendering import FORMATS, render
 from analysis.report import render_page
 from analysis.tables import tables
+from tests.analysis.synthetic import done, epoch_rows, trial_row, write_run
 
 FAILURE: dict[str, Any] = {"status": "failed", "failure_kind": "oom", "error": "out of memory", "started_at": None}
 

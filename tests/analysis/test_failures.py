@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 
-from synthetic import done, trial_row
-
 from analysis import Study
 from analysis.failures import failures_by_signature, signature
 from analysis.tables import tables
+from tests.analysis.synthetic import done, trial_row
 
 TRACE = 'Traceback:\n  File "train.py", line {}\nOutOfMemoryError: tried to allocate {} MiB at 0x{:x}'
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.container import ErrorbarContainer
-from synthetic import paper_run
 
 from analysis import Study, study
 from analysis.figures import FIGURES, save_figures
@@ -18,6 +17,7 @@ from analysis.figures.learning import learning
 from analysis.figures.scatter import accuracy_against_cost
 from analysis.figures.style import fills, styles
 from fdt_core.errors import UsageError
+from tests.analysis.synthetic import paper_run
 
 TEMPLATES = ["base", "a", "b", "c", "d", "e", "late_bulge", "waist"]
 

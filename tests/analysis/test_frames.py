@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from synthetic import done, trial_row, write_run
 
 from analysis import load
 from fdt_core.errors import EnvironmentProblem, UsageError
 from fdt_core.results.columns import EPOCH_COLUMNS, PROFILE_COLUMNS, TRIAL_COLUMNS
+from tests.analysis.synthetic import done, trial_row, write_run
 
 
 def test_the_frames_have_the_columns_of_the_store_and_the_run(paper_path: Path) -> None:

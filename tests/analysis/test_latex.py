@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from synthetic import done, trial_row
 
 from analysis import Study
 from analysis.rendering import render
 from analysis.tables import tables
+from tests.analysis.synthetic import done, trial_row
 
 pytestmark = [
     pytest.mark.slow,

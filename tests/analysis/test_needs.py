@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from synthetic import done, seeds_with, trial_row, write_run
 
 from analysis import Study, study
 from analysis.needs import Choice, average_over_datasets, choices
+from tests.analysis.synthetic import done, seeds_with, trial_row, write_run
 
 
 def choice(study: Study, need: str) -> Choice:

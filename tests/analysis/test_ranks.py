@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from synthetic import done
 
 from analysis import Study
 from analysis.statistics.ranks import ENOUGH, critical_difference, rank_analysis
 from analysis.tables import tables
+from tests.analysis.synthetic import done
 
 
 def cells(means: np.ndarray) -> pd.DataFrame:

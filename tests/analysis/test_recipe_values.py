@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 
-from synthetic import done
-
 from analysis import Study
 from analysis.recipes import unlike_trainings, value_text, values_by_dataset
+from tests.analysis.synthetic import done
 
 
 def test_templates_trained_by_different_recipes_are_told(study_of: Callable[..., Study]) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 
 import plotly.graph_objects as go
 import pytest
-from synthetic import STARTED, done, epoch_rows, paper_run, trial_row, write_run
 
 from analysis import Study, study
 from analysis.report import render_page, write_report
@@ -19,6 +18,7 @@ from analysis.report.curve_data import curve_data
 from analysis.report.plots import plots
 from analysis.report.provenance import reproduction
 from analysis.report.resources import resource_tables
+from tests.analysis.synthetic import STARTED, done, epoch_rows, paper_run, trial_row, write_run
 
 
 @pytest.fixture(scope="module")

@@ -16,10 +16,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
-from synthetic import done, epoch_rows, paper_run, trial_row, write_run
 
 from analysis import study
 from analysis.report import write_report
+from tests.analysis.synthetic import done, epoch_rows, paper_run, trial_row, write_run
 
 pytestmark = [
     pytest.mark.browser,

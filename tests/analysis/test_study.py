@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from synthetic import STARTED, done, seeds_with, trial_row, write_run
 
 from analysis import Study, study
 from fdt_core.errors import UsageError
+from tests.analysis.synthetic import STARTED, done, seeds_with, trial_row, write_run
 
 StudyOf = Callable[..., Study]
 

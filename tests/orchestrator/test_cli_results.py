@@ -13,9 +13,7 @@ from typer.testing import CliRunner, Result
 
 from fdt_core.results.columns import TABLES
 from orchestrator.cli import app
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "analysis"))
-from synthetic import done, paper_run, write_run
+from tests.analysis.synthetic import done, paper_run, write_run
 
 RUNS = CliRunner()
 
