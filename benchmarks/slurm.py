@@ -16,8 +16,9 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.report import print_report
-from tests.slurm.lab import SlurmLab, obstacle, running_lab
-from tests.slurm.runs import SlurmRun
+from tests.slurm.lab import SlurmLab, running_lab
+from tests.slurm.requirements import obstacle
+from tests.slurm.runs import FDT_SWEEP, SlurmRun
 
 
 def measure(run: SlurmRun) -> dict[str, float]:
@@ -50,6 +51,7 @@ def main() -> None:
         sys.exit(why)
     with running_lab() as lab, tempfile.TemporaryDirectory(prefix="fdt-") as directory:
         run = SlurmRun(lab=lab, directory=Path(directory), data=Path(directory) / "data")
+        lab.run(*FDT_SWEEP, "data", "prepare", "digits", "--data-dir", run.data)  # no part of a launch
         figures = measure(run)
     print_report("slurm", ratios={}, figures=figures, packages=["ray", "submitit", "torch"])
 

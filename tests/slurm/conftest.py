@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.slurm.lab import SlurmLab, obstacle, running_lab
+from tests.slurm.lab import SlurmLab, running_lab
+from tests.slurm.requirements import obstacle
 from tests.slurm.runs import SlurmRun, run_locally
 
 

@@ -24,10 +24,6 @@ import psutil
 
 from tests.slurm import lab_config
 
-PACKAGES = ("slurm-wlm", "munge")
-ACCOUNTING_PACKAGES = ("slurmdbd", "mariadb-server")
-INSTALL = "apt-get install -y --no-install-recommends"
-
 # The first process of the namespaces: it gives the network an address beside the loopback's (slurmdbd insists on one),
 # makes sure that the host's name is known, and reaps orphans.
 _FIRST_PROCESS = """
@@ -42,33 +38,6 @@ mount --bind "$1" /etc/hosts
 echo ready
 while :; do sleep 3600 & wait $!; done
 """
-
-
-def obstacle(*, accounting: bool = False) -> str | None:
-    """Why this machine cannot run the lab, with the command that would change it; None where it can."""
-    if os.geteuid() != 0:
-        return "the Slurm lab needs root for its namespaces; enable it with: sudo -E env PATH=$PATH pytest -m slurm"
-    packages = [*PACKAGES, *(ACCOUNTING_PACKAGES if accounting else ())]
-    tools = ["slurmctld", "slurmd", "munged", "ip", *(["slurmdbd", "mariadbd"] if accounting else [])]
-    if not all(map(shutil.which, tools)):
-        if shutil.which("apt-get") is None:
-            return f"the Slurm lab needs {', '.join(tools)}; on Debian: {INSTALL} {' '.join(packages)}"
-        failure = _install([*packages, "iproute2"])
-        if failure:
-            return f"could not install Slurm ({failure}); enable the lab with: {INSTALL} {' '.join(packages)}"
-    namespaces = subprocess.run(
-        ["unshare", "--net", "--pid", "--mount-proc", "--fork", "true"], capture_output=True, text=True, check=False
-    )
-    return f"this machine allows no namespaces: {namespaces.stderr.strip()}" if namespaces.returncode else None
-
-
-def _install(packages: Sequence[str]) -> str:
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "update", "-q"], [*INSTALL.split(), *packages]):
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            return (done.stderr.strip().splitlines() or ["apt-get failed"])[-1]
-    return ""
 
 
 @dataclass
