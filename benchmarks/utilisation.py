@@ -74,7 +74,8 @@ def tune_by_default(sweep: Path) -> None:
             param_space={"spec": tune.grid_search(specs), "data": str(Path("data").absolute())},
             run_config=tune.RunConfig(storage_path=str(Path("tune").absolute()), verbose=0),
         ).fit()
-    Path("trained.json").write_text(json.dumps([result.metrics["train_seconds"] for result in results]))
+    trained = results.get_dataframe()["train_seconds"]
+    Path("trained.json").write_text(json.dumps(trained.tolist()))
 
 
 def train_one(config: dict[str, Any]) -> None:

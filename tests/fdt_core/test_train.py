@@ -6,13 +6,13 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 import fdt_core
 from fdt_core.augmentation import draw_augmentation, draw_order
@@ -23,7 +23,7 @@ from fdt_core.learner import Learner
 from fdt_core.network import initial_network
 from fdt_core.spec import TrialSpec
 from fdt_core.train import Drained, Training
-from tests.fdt_core.trials import lasting, on_cpu, same_tensors, small_data, small_spec
+from tests.fdt_core.trials import lasting, on_cpu, same_tensors, small_data, small_spec, stop_at_batch
 
 FAMILIES = ("vgg11", "resnet18")
 EACH_FAMILY = ("vgg11", pytest.param("resnet18", marks=pytest.mark.trainer))
@@ -39,11 +39,6 @@ def train(spec: TrialSpec, **options: Any) -> Training:
 
 def weights(training: Training) -> dict[str, torch.Tensor]:
     return training.network.state_dict()
-
-
-def stop_at_batch(number: int) -> Callable[[float], bool]:
-    asked = iter(range(1, 100_000))
-    return lambda seconds_to_epoch_end: next(asked) >= number
 
 
 # Faithful
@@ -153,6 +148,20 @@ def test_two_trials_that_take_turns_do_not_disturb_each_other() -> None:
     for _ in zip(*(training.epochs() for training in together), strict=True):
         pass
     assert all(same_tensors(weights(a), weights(b)) for a, b in zip(alone, together, strict=True))
+
+
+def test_no_operation_of_a_pass_waits_for_the_device() -> None:
+    spec = small_spec("resnet18", precision="bf16", gradient_clip=1.0, label_smoothing=0.1, validation=0.1)
+    learner = Learner(spec, on_cpu())
+    # Fake tensors have shapes but no values: any operation that needs a value on the host raises.
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        passes = [
+            learner.train(1, lambda part: None),
+            learner.evaluate("validation", lambda part: None),
+            learner.evaluate("test", lambda part: None),
+        ]
+        with pytest.raises(DataDependentOutputException):
+            read_scores(passes)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

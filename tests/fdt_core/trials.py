@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -69,6 +71,12 @@ def small_spec(
         recipe=recipe_for(defaults | recipe, info.name),
         threads=1,
     )
+
+
+def stop_at_batch(number: int) -> Callable[[float], bool]:
+    """A `should_stop` that says so when it is asked for the `number`-th time."""
+    asked = itertools.count(1)
+    return lambda seconds_to_epoch_end: next(asked) >= number
 
 
 def lasting(history: tuple[EpochRecord, ...]) -> list[dict[str, Any]]:
