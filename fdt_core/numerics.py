@@ -17,6 +17,8 @@ def apply_numerics(precision: Precision, *, threads: int, deterministic: bool) -
     torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
     torch.backends.cudnn.allow_tf32 = precision == "tf32"
     torch.use_deterministic_algorithms(deterministic)
+    # Deterministic mode would fill all new memory too, to hide reads of what was never written; there are none here.
+    torch.utils.deterministic.fill_uninitialized_memory = False
     torch.backends.cudnn.deterministic = deterministic
     torch.backends.cudnn.benchmark = not deterministic
 

@@ -25,10 +25,7 @@ from fdt_core.device_dataset import DeviceDataset
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.history import EpochRecord, TrainingResult, TrainingStatus, best_epoch
 from fdt_core.learner import Evaluation, Learner
-from fdt_core.process import prepare_process
 from fdt_core.spec import TrialSpec
-
-__all__ = ["DeviceDataset", "Drained", "EpochRecord", "Training", "TrainingResult", "prepare_process"]
 
 
 class Drained(Exception):
