@@ -6,6 +6,9 @@ INSTALLED := $(VENV)/.installed
 # One numeric thread in a test process: trials set their own, and two cores are not to be oversubscribed.
 export OMP_NUM_THREADS ?= 1
 
+# Tests that start servers have the machine to themselves; the others share its cores.
+SERVERS := engine or slurm or browser
+
 # What the tests of Slurm, of pages in a browser and of real data need beside Python.
 SYSTEM_PACKAGES := chromium chromium-driver dataset-fashion-mnist iproute2 \
                    mariadb-server munge slurm-wlm slurmdbd
@@ -35,13 +38,15 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -m 'not slow and not engine and not slurm and not browser and not trainer and not oracle and not gpu'
+	$(BIN)/python -m pytest -q -n 2 -m 'not slow and not trainer and not oracle and not gpu and not ($(SERVERS))'
 
 test: $(INSTALLED) system
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -q -n 2 -m 'not slow and not ($(SERVERS))'
+	$(BIN)/python -m pytest -q -m 'not slow and ($(SERVERS))' --durations=20
 
 test-all: $(INSTALLED) system
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -q -n 2 -m 'not ($(SERVERS))'
+	$(BIN)/python -m pytest -q -m '$(SERVERS)' --durations=20
 
 # As root on Debian the packages are installed; elsewhere the tests that need them say so and are skipped.
 .PHONY: system
