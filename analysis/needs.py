@@ -42,11 +42,7 @@ class Choice:
 def choices(study: Study) -> dict[str, list[Choice]]:
     """For each run, model and width (by title): the templates for accuracy, parameters, memory and latency."""
     averages = average_over_datasets(study.outcomes)
-    to_base = differences_to_base(averages)
-    return {
-        title: _block_choices(cells, _of_block(averages, cells), _of_block(to_base, cells))
-        for title, cells in study.blocks()
-    }
+    return {title: _block_choices(cells, _of_block(averages, cells)) for title, cells in study.blocks()}
 
 
 def average_over_datasets(outcomes: pd.DataFrame) -> pd.DataFrame:
@@ -67,14 +63,14 @@ def _of_block(frame: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
     return frame.merge(cells[BLOCK].drop_duplicates(), on=BLOCK)
 
 
-def _block_choices(cells: pd.DataFrame, averages: pd.DataFrame, to_base: pd.DataFrame) -> list[Choice]:
+def _block_choices(cells: pd.DataFrame, averages: pd.DataFrame) -> list[Choice]:
     means = averages.groupby("template")["accuracy"].mean().dropna()
     # Costs depend on the data set through its classes and image size; the order of the templates does not.
     first = cells[cells["dataset"] == in_order(cells["dataset"], dataset_names())[0]]
     found = [_for_accuracy(cells, averages, means)] if len(means) else []
     found += [_for_cost(first, cost) for cost in measured_costs(first, ("params", "memory", "latency"))]
     if BASE in means and first["params"].notna().any():
-        found.append(_frugal(first, to_base, means))
+        found.append(_frugal(first, averages, means))
     return found
 
 
@@ -131,7 +127,7 @@ def _latency_certainty(cells: dict[str, Record], winner: str) -> str:
     return "measured; its 10-90 % range lies below all others"
 
 
-def _frugal(cells: pd.DataFrame, to_base: pd.DataFrame, means: pd.Series[float]) -> Choice:
+def _frugal(cells: pd.DataFrame, averages: pd.DataFrame, means: pd.Series[float]) -> Choice:
     """The fewest parameters among the templates that lose at most `TOLERANCE` points against base."""
     known, cost = by_template(cells), COSTS["params"].fitting(cells)
     kept = [name for name, mean in means.items() if mean >= means[BASE] - TOLERANCE and name in known]
@@ -142,15 +138,15 @@ def _frugal(cells: pd.DataFrame, to_base: pd.DataFrame, means: pd.Series[float])
         templates=(winner,),
         value=_shown(params, cost),
         against_base=_percent(params, known.get(BASE), cost),
-        certainty=_loss_certainty(to_base, winner),
+        certainty=_loss_certainty(averages, winner),
     )
 
 
-def _loss_certainty(to_base: pd.DataFrame, winner: str) -> str:
+def _loss_certainty(averages: pd.DataFrame, winner: str) -> str:
     """Whether the seeds show that the winner loses no more than the tolerance."""
     if winner == BASE:
         return "no smaller template stays within"
-    found = by_template(to_base)[winner]
+    found = by_template(differences_to_base(averages[averages["template"].isin([BASE, winner])]))[winner]
     if math.isnan(found["low"]):
         return f"{found['difference']:+.2f} points; not testable"
     shown = "shown" if found["low"] > -TOLERANCE else "not shown"

@@ -78,10 +78,11 @@ class Study:
 
     @cached_property
     def outcomes(self) -> pd.DataFrame:
-        """One row per cell and seed, in their order: the columns of trials, `status` with `missing` too, and `accuracy` in per cent.
+        """One row per cell and seed, in their order: the columns of trials, `accuracy` in per cent, `status`.
 
-        Of several attempts the done one counts, else the last. Of several trials of one cell and seed (a sweep file
-        that was changed and launched again) the planned one counts, else the last that ended.
+        The status may also be `missing`. Of several attempts the done one counts, else the last. Of several trials of
+        one cell and seed (a sweep file that was changed and launched again) the planned one counts, else the last that
+        ended.
         """
         return _outcomes(self.results, ACCURACIES[self.accuracy])
 

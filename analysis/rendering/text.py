@@ -117,4 +117,11 @@ def _group_line(columns: Sequence[tuple[str, int]]) -> str:
             spans[-1] = (group, spans[-1][1] + len(GAP) + width)
         else:
             spans.append((group, width))
-    return GAP.join(f" {group} ".center(width, "-") if group else " " * width for group, width in spans)
+    return GAP.join(_heading(group, width) for group, width in spans)
+
+
+def _heading(group: str, width: int) -> str:
+    """A heading in the middle of its columns, on a dashed line where there is room for one."""
+    room = width - cell_len(group) - 2
+    line = "-" if group and room >= 6 else " "
+    return f"{line * (room // 2)} {group} {line * (room - room // 2)}" if group else " " * width

@@ -58,7 +58,8 @@ def _model_table(study: Study, cells: pd.DataFrame, title: str, layout: Layout) 
         columns.append(Column(name=dataset, group=f"Accuracy (%), {study.accuracy} epoch", parts=("mean", "std")))
         entries.append(_accuracy_entries(cells[cells["dataset"] == dataset], templates, layout))
     columns.append(Column(name="Seeds"))
-    entries.append([_seeds_entry(cells[cells["template"] == template]) for template in templates])
+    seeds = cells.groupby("template")["done"].agg(["min", "max"]).reindex(templates)
+    entries.append([_seeds_entry(low, high) for low, high in seeds.itertuples(index=False)])
     notes = tuple(_notes(study, cells, costs, datasets, layout))
     return Table(title=title, columns=tuple(columns), rows=transposed(entries), notes=notes)
 
@@ -100,8 +101,7 @@ def absence(cell: Record) -> str:
     return max(("failed", "diverged", "missing"), key=lambda status: cell[status])
 
 
-def _seeds_entry(cells: pd.DataFrame) -> Entry:
-    low, high = int(cells["done"].min()), int(cells["done"].max())
+def _seeds_entry(low: int, high: int) -> Entry:
     return Entry(parts=(f"{low}" if low == high else f"{low}-{high}",), value=low)
 
 

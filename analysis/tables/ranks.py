@@ -7,6 +7,9 @@ from analysis.study import Study
 from analysis.tables.numbers import p_text
 from analysis.tables.table import Column, Entry, Table, text_column, word
 
+MOST_NAMES = 12
+"""Names that stand in one entry; of more, the number is told."""
+
 
 def rank_tables(study: Study) -> list[Table]:
     """For each run: the templates by mean rank of accuracy over all models and data sets."""
@@ -23,7 +26,7 @@ def _table(analysis: RankAnalysis, title: str) -> Table:
         (
             word(str(template)),
             Entry(parts=(f"{rank:.2f}",), value=float(rank), best=rank == best),
-            word(_like(analysis, float(rank))),
+            word(_like(analysis, str(template))),
         )
         for template, rank in analysis.mean_ranks.items()
     ]
@@ -37,11 +40,11 @@ def _table(analysis: RankAnalysis, title: str) -> Table:
     )
 
 
-def _like(analysis: RankAnalysis, rank: float) -> str:
-    """The templates whose mean rank lies within the critical difference of `rank`."""
-    reach = analysis.critical_difference or 0.0
-    near = [str(name) for name, other in analysis.mean_ranks.items() if other != rank and abs(other - rank) <= reach]
-    return ", ".join(near)
+def _like(analysis: RankAnalysis, template: str) -> str:
+    """The templates whose mean rank lies within the critical difference of that of `template`."""
+    distances = (analysis.mean_ranks.drop(template) - analysis.mean_ranks[template]).abs()
+    near = distances.index[distances <= (analysis.critical_difference or 0.0)].tolist()
+    return ", ".join(near[:MOST_NAMES]) + (f" and {len(near) - MOST_NAMES} more" if len(near) > MOST_NAMES else "")
 
 
 def _notes(analysis: RankAnalysis) -> list[str]:

@@ -1,0 +1,97 @@
+"""Analysis at scale: all tables of 100,000 trials, and the report of 1,000.
+
+    python -m benchmarks.analysis_results
+
+`benchmarks.results` shows these figures beside those of the store.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analysis.rendering import render
+from analysis.report import write_report
+from analysis.study import study
+from analysis.tables import tables
+from benchmarks.report import print_report
+from fdt_core.results.writer import ResultsWriter
+
+MODELS = ("vgg11", "vgg13", "vgg16", "vgg19", "resnet50")
+DATASETS = ("cifar10", "cifar100", "cinic10", "tinyimagenet")
+EPOCHS = 200
+
+
+def analysis_figures(trials: int = 100_000, seeds: int = 10) -> dict[str, float | int]:
+    """Seconds for all tables of so many trials as text, and seconds and bytes of the report of 1,000 trials."""
+    with tempfile.TemporaryDirectory() as directory:
+        many, few = Path(directory) / "many", Path(directory) / "few"
+        _write(many, trials, seeds, epochs=0)
+        _write(few, 1000, seeds, epochs=EPOCHS)
+        seconds = _seconds(lambda: render(tables(study(many), "all"), "text"))
+        report = few / "report" / "index.html"
+        report_seconds = _seconds(lambda: write_report(study(few), report))
+        return {
+            "trials_in_tables": trials,
+            "seconds_for_all_tables": seconds,
+            "seconds_to_write_report_of_1000_trials": report_seconds,
+            "megabytes_of_report_of_1000_trials": report.stat().st_size / 1e6,
+        }
+
+
+def _seconds(call: Any) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+def _write(run: Path, trials: int, seeds: int, *, epochs: int) -> None:
+    """A run of so many trials: 5 models on 4 data sets, with as many templates as it takes."""
+    store = ResultsWriter(run / "results")
+    for start in range(0, trials, 10_000):
+        rows = [row for number, row in enumerate(_trials(trials, seeds)) if start <= number < start + 10_000]
+        store.append("trials", rows)
+        store.append("epochs", [epoch for row in rows for epoch in _epochs(row, epochs)])
+        store.flush()
+
+
+def _trials(trials: int, seeds: int) -> Iterator[dict[str, Any]]:
+    rng = np.random.default_rng(0)
+    templates = ["base", *(f"t{number}" for number in range(trials // (len(MODELS) * len(DATASETS) * seeds) - 1))]
+    for model, dataset, template in product(MODELS, DATASETS, templates):
+        level = rng.normal(80, 2)
+        for seed in range(seeds):
+            accuracy = float(rng.normal(level, 0.3))
+            yield {
+                "trial_id": f"{model}-{dataset}-{template}-{seed}", "sweep": "scale", "model": model, "width": 1.0,
+                "template": template, "dataset": dataset, "seed": seed, "attempt": 1, "status": "done",
+                "params": 10**6, "macs": 10**8, "paper_flops": 10**8, "memory_mb": 20.0, "activations": 10**6,
+                "widths": [64] * 16, "budget_metric": "paper_flops", "budget_rule": "nearest", "budget_error": 0.0,
+                "final_test_accuracy": accuracy, "best_test_accuracy": accuracy + 0.2, "best_epoch": 190,
+                "epochs": EPOCHS, "train_seconds": 3600.0, "device_name": "GPU", "hostname": f"node{seed}",
+            }  # fmt: skip
+
+
+def _epochs(trial: dict[str, Any], epochs: int) -> Iterator[dict[str, Any]]:
+    rng = np.random.default_rng(trial["seed"])
+    for epoch, noise in enumerate(rng.normal(0, 0.3, size=epochs), start=1):
+        accuracy = trial["final_test_accuracy"] * (1 - 0.9**epoch) + noise
+        yield {
+            "trial_id": trial["trial_id"], "attempt": 1, "epoch": epoch, "seconds": 18.0, "test_accuracy": accuracy,
+            "train_accuracy": accuracy + 1, "test_loss": 2 / epoch + abs(noise), "train_loss": 1.5 / epoch + abs(noise),
+        }  # fmt: skip
+
+
+def main() -> None:
+    """Print the figures."""
+    print_report("analysis_results", ratios={}, figures=analysis_figures(), packages=("pandas", "plotly", "scipy"))
+
+
+if __name__ == "__main__":
+    main()
