@@ -1,0 +1,56 @@
+"""docs/training.md and docs/data.md say what is so."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+from fdt_core.datasets.catalogue import dataset_info, dataset_names
+from fdt_core.datasets.own import own_datasets
+from fdt_core.datasets.published import PUBLICATIONS
+from fdt_core.recipe import Recipe, recipe_for
+from fdt_core.yaml_file import parse_scalar
+
+DOCS = Path(__file__).parents[2] / "docs"
+TRAINING = (DOCS / "training.md").read_text(encoding="utf-8")
+DATA = (DOCS / "data.md").read_text(encoding="utf-8")
+
+
+def table(text: str) -> dict[str, list[str]]:
+    """The rows of the first table whose rows begin with a word in backticks."""
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| `")]
+    return {row[0]: row[1:] for row in rows}
+
+
+def test_every_field_of_a_recipe_is_explained_with_its_default() -> None:
+    explained = {}
+    for names, cells in table(TRAINING).items():
+        keys = re.findall(r"`(\w+)`", names)
+        defaults = [cells[0]] if len(keys) == 1 else cells[0].rsplit(", ", 1)
+        explained |= dict(zip(keys, map(parse_scalar, defaults), strict=True))
+    explained["milestones"] = tuple(explained["milestones"])
+    assert explained == {field.name: getattr(Recipe(), field.name) for field in dataclasses.fields(Recipe)}
+
+
+def test_every_data_set_is_listed_with_its_numbers() -> None:
+    listed = table(DATA)
+    assert {name.strip("`") for name in listed} == set(dataset_names())
+    for name, cells in listed.items():
+        info = dataset_info(name.strip("`"))
+        numbers = [int(cell.replace(",", "")) for cell in cells[:4]]
+        assert numbers == [info.image.size, info.image.classes, info.train_images, info.test_images]
+        publication = PUBLICATIONS.get(name.strip("`"))
+        if publication is not None and len(publication.md5) == 1:
+            assert next(iter(publication.md5)) in cells[4]
+
+
+def test_the_line_for_ones_own_images_is_valid(tmp_path: Path) -> None:
+    (line,) = re.findall(r"```yaml\n(flowers: .*?)```", DATA, re.DOTALL)
+    (tmp_path / "datasets.yaml").write_text(line)
+    assert own_datasets(tmp_path)["flowers"].size == 64
+
+
+def test_the_recipes_that_are_shown_are_valid() -> None:
+    assert recipe_for({"epochs": 30, "milestones": [10, 20]}, "cifar10").epochs == 30
+    assert recipe_for({"base": "quick", "precision": "bf16"}, "cifar10").precision == "bf16"
