@@ -91,6 +91,13 @@ def live_owner(
     return owner if live else None
 
 
+def owner_is_gone(directory: Path) -> bool:
+    """Whether this machine knows that the newest driver's process has died; False where it cannot tell."""
+    number = max(_numbers(directory), default=0)
+    owner = _read(directory, number) if number else {}
+    return owner.get("boot_id") == _boot_id() and not _process_lives(owner)
+
+
 def _heartbeat_moves(directory: Path, patience: float) -> bool:
     def heartbeat() -> str:
         try:

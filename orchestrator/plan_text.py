@@ -4,22 +4,36 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
-from orchestrator.estimate import estimate, estimate_lines
+from orchestrator.estimate import as_json, estimate, estimate_lines
 from orchestrator.ledger import Ledger
 from orchestrator.plan import Cell, SweepPlan
 from orchestrator.run_directory import RunDirectory
 
 
 def plan_text(plan: SweepPlan, run: RunDirectory) -> str:
-    """Trials per axis, what is excluded, what is done, and each (model, template, image shape) with its cost."""
+    """Trials per axis, what is excluded, what is done, what the rest will take, and each network with its cost."""
     return "\n".join([*_summary(plan, run), "", *_cost_table(plan)])
 
 
-def _summary(plan: SweepPlan, run: RunDirectory) -> Iterator[str]:
+def plan_json(plan: SweepPlan, run: RunDirectory) -> dict[str, Any]:
+    """The plan as plain data, with what is done of it and the estimate of what is left."""
+    done, failed, left = _standing(plan, run)
+    progress = {"done": done, "failed": failed, "left": len(left)}
+    return plan.to_json({"progress": progress, "estimate": as_json(estimate(left, plan.keep, run.results))})
+
+
+def _standing(plan: SweepPlan, run: RunDirectory) -> tuple[int, int, list[Cell]]:
+    """Cells that are done and that were given up, and those that are still to be run."""
     ledger = Ledger.read(run.results)
-    done = sum(ledger.record(cell.key).finished for cell in plan.cells)
-    failed = sum(ledger.record(cell.key).given_up() for cell in plan.cells)
+    records = [(cell, ledger.record(cell.key)) for cell in plan.cells]
+    done = sum(record.finished for _, record in records)
+    failed = sum(record.given_up() for _, record in records)
+    return done, failed, [cell for cell, record in records if not record.finished and not record.given_up()]
+
+
+def _summary(plan: SweepPlan, run: RunDirectory) -> Iterator[str]:
     distinct = len({cell.trial_id for cell in plan.cells})
     yield f"sweep {plan.name}: {len(plan.cells)} trials" + (
         f" ({distinct} distinct)" if distinct < len(plan.cells) else ""
@@ -29,8 +43,8 @@ def _summary(plan: SweepPlan, run: RunDirectory) -> Iterator[str]:
     for exclusion in plan.excluded:
         rule = ", ".join(f"{axis}: {value}" for axis, value in exclusion.rule.items())
         yield f"  excluded  {exclusion.cells} trials by {{{rule}}}"
-    yield f"  done      {done}, failed {failed}, to run {len(plan.cells) - done - failed}  ({run.path})"
-    left = [cell for cell in plan.cells if not ledger.record(cell.key).finished]
+    done, failed, left = _standing(plan, run)
+    yield f"  done      {done}, failed {failed}, to run {len(left)}  ({run.path})"
     yield from estimate_lines(estimate(left, plan.keep, run.results))
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from fdt_core.errors import EnvironmentProblem, UsageError, nearest_match
 from fdt_core.results.files import write_text_atomically
 from orchestrator.plan import SweepPlan, plan_from_json
@@ -94,8 +96,16 @@ class RunDirectory:
         write_text_atomically(self.plan_file, json.dumps(plan.to_json({"provenance": provenance})), durable=True)
 
     def plan(self) -> SweepPlan:
-        """The frozen plan. Raises UsageError where there is none."""
-        return plan_from_json(self.plan_data())
+        """The frozen plan.
+
+        Raises UsageError where there is none, EnvironmentProblem where another version of fdt-sweep wrote it.
+        """
+        try:
+            return plan_from_json(self.plan_data())
+        except (KeyError, TypeError, ValidationError) as error:
+            raise EnvironmentProblem(
+                f"{self.plan_file} was written by another version of fdt-sweep: launch the sweep file again"
+            ) from error
 
     def plan_data(self) -> dict[str, Any]:
         """The frozen plan as plain data."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from fdt_core.results.reader import read_table
 from orchestrator.failures import FINISHED
+from orchestrator.generation import owner_is_gone
 from orchestrator.ledger import Ledger
 from orchestrator.run_directory import RunDirectory
 from orchestrator.slurm_status import is_over, slurm_lines, slurm_status
@@ -22,7 +23,8 @@ def run_status(run: RunDirectory) -> dict[str, Any]:
 
     Keys: run, sweep, state (new | waiting | running | stopping | stopped | ended), silent_seconds (since the driver
     last wrote, None when it is not at work), progress (counts of cells), cells (counts by model, template and data
-    set), running, failures (count by signature), driver, slurm (head and workers; None for a local run).
+    set), running, failures (count by signature), driver, driver_is_gone (true where this machine can tell), slurm
+    (head and workers; None for a local run).
     """
     plan, ledger, status = run.plan(), Ledger.read(run.results), run.status()
     cells: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
@@ -47,6 +49,7 @@ def run_status(run: RunDirectory) -> dict[str, Any]:
         "running": status.get("running", []) if at_work else [],
         "failures": _failures(run),
         "driver": status.get("driver"),
+        "driver_is_gone": at_work and owner_is_gone(run.driver),
         "slurm": slurm,
     }
 
@@ -63,16 +66,36 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
         f"  {progress['done']} done, {progress['diverged']} diverged, {progress['failed']} failed, "
         f"{progress['left']} left of {progress['total']}"
     )
-    if (silent := status["silent_seconds"]) is not None and silent > SILENT_SECONDS:
-        driver = status["driver"]
-        yield f"  the driver (process {driver['pid']} on {driver['host']}) has been silent for {silent:.0f} s;"
-        yield "  if it is gone, launch again: it goes on from the results and checkpoints"
+    yield from _driver_lines(status)
+    yield from _cell_lines(status["cells"])
     if status["slurm"] is not None:
         yield from slurm_lines(status["slurm"])
     for trial in status["running"]:
         yield "  " + _running_line(trial)
     for signature, count in status["failures"].items():
         yield f"  {count} x {signature}"
+
+
+def _driver_lines(status: Mapping[str, Any]) -> Iterator[str]:
+    """Whether the driver is dead, or perhaps only slow."""
+    driver, silent = status["driver"], status["silent_seconds"]
+    if status["driver_is_gone"]:
+        yield f"  the driver (process {driver['pid']} on {driver['host']}) has died: launch again, and it goes on"
+    elif silent is not None and silent > SILENT_SECONDS:
+        yield f"  the driver (process {driver['pid']} on {driver['host']}) has been silent for {silent:.0f} s;"
+        yield "  if it is gone, launch again: it goes on from the results and checkpoints"
+
+
+def _cell_lines(cells: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """For each model and data set, how many trials of each template have ended."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for cell in cells:
+        ended = sum(cell.get(name, 0) for name in (*FINISHED, "failed"))
+        failed = f" ({cell['failed']} failed)" if cell.get("failed") else ""
+        name = f"{cell['model']} {cell['dataset']}"
+        groups[name].append(f"{cell['template']} {ended}/{ended + cell.get('left', 0)}{failed}")
+    for name, counts in sorted(groups.items()):
+        yield f"  {name}:  " + "  ".join(sorted(counts))
 
 
 def _running_line(trial: Mapping[str, Any]) -> str:

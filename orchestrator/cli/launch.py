@@ -127,7 +127,7 @@ def plan(
     from cluster.profile import load_profile
     from fdt_core.datasets.catalogue import data_directory
     from orchestrator.plan import plan_sweep
-    from orchestrator.plan_text import plan_text
+    from orchestrator.plan_text import plan_json, plan_text
     from orchestrator.run_directory import RunDirectory, runs_root
     from orchestrator.settings import split_settings
 
@@ -135,7 +135,7 @@ def plan(
     profile = load_profile(cluster, profile_settings)
     planned = plan_sweep(sweep_file, sweep_settings, data_directory(data_dir)).first(limit)
     run = RunDirectory(runs_root(runs_dir) / planned.name)
-    print(json.dumps(planned.to_json(), indent=1) if json_ else plan_text(planned, run))
+    print(json.dumps(plan_json(planned, run), indent=1) if json_ else plan_text(planned, run))
     if profile.kind == "slurm" and not json_:
         from orchestrator.slurm import submission_scripts
 
