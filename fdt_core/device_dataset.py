@@ -26,7 +26,7 @@ class DeviceDataset:
     """
 
     def __init__(self, data: PreparedDataset, device: str, *, memory_limit: int | None = None) -> None:
-        self.data = data
+        self.prepared = data
         self.device = torch.device(device)
         self.image_size = data.info.image.size
         self.train_images = data.info.train_images

@@ -18,7 +18,7 @@ from fdt_core.numerics import apply_numerics, autocast
 from fdt_core.random_streams import generator, stream_seed
 from fdt_core.spec import TrialSpec
 
-EVALUATION_BATCH = 500
+EVALUATION_BATCH = 250
 """Images per batch of an evaluation. It enters the last bits of the losses, hence is no option."""
 
 Evaluation = Literal["test", "validation"]

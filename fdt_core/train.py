@@ -195,7 +195,7 @@ class Training:
 
     def _weights_file(self, network: dict[str, Any]) -> dict[str, Any]:
         """Weights with all that is needed to use them: the trial's spec, the normalisation, the labels' names."""
-        prepared = self._data.data
+        prepared = self._data.prepared
         return {
             "spec": self._spec.to_json(),
             "network": network,
@@ -238,7 +238,7 @@ class Training:
 
     def _identity(self) -> str:
         """What a checkpoint must agree on: the trial and the contents of its data set."""
-        return f"{self._spec.to_json()} {self._data.data.digest}"
+        return f"{self._spec.to_json()} {self._data.prepared.digest}"
 
     def _peak_memory_mb(self) -> float:
         return max(self._earlier_peak_mb, peak_memory_mb(self._data.device))
@@ -271,7 +271,7 @@ class _Pace:
 def _require_planned_data(spec: TrialSpec, data: DeviceDataset, device: torch.device) -> None:
     if data.device.type != device.type:
         raise ValueError(f"the data are on {data.device}, the training is to run on {device}")
-    info = data.data.info
+    info = data.prepared.info
     if (info.name, info.image) != (spec.dataset, spec.image):
         raise EnvironmentProblem(
             f"the prepared data are {info.name} with {info.image}, the trial was planned for {spec.dataset} with "
