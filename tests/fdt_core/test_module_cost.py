@@ -13,8 +13,13 @@ from fdt_core.image import ImageShape
 from fdt_core.models import build_model
 from fdt_core.module_cost import module_cost
 
+SLOW_TO_BUILD = ("resnet101", "resnet152")
 
-@pytest.mark.parametrize("name", architecture_names())
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.trainer) if name in SLOW_TO_BUILD else name for name in architecture_names()],
+)
 def test_it_equals_the_cost_of_the_layer_plan(name: str) -> None:
     image = ImageShape(size=64, classes=20)
     layers = architecture(name).plan(architecture(name).scaled_widths(0.125), width=0.125, image=image)

@@ -151,7 +151,7 @@ def test_two_trials_that_take_turns_do_not_disturb_each_other() -> None:
 
 
 def test_no_operation_of_a_pass_waits_for_the_device() -> None:
-    spec = small_spec("resnet18", precision="bf16", gradient_clip=1.0, label_smoothing=0.1, validation=0.1)
+    spec = small_spec(precision="bf16", gradient_clip=1.0, label_smoothing=0.1, validation=0.1)
     learner = Learner(spec, on_cpu())
     # Fake tensors have shapes but no values: any operation that needs a value on the host raises.
     with FakeTensorMode(allow_non_fake_inputs=True):

@@ -11,6 +11,8 @@ import pytest
 from tests.fdt_core.datasets.archives import image_file, pixels, published, write_folder
 from tests.orchestrator.engine import FDT_SWEEP
 
+pytestmark = pytest.mark.trainer
+
 
 def data(directory: Path, *arguments: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
@@ -32,7 +34,6 @@ def test_list_prepare_and_verify(tmp_path: Path) -> None:
     assert data(tmp_path, "verify", "digits", "cifar10").stdout.count("is as prepared") == 2
 
 
-@pytest.mark.trainer
 def test_damage_is_found_and_mended(tmp_path: Path) -> None:
     data(tmp_path, "prepare", "digits")
     labels = tmp_path / "digits" / "train_labels.npy"
@@ -50,7 +51,6 @@ def test_an_own_folder_is_listed_and_prepared(tmp_path: Path) -> None:
     assert "8 training and 2 test images" in data(tmp_path, "prepare", "pets").stdout
 
 
-@pytest.mark.trainer
 def test_mistakes_exit_with_2_and_missing_files_with_3(tmp_path: Path) -> None:
     assert "did you mean 'cifar10'" in data(tmp_path, "prepare", "cifar1", expect=2).stderr
     assert "one at a time" in data(tmp_path, "prepare", "all", "--from", str(tmp_path), expect=2).stderr

@@ -152,7 +152,12 @@ def test_ones_own_architecture_is_matched_like_a_built_in_one(tmp_path: Path) ->
         (("vgg12",), 2, "did you mean 'vgg1"),
         (("vgg11", "--precision", "fp8"), 2, "known: fp32, tf32, bf16"),
         (("vgg11", "-d", "cifar1"), 2, "did you mean 'cifar10'"),
-        (("vgg11", "--device", "abacus"), 2, "'abacus' is not a device"),
+        pytest.param(
+            ("vgg11", "--device", "abacus"),
+            2,
+            "'abacus' is not a device",
+            marks=pytest.mark.trainer,  # imports torch
+        ),
     ],
 )
 def test_wrong_arguments_are_told(arguments: tuple[str, ...], exit_code: int, message: str) -> None:
