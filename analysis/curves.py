@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.study import CELL, Study
+from analysis.keys import CELL
+from analysis.study import Study
 
 METRICS = ("test_accuracy", "train_accuracy", "test_loss", "train_loss")
 

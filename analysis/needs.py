@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.costs import COSTS, Cost, measured_costs
+from analysis.keys import BASE, BLOCK, dataset_order, template_order
 from analysis.records import Record, by_template
 from analysis.statistics.differences import differences_to_base, paired_differences
-from analysis.study import BASE, BLOCK, Study, in_order
-from fdt_core.datasets.catalogue import dataset_names
+from analysis.study import Study
 
 TOLERANCE = 0.5
 """Points of accuracy that the frugal choice may lose against base."""
@@ -66,7 +66,7 @@ def _of_block(frame: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
 def _block_choices(cells: pd.DataFrame, averages: pd.DataFrame) -> list[Choice]:
     means = averages.groupby("template")["accuracy"].mean().dropna()
     # Costs depend on the data set through its classes and image size; the order of the templates does not.
-    first = cells[cells["dataset"] == in_order(cells["dataset"], dataset_names())[0]]
+    first = cells[cells["dataset"] == dataset_order(cells["dataset"])[0]]
     found = [_for_accuracy(cells, averages, means)] if len(means) else []
     found += [_for_cost(first, cost) for cost in measured_costs(first, ("params", "memory", "latency"))]
     if BASE in means and first["params"].notna().any():
@@ -81,7 +81,7 @@ def _for_accuracy(cells: pd.DataFrame, averages: pd.DataFrame, means: pd.Series[
     others = paired_differences(averages, axis="template", reference=winner)
     certainty = [f"highest on {firsts} of {len(per_dataset)} data sets"]
     for verdict, words in _VERDICTS.items():
-        named = in_order(others.loc[others["verdict"] == verdict, "template"], [BASE])
+        named = template_order(others.loc[others["verdict"] == verdict, "template"])
         certainty += [f"{words} {', '.join(named)}"] if named else []
     return Choice(
         need="accuracy (mean of data sets)",
@@ -95,7 +95,7 @@ def _for_accuracy(cells: pd.DataFrame, averages: pd.DataFrame, means: pd.Series[
 def _for_cost(cells: pd.DataFrame, cost: Cost) -> Choice:
     known = by_template(cells.dropna(subset=[cost.column]))
     lowest = min(cell[cost.column] for cell in known.values())
-    winners = in_order((name for name, cell in known.items() if cell[cost.column] == lowest), [BASE])
+    winners = template_order((name for name, cell in known.items() if cell[cost.column] == lowest))
     return Choice(
         need=f"{'inference time' if cost.name == 'latency' else cost.label.lower()}",
         templates=tuple(winners),
@@ -123,7 +123,7 @@ def _latency_certainty(cells: dict[str, Record], winner: str) -> str:
     if math.isnan(high):
         return "measured; spread unknown"
     if rivals:
-        return f"measured; its 10-90 % range overlaps that of {', '.join(in_order(rivals, [BASE]))}"
+        return f"measured; its 10-90 % range overlaps that of {', '.join(template_order(rivals))}"
     return "measured; its 10-90 % range lies below all others"
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.study import BLOCK, Study, model_name
+from analysis.keys import BLOCK, model_name
+from analysis.study import Study
 from fdt_core.recipe import Recipe
 
 RECIPE = [field.name for field in fields(Recipe)]

@@ -1,12 +1,11 @@
 """A study: results seen with one choice of accuracy, batch size and device. Everything shown follows from it.
 
-A trial is a cell and a seed; a cell is a run, model, width, template and data set. Cells that are planned but have no
-row are kept, so that nothing missing is hidden.
+Cells that are planned but have no row are kept, so that nothing missing is hidden.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,19 +13,10 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.frames import Results, load
-from fdt_core.datasets.catalogue import dataset_names
+from analysis.keys import BLOCK, CELL, STATUSES, dataset_order, model_name, template_order
+from analysis.statistics.differences import differences_between_runs, differences_to_base
 from fdt_core.errors import UsageError, unknown_name
 from fdt_core.results.columns import PROFILE_BATCH_SIZES
-
-BASE = "base"
-"""The template that the others are compared with."""
-
-BLOCK = ["run", "model", "width"]
-"""What one table of the comparison is about."""
-
-CELL = [*BLOCK, "template", "dataset"]
-
-STATUSES = ("done", "failed", "diverged", "missing")
 
 ACCURACIES = {"final": "final_test_accuracy", "best": "best_test_accuracy"}
 """The kinds of test accuracy: after the last epoch, or of the best epoch, which was chosen on the test set itself."""
@@ -96,15 +86,25 @@ class Study:
         cells = _cells(self.outcomes)
         return cells.merge(_latency(self.results.profiles, self.batch, self.latency_device), on=CELL, how="left")
 
+    @cached_property
+    def differences(self) -> pd.DataFrame:
+        """Every template against base: see `analysis.statistics.differences.paired_differences`."""
+        return differences_to_base(self.outcomes)
+
+    @cached_property
+    def differences_between_runs(self) -> pd.DataFrame:
+        """Every cell of the other runs against the same cell of the first run; no rows for one run."""
+        return differences_between_runs(self.outcomes, next(iter(self.results.paths)))
+
     @property
     def templates(self) -> list[str]:
-        """The templates: base first, the others in alphabetical order."""
-        return in_order(self.cells["template"], [BASE])
+        """The templates in the order in which they are shown."""
+        return template_order(self.cells["template"])
 
     @property
     def datasets(self) -> list[str]:
-        """The data sets: those that ship with the project first, in the paper's order."""
-        return in_order(self.cells["dataset"], dataset_names())
+        """The data sets in the order in which they are shown."""
+        return dataset_order(self.cells["dataset"])
 
     def blocks(self) -> Iterator[tuple[str, pd.DataFrame]]:
         """A title and the cells of each run, model and width. The run is named where there are several."""
@@ -117,17 +117,6 @@ class Study:
 def study(*runs: str | Path, accuracy: str = "final", batch: int = 16, device: str | None = None) -> Study:
     """The study of one or several run directories: `analysis.load` and a `Study` in one."""
     return Study(results=load(*runs), accuracy=accuracy, batch=batch, device=device)
-
-
-def model_name(model: str, width: float) -> str:
-    """The model, with the multiplier of its filters where it is not 1."""
-    return model if width == 1 else f"{model} x {width:g}"
-
-
-def in_order(names: Iterable[str], first: Sequence[str] = ()) -> list[str]:
-    """`names` without doubles: those of `first` in its order, then the others alphabetically."""
-    present = set(names)
-    return [name for name in first if name in present] + sorted(present - set(first))
 
 
 def _outcomes(results: Results, accuracy: str) -> pd.DataFrame:

@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures.style import legend_below, panels, styled, styles
+from analysis.keys import template_order
 from analysis.records import by_template
-from analysis.study import BASE, Study, in_order
+from analysis.study import Study
 
 FiltersByTemplate = Mapping[str, Sequence[int]]
 
@@ -18,7 +19,7 @@ def filters_of_study(study: Study) -> Figure:
     """The filters of each layer of every model of a study. They are the same for all data sets, or nearly so."""
     blocks = {title: by_template(cells) for title, cells in study.blocks()}
     return filters_per_layer(
-        {title: {name: cells[name]["widths"] for name in in_order(cells, [BASE])} for title, cells in blocks.items()}
+        {title: {name: cells[name]["widths"] for name in template_order(cells)} for title, cells in blocks.items()}
     )
 
 

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from analysis.figures.style import panels, styled
+from analysis.keys import BLOCK, template_order
 from analysis.records import records
-from analysis.statistics.differences import differences_to_base
-from analysis.study import BASE, BLOCK, Study, in_order
+from analysis.study import Study
 
 
 @styled
@@ -20,7 +20,7 @@ def heatmap(study: Study) -> Figure:
 
     A frame marks the differences that are separated from zero (paired t test, Holm-corrected over all fields).
     """
-    differences = differences_to_base(study.outcomes)
+    differences = study.differences
     blocks = list(study.blocks())
     largest = float(differences["difference"].abs().max()) if len(differences) else np.nan
     reach = largest if np.isfinite(largest) and largest > 0 else 1.0
@@ -34,7 +34,7 @@ def heatmap(study: Study) -> Figure:
 
 
 def _draw(axis: Axes, differences: pd.DataFrame, datasets: list[str], reach: float) -> None:
-    templates = in_order(differences["template"], [BASE])
+    templates = template_order(differences["template"])
     axis.grid(visible=False)
     axis.set_xticks(range(len(datasets)), datasets)
     axis.set_yticks(range(len(templates)), templates)

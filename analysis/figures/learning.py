@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 
 from analysis.curves import bands, learning_curves
 from analysis.figures.style import legend_below, panels, styled, styles
-from analysis.study import BASE, BLOCK, Study, in_order
+from analysis.keys import BLOCK, template_order
+from analysis.study import Study
 
 
 @styled
@@ -32,7 +33,7 @@ def learning(study: Study, metric: str = "test_accuracy") -> Figure:
 
 def _draw(axis: Axes, curves: pd.DataFrame) -> None:
     looks = styles(curves["template"])
-    for template in in_order(curves["template"], [BASE]):
+    for template in template_order(curves["template"]):
         curve, look = curves[curves["template"] == template], looks[template]
         axis.plot(
             curve["epoch"], curve["mean"], label=template, color=look.color, linestyle=look.dash, marker=look.marker,

@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 
 from analysis.costs import Cost, measured_costs
 from analysis.figures.style import Fill, fills, legend_below, panels, styled, styles
+from analysis.keys import BASE, template_order
 from analysis.records import by_template
-from analysis.study import BASE, Study, in_order
+from analysis.study import Study
 
 
 @styled
@@ -36,7 +37,7 @@ def draw_points(axis: Axes, cells: pd.DataFrame, cost: Cost, fill: Fill, *, join
     if joined:
         axis.plot(known["x"], known["mean"], color="0.8", linewidth=0.8, zorder=1)
     points, looks = by_template(known), styles(known["template"])
-    for template in in_order(points, [BASE]):
+    for template in template_order(points):
         point, look = points[template], looks[template]
         axis.errorbar(
             point["x"], point["mean"], yerr=_bar(point["std"]), label=template,

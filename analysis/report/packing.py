@@ -8,4 +8,4 @@ import gzip
 
 def packed(text: str) -> str:
     """Base64 of the gzipped text; the page's script has the inverse."""
-    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+    return base64.b64encode(gzip.compress(text.encode(), compresslevel=6, mtime=0)).decode()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
 
-from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from analysis.failures import failures_by_signature
@@ -32,41 +31,31 @@ SECTIONS = {
 
 def render_page(study: Study, layout: Layout | None = None) -> str:
     """The report of a study as an HTML document that holds all it needs."""
-    return (
-        environment()
-        .get_template("report.html")
-        .render(
-            title=" and ".join(study.results.paths),
-            summary=summary(study),
-            needs=_tables(study, "needs", layout),
-            sections=[(name, title, _tables(study, name, layout)) for name, title in SECTIONS.items()],
-            plots=(drawn := plots(study)),
-            drawings={plot.name: plot.drawings for plot in drawn},
-            trials=trial_table(study),
-            curves=curve_data(study),
-            failures=records(failures_by_signature(study.results.trials)),
-            resources=resource_tables(study),
-            provenance=provenance_table(study),
-            reproduction=reproduction(study),
-            notes=study.results.notes,
-            plotly=packed(get_plotlyjs()),
-            script=_inline(_source("report.js")),
-            style=_inline(_source("report.css")),
-        )
-    )
+    drawn = plots(study)
+    return environment().get_template("report.html").render(
+        title=" and ".join(study.results.paths),
+        summary=summary(study),
+        needs=_tables(study, "needs", layout),
+        sections=[(name, title, _tables(study, name, layout)) for name, title in SECTIONS.items()],
+        plots=drawn,
+        drawings={plot.name: plot.drawings for plot in drawn},
+        trials=trial_table(study),
+        curves=curve_data(study),
+        failures=records(failures_by_signature(study.results.trials)),
+        resources=resource_tables(study),
+        provenance=provenance_table(study),
+        reproduction=reproduction(study),
+        notes=study.results.notes,
+        plotly=_plotly(),
+    )  # fmt: skip
+
+
+@cache
+def _plotly() -> str:
+    """The plotting library, packed."""
+    return packed(get_plotlyjs())
 
 
 def _tables(study: Study, name: str, layout: Layout | None) -> list[Table]:
     """The tables of that name that have rows."""
     return [table for table in tables(study, name, layout) if table.rows]
-
-
-def _source(name: str) -> str:
-    source: Any = environment().loader
-    text: str = source.get_source(environment(), name)[0]
-    return text
-
-
-def _inline(text: str) -> Markup:
-    """Our own scripts and styles stand in the page as they are."""
-    return Markup(text)

@@ -13,9 +13,9 @@ import pandas as pd
 from analysis.costs import Cost, measured_costs
 from analysis.curves import bands, learning_curves
 from analysis.figures.style import styles
+from analysis.keys import BASE, BLOCK, template_order
 from analysis.records import by_template, records
-from analysis.statistics.differences import differences_to_base
-from analysis.study import BASE, BLOCK, Study, in_order
+from analysis.study import Study
 
 Drawing = dict[str, Any]
 """A plotly figure: `data` and `layout`."""
@@ -86,7 +86,7 @@ def _scatter(study: Study, dataset: str, cost: Cost) -> Drawing:
 
 
 def _differences(study: Study) -> Plot:
-    differences = differences_to_base(study.outcomes)
+    differences = study.differences
     drawings = {}
     for title, cells in study.blocks():
         of_block = differences.merge(cells[BLOCK].drop_duplicates(), on=BLOCK)
@@ -99,7 +99,7 @@ def _differences(study: Study) -> Plot:
 
 
 def _heatmap(differences: pd.DataFrame, datasets: list[str]) -> Drawing:
-    templates = in_order(differences["template"], [BASE])[::-1]
+    templates = template_order(differences["template"])[::-1]
     by_place = {(record["template"], record["dataset"]): record for record in records(differences)}
     cells = [[by_place.get((template, dataset)) for dataset in datasets] for template in templates]
     values = [[_rounded(cell["difference"]) if cell else None for cell in row] for row in cells]
@@ -163,7 +163,7 @@ def _learning(study: Study) -> Plot:
 def _bands(curves: pd.DataFrame) -> Iterator[Drawing]:
     """For each template a band without a name, and a line."""
     looks = styles(curves["template"])
-    for template in in_order(curves["template"], [BASE]):
+    for template in template_order(curves["template"]):
         curve, look = curves[curves["template"] == template], looks[template]
         epochs, mean, std = curve["epoch"].tolist(), curve["mean"], curve["std"].fillna(0.0)
         outline = [*(mean + std), *(mean - std)[::-1]]
@@ -202,7 +202,7 @@ def _filters(study: Study) -> Plot:
                 "marker": {"color": looks[template].color, "symbol": looks[template].plotly_marker, "size": 8},
                 "hovertemplate": f"<b>{template}</b>, layer %{{x}}: %{{y}} filters<extra></extra>",
             }
-            for template in in_order(known, [BASE])
+            for template in template_order(known)
         ]
         drawings[title] = _drawing(traces, "Layer", "Filters")
     hint = "Filters of each layer, shallow to deep."
@@ -232,7 +232,7 @@ def _times(study: Study) -> Plot:
                     "marker": {"color": looks[template].color, "symbol": looks[template].plotly_marker},
                     "hovertemplate": f"<b>{template}</b>: %{{y:.2f}} minutes<extra></extra>",
                 }
-                for template in in_order(of_dataset["template"], [BASE])
+                for template in template_order(of_dataset["template"])
             ]
             drawings[f"{title}|{dataset}"] = _drawing(traces, "Template", "Training (minutes)", from_zero=True)
     choices = {"Model": [title for title, _ in study.blocks()], "Data set": study.datasets}

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.keys import STATUSES
 from analysis.recipes import unlike_trainings
-from analysis.statistics.differences import differences_between_runs, differences_to_base
 from analysis.statistics.limits import statements
-from analysis.study import STATUSES, Study
+from analysis.study import Study
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,14 +39,13 @@ class Summary:
 
 def summary(study: Study) -> Summary:
     """The summary of a study."""
-    runs = list(study.results.paths)
-    between = statements(differences_between_runs(study.outcomes, runs[0])) if len(runs) > 1 else ()
+    between = statements(study.differences_between_runs) if len(study.results.paths) > 1 else ()
     return Summary(
         questions=tuple(filter(None, map(opening_comment, study.results.paths.values()))),
         asked=_asked(study),
         counts={status: int((study.outcomes["status"] == status).sum()) for status in STATUSES},
         latest=_latest(study.results.trials),
-        certainty=statements(differences_to_base(study.outcomes)),
+        certainty=statements(study.differences),
         between_runs=between,
         warnings=tuple(unlike_trainings(study)),
     )

@@ -13,8 +13,8 @@ from scipy import stats
 from statsmodels.stats.meta_analysis import effectsize_smd
 from statsmodels.stats.multitest import multipletests
 
+from analysis.keys import BASE, CELL
 from analysis.statistics.seeds_needed import seeds_needed
-from analysis.study import BASE, CELL
 
 CONFIDENCE = 0.95
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis.keys import BLOCK
 from analysis.statistics.differences import CONFIDENCE
-from analysis.study import BLOCK
 
 ENOUGH = 5
 """Blocks (a model on a data set) from which on the tests are made: their approximations are poor below."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from analysis.costs import Cost, measured_costs
+from analysis.keys import BASE, STATUSES, model_name
 from analysis.records import Record, records
-from analysis.study import BASE, STATUSES, Study, in_order, model_name
+from analysis.study import Study
 from analysis.tables.comparison import Layout, accuracy_entry
 from analysis.tables.numbers import number
 from analysis.tables.table import Column, Entry, Table, text_column, word
-from fdt_core.datasets.catalogue import dataset_names
 
 
 def cell_table(study: Study, layout: Layout) -> Table:
@@ -23,7 +23,7 @@ def cell_table(study: Study, layout: Layout) -> Table:
         Column(name="Budget error (%)"),
         *(Column(name=cost.title) for cost in costs),
     )
-    places = {name: place for place, name in enumerate(in_order(study.datasets, dataset_names()))}
+    places = {name: place for place, name in enumerate(study.datasets)}
     ordered = study.cells.assign(place=study.cells["dataset"].map(places), other=study.cells["template"] != BASE)
     ordered = ordered.sort_values(["run", "model", "width", "place", "other", "template"], kind="stable")
     rows = tuple(_row(cell, costs, layout) for cell in records(ordered))

@@ -10,12 +10,12 @@ from decimal import Decimal
 import pandas as pd
 
 from analysis.costs import SHOWN, Cost, measured_costs
+from analysis.keys import BASE, STATUSES, dataset_order, template_order
 from analysis.records import Record, by_template
 from analysis.rounding import Rounding
-from analysis.study import BASE, STATUSES, Study, in_order
+from analysis.study import Study
 from analysis.tables.numbers import best_marked, mean_and_std, number
 from analysis.tables.table import Column, Entry, Table, text_column, transposed, word
-from fdt_core.datasets.catalogue import dataset_names
 
 FEWER = "†"
 OFF_BUDGET = "‡"
@@ -44,8 +44,8 @@ def comparison(study: Study, layout: Layout | None = None) -> list[Table]:
 
 
 def _model_table(study: Study, cells: pd.DataFrame, title: str, layout: Layout) -> Table:
-    templates = in_order(cells["template"], [BASE])
-    datasets = in_order(cells["dataset"], dataset_names())
+    templates = template_order(cells["template"])
+    datasets = dataset_order(cells["dataset"])
     # Parameters and times depend on the data set (classes, image size): as in the paper, those of the first are shown.
     first = cells[cells["dataset"] == datasets[0]].set_index("template").reindex(templates)
     costs = measured_costs(first, layout.costs)
@@ -129,12 +129,12 @@ def _fewer_notes(cells: pd.DataFrame) -> Iterator[str]:
     fewer = cells[cells["done"] < cells["seeds"]]
     for (dataset, done, seeds, *lost), same in fewer.groupby(["dataset", "done", "seeds", *STATUSES[1:]]):
         counts = ", ".join(f"{count} {status}" for status, count in zip(STATUSES[1:], lost, strict=True) if count)
-        templates = ", ".join(in_order(same["template"], [BASE]))
+        templates = ", ".join(template_order(same["template"]))
         yield f"{FEWER} {templates}, {dataset}: {done} of {seeds} seeds done ({counts})."
 
 
 def _budget_notes(cells: pd.DataFrame, tolerance: float) -> Iterator[str]:
     off = cells[cells["budget_error"].abs() > tolerance]
     for (template, error, metric), same in off.groupby(["template", "budget_error", "budget_metric"]):
-        where = ", ".join(in_order(same["dataset"], dataset_names()))
+        where = ", ".join(dataset_order(same["dataset"]))
         yield f"{OFF_BUDGET} {template}, {where}: {metric} is {float(str(error)):+.2%} off its target."

@@ -7,14 +7,13 @@ from dataclasses import replace
 
 import pandas as pd
 
+from analysis.keys import BASE, dataset_order, model_name
 from analysis.records import Record, records
-from analysis.statistics.differences import differences_between_runs, differences_to_base
 from analysis.statistics.limits import statements
 from analysis.statistics.seeds_needed import MOST
-from analysis.study import BASE, Study, in_order, model_name
+from analysis.study import Study
 from analysis.tables.numbers import number, p_value
 from analysis.tables.table import Column, Entry, Table, text_column, word
-from fdt_core.datasets.catalogue import dataset_names
 
 _COLUMNS = (
     text_column("Model"),
@@ -39,20 +38,18 @@ _ABOUT_SEEDS = (
 def difference_tables(study: Study) -> list[Table]:
     """The differences to base; with several runs also those of each run to the first."""
     several = study.cells["run"].nunique() > 1
-    tables = [
-        difference_table(differences_to_base(study.outcomes), f"Accuracy ({study.accuracy} epoch) minus {BASE}'s")
-    ]
+    tables = [difference_table(study.differences, f"Accuracy ({study.accuracy} epoch) minus {BASE}'s")]
     if several:
         first = next(iter(study.results.paths))
         title = f"Accuracy ({study.accuracy} epoch) minus that of run {first}"
-        tables.append(difference_table(differences_between_runs(study.outcomes, first), title))
+        tables.append(difference_table(study.differences_between_runs, title))
     return tables
 
 
 def difference_table(differences: pd.DataFrame, title: str) -> Table:
     """A frame of `paired_differences` as a table, in points of accuracy, with the sentences on what it shows."""
     several = differences["run"].nunique() > 1
-    places = {name: place for place, name in enumerate(in_order(differences["dataset"], dataset_names()))}
+    places = {name: place for place, name in enumerate(dataset_order(differences["dataset"]))}
     ordered = differences.assign(place=differences["dataset"].map(places))
     ordered = ordered.sort_values(["run", "model", "width", "place", "template"], kind="stable")
     rows = tuple(_row(record, several) for record in records(ordered))

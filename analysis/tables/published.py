@@ -10,9 +10,10 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from analysis.costs import COSTS
+from analysis.keys import template_order
 from analysis.records import Record, by_template
 from analysis.statistics.differences import CONFIDENCE
-from analysis.study import BASE, Study, in_order
+from analysis.study import Study
 from analysis.tables.comparison import Layout, absence
 from analysis.tables.numbers import mean_and_std, number
 from analysis.tables.table import Column, Entry, Table, text_column, transposed, word
@@ -42,7 +43,7 @@ def _published(cells: pd.DataFrame) -> dict[str, PublishedRow]:
 
 
 def _table(study: Study, title: str, cells: pd.DataFrame, published: dict[str, PublishedRow], layout: Layout) -> Table:
-    templates = in_order(published, [BASE])
+    templates = template_order(published)
     datasets = [name for name in PAPER_DATASETS if (cells["dataset"] == name).any()]
     columns, entries = [text_column("Template")], [[word(template) for template in templates]]
     if datasets:

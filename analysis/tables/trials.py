@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from analysis.keys import model_name
 from analysis.records import Record, records
-from analysis.study import Study, model_name
+from analysis.study import Study
 from analysis.tables.numbers import number
 from analysis.tables.table import Column, Entry, Table, text_column, word
 

@@ -29,6 +29,7 @@ def report(
     device: Device = None,
 ) -> None:
     """Write the results of runs, finished or not, as one HTML file that needs no network, and print its path."""
+    from analysis.figures import save_figures
     from analysis.report import write_report
     from analysis.study import study as study_of
 
@@ -36,9 +37,6 @@ def report(
     name = "index" if len(paths) == 1 else "-and-".join(Path(path).name for path in paths)
     file = output or Path(paths[0]) / "report" / f"{name}.html"
     study = study_of(*paths, accuracy=accuracy, batch=batch, device=device)
-    typer.echo(write_report(study, file))
-    if figures:
-        from analysis.figures import save_figures
-
-        for figure in save_figures(study, file.parent / "figures", figures.split(",")):
-            typer.echo(figure)
+    drawn = save_figures(study, file.parent / "figures", figures.split(",")) if figures else []
+    for made in (write_report(study, file), *drawn):
+        typer.echo(made)

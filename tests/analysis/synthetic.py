@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.study import CELL, FROM_PLAN
+from analysis.keys import CELL
+from analysis.study import FROM_PLAN
 from fdt_core.published import published_rows
 from fdt_core.recipe import Recipe
 from fdt_core.results.columns import arrow_schema

@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 from analysis import Study
+from analysis.keys import CELL
 from analysis.statistics.differences import (
     differences_between_runs,
     differences_to_base,
@@ -17,7 +18,6 @@ from analysis.statistics.differences import (
     paired_differences,
 )
 from analysis.statistics.limits import statements
-from analysis.study import CELL
 from tests.analysis.synthetic import done, trial_row
 
 

@@ -1,0 +1,41 @@
+"""What identifies trials and cells, and the order in which names are shown.
+
+A trial is a cell and a seed; a cell is a run, model, width, template and data set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from fdt_core.datasets.catalogue import dataset_names
+
+BASE = "base"
+"""The template that the others are compared with."""
+
+BLOCK = ["run", "model", "width"]
+"""What one table of the comparison is about."""
+
+CELL = [*BLOCK, "template", "dataset"]
+
+STATUSES = ("done", "failed", "diverged", "missing")
+
+
+def model_name(model: str, width: float) -> str:
+    """The model, with the multiplier of its filters where it is not 1."""
+    return model if width == 1 else f"{model} x {width:g}"
+
+
+def template_order(names: Iterable[str]) -> list[str]:
+    """The distinct templates: base first, the others in alphabetical order."""
+    return _in_order(names, [BASE])
+
+
+def dataset_order(names: Iterable[str]) -> list[str]:
+    """The distinct data sets: those that ship with the project first, in the paper's order."""
+    return _in_order(names, dataset_names())
+
+
+def _in_order(names: Iterable[str], first: Sequence[str]) -> list[str]:
+    """`names` without doubles: those of `first` in its order, then the others alphabetically."""
+    present = set(names)
+    return [name for name in first if name in present] + sorted(present - set(first))
