@@ -35,7 +35,7 @@ _TRAINING_STEPS = 2  # the second has the optimiser's state
 _WARM_UP_RUNS = 3
 _RUNS = (7, 50)
 """Least and largest number of timed runs per batch size."""
-_SECONDS = 2.0
+_SECONDS = 0.5
 """Runs beyond the least number end after so long."""
 
 

@@ -17,9 +17,10 @@ DEMO = Path(__file__).parents[2] / "sweeps" / "demo.yaml"
 def test_without_measurements_the_rate_is_assumed_and_said_so(tmp_path: Path) -> None:
     cells = plan_sweep(DEMO).cells
     expected = estimate(cells, "final", tmp_path)
-    macs = sum(3 * cell.cost.macs * 1_437 * 8 for cell in cells)
+    images = sum(cell.images_to_see for cell in cells)
+    macs = sum(3 * cell.cost.macs * cell.images_to_see for cell in cells)
     assert expected.device_hours == pytest.approx(macs / ASSUMED_MACS_PER_SECOND / 3600)
-    assert expected.images == 24 * 1_437 * 8
+    assert expected.images == images == 12 * 1_437 * (8 + 6)
     assert expected.kept_bytes == 4 * sum(cell.cost.params for cell in cells)
     assert all(basis.startswith("assumed") for basis in expected.basis.values())
 
