@@ -5,6 +5,7 @@ Strict: unknown keys, repeated values and names that do not exist are refused wi
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -93,10 +94,10 @@ def load_sweep(path: Path, settings: Sequence[str] = ()) -> tuple[YamlFile, Swee
     Raises UsageError naming file, line, key, legal values and the nearest match.
     """
     file = load_yaml(path)
-    data = dict(file.data)
+    data = copy.deepcopy(file.data)
+    data = _move_recipe_fields(data)
     for setting in settings:
         _apply_setting(data, setting)
-    data = _move_recipe_fields(data)
     file = dataclasses.replace(file, data=data)
     sweep = file.parse(Sweep)
     _check_axes(file, sweep)
@@ -129,7 +130,10 @@ def recipe_field_names() -> tuple[str, ...]:
 
 
 def _apply_setting(data: dict[str, Any], setting: str) -> None:
-    """Lay `key.sub=value` over `data`; a recipe given by name becomes the base of a recipe with fields."""
+    """Lay `key.sub=value` over `data` and its overrides: what is set on the command line holds for every cell.
+
+    A recipe given by name becomes the base of a recipe with fields.
+    """
     dotted, equals, text = setting.partition("=")
     keys = dotted.strip().split(".")
     if not equals or not all(keys):
@@ -137,6 +141,14 @@ def _apply_setting(data: dict[str, Any], setting: str) -> None:
     if keys[0] in recipe_field_names():
         keys = ["recipe", *keys]
     value = parse_scalar(text)
+    _set(data, keys, value, setting)
+    for override in data["overrides"] if isinstance(data.get("overrides"), list) else []:
+        if isinstance(override, dict) and keys[0] in ("recipe", "width", "budget") and keys[0] in override:
+            _set(override, keys, value, setting)
+
+
+def _set(data: dict[str, Any], keys: Sequence[str], value: Any, setting: str) -> None:
+    """Set the value at a path of keys, making the mappings on the way."""
     for key in keys[:-1]:
         inner = data.get(key, {})
         if key == "recipe" and isinstance(inner, str):

@@ -118,6 +118,16 @@ def test_overrides_apply_where_they_say_and_the_last_wins(sweep_file: Path) -> N
     assert epochs == {("vgg11", 0): 1, ("vgg11", 1): 7, ("resnet18", 0): 5, ("resnet18", 1): 7}
 
 
+def test_what_the_command_line_sets_holds_for_every_cell(sweep_file: Path) -> None:
+    text = (
+        changed("models", "[vgg11, resnet18]") + "overrides: [{where: {model: 'resnet*'}, epochs: 5, batch_size: 32}]\n"
+    )
+    sweep_file.write_text(text)
+    recipes = {cell.spec.model: cell.spec.recipe for cell in plan_sweep(sweep_file, ["epochs=2"]).cells}
+    assert (recipes["vgg11"].epochs, recipes["resnet18"].epochs) == (2, 2)
+    assert recipes["resnet18"].batch_size == 32
+
+
 def test_exclusions_are_counted(sweep_file: Path) -> None:
     sweep_file.write_text(changed("exclude", "[{template: a, seed: 1}]"))
     plan = plan_sweep(sweep_file)
