@@ -18,7 +18,7 @@ def apply_numerics(precision: Precision, *, threads: int, deterministic: bool) -
     torch.backends.cudnn.allow_tf32 = precision == "tf32"
     torch.use_deterministic_algorithms(deterministic)
     # Deterministic mode would fill all new memory too, to hide reads of what was never written; there are none here.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set on the module itself
     torch.backends.cudnn.deterministic = deterministic
     torch.backends.cudnn.benchmark = not deterministic
 
