@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from analysis.costs import COSTS, Cost, measured_costs
 from analysis.keys import BASE, BLOCK, dataset_order, template_order
 from analysis.records import Record, by_template
-from analysis.statistics.differences import differences_to_base, paired_differences
+from analysis.statistics.differences import has_spread, mean_interval, paired_differences
 from analysis.study import Study
 
 TOLERANCE = 0.5
@@ -78,7 +79,7 @@ def _for_accuracy(cells: pd.DataFrame, averages: pd.DataFrame, means: pd.Series[
     winner = str(means.idxmax())
     per_dataset = cells.pivot(index="dataset", columns="template", values="mean")
     firsts = int((per_dataset[winner] == per_dataset.max(axis=1)).sum())
-    others = paired_differences(averages, axis="template", reference=winner)
+    others = paired_differences(averages, axis="template", reference=winner, intervals=False)
     certainty = [f"highest on {firsts} of {len(per_dataset)} data sets"]
     for verdict, words in _VERDICTS.items():
         named = template_order(others.loc[others["verdict"] == verdict, "template"])
@@ -146,8 +147,9 @@ def _loss_certainty(averages: pd.DataFrame, winner: str) -> str:
     """Whether the seeds show that the winner loses no more than the tolerance."""
     if winner == BASE:
         return "no smaller template stays within"
-    found = by_template(differences_to_base(averages[averages["template"].isin([BASE, winner])]))[winner]
-    if math.isnan(found["low"]):
-        return f"{found['difference']:+.2f} points; not testable"
-    shown = "shown" if found["low"] > -TOLERANCE else "not shown"
-    return f"{shown}: {found['difference']:+.2f} points, 95 % interval from {found['low']:+.2f}"
+    by_seed = averages.pivot(index="seed", columns="template", values="accuracy")
+    differences = (by_seed[winner] - by_seed[BASE]).dropna().to_numpy()[np.newaxis]
+    if differences.size < 2 or not has_spread(differences)[0]:
+        return "not testable"
+    mean, low = differences.mean(), mean_interval(differences)[0][0]
+    return f"{'shown' if low > -TOLERANCE else 'not shown'}: {mean:+.2f} points, 95 % interval from {low:+.2f}"

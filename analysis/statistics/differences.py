@@ -38,10 +38,16 @@ def differences_between_runs(outcomes: pd.DataFrame, reference: str) -> pd.DataF
     return paired_differences(outcomes, axis="run", reference=reference)
 
 
-def paired_differences(outcomes: pd.DataFrame, *, axis: str, reference: str) -> pd.DataFrame:
+def paired_differences(outcomes: pd.DataFrame, *, axis: str, reference: str, intervals: bool = True) -> pd.DataFrame:
     """Each cell minus its partner, the cell that differs from it only in having `reference` on `axis`.
 
     Only seeds that both have count.
+
+    Args:
+        outcomes: as `Study.outcomes`.
+        axis: the column in which partners differ.
+        reference: the value of the cells that the others are compared with.
+        intervals: whether to compute `low` and `high`; from `BOOTSTRAP_FROM` seeds on they take most of the time.
 
     Returns:
         One row per cell that has a partner. Beside the columns of a cell: `pairs` (seeds in common), `difference`
@@ -57,7 +63,7 @@ def paired_differences(outcomes: pd.DataFrame, *, axis: str, reference: str) -> 
     others = others[_without(others.index, axis).isin(partners.index)]
     theirs = partners.reindex(_without(others.index, axis)).to_numpy(dtype=float)
     mine = others.to_numpy(dtype=float)
-    compared = pd.concat([_compared(mine - theirs), _effects(mine, theirs)], axis=1).set_index(others.index)
+    compared = pd.concat([_compared(mine - theirs, intervals), _effects(mine, theirs)], axis=1).set_index(others.index)
     return _with_verdicts(compared.reset_index())
 
 
@@ -91,7 +97,7 @@ def mean_interval(samples: Values, confidence: float = CONFIDENCE) -> tuple[Valu
     return np.concatenate([part.low for part in parts]), np.concatenate([part.high for part in parts])
 
 
-def _compared(differences: Values) -> pd.DataFrame:
+def _compared(differences: Values, intervals: bool) -> pd.DataFrame:
     """The columns that follow from the differences (shape: cells, seeds; NaN where a seed lacks a partner)."""
     pairs = (~np.isnan(differences)).sum(axis=1)
     frame = pd.DataFrame(
@@ -104,24 +110,17 @@ def _compared(differences: Values) -> pd.DataFrame:
         frame.loc[rows, "difference"] = dense.mean(axis=1)
         if count > 1:
             frame.loc[rows, "std"] = dense.std(axis=1, ddof=1)
-            tested = _has_spread(dense)
-            frame.loc[rows[tested], ["low", "high", "p"]] = _tested(dense[tested])
+            spread = has_spread(dense)
+            frame.loc[rows[spread], "p"] = stats.ttest_1samp(dense[spread], 0.0, axis=1).pvalue
+            if intervals and spread.any():
+                frame.loc[rows[spread], ["low", "high"]] = np.column_stack(mean_interval(dense[spread]))
     return frame
 
 
-def _has_spread(samples: Values) -> NDArray[np.bool_]:
+def has_spread(samples: Values) -> NDArray[np.bool_]:
     """Whether the seeds of a row differ by more than floating point. Small test sets make equal differences likely."""
     spread: NDArray[np.bool_] = np.ptp(samples, axis=1) > 1e-9
     return spread
-
-
-def _tested(samples: Values) -> Values:
-    """Lower and upper limit, and p of the paired t test; a row each."""
-    if not len(samples):
-        return np.empty((0, 3))
-    low, high = mean_interval(samples)
-    p = stats.ttest_1samp(samples, 0.0, axis=1).pvalue
-    return np.column_stack([low, high, p])
 
 
 def _effects(mine: Values, theirs: Values) -> pd.DataFrame:

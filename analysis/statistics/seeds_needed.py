@@ -33,7 +33,7 @@ def detectable_effect(seeds: int, power: float = POWER, alpha: float = ALPHA) ->
         return float(test.power(effect, seeds, alpha / 2, alternative="larger")) - power
 
     largest = _REACH / seeds**0.5
-    return float(brentq(lacking, 0.0, largest)) if lacking(largest) > 0 else math.inf
+    return float(brentq(lacking, 0.0, largest, xtol=1e-4)) if lacking(largest) > 0 else math.inf
 
 
 def seeds_needed(effect: ArrayLike, power: float = POWER, alpha: float = ALPHA) -> NDArray[np.float64]:

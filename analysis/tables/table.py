@@ -32,7 +32,7 @@ class Column:
         return " ".join(word for word in (self.group, self.name) if word)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
     """What stands in one place of a table.
 
