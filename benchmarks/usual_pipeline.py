@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, RandomSampler
 from torchvision import transforms
 from torchvision.transforms import v2
 
@@ -80,14 +80,15 @@ def transforms_v2(data: PreparedDataset) -> Callable[[Any], Any]:
 
 
 def usual_loader(
-    data: PreparedDataset, transform: Callable[[Any], Any], *, workers: int = 0
+    data: PreparedDataset, transform: Callable[[Any], Any], *, workers: int = 0, images: int | None = None
 ) -> DataLoader[tuple[Any, int]]:
-    """Shuffled batches; a last one that is not full is kept, as in the trainer."""
+    """Shuffled batches of all images, or of so many in each pass; the last one may be smaller, as in the trainer."""
     warnings.filterwarnings("ignore", message="This DataLoader will create")  # more workers than cores: on purpose
+    pictures = PilImages(data, transform)
     return DataLoader(
-        PilImages(data, transform),
+        pictures,
         batch_size=BATCH_SIZE,
-        shuffle=True,
+        sampler=RandomSampler(pictures, num_samples=images),
         num_workers=workers,
         persistent_workers=workers > 0,
     )
