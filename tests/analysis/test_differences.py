@@ -72,6 +72,14 @@ def test_holm_keeps_the_level_for_the_whole_family(monkeypatch: pytest.MonkeyPat
     assert false_findings / 60 < 0.15
 
 
+def test_holm_multiplies_the_smallest_p_by_all_the_next_by_one_less_and_keeps_their_order() -> None:
+    found = differences_to_base(two_templates(np.array([[0.5, 0.6, 0.55], [0.5, 0.9, 0.7], [0.1, 0.9, -0.2]])))
+    first, second, third = found["p"]
+    assert first < second < third
+    expected = [3 * first, max(3 * first, 2 * second), max(2 * second, third)]
+    assert found["p_holm"].tolist() == pytest.approx(expected)
+
+
 def test_columns_agree_with_scipy_and_with_hand_counted_values() -> None:
     differences = np.array([[0.5, 0.7, 0.9]])
     row = differences_to_base(two_templates(differences)).iloc[0]

@@ -44,6 +44,12 @@ def test_failed_diverged_and_missing_seeds_are_counted_and_have_no_accuracy(stud
     assert cell["mean"] == 90.0
 
 
+def test_only_done_trials_have_an_accuracy_among_the_outcomes(study_of: StudyOf) -> None:
+    """Also where a failed or diverged trial recorded one: it would else enter the differences."""
+    trials = [done(90.0), trial_row(seed=1, status="diverged", final_test_accuracy=10.0)]
+    assert study_of(trials).outcomes["accuracy"].isna().tolist() == [False, True]
+
+
 def test_a_planned_cell_without_any_row_has_its_costs_from_the_plan(study_of: StudyOf) -> None:
     cells = study_of([done(90.0)], planned=[done(90.0), trial_row(template="c", params=7, seed=0)]).cells
     missing = cells[cells["template"] == "c"].iloc[0]
