@@ -110,11 +110,16 @@ def fills(models: Iterable[str]) -> dict[str, Fill]:
     return dict(zip(models, itertools.cycle(FILLS), strict=False))
 
 
+LEAST_INCHES = 4.6
+"""Width of the narrowest figure."""
+
+
 def panels(
     rows: int, columns: int, size: tuple[float, float], **kwargs: Any
 ) -> tuple[Figure, Sequence[Sequence[Axes]]]:
-    """A figure of `rows` by `columns` panels of `size` inches, with room for a legend below."""
-    figure = Figure(figsize=(size[0] * columns + 0.5, size[1] * rows + 0.6), layout="constrained")
+    """A figure of panels of `size` inches (a lone column is wider), with room for a legend below."""
+    width = max(size[0] * columns + 0.5, LEAST_INCHES)
+    figure = Figure(figsize=(width, size[1] * rows + 0.6), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
 
 
@@ -132,4 +137,12 @@ def legend_below(figure: Figure, fills: Mapping[str, Fill] | None = None) -> Non
     for model, fill in (fills or {}).items():
         handles[model] = Line2D([], [], linestyle="none", marker="o", markersize=7, color="0.5", fillstyle=fill)
     if handles:
-        figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=min(len(handles), 9))
+        columns = max(1, int(figure.get_figwidth() / _legend_entry_inches(handles)))
+        figure.legend(
+            list(handles.values()), list(handles), loc="outside lower center", ncols=min(len(handles), columns)
+        )
+
+
+def _legend_entry_inches(labels: Iterable[str]) -> float:
+    """About how wide a legend's entry is: the handle with its gaps, and the longest label."""
+    return 0.45 + 0.055 * max(map(len, labels))

@@ -30,6 +30,7 @@ def trial_cost(study: Study) -> Figure:
                 look = looks[template]
                 axis.plot(place + spread, minutes, linestyle="none", marker=look.marker, color=look.color, markersize=5)
             axis.set_xticks(range(len(study.templates)), study.templates)
+            axis.margins(y=0.12)
             axis.set_ylim(bottom=0)
             axis.set_title(f"{title}, {dataset}")
         row[0].set_ylabel("Training (minutes)")

@@ -8,7 +8,7 @@ from analysis.costs import Cost, measured_costs
 from analysis.keys import BASE, STATUSES, model_name
 from analysis.records import Record, records
 from analysis.study import Study
-from analysis.tables.comparison import Layout, accuracy_entry
+from analysis.tables.comparison import Layout, accuracy_entry, accuracy_title
 from analysis.tables.numbers import number
 from analysis.tables.table import Column, Entry, Table, text_column, word
 
@@ -19,7 +19,7 @@ def cell_table(study: Study, layout: Layout) -> Table:
     columns = (
         *map(text_column, ("Run", "Model", "Template", "Data set")),
         *(Column(name=status, group="Seeds") for status in STATUSES),
-        Column(name=f"Accuracy (%), {study.accuracy} epoch", parts=("mean", "std")),
+        Column(name=accuracy_title(study), parts=("mean", "std")),
         Column(name="Budget error (%)"),
         *(Column(name=cost.title) for cost in costs),
     )

@@ -55,13 +55,18 @@ def _model_table(study: Study, cells: pd.DataFrame, title: str, layout: Layout) 
         columns += [Column(group=cost.title), Column(group=cost.title, name="% ↓")]
         entries += _cost_entries(first[cost.column], cost, layout.rounding)
     for dataset in datasets:
-        columns.append(Column(name=dataset, group=f"Accuracy (%), {study.accuracy} epoch", parts=("mean", "std")))
+        columns.append(Column(name=dataset, group=accuracy_title(study), parts=("mean", "std")))
         entries.append(_accuracy_entries(cells[cells["dataset"] == dataset], templates, layout))
     columns.append(Column(name="Seeds"))
     seeds = cells.groupby("template")["done"].agg(["min", "max"]).reindex(templates)
     entries.append([_seeds_entry(low, high) for low, high in seeds.itertuples(index=False)])
     notes = tuple(_notes(study, cells, costs, datasets, layout))
     return Table(title=title, columns=tuple(columns), rows=transposed(entries), notes=notes)
+
+
+def accuracy_title(study: Study) -> str:
+    """The heading over accuracies: it says of which epoch they are."""
+    return f"{study.accuracy.capitalize()} accuracy (%)"
 
 
 def _cost_entries(values: pd.Series[float], cost: Cost, rounding: Rounding) -> list[list[Entry]]:
@@ -106,10 +111,10 @@ def _seeds_entry(low: int, high: int) -> Entry:
 
 
 def _notes(study: Study, cells: pd.DataFrame, costs: list[Cost], datasets: list[str], layout: Layout) -> Iterator[str]:
-    yield "Accuracy: mean ± standard deviation over seeds (ddof 1)." + (
-        " Of the best epoch, chosen on the test set itself: too high by that choice."
+    yield "Accuracy: mean ± standard deviation over seeds (ddof 1), test accuracy of the " + (
+        "best epoch, chosen on the test set itself: too high by that choice."
         if study.accuracy == "best"
-        else ""
+        else "last epoch."
     )
     if costs:
         yield f"% ↓: per cent below {BASE}." + (f" Costs are those for {datasets[0]}." if len(datasets) > 1 else "")

@@ -58,7 +58,7 @@ def bests(table: Table) -> set[tuple[str, str]]:
 
 def test_the_best_of_each_column_is_marked_with_ties_as_shown(paper: Study) -> None:
     vgg = comparison(paper, Layout(rounding=rounding("paper"), costs=PAPER))[1]
-    accuracy = "Accuracy (%), final epoch"
+    accuracy = "Final accuracy (%)"
     assert bests(vgg) == {
         ("c", "Parameters (M)"),
         ("c", "Memory (MB)"),
@@ -78,7 +78,7 @@ def row_of(study: Study, template: str, **layout: Any) -> dict[str, Any]:
     return {column.title: entry for column, entry in zip(table.columns, row, strict=True)}
 
 
-ACCURACY = "Accuracy (%), final epoch cifar10"
+ACCURACY = "Final accuracy (%) cifar10"
 
 
 @pytest.mark.parametrize("status", ["failed", "diverged", "missing"])
@@ -121,7 +121,7 @@ def test_costs_that_were_not_measured_are_left_out(study_of: Callable[..., Study
 
 def test_the_kind_of_accuracy_is_named_and_the_best_epoch_comes_with_a_warning(study_of: Callable[..., Study]) -> None:
     table = comparison(study_of([done(90.0)], accuracy="best"))[0]
-    assert "Accuracy (%), best epoch" in [column.group for column in table.columns]
+    assert "Best accuracy (%)" in [column.group for column in table.columns]
     assert "chosen on the test set" in table.notes[0]
 
 

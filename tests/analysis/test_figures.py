@@ -17,7 +17,7 @@ from analysis.figures.learning import learning
 from analysis.figures.scatter import accuracy_against_cost
 from analysis.figures.style import fills, styles
 from fdt_core.errors import UsageError
-from tests.analysis.synthetic import paper_run
+from tests.analysis.synthetic import done, epoch_rows, paper_run, write_run
 
 TEMPLATES = ["base", "a", "b", "c", "d", "e", "late_bulge", "waist"]
 
@@ -89,6 +89,21 @@ def test_figures_are_legible(paper: Study, name: str) -> None:
     for axis in FIGURES[name](paper).axes:
         for text in (axis.title, axis.xaxis.label, axis.yaxis.label):
             assert text.get_fontsize() >= 7
+
+
+@pytest.mark.parametrize("name", ["accuracy", "filters", "learning", "fronts"])
+def test_the_legend_fits_a_narrow_figure(tmp_path: Path, name: str) -> None:
+    """As in the demo: one data set, and long names of models."""
+    rows = [
+        done(90.0, model=model, width=0.125, template=template)
+        for model in ("resnet50", "vgg19") for template in TEMPLATES[:6]
+    ]  # fmt: skip
+    epochs = [epoch for row in rows for epoch in epoch_rows(row, 3)]
+    figure = FIGURES[name](study(write_run(tmp_path / "run", rows, epochs=epochs)))
+    figure.canvas.draw()
+    legend = figure.legends[0].get_window_extent()
+    assert legend.x0 >= 0
+    assert legend.x1 <= figure.bbox.x1
 
 
 def test_files_are_written_in_all_formats_and_are_the_same_twice(paper: Study, tmp_path: Path) -> None:
