@@ -1,7 +1,9 @@
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,8 +23,9 @@ with scratch_directory(sys.argv[1]) as path:
 
 
 @pytest.fixture
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.getbasetemp().parent  # short enough for Ray's sockets
+def base() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as directory:  # pytest's own are too long for Ray's sockets
+        yield Path(directory)
 
 
 def is_alive(pid: int) -> bool:
