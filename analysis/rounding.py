@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
+from functools import cache
 
 from fdt_core.errors import unknown_name
 
@@ -30,7 +31,7 @@ class Rounding:
         if math.isnan(value):
             return None
         exact = Decimal(f"{value:.12g}")
-        cut = exact.quantize(Decimal(1).scaleb(-decimals), ROUND_DOWN if self.truncate else ROUND_HALF_EVEN)
+        cut = exact.quantize(_last_digit(decimals), ROUND_DOWN if self.truncate else ROUND_HALF_EVEN)
         return cut + 0  # makes 0.0 of -0.0
 
     def percent_below(self, value: float, base: float, decimals: int, percent_decimals: int = 1) -> Decimal | None:
@@ -38,6 +39,12 @@ class Rounding:
         if self.percent_of_shown:
             value, base = (float(self.cut(number, decimals) or 0) for number in (value, base))
         return self.cut(100 * (base - value) / base, percent_decimals) if base else None
+
+
+@cache
+def _last_digit(decimals: int) -> Decimal:
+    """One in the last digit shown, such as 0.01."""
+    return Decimal(1).scaleb(-decimals)
 
 
 ROUNDINGS = {

@@ -1,9 +1,4 @@
-"""Analysis at scale: all tables of 100,000 trials, and the report of 1,000.
-
-    python -m benchmarks.analysis_results
-
-`benchmarks.results` shows these figures beside those of the store.
-"""
+"""Analysis at scale, for `benchmarks.results`: all tables of 100,000 trials, and the report of 1,000."""
 
 from __future__ import annotations
 
@@ -20,7 +15,6 @@ from analysis.rendering import render
 from analysis.report import write_report
 from analysis.study import study
 from analysis.tables import tables
-from benchmarks.report import print_report
 from fdt_core.results.writer import ResultsWriter
 
 MODELS = ("vgg11", "vgg13", "vgg16", "vgg19", "resnet50")
@@ -86,12 +80,3 @@ def _epochs(trial: dict[str, Any], epochs: int) -> Iterator[dict[str, Any]]:
             "trial_id": trial["trial_id"], "attempt": 1, "epoch": epoch, "seconds": 18.0, "test_accuracy": accuracy,
             "train_accuracy": accuracy + 1, "test_loss": 2 / epoch + abs(noise), "train_loss": 1.5 / epoch + abs(noise),
         }  # fmt: skip
-
-
-def main() -> None:
-    """Print the figures."""
-    print_report("analysis_results", ratios={}, figures=analysis_figures(), packages=("pandas", "plotly", "scipy"))
-
-
-if __name__ == "__main__":
-    main()

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from benchmarks.analysis_results import analysis_figures
 from benchmarks.report import print_report
 from fdt_core.results.writer import ResultsWriter
 from orchestrator.plan import plan_sweep
@@ -144,8 +145,9 @@ def main() -> None:
             "microseconds_to_append_a_row": appended / rows * 1e6,
             "seconds_to_load": seconds,
             f"seconds_to_load_{arguments.tune_trials}_trials_of_ray_tune": tune_seconds,
+            **analysis_figures(arguments.trials),
         },
-        packages=("pandas", "pyarrow", "ray"),
+        packages=("pandas", "plotly", "pyarrow", "ray", "scipy"),
     )
 
 

@@ -35,10 +35,12 @@ def as_text(table: Table, width: int = WIDTH, bold: bool = False) -> str:
 
 def _last_column_wrapped(table: Table, width: int) -> Table:
     """A last column of words that does not fit beside the others, nor beside the first alone, gets several lines."""
+    if table.columns[-1].align != "left":
+        return table
     widths = [max(map(cell_len, [c.name, *(row[i].text for row in table.rows)])) for i, c in enumerate(table.columns)]
     beside_all = width - sum(widths[:-1]) - len(GAP) * (len(widths) - 1)
     room = beside_all if beside_all >= LEAST_WIDTH else max(LEAST_WIDTH, width - widths[0] - len(GAP))
-    if table.columns[-1].align != "left" or room >= widths[-1]:
+    if room >= widths[-1]:
         return table
     rows: list[tuple[Entry, ...]] = []
     for row in table.rows:
@@ -54,15 +56,17 @@ def _column_lines(table: Table, index: int, bold: bool) -> list[str]:
     marks = [entry.marks + (BEST if entry.best and not bold else "") for entry in entries]
     field = max(map(len, marks), default=0)
     texts = [entry.text + mark.ljust(field) for entry, mark in zip(entries, marks, strict=True)]
-    width = max(map(cell_len, [column.name, *texts]))
+    lengths = [*map(cell_len, texts)]
+    width = max(cell_len(column.name), *lengths, 0)
     name = column.name if column.align == "left" else column.name + " " * min(field, width - cell_len(column.name))
-    head, *body = [_padded(text, width, column.align) for text in (name, *texts)]
+    head = _padded(name, cell_len(name), width, column.align)
+    body = [_padded(text, length, width, column.align) for text, length in zip(texts, lengths, strict=True)]
     return [head, *(_bold(line, entry) if bold else line for line, entry in zip(body, entries, strict=True))]
 
 
-def _padded(text: str, width: int, align: str) -> str:
-    """`text` in a field of `width` terminal cells (East Asian characters take two)."""
-    space = " " * (width - cell_len(text))
+def _padded(text: str, length: int, width: int, align: str) -> str:
+    """`text` of `length` terminal cells (East Asian characters take two) in a field of `width`."""
+    space = " " * (width - length)
     return text + space if align == "left" else space + text
 
 

@@ -21,7 +21,7 @@ CONFIDENCE = 0.95
 BOOTSTRAP_FROM = 10
 """Number of seeds from which on intervals are bootstrapped (BCa); below, they are Student's t."""
 
-RESAMPLES = 2000
+RESAMPLES = 1000
 _ELEMENTS = 20_000_000
 """Random numbers drawn at once; bounds the memory of a bootstrap."""
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from analysis.costs import Cost, measured_costs
 from analysis.keys import BASE, STATUSES, model_name
 from analysis.records import Record, records
 from analysis.study import Study
-from analysis.tables.comparison import Layout, accuracy_entry, accuracy_title
-from analysis.tables.numbers import number
+from analysis.tables.comparison import Layout, absence, accuracy_title
+from analysis.tables.numbers import count, mean_and_std, number
 from analysis.tables.table import Column, Entry, Table, text_column, word
 
 
@@ -34,8 +32,8 @@ def _row(cell: Record, costs: list[Cost], layout: Layout) -> tuple[Entry, ...]:
     names = (cell["run"], model_name(cell["model"], cell["width"]))
     return (
         *map(word, (*names, cell["template"], cell["dataset"])),
-        *(number(cell[status]) for status in STATUSES),
-        replace(accuracy_entry(cell, layout), marks=""),
+        *(count(cell[status]) for status in STATUSES),
+        mean_and_std(cell["mean"], cell["std"], layout.decimals, layout.rounding, absent=absence(cell)),
         number(100 * cell["budget_error"], 2, layout.rounding),
         *(number(cell[cost.column] / cost.scale, cost.decimals, layout.rounding) for cost in costs),
     )

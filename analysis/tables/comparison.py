@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 import pandas as pd
@@ -94,11 +94,10 @@ def _accuracy_entries(cells: pd.DataFrame, templates: Sequence[str], layout: Lay
 
 def accuracy_entry(cell: Record, layout: Layout) -> Entry:
     """Mean and standard deviation of a cell, or what became of its seeds, with the marks of the notes it needs."""
-    entry = mean_and_std(cell["mean"], cell["std"], layout.decimals, layout.rounding, absent=absence(cell))
     marks = (FEWER if cell["done"] < cell["seeds"] else "") + (
         OFF_BUDGET if abs(cell["budget_error"]) > layout.budget_tolerance else ""
     )
-    return replace(entry, marks=marks)
+    return mean_and_std(cell["mean"], cell["std"], layout.decimals, layout.rounding, absent=absence(cell), marks=marks)
 
 
 def absence(cell: Record) -> str:

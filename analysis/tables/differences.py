@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import pandas as pd
 
@@ -12,7 +11,7 @@ from analysis.records import Record, records
 from analysis.statistics.limits import statements
 from analysis.statistics.seeds_needed import MOST
 from analysis.study import Study
-from analysis.tables.numbers import number, p_value
+from analysis.tables.numbers import count, number, p_value
 from analysis.tables.table import Column, Entry, Table, text_column, word
 
 _COLUMNS = (
@@ -63,9 +62,9 @@ def _row(record: Record, several: bool) -> tuple[Entry, ...]:
         word(f"{record['run']}: {model}" if several else model),
         word(record["dataset"]),
         word(record["template"]),
-        replace(number(record["difference"], 2, signed=True), best=separated),
+        number(record["difference"], 2, signed=True, best=separated),
         _interval(record["low"], record["high"]),
-        number(record["pairs"]),
+        count(record["pairs"]),
         p_value(record["p_holm"]),
         number(record["effect"], 1, signed=True),
         word(record["verdict"]),

@@ -10,20 +10,40 @@ from decimal import Decimal
 from analysis.rounding import Rounding
 from analysis.tables.table import ABSENT, Entry
 
+NEAREST = Rounding()
 
-def number(value: float, decimals: int = 0, rounding: Rounding | None = None, *, signed: bool = False) -> Entry:
+
+def number(
+    value: float,
+    decimals: int = 0,
+    rounding: Rounding = NEAREST,
+    *,
+    signed: bool = False,
+    best: bool = False,
+    marks: str = "",
+) -> Entry:
     """A number; the sign of absence for NaN."""
-    shown = (rounding or Rounding()).cut(value, decimals)
-    return Entry() if shown is None else Entry(parts=(f"{shown:+}" if signed else str(shown),), value=value)
+    shown = rounding.cut(value, decimals)
+    if shown is None:
+        return Entry(marks=marks)
+    return Entry(parts=(f"{shown:+}" if signed else str(shown),), value=value, best=best, marks=marks)
 
 
-def mean_and_std(mean: float, std: float, decimals: int, rounding: Rounding, *, absent: str = ABSENT) -> Entry:
+def count(value: int) -> Entry:
+    """A whole number."""
+    return Entry(parts=(str(value),), value=value)
+
+
+def mean_and_std(
+    mean: float, std: float, decimals: int, rounding: Rounding, *, absent: str = ABSENT, marks: str = ""
+) -> Entry:
     """A mean with its standard deviation, if it has one, in two parts; `absent` where there is no mean."""
     shown = rounding.cut(mean, decimals)
     if shown is None:
-        return Entry(parts=(absent,))
+        return Entry(parts=(absent,), marks=marks)
     spread = rounding.cut(std, decimals)
-    return Entry(parts=(str(shown),) if spread is None else (str(shown), str(spread)), value=float(shown))
+    parts = (str(shown),) if spread is None else (str(shown), str(spread))
+    return Entry(parts=parts, value=float(shown), marks=marks)
 
 
 def p_text(p: float) -> str:
@@ -40,7 +60,9 @@ def best_marked(entries: Sequence[Entry], best: Callable[[Iterable[Decimal]], De
     """The entries with the best number marked, ties as the reader sees them; none where all are equal."""
     shown = [Decimal(entry.parts[0]) if entry.value is not None else None for entry in entries]
     present = {value for value in shown if value is not None}
-    winner = best(present) if len(present) > 1 else None
+    if len(present) < 2:
+        return list(entries)
+    winner = best(present)
     return [
-        replace(entry, best=value is not None and value == winner) for entry, value in zip(entries, shown, strict=True)
+        replace(entry, best=True) if value == winner else entry for entry, value in zip(entries, shown, strict=True)
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pandas as pd
 from scipy import stats
@@ -88,8 +87,8 @@ def _accuracies(
     if cell is None:
         return Entry(), paper, Entry()
     ours = mean_and_std(cell["mean"], cell["std"], layout.decimals, layout.rounding, absent=absence(cell))
-    difference = number(cell["mean"] - theirs.mean, layout.decimals, signed=True)
-    return ours, paper, replace(difference, marks=DIFFERS * differs)
+    difference = number(cell["mean"] - theirs.mean, layout.decimals, signed=True, marks=DIFFERS * differs)
+    return ours, paper, difference
 
 
 def _differing(
