@@ -40,7 +40,7 @@ def drive(work: Work, *, needs: TrialNeeds, device: str, drain_flag: Path, scrat
                 driver.run()
                 watch.write(work.backlog.progress())
                 console.show(work.backlog.progress(), [])
-                if driver.stop_reason is None:
+                if work.settings.profile and driver.stop_reason is None:
                     measure_shapes(
                         work, needs, device, say=console.say, must_stop=lambda: driver.stop_reason is not None
                     )

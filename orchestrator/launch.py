@@ -28,6 +28,8 @@ class LaunchSettings:
     max_failures: int | None = None
     retry: tuple[str, ...] = ()
     """Failure kinds whose given-up trials may try again."""
+    profile: bool = True
+    """Whether each network is measured when the training is over."""
     reuse: tuple[str, ...] = ()
     """Directories of other runs whose finished rows count where the trial and the data are the same."""
 

@@ -41,6 +41,9 @@ def launch(
             metavar="DIR", help="Take finished rows of the same trials from this run too.", show_default=False
         ),
     ] = None,
+    profile_: Annotated[
+        bool, typer.Option("--profile/--no-profile", help="Measure each network's speed when training is over.")
+    ] = True,
     runs_dir: RunsDir = None,
     data_dir: DataDir = None,
     share: Annotated[bool, typer.Option(help="Let others read the results (run 0710, results 0750).")] = False,
@@ -76,6 +79,7 @@ def launch(
         data_directory=str(data_directory(data_dir).absolute()),
         limit=limit,
         max_failures=1 if fail_fast else max_failures,
+        profile=profile_,
         reuse=tuple(str(path.absolute()) for path in reuse or []),
     )
     run, generation = freeze(

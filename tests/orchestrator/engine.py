@@ -51,8 +51,9 @@ class Place:
 
     def command(self, *arguments: str) -> list[str]:
         """`fdt-sweep launch` of the sweep file with these further arguments, out of others' reach."""
+        profile = [] if "--profile" in arguments else ["--no-profile"]
         options = ["--runs-dir", str(self.directory / "runs"), "--data-dir", str(self.data)]
-        return isolated([*FDT_SWEEP, "launch", str(self.directory / "small.yaml"), *options, *arguments])
+        return isolated([*FDT_SWEEP, "launch", str(self.directory / "small.yaml"), *options, *arguments, *profile])
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a launch in a session of its own."""

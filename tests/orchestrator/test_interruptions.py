@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 
 import pandas as pd
@@ -32,6 +33,16 @@ def test_a_finished_sweep_launched_again_does_nothing_and_says_so(undisturbed: P
     output = undisturbed.launch()
     assert "nothing to do: 4 of 4 trials are done" in output
     assert {path: path.stat().st_mtime_ns for path in (undisturbed.run / "results").rglob("*.parquet")} == before
+
+
+def test_when_the_training_is_over_each_network_is_measured_once(place: Place, undisturbed: Place) -> None:
+    shutil.copytree(undisturbed.run, place.run)
+    output = place.launch("--profile")
+    assert "measuring the speed of 2 networks" in output
+    profiles = pd.read_parquet(place.run / "results" / "profiles")
+    assert sorted(profiles.template) == ["base", "c"]
+    assert profiles.latency_ms_b16_median.gt(0).all()
+    assert "nothing to do" in place.launch("--profile")
 
 
 def test_killed_actor_and_killed_driver_leave_equal_rows(place: Place, undisturbed: Place) -> None:
