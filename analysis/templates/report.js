@@ -145,7 +145,7 @@ function curveDrawing(curve) {
       line("train_loss", "training loss", "y2", "dot", "#D55E00"),
     ],
     layout: {
-      xaxis: { title: { text: "Epoch" } }, yaxis: { title: { text: "Accuracy (%)" } },
+      xaxis: { title: { text: "Epoch" }, automargin: true }, yaxis: { title: { text: "Accuracy (%)" }, automargin: true },
       yaxis2: { title: { text: "Loss (nats)" }, overlaying: "y", side: "right", showgrid: false, rangemode: "tozero", tickmode: "auto" },
       margin: { t: 30, r: 60, b: 40, l: 60 }, legend: { orientation: "h", yref: "container", y: 0, yanchor: "bottom" }, hovermode: "x unified",
     },
