@@ -44,6 +44,7 @@ test: $(INSTALLED) system
 	$(BIN)/python -m pytest -q -n 2 -m 'not slow and not ($(SERVERS))'
 	$(BIN)/python -m pytest -q -m 'not slow and ($(SERVERS))' --durations=20
 
+test-all: SYSTEM_PACKAGES += texlive-latex-recommended
 test-all: $(INSTALLED) system
 	$(BIN)/python -m pytest -q -n 2 -m 'not ($(SERVERS))'
 	$(BIN)/python -m pytest -q -m '$(SERVERS)' --durations=20
