@@ -9,12 +9,17 @@ import sys
 from cluster.profile import ClusterProfile
 
 _SECONDS = 120
+_LARGEST_SHARE_IN_USE = 0.2
+"""Of a device's memory, before any trial has begun: contexts of drivers and monitors take less."""
+
 _PROBE = """
 import json, torch
-names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-for index in range(len(names)):
+found = []
+for index in range(torch.cuda.device_count()):
+    free, total = torch.cuda.mem_get_info(index)
     torch.ones(1, device=f"cuda:{index}").item()
-print(json.dumps(names))
+    found.append([torch.cuda.get_device_name(index), free, total])
+print(json.dumps(found))
 """
 
 
@@ -25,8 +30,8 @@ class DeviceMissing(Exception):
 def devices_of(profile: ClusterProfile) -> tuple[str, ...]:
     """Names of the job's CUDA devices, each tried with one operation; none for a profile of the CPU.
 
-    Raises DeviceMissing where there are fewer than the profile asks for or one does not work: a sweep never falls
-    back to the CPU in silence.
+    Raises DeviceMissing where there are fewer than the profile asks for or one does not work (a sweep never falls back
+    to the CPU in silence), or where somebody else, or what a dead job left behind, holds the memory of one.
     """
     if profile.device != "cuda":
         return ()
@@ -38,7 +43,11 @@ def devices_of(profile: ClusterProfile) -> tuple[str, ...]:
         raise DeviceMissing(f"CUDA did not answer within {_SECONDS} s") from error
     if probe.returncode:
         raise DeviceMissing(f"CUDA does not work: {(probe.stderr.strip().splitlines() or ['no message'])[-1]}")
-    names = tuple(json.loads(probe.stdout.splitlines()[-1]))
-    if len(names) < (profile.gpus_per_node or 0):
-        raise DeviceMissing(f"the profile asks for {profile.gpus_per_node} CUDA devices, torch sees {len(names)}")
-    return names
+    found = json.loads(probe.stdout.splitlines()[-1])
+    if len(found) < (profile.gpus_per_node or 0):
+        raise DeviceMissing(f"the profile asks for {profile.gpus_per_node} CUDA devices, torch sees {len(found)}")
+    for index, (name, free, total) in enumerate(found):
+        if total - free > _LARGEST_SHARE_IN_USE * total:
+            in_use = f"{(total - free) / 2**30:.1f} of {total / 2**30:.1f} GiB"
+            raise DeviceMissing(f"{in_use} of CUDA device {index} ({name}) are in use before any trial has begun")
+    return tuple(name for name, _, _ in found)

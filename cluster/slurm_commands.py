@@ -62,11 +62,25 @@ def partitions() -> list[str]:
     return sorted(set(_run(["sinfo", "--noheader", "--format=%R"]).split()))
 
 
-def _run(command: Sequence[str]) -> str:
-    """Standard output of a command of Slurm. Raises EnvironmentProblem with what it complained of."""
+def slurm_version() -> str:
+    """Such as `slurm 23.11.4`."""
+    return _run(["sbatch", "--version"]).strip()
+
+
+def accepts_script(script: str) -> str:
+    """What sbatch would do with a script; submits nothing. Raises EnvironmentProblem where it refuses."""
+    return _run(["sbatch", "--test-only"], script, merge=True).strip().removeprefix("sbatch: ")
+
+
+def _run(command: Sequence[str], text: str | None = None, *, merge: bool = False) -> str:
+    """Standard output of a command of Slurm, with its standard error if they are to `merge`.
+
+    Raises EnvironmentProblem with what it complained of.
+    """
     try:
         done = subprocess.run(
             list(command),
+            input=text,
             env=clean_environment(os.environ),
             capture_output=True,
             text=True,
@@ -80,4 +94,4 @@ def _run(command: Sequence[str]) -> str:
     if done.returncode:
         complaint = (done.stderr or done.stdout).strip().splitlines()
         raise EnvironmentProblem(f"{command[0]}: {complaint[-1] if complaint else f'exit status {done.returncode}'}")
-    return done.stdout
+    return done.stdout + done.stderr if merge else done.stdout

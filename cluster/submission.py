@@ -90,6 +90,13 @@ def submit_workers(files: SlurmFiles, launch: Launch, *, count: int, profile: in
     return _submit(files, launch, "worker", launch.profiles[profile], run_worker, count=count, arguments=(profile,))
 
 
+def submit_check(files: SlurmFiles, launch: Launch, examine: Callable[..., None], runs: Path) -> str:
+    """Submit one job of a worker's size that calls `examine(slurm directory, runs, profile)`; returns its id."""
+    profile = launch.profiles[0]
+    (job,) = _submit(files, launch, "worker", profile, examine, count=1, arguments=(str(runs), profile))
+    return job
+
+
 def scripts(files: SlurmFiles, launch: Launch, *, workers: int) -> dict[Role, str]:
     """The sbatch scripts that `submit_sweep` would submit, letter by letter. Needs no Slurm and writes nothing."""
     count = workers - _workers_in_head(launch)

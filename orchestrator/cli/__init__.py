@@ -11,6 +11,7 @@ from fdt_core.errors import FdtError
 from fdt_core.version import VERSION
 from orchestrator.cli.cancel import cancel
 from orchestrator.cli.data import data
+from orchestrator.cli.doctor import doctor
 from orchestrator.cli.gc import gc
 from orchestrator.cli.launch import launch, plan
 from orchestrator.cli.logs import logs
@@ -54,6 +55,7 @@ app.command()(cancel)
 app.command()(run)
 app.command()(retry)
 app.command()(reproduce)
+app.command()(doctor)
 app.command()(gc)
 app.command()(results)
 app.command()(report)

@@ -1,0 +1,107 @@
+"""`fdt-sweep doctor`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli.options import DataDir, Json, RunsDir, Settings, Verbose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cluster.doctor import Finding
+    from cluster.profile import ClusterProfile
+
+_SIGNS = {"ok": "ok     ", "warning": "WARNING", "problem": "PROBLEM"}
+
+
+def doctor(
+    cluster: Annotated[
+        str, typer.Option(help="Cluster profile: local, slurm, one of your own by name, or a path.")
+    ] = "local",
+    submit_test: Annotated[
+        bool, typer.Option("--submit-test", help="Slurm: run a short job that examines a node from inside.")
+    ] = False,
+    patience: Annotated[float, typer.Option(min=1, help="Seconds to wait for the test job.")] = 600.0,
+    set_: Settings = None,
+    runs_dir: RunsDir = None,
+    data_dir: DataDir = None,
+    json_: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Look for what goes wrong in practice, and say how to mend it; removes what your dead jobs have left in scratch.
+
+    Exit codes: 0 no problem was found (there may be warnings), 3 there is a problem.
+
+    Examples:
+      fdt-sweep doctor
+      fdt-sweep doctor --cluster slurm --submit-test
+    """
+    from cluster.doctor import worst
+    from cluster.profile import load_profile
+    from fdt_core.datasets.catalogue import data_directory
+    from fdt_core.errors import UsageError
+    from orchestrator.run_directory import runs_root
+    from orchestrator.settings import split_settings
+
+    sweep_settings, profile_settings = split_settings(set_ or [])
+    if sweep_settings:
+        raise UsageError("doctor has no sweep: only --set cluster.KEY=VALUE is of use here")
+    profile = load_profile(cluster, profile_settings)
+    if submit_test and profile.kind != "slurm":
+        raise UsageError("--submit-test needs a Slurm profile: --cluster slurm, or one of your own")
+    findings = []
+    wait = patience if submit_test else None
+    for finding in _examinations(profile, runs_root(runs_dir), data_directory(data_dir), patience=wait):
+        findings.append(finding)
+        if not json_:
+            print(_text(finding), flush=True)
+    if json_:
+        print(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=1))
+    raise typer.Exit(3 if worst(findings) == "problem" else 0)
+
+
+def _examinations(profile: ClusterProfile, runs: Path, data: Path, *, patience: float | None) -> Iterator[Finding]:
+    """All findings. A login node is not asked for the compute nodes' devices."""
+    from dataclasses import replace
+
+    from cluster import doctor_slurm
+    from cluster.doctor import examine_machine
+
+    here = profile if profile.kind == "local" else replace(profile, device="cpu")
+    yield from examine_machine(here, runs)
+    yield _prepared_data(data)
+    if profile.kind == "slurm":
+        yield from doctor_slurm.examine_slurm(profile, runs)
+    if patience is not None:
+        yield from doctor_slurm.submit_test(profile, runs, patience=patience)
+
+
+def _prepared_data(data: Path) -> Finding:
+    from cluster.doctor import Finding
+    from fdt_core.datasets.prepared import prepared_description
+    from fdt_core.errors import FdtError
+
+    prepared, damaged = [], []
+    for description in sorted(data.glob("*/dataset.json")):
+        name = description.parent.name
+        try:
+            prepared_description(name, data)
+            prepared.append(name)
+        except FdtError as problem:
+            damaged.append(str(problem))
+    if damaged:
+        mend = "fdt-sweep data prepare --replace NAME"
+        return Finding(check="data", state="problem", found="; ".join(damaged), mend=mend)
+    found = f"{', '.join(prepared) or 'none but the embedded digits'} prepared in {data}"
+    return Finding(check="data", state="ok", found=found)
+
+
+def _text(finding: Finding) -> str:
+    mend = f"\n{'':25}mend: {finding.mend}" if finding.mend else ""
+    return f"{_SIGNS[finding.state]} {finding.check:<16} {finding.found}{mend}"
