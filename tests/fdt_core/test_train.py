@@ -361,7 +361,7 @@ def test_the_trained_network_comes_back(tmp_path: Path, keep: Any) -> None:
     spec = small_spec(data=data, epochs=6, crop_padding=0, cutout=0)
     checkpoints = TrialCheckpoints(tmp_path / "checkpoints" / spec.trial_id, keep=keep)
     after_epochs = []
-    for should_stop in (stop_at_batch(28), never):  # interrupted in the fifth epoch
+    for should_stop in (stop_at_batch(33), never):  # interrupted in the sixth epoch, after the best
         training = Training(spec, on_cpu(data), device="cpu", checkpoints=checkpoints, should_stop=should_stop)
         with contextlib.suppress(Drained):
             for _ in training.epochs():
