@@ -70,7 +70,8 @@ def open_tree(path: Path, landmark: str) -> FileTree:
 
     Args:
         path: a folder, a tar archive (however compressed) or a zip archive.
-        landmark: a file, or the beginning of a path, that lies directly in the data set's tree.
+        landmark: a file that lies directly in the data set's tree, or a folder, with a slash at its end; empty for a
+            tree that begins at `path`.
 
     Raises:
         EnvironmentProblem: where `path` cannot be read, is damaged, or has no such tree.
@@ -78,12 +79,21 @@ def open_tree(path: Path, landmark: str) -> FileTree:
     with _told(path):
         listed, read = _list(path)
         visible = sorted(name for name in listed if not posixpath.basename(name).startswith("."))
-    found = min((name for name in visible if f"/{landmark}" in f"/{name}"), key=len, default=None)
-    if found is None:
+    prefix = min((_above(landmark, name) for name in visible if _has(landmark, name)), key=len, default=None)
+    if prefix is None:
         raise EnvironmentProblem(f"{path} has no {landmark}: it does not have the published layout")
-    prefix = found[: f"/{found}".index(f"/{landmark}")]
     names = tuple(name.removeprefix(prefix) for name in visible if name.startswith(prefix))
     return FileTree(path=path, prefix=prefix, names=names, read=read)
+
+
+def _has(landmark: str, name: str) -> bool:
+    is_file = landmark and not landmark.endswith("/")
+    return f"/{name}".endswith(f"/{landmark}") if is_file else f"/{landmark}" in f"/{name}"
+
+
+def _above(landmark: str, name: str) -> str:
+    """The folders of `name` above the landmark, with a slash at the end."""
+    return name[: f"/{name}".index(f"/{landmark}")]
 
 
 def _list(path: Path) -> tuple[list[str], _Reader]:

@@ -36,8 +36,8 @@ def prepare_dataset(
     Args:
         name: a data set that ships with the project, or one of datasets.yaml.
         data_dir: where prepared data live.
-        origin: the published archive, a folder unpacked from it, or a folder with the published files; by default
-            they are looked for in `data_dir`/raw, in `data_dir`, and where distributions put them.
+        origin: the published archive, a folder that it was unpacked to, or a folder that holds the published files;
+            by default they are looked for in `data_dir`/raw, in `data_dir`, and where distributions put them.
         download: fetch the published files to `data_dir`/raw if they are not found.
         unchecked: take what is there although checksum or number of images is not as published.
         replace: prepare anew what is already prepared.
@@ -96,7 +96,7 @@ def _write(name: str, source: Source, data_dir: Path) -> Description:
 
 def _published_source(name: str, data_dir: Path, origin: Path | None, download: bool, unchecked: bool) -> Source:
     publication, info = PUBLICATIONS[name], dataset_info(name)
-    path = origin or publication.find(data_dir)
+    path = (publication.find_in(origin) or origin) if origin else publication.find(data_dir)
     if path is None and download:
         path = publication.download(data_dir / "raw")
     if path is None:

@@ -30,7 +30,7 @@ class Publication:
         md5: checksum of each file that is published; of a single gzipped file, of what is in it, because distributors
             compress such files anew.
         address: where the files are, the folder of their URLs.
-        landmark: a file, or the beginning of a path, that lies directly in the data set's tree.
+        landmark: a file, or a folder with a slash at its end, that lies directly in the data set's tree.
         read: the reader of that tree.
         places: folders where distributions put the files.
         hint: another way to get the files.
@@ -67,10 +67,14 @@ class Publication:
 
     def find(self, data_dir: Path) -> Path | None:
         """The archive, or the folder with all files, in the usual places below `data_dir` and on this machine."""
-        for folder in (data_dir / "raw", data_dir, *self.places):
-            if all((folder / name).is_file() for name in self.md5):
-                return folder / next(iter(self.md5)) if len(self.md5) == 1 else folder
-        return None
+        folders = (data_dir / "raw", data_dir, *self.places)
+        return next((found for folder in folders if (found := self.find_in(folder))), None)
+
+    def find_in(self, folder: Path) -> Path | None:
+        """The archive in `folder`, or `folder` itself where several files are published; None if they are not there."""
+        if not all((folder / name).is_file() for name in self.md5):
+            return None
+        return folder / next(iter(self.md5)) if len(self.md5) == 1 else folder
 
     def download(self, folder: Path) -> Path:
         """Fetch the published files into `folder` with torchvision's downloader; the result is what `find` finds.

@@ -6,6 +6,7 @@ import contextlib
 import copy
 import math
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -379,3 +380,13 @@ def test_the_trained_network_comes_back(tmp_path: Path, keep: Any) -> None:
 def test_weights_that_were_not_kept_are_told(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentProblem, match="keeps no weights"):
         fdt_core.load(tmp_path, "abc")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a compiler: apt-get install g++")
+def test_a_compiled_training_is_that_training() -> None:
+    eager, compiled = (
+        Learner(small_spec(learning_rate=0.01, compile=compile), on_cpu()).train(1, lambda part: None).losses()
+        for compile in (False, True)
+    )
+    assert compiled == pytest.approx(eager, rel=1e-4)

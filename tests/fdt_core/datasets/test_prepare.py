@@ -130,6 +130,12 @@ def test_an_unpacked_folder_gives_the_same_data_as_the_archive(tmp_path: Path, d
     assert first.digest == second.digest
 
 
+def test_the_archive_is_found_in_the_folder_that_is_named(tmp_path: Path, data: Path) -> None:
+    published("cifar100", tmp_path / "downloads")
+    prepare_dataset("cifar100", data, origin=tmp_path / "downloads", unchecked=True)
+    assert load_prepared("cifar100", data).info.train_images == 200
+
+
 def test_the_digest_tells_of_any_pixel_label_or_class_name(tmp_path: Path) -> None:
     def digest(number: int, **changed: Any) -> str:
         images, labels = pixels(6, 8, 8, 3), np.arange(6) % 2
