@@ -16,12 +16,13 @@ from pathlib import Path
 
 from cluster.fingerprint import difference, own_fingerprint
 from cluster.head import publish_head
-from cluster.job_context import JobEnd, current_job, job_end
+from cluster.job_context import JobContext, JobEnd, current_job, job_end
 from cluster.processes import end_session, start_session
 from cluster.slurm_files import HeadState, Launch, SlurmFiles, read_launch
 from cluster.slurm_units import parse_time_limit
-from cluster.sweep_jobs import cancel_waiting_workers
-from fdt_core.errors import EnvironmentProblem
+from cluster.submission import submit_head
+from cluster.sweep_jobs import cancel_waiting_jobs
+from fdt_core.errors import EnvironmentProblem, FdtError
 
 POLL_SECONDS = 1.0
 LAST_SECONDS = 10.0
@@ -29,6 +30,8 @@ LAST_SECONDS = 10.0
 
 EXIT_PROBLEM = 3
 EXIT_INTERRUPTED = 75
+KILLED = 128
+"""Above it, an exit status tells the signal that ended the process."""
 
 
 def run_head(slurm_directory: str) -> None:
@@ -46,36 +49,63 @@ def run_head(slurm_directory: str) -> None:
         print(differs, flush=True)
         publish_head(files, job.slurm_job_id, "closed", why=differs, status=EXIT_PROBLEM)
         raise SystemExit(EXIT_PROBLEM)
-    files.drain.unlink(missing_ok=True)  # the request of a former driver
+    for former in (files.drain, files.demand):  # of a former driver
+        former.unlink(missing_ok=True)
     with end.listening():
         worker = _start_worker_beside(files, launch)
         status = _run_driver(files, launch, end)
-        will_go_on = status == EXIT_INTERRUPTED and end.is_near() and not files.cancel.exists()
-        state: HeadState = "moving" if will_go_on else "closed"
-        publish_head(files, job.slurm_job_id, state, why="the driver has ended", status=status)
+        state, why = _what_follows(files, launch, job, end, status)
+        publish_head(files, job.slurm_job_id, state, why=why, status=status)
         if worker is not None:
             _await_worker_beside(worker, end)
         if state == "closed":
             with contextlib.suppress(EnvironmentProblem):  # they would end by themselves as soon as they start
-                cancel_waiting_workers(launch)
+                cancel_waiting_jobs(launch)
     raise SystemExit(status)
 
 
 def _run_driver(files: SlurmFiles, launch: Launch, end: JobEnd) -> int:
     """Run the driver to its end; tell it to stop when the job's end is near or the sweep is cancelled."""
     driver = start_session(launch.head_command, environment=os.environ)
-    told = False
+    pool: subprocess.Popen[bytes] | None = _start_pool(files)
     try:
         while driver.poll() is None:
-            if not told and (end.is_near() or files.cancel.exists()):
+            if pool is not None and (end.is_near() or files.cancel.exists()):
+                end_session(pool, patience=0)  # who leaves is not replaced any more
+                pool = None
                 driver.send_signal(signal.SIGTERM)
-                told = True
-            if told and time.time() > end.deadline - LAST_SECONDS:
+            if pool is None and time.time() > end.deadline - LAST_SECONDS:
                 break
+            if pool is not None and pool.poll() is not None:
+                print(f"the pool's process ended by itself, exit status {pool.returncode}; starting it again")
+                pool = _start_pool(files)
             time.sleep(POLL_SECONDS)
     finally:
+        if pool is not None:
+            end_session(pool, patience=0)
         end_session(driver, patience=LAST_SECONDS / 2)
     return driver.returncode if driver.returncode >= 0 else 128 - driver.returncode
+
+
+def _what_follows(
+    files: SlurmFiles, launch: Launch, job: JobContext, end: JobEnd, status: int
+) -> tuple[HeadState, str]:
+    """Whether another head comes: this very job, requeued, or at its walltime the successor that is submitted here."""
+    interrupted = status == EXIT_INTERRUPTED or status > KILLED
+    if not interrupted or not end.is_near() or files.cancel.exists():
+        return "closed", "the driver has ended"
+    if not end.walltime_is_near():
+        return "moving", "Slurm has told the head's job to end"
+    try:
+        (successor,) = submit_head(files, launch, after=job.slurm_job_id)
+    except FdtError as problem:
+        return "closed", f"the head's time is over, and it could not submit its successor: {problem}"
+    return "moving", f"the head's time is over; its successor is job {successor}"
+
+
+def _start_pool(files: SlurmFiles) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-u", "-m", "cluster.pool", str(files.directory)]
+    return start_session(command, environment=os.environ)
 
 
 def _start_worker_beside(files: SlurmFiles, launch: Launch) -> subprocess.Popen[bytes] | None:

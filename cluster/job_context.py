@@ -57,12 +57,17 @@ class JobEnd:
     def __init__(self, *, deadline: float, drain_seconds: float, notice_seconds: float) -> None:
         self.deadline = deadline
         self.noticed = False
+        self._walltime = deadline
         self._drain_seconds = drain_seconds
         self._notice_seconds = notice_seconds
 
     def is_near(self) -> bool:
         """Whether it is time to drain."""
         return self.noticed or time.time() >= self.deadline - self._drain_seconds
+
+    def walltime_is_near(self) -> bool:
+        """Whether the clock alone says that it is time to drain."""
+        return time.time() >= self._walltime - self._drain_seconds
 
     def notice(self, within: float | None = None) -> None:
         """Slurm, or somebody, wants the job to end soon: `within` so many seconds, else within the site's notice."""

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from cluster.slurm_units import parse_memory, parse_time_limit
-from fdt_core.errors import unknown_name
+from fdt_core.errors import UsageError, unknown_name
 from fdt_core.yaml_file import YamlFile, load_yaml
 
 
@@ -133,6 +133,8 @@ class ClusterProfile:
     """Longest run of one worker job; lost time is little, so short is fine and starts sooner."""
     max_workers: PositiveInt = 4
     """Worker jobs at the same time."""
+    also: tuple[str, ...] = ()
+    """Further Slurm profiles, by name or path, whose workers join the same sweep once this one's are not enough."""
     drain_seconds: PositiveInt = 180
     """So long before its end a job begins no trial any more and saves what runs."""
     notice_seconds: PositiveInt = 25
@@ -177,6 +179,21 @@ def load_profile(name_or_path: str, overrides: Mapping[str, Any] | None = None) 
         data = _merged(file.data, overrides)
         profile = YamlFile(path=Path("--set cluster"), data=data, lines={}).parse(ClusterProfile)
     return profile if profile.name else replace(profile, name=file.path.stem)
+
+
+def with_further_profiles(profile: ClusterProfile) -> tuple[ClusterProfile, ...]:
+    """`profile` and those that it names in `also`, in this order; all share a GPU among as many trials as the first.
+
+    Raises UsageError where one is unknown, is not of Slurm, or trains on another kind of device.
+    """
+    further = [load_profile(name) for name in profile.also]
+    for other in further:
+        if (other.kind, other.device) != (profile.kind, profile.device):
+            raise UsageError(
+                f"profile {profile.name}: also: {other.name} has kind {other.kind} and device {other.device}, "
+                f"not {profile.kind} and {profile.device}"
+            )
+    return (profile, *(replace(other, trials_per_gpu=profile.trials_per_gpu) for other in further))
 
 
 def user_profile_folder() -> Path:

@@ -29,6 +29,9 @@ from fdt_core.errors import EnvironmentProblem
 NODE_VARIABLE = "FDT_NODE"
 """Environment variable that tells an actor the name of its node: a worker's Slurm job id, or `local`."""
 
+JOB_LABEL = "fdt-job"
+"""Label of a Ray node that tells its Slurm job."""
+
 _INHERITED = (
     "RAY_ADDRESS",
     "RAY_AUTH_TOKEN",
@@ -164,10 +167,13 @@ def _forget_former_token() -> None:
     _raylet.AuthenticationTokenLoader.instance().reset_cache()
 
 
-def join_command(address: str, resources: NodeResources, directory: Path, own_address: str | None) -> list[str]:
+def join_command(
+    address: str, resources: NodeResources, directory: Path, own_address: str | None, *, job: str
+) -> list[str]:
     """The command that joins the head at `address` as a node with `resources`, and stays until it is ended.
 
-    It needs `ray_environment`, which carries the token. Every port is free for the system to choose.
+    The node is labelled with the Slurm job `job`. It needs `ray_environment`, which carries the token.
+    Every port is free for the system to choose.
     """
     options = {
         "address": address,
@@ -177,6 +183,7 @@ def join_command(address: str, resources: NodeResources, directory: Path, own_ad
         "object-store-memory": resources.object_store,
         "temp-dir": directory,
         "log-style": "record",
+        "labels": f"{JOB_LABEL}={job}",
         **({"node-ip-address": own_address} if own_address else {}),
     }
     start = "from ray.scripts.scripts import main; main()"

@@ -57,6 +57,17 @@ def cancel_jobs(job_ids: Sequence[str]) -> None:
         _run(["scancel", "--quiet", *job_ids])
 
 
+def longest_array() -> int:
+    """The most tasks that a job array may have (MaxArraySize); 1 where arrays are off, 1000 where Slurm hides it."""
+    try:
+        for line in _run(["scontrol", "show", "config"]).splitlines():
+            if line.startswith("MaxArraySize"):
+                return max(int(line.partition("=")[2]), 1)
+    except EnvironmentProblem:
+        pass
+    return 1000
+
+
 def partitions() -> list[str]:
     """Names of the partitions that this user sees."""
     return sorted(set(_run(["sinfo", "--noheader", "--format=%R"]).split()))

@@ -34,6 +34,8 @@ class JobRecord:
     role: Role
     name: str
     submitted_at: float
+    profile: int = 0
+    """Which of the launch's profiles the job goes by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,10 +71,34 @@ class WorkerRecord:
     """Names of its CUDA devices."""
     started_at: float
     joined_at: float | None = None
+    unfit: bool = False
+    """Refused because of the node's devices: replacements avoid the node."""
+    idle_beats: int = 0
+    """Heartbeats in a row without any trial on the node."""
     ends_at: float | None = None
     """When Slurm will end the job."""
     beat: int
     """Rises while the job lives: compare two readings, never clocks."""
+    written_at: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demand:
+    """What the driver could use now."""
+
+    slots: int
+    """Places for trials, those that are taken included."""
+    per_worker: tuple[int, ...]
+    """Places that a worker of each of the launch's profiles offers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolRecord:
+    """What holds the pool of workers up, if anything does."""
+
+    why: str = ""
+    asked_again_at: float | None = None
+    """Seconds since the epoch; None: at the next look."""
     written_at: float
 
 
@@ -118,6 +144,16 @@ class SlurmFiles:
         return self.directory / "cancel"
 
     @property
+    def demand(self) -> Path:
+        """How many trials could run now, as the driver says; see Demand."""
+        return self.directory / "demand.json"
+
+    @property
+    def pool(self) -> Path:
+        """What holds the pool of workers up; see PoolRecord."""
+        return self.directory / "pool.json"
+
+    @property
     def workers(self) -> Path:
         """One record per worker job."""
         return self.directory / "workers"
@@ -125,6 +161,10 @@ class SlurmFiles:
     def worker(self, job_id: str) -> Path:
         """The record of one worker job."""
         return self.workers / f"{job_id}.json"
+
+    def leave(self, job_id: str) -> Path:
+        """Raised by the pool: this worker, which idles, is to leave."""
+        return self.workers / f"{job_id}.leave"
 
     def output(self, job_id: str) -> Path:
         """What a job printed."""
@@ -141,6 +181,18 @@ class SlurmFiles:
     def read_head(self) -> HeadRecord | None:
         """The head's record; None before the first launch."""
         return _read(self.head, HeadRecord)
+
+    def read_demand(self) -> Demand | None:
+        """What the driver could use; None before it has said so."""
+        return _read(self.demand, Demand)
+
+    def read_pool(self) -> PoolRecord | None:
+        """What holds the pool up; None while nothing ever did."""
+        return _read(self.pool, PoolRecord)
+
+    def read_worker(self, job_id: str) -> WorkerRecord | None:
+        """The record of one worker; None before it has started."""
+        return _read(self.worker(job_id), WorkerRecord)
 
     def read_workers(self) -> list[WorkerRecord]:
         """The records of all workers that ever started, oldest first."""

@@ -7,10 +7,11 @@ import hashlib
 import io
 import math
 import os
+import re
 import shlex
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,15 @@ from cluster.access_token import ensure_token
 from cluster.fingerprint import own_fingerprint
 from cluster.processes import process_environment
 from cluster.profile import ClusterProfile
-from cluster.slurm_commands import cancel_jobs, clean_environment, partitions
+from cluster.slurm_commands import cancel_jobs, clean_environment, longest_array, partitions
 from cluster.slurm_files import HeadRecord, JobRecord, Launch, Role, SlurmFiles, write_record
 from cluster.slurm_units import parse_time_limit
 from cluster.sweep_jobs import check_not_launched, jobs_in_queue
 from fdt_core.errors import EnvironmentProblem, FdtError, unknown_name
+
+# Slurm's words for limits on the number of jobs: QOSMaxSubmitJobPerUserLimit, AssocMaxSubmitJobLimit, ..., "Job
+# violates accounting/QOS policy (job submit limit, user's size and/or time limits)", "Invalid job array specification".
+_A_LIMIT = re.compile(r"MaxSubmit|MaxJobs|submit limit|job array|too many", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,14 +63,15 @@ def submit_sweep(files: SlurmFiles, launch: Launch, *, workers: int) -> Submissi
     files.create()
     waiting = len(jobs_in_queue(launch))
     ensure_token(files.token)
-    for request in (files.drain, files.cancel):
+    for request in (files.drain, files.cancel, files.pool):
         request.unlink(missing_ok=True)
     write_record(files.launch, launch)
     write_record(files.head, HeadRecord(state="expected", written_at=time.time()))
     submitted: list[str] = []
     try:
         submitted += submit_head(files, launch)
-        submitted += submit_workers(files, launch, count=workers - waiting - _workers_in_head(launch))
+        if (count := workers - waiting - _workers_in_head(launch)) > 0:
+            submitted += submit_allowed_workers(files, launch, count=count)
     except BaseException:
         cancel_jobs(submitted)
         write_record(files.head, HeadRecord(state="closed", why="submission failed", written_at=time.time()))
@@ -78,23 +84,46 @@ def submit_head(files: SlurmFiles, launch: Launch, *, after: str | None = None) 
     from cluster.head_job import run_head
 
     more = {"dependency": f"afterany:{after}"} if after else {}
-    return _submit(files, launch, "head", launch.profiles[0], run_head, count=1, more=more)
+    return _submit(files, launch, "head", 0, run_head, count=1, more=more)
 
 
-def submit_workers(files: SlurmFiles, launch: Launch, *, count: int, profile: int = 0) -> list[str]:
-    """Submit `count` worker jobs by one of the launch's profiles; more than one make a job array."""
+def submit_workers(
+    files: SlurmFiles, launch: Launch, *, count: int, profile: int = 0, avoid: Collection[str] = ()
+) -> list[str]:
+    """Submit `count` worker jobs by one of the launch's profiles; more than one make a job array.
+
+    They start on no node of `avoid`, unless the profile's sbatch options exclude others.
+    """
     from cluster.worker_job import run_worker
 
-    if count < 1:
-        return []
-    return _submit(files, launch, "worker", launch.profiles[profile], run_worker, count=count, arguments=(profile,))
+    jobs: list[str] = []
+    more = {"exclude": ",".join(sorted(avoid))} if avoid else {}
+    longest = longest_array() if count > 1 else 1
+    while (batch := min(count - len(jobs), longest)) > 0:
+        jobs += _submit(files, launch, "worker", profile, run_worker, count=batch, arguments=(profile,), more=more)
+    return jobs
 
 
 def submit_check(files: SlurmFiles, launch: Launch, examine: Callable[..., None], runs: Path) -> str:
     """Submit one job of a worker's size that calls `examine(slurm directory, runs, profile)`; returns its id."""
-    profile = launch.profiles[0]
-    (job,) = _submit(files, launch, "worker", profile, examine, count=1, arguments=(str(runs), profile))
+    (job,) = _submit(files, launch, "worker", 0, examine, count=1, arguments=(str(runs), launch.profiles[0]))
     return job
+
+
+def submit_allowed_workers(
+    files: SlurmFiles, launch: Launch, *, count: int, profile: int = 0, avoid: Collection[str] = ()
+) -> list[str]:
+    """Like `submit_workers`, but where Slurm's limits do not allow `count` jobs, as many as they do, found by halving.
+
+    Raises the refusal where not even one is allowed, or where it has another reason.
+    """
+    while True:
+        try:
+            return submit_workers(files, launch, count=count, profile=profile, avoid=avoid)
+        except EnvironmentProblem as refusal:
+            if count == 1 or not _A_LIMIT.search(str(refusal)):
+                raise
+            count //= 2
 
 
 def scripts(files: SlurmFiles, launch: Launch, *, workers: int) -> dict[Role, str]:
@@ -112,7 +141,7 @@ def _submit(
     files: SlurmFiles,
     launch: Launch,
     role: Role,
-    profile: ClusterProfile,
+    profile_index: int,
     function: Callable[..., None],
     *,
     count: int,
@@ -122,6 +151,7 @@ def _submit(
     """Submit `count` jobs that call `function(slurm directory, *arguments)`, and note their ids."""
     import submitit
 
+    profile = launch.profiles[profile_index]
     parameters = _parameters(launch, role, profile, more or {})
     with process_environment(clean_environment(os.environ)), _explained(role, profile):
         executor = submitit.SlurmExecutor(folder=files.jobs, python=_python(profile))
@@ -129,7 +159,9 @@ def _submit(
         with executor.batch():
             jobs = [executor.submit(function, str(files.directory), *arguments) for _ in range(count)]
     now, name = time.time(), launch.name_of(role)
-    files.note_jobs([JobRecord(job_id=job.job_id, role=role, name=name, submitted_at=now) for job in jobs])
+    files.note_jobs(
+        [JobRecord(job_id=job.job_id, role=role, name=name, submitted_at=now, profile=profile_index) for job in jobs]
+    )
     return [job.job_id for job in jobs]
 
 

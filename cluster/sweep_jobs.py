@@ -45,10 +45,9 @@ def job_is_live(job_id: str) -> bool | None:
         return None
 
 
-def cancel_waiting_workers(launch: Launch) -> None:
-    """Take the workers that have not started out of the queue."""
-    name = launch.name_of("worker")
-    cancel_jobs([job.job_id for job in jobs_in_queue(launch) if job.name == name and job.state == "PENDING"])
+def cancel_waiting_jobs(launch: Launch) -> None:
+    """Take the workers, and the head's successor, that have not started out of the queue."""
+    cancel_jobs([job.job_id for job in jobs_in_queue(launch) if job.state == "PENDING"])
 
 
 def cancel_sweep(files: SlurmFiles, *, say: Callable[[str], None] = lambda _line: None) -> list[str]:

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def run_worker(slurm_directory: str, profile_index: int = 0, *, beside_head: boo
             voice.say("starting", devices=_check_fitness(files, profile))
             why = _Worker(files, job, profile, end, voice).work()
         except (EnvironmentProblem, DeviceMissing) as problem:
-            voice.say("refused", str(problem))
+            voice.say("refused", str(problem), unfit=isinstance(problem, DeviceMissing))
             raise SystemExit(EXIT_REFUSED) from None
         voice.say("ended", why)
 
@@ -104,10 +104,11 @@ class _Voice:
         print(f"{time.strftime('%H:%M:%S')} worker {self._record.job_id}: {state} {why}".rstrip(), flush=True)
         self._write(dataclasses.replace(self._record, state=state, why=why, **changes))  # type: ignore[arg-type]
 
-    def beat(self) -> None:
-        """Show that the job lives, if it is time to."""
+    def beat(self, is_idle: Callable[[], bool] = lambda: False) -> None:
+        """Show that the job lives, if it is time to, and for how long it was without work."""
         if time.monotonic() - self._spoken_at >= BEAT_SECONDS:
-            self._write(self._record)
+            idle_beats = self._record.idle_beats + 1 if is_idle() else 0
+            self._write(dataclasses.replace(self._record, idle_beats=idle_beats))
 
     def has_joined(self) -> bool:
         """Whether the worker was part of the cluster when it last spoke."""
@@ -182,6 +183,8 @@ class _Worker:
             return SWEEP_IS_OVER
         if self.files.cancel.exists():
             return CANCELLED
+        if self.files.leave(self.job.job_id).exists():
+            return "nothing more to do here"
         return "the job's end is near" if self.end.is_near() else None
 
     @contextlib.contextmanager
@@ -192,7 +195,9 @@ class _Worker:
             environment |= {NODE_VARIABLE: self.job.job_id, DRAIN_FILE_VARIABLE: str(drain_flag)}
             interface = self.profile.network_interface
             own_address = own_ip_address(interface) if interface else None
-            command = join_command(str(head.address), node_resources(self.profile), directory, own_address)
+            command = join_command(
+                str(head.address), node_resources(self.profile), directory, own_address, job=self.job.job_id
+            )
             log = directory / "ray_start.log"
             with log.open("wb") as output:
                 process = start_session(command, environment=environment, output=output)
@@ -216,7 +221,7 @@ class _Worker:
                 return None
             if (deadline := read_drain_flag(self.files.drain)) is not None:
                 raise_drain_flag(node.drain_flag, deadline)
-            self.voice.beat()
+            self.voice.beat(is_idle=lambda: joined and not node.has_trials())
             time.sleep(POLL_SECONDS)
         _show_tail(node.log)
         return None

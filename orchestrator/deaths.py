@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 
 import ray
@@ -15,10 +16,12 @@ class Deaths:
 
     Args:
         checkpoints: the run's checkpoint directory, one directory per trial in it.
+        leaving: ids of nodes that are about to go.
     """
 
-    def __init__(self, checkpoints: Path) -> None:
+    def __init__(self, checkpoints: Path, leaving: Container[str] = frozenset()) -> None:
         self._checkpoints = checkpoints
+        self._leaving = leaving
         self._nodes: dict[str, tuple[str, list[str | None]]] = {}
 
     def count(self, trial_id: str, node_id: str | None) -> int:
@@ -29,7 +32,7 @@ class Deaths:
         self._nodes[trial_id] = (progress, nodes)
         known = ray.nodes()  # type: ignore[no-untyped-call]  # Ray ships few types
         lost = {str(node["NodeID"]) for node in known if not node["Alive"]}
-        return sum(node not in lost for node in nodes)
+        return sum(node not in lost and node not in self._leaving for node in nodes)
 
     def forget(self, trial_id: str) -> None:
         """The attempt has ended."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 from fdt_core.errors import EnvironmentProblem
+from orchestrator.backlog import Progress
 from orchestrator.console import Console
 from orchestrator.driver import Driver, OrderTemplate
 from orchestrator.shape_profiles import measure_shapes
@@ -19,7 +21,19 @@ from orchestrator.watch import Watch
 from orchestrator.work import Work
 
 
-def drive(work: Work, *, needs: TrialNeeds, device: str, drain_flag: Path, scratch: Path) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Nodes:
+    """Where trials run, as the driver sees it: told how far the sweep is, and asked which nodes are about to go."""
+
+    tell_progress: Callable[[Progress], None] = lambda _progress: None
+    """Called several times a second."""
+    leaving: Container[str] = frozenset()
+    """Ids of Ray nodes: deaths of processes there count against no trial."""
+
+
+def drive(
+    work: Work, *, needs: TrialNeeds, device: str, drain_flag: Path, scratch: Path, nodes: Nodes | None = None
+) -> int:
     """Run the work to its end, or until a signal or the failure limit stops it; returns the exit code.
 
     Raising `drain_flag` must tell all nodes to drain; `scratch` is a private directory on this machine's own disk.
@@ -34,7 +48,7 @@ def drive(work: Work, *, needs: TrialNeeds, device: str, drain_flag: Path, scrat
             say=console.say,
             show=console.show,
         )
-        driver = _driver(work, needs, device, drain_flag, scratch, watch)
+        driver = _driver(work, needs, device, drain_flag, scratch, watch, nodes or Nodes())
         try:
             with _stopping_on_signals(driver):
                 driver.run()
@@ -69,7 +83,9 @@ def _summary(work: Work) -> str:
     return f"{counts}; {after}"
 
 
-def _driver(work: Work, needs: TrialNeeds, device: str, drain_flag: Path, scratch: Path, watch: Watch) -> Driver:
+def _driver(
+    work: Work, needs: TrialNeeds, device: str, drain_flag: Path, scratch: Path, watch: Watch, nodes: Nodes
+) -> Driver:
     template = OrderTemplate(
         run_directory=str(work.run.path),
         data_directory=work.settings.data_directory,
@@ -89,6 +105,8 @@ def _driver(work: Work, needs: TrialNeeds, device: str, drain_flag: Path, scratc
         scratch=scratch,
         watch=watch,
         max_failures=work.settings.max_failures,
+        leaving=nodes.leaving,
+        tell_progress=nodes.tell_progress,
     )
 
 

@@ -10,7 +10,7 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from ray.tune.experiment import Trial
 from cluster.drain import raise_drain_flag
 from fdt_core.checkpoint import Keep
 from fdt_core.errors import EnvironmentProblem
-from orchestrator.backlog import Backlog
+from orchestrator.backlog import Backlog, Progress
 from orchestrator.deaths import Deaths
 from orchestrator.failures import DEATHS_WITHOUT_PROGRESS
 from orchestrator.own_node import OwnNode
@@ -74,6 +74,8 @@ class Driver:
         watch: tells people and files what happens.
         make_session: what a trial does.
         max_failures: so many given-up trials end the sweep.
+        leaving: ids of Ray nodes that are about to go: deaths of processes there count against no trial.
+        tell_progress: called several times a second.
 
     Attributes:
         stop_reason: why the driver stopped before the backlog was empty; None where it did not.
@@ -92,6 +94,8 @@ class Driver:
         watch: Watch,
         make_session: SessionFactory = training_session,
         max_failures: int | None = None,
+        leaving: Container[str] = frozenset(),
+        tell_progress: Callable[[Progress], None] = lambda _progress: None,
     ) -> None:
         self.stop_reason: str | None = None
         self._run = run
@@ -104,7 +108,8 @@ class Driver:
         self._watch = watch
         self._max_failures = max_failures
         self._trainable = sweep_trainable(make_session)
-        self._deaths = Deaths(run.checkpoints)
+        self._deaths = Deaths(run.checkpoints, leaving)
+        self._tell_progress = tell_progress
         self._places: dict[str, str | None] = {}
         self._own_node = OwnNode()
         self._at_work: set[str] = set()
@@ -239,7 +244,9 @@ class Driver:
     def on_tick(self) -> None:
         """Called by Tune several times a second."""
         self._recorder.tick()
-        self._watch.tick(self._backlog.progress())
+        progress = self._backlog.progress()
+        self._watch.tick(progress)
+        self._tell_progress(progress)
         if self._own_node.is_lost():
             self.stop("the Ray node of the driver has died")
             self._at_work.clear()  # nobody is left to wait for

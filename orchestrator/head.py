@@ -6,13 +6,16 @@ Every start of it is a launch: plan minus ledger.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from cluster.head import open_head
+from cluster.leaving_nodes import LeavingNodes
 from cluster.ray_node import node_resources
-from cluster.slurm_files import SlurmFiles, read_launch
+from cluster.slurm_files import Demand, SlurmFiles, read_launch, write_record
 from cluster.sweep_jobs import job_is_live
 from fdt_core.errors import FdtError
+from orchestrator.backlog import Progress
 from orchestrator.generation import claim
 from orchestrator.run_directory import RunDirectory
 from orchestrator.trial_needs import trial_needs
@@ -25,18 +28,46 @@ def drive_on_slurm(run: RunDirectory) -> int:
     Raises EnvironmentProblem where another driver is at work, or the prepared data is not what it was.
     """
     files = SlurmFiles(run.slurm)
-    profile = read_launch(files).profiles[0]
+    profiles = read_launch(files).profiles
     generation = claim(run.driver, job_is_live=job_is_live)
-    work = open_work(run, generation, device=profile.device)
+    work = open_work(run, generation, device=profiles[0].device)
     if not work.backlog.progress().left:
         generation.release()
         return work.exit_code(stopped=False)
 
-    needs = trial_needs(work.plan, node=node_resources(profile), profile=profile, nodes=profile.max_workers)
+    needs = [trial_needs(work.plan, node=node_resources(profile), profile=profile) for profile in profiles]
+    per_worker = tuple(each.slots for each in needs)
+    slots = sum(each.slots * profile.max_workers for each, profile in zip(needs, profiles, strict=True))
     with open_head(run.slurm) as head:
-        from orchestrator.drive import drive  # takes seconds, in which workers join already
+        from orchestrator.drive import Nodes, drive  # takes seconds, in which workers join already
 
-        return drive(work, needs=needs, device=profile.device, drain_flag=files.drain, scratch=head.directory)
+        workers = _Workers(files, per_worker)
+        return drive(
+            work,
+            needs=replace(needs[0], slots=slots),
+            device=profiles[0].device,
+            drain_flag=files.drain,
+            scratch=head.directory,
+            nodes=Nodes(tell_progress=workers.tell_progress, leaving=workers.leaving),
+        )
+
+
+class _Workers:
+    """The sweep's worker jobs, as files show them to the driver."""
+
+    def __init__(self, files: SlurmFiles, per_worker: tuple[int, ...]) -> None:
+        self.leaving = LeavingNodes(files)
+        self._files = files
+        self._per_worker = per_worker
+        self._told: Demand | None = None
+
+    def tell_progress(self, progress: Progress) -> None:
+        """Say how many workers the rest can use; mark the nodes of those that leave."""
+        self.leaving.look()
+        demand = Demand(slots=progress.left, per_worker=self._per_worker)
+        if demand != self._told:
+            self._told = demand
+            write_record(self._files.demand, demand)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from cluster.processes import process_environment
-from cluster.profile import ClusterProfile
+from cluster.profile import ClusterProfile, with_further_profiles
 from cluster.ray_node import node_resources
 from cluster.slurm_files import Launch, SlurmFiles
 from cluster.submission import Submission, make_launch, scripts, submit_sweep
@@ -93,7 +93,8 @@ def wanted_workers(plan: SweepPlan, profile: ClusterProfile, left: int) -> int:
 def _launch(run: RunDirectory, profile: ClusterProfile) -> Launch:
     path = Path.absolute(run.path)
     python = profile.python or sys.executable
-    return make_launch(path, run.name, [profile], (python, "-u", "-m", "orchestrator.head", str(path)))
+    profiles = with_further_profiles(profile)
+    return make_launch(path, run.name, profiles, (python, "-u", "-m", "orchestrator.head", str(path)))
 
 
 def _say(line: str) -> None:

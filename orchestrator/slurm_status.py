@@ -26,6 +26,7 @@ def slurm_status(run: RunDirectory) -> dict[str, Any] | None:
         return None
     return {
         "head": dataclasses.asdict(head),
+        "pool": None if (pool := files.read_pool()) is None else dataclasses.asdict(pool),
         "submitted": [dataclasses.asdict(job) for job in files.read_jobs()],
         "workers": [dataclasses.asdict(worker) for worker in files.read_workers()],
     }
@@ -44,6 +45,7 @@ def slurm_lines(slurm: Mapping[str, Any]) -> Iterator[str]:
     yield f"  Slurm: head {head['state']}{place}{why}"
     if is_over(slurm):
         return
+    yield from _pool_lines(slurm["pool"])
     begun = {worker["job_id"] for worker in slurm["workers"]}
     waiting = [job["job_id"] for job in slurm["submitted"] if job["role"] == "worker" and job["job_id"] not in begun]
     if waiting:
@@ -53,6 +55,14 @@ def slurm_lines(slurm: Mapping[str, Any]) -> Iterator[str]:
             gpus = f", GPUs {worker['gpus']}" if worker["gpus"] else ""
             why = f" ({worker['why']})" if worker["why"] else ""
             yield f"  worker {worker['job_id']} on {worker['node']}{gpus}: {worker['state']}{why}"
+
+
+def _pool_lines(pool: Mapping[str, Any] | None) -> Iterator[str]:
+    """Why no workers are asked for, where something holds them up."""
+    if pool is not None and pool["why"]:
+        again = pool["asked_again_at"]
+        then = f"; next attempt at {time.strftime('%H:%M', time.localtime(again))}" if again else ""
+        yield f"  no more workers are asked for: {pool['why']}{then}"
 
 
 def follow_run(run: RunDirectory, look: Callable[[], Mapping[str, Any]], say: Callable[[str], None]) -> int:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.profile import ClusterProfile, load_profile
+from cluster.profile import ClusterProfile, load_profile, with_further_profiles
 from fdt_core.errors import UsageError
 from fdt_core.yaml_file import parse_scalar
 
@@ -83,3 +83,18 @@ def test_an_unknown_profile_lists_the_known_ones() -> None:
 def test_a_profile_is_frozen() -> None:
     with pytest.raises(AttributeError):
         ClusterProfile(kind="local").device = "cuda"  # type: ignore[misc]
+
+
+def test_further_profiles_join_in_order_and_share_gpus_alike(tmp_path: Path) -> None:
+    other = tmp_path / "v100.yaml"
+    other.write_text("kind: slurm\ndevice: cuda\ngpus_per_node: 2\npartition: v100\n")
+    profile = load_profile("slurm", {"also": [str(other)], "trials_per_gpu": 3})
+    first, second = with_further_profiles(profile)
+    assert first == profile
+    assert (second.partition, second.trials_per_gpu) == ("v100", 3)
+
+
+def test_further_profiles_must_train_on_the_same_kind_of_device(tmp_path: Path) -> None:
+    profile = load_profile("slurm", {"also": ["local"]})
+    with pytest.raises(UsageError, match="also: local has kind local"):
+        with_further_profiles(profile)

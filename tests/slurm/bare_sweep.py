@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from cluster.head import open_head
+from cluster.leaving_nodes import LeavingNodes
 from cluster.profile import load_profile
 from cluster.slurm_files import SlurmFiles
 from cluster.submission import make_launch, submit_sweep
@@ -36,8 +37,10 @@ def drive(slurm_directory: Path) -> None:
             time.sleep(1)  # long enough for all GPUs to be taken at once
             return [os.environ[name] for name in ("FDT_NODE", "SLURMD_NODENAME", "CUDA_VISIBLE_DEVICES")]
 
+        leaving = LeavingNodes(SlurmFiles(slurm_directory))
         seen: list[list[str]] = []
         while not (slurm_directory / "finish").exists():
+            leaving.look()
             gpus = int(ray.cluster_resources().get("GPU", 0))
             seen += ray.get([place.remote() for _ in range(gpus)])
             (slurm_directory / "seen.tmp").write_text(json.dumps(sorted({tuple(each) for each in seen})))

@@ -100,12 +100,12 @@ class SlurmRun:
         return run_differences(self.path / "results", reference / "results")
 
 
-def run_locally(directory: Path, data: Path) -> Path:
+def run_locally(directory: Path, data: Path, *arguments: str) -> Path:
     """The same sweep on this machine, undisturbed; returns its run directory."""
     sweep = directory / "small.yaml"
     sweep.write_text(SWEEP)
     options = ["--runs-dir", directory / "runs", "--data-dir", data]
-    subprocess.run([*FDT_SWEEP, "launch", *map(str, [sweep, *options])], check=True, capture_output=True)
+    subprocess.run([*FDT_SWEEP, "launch", *map(str, [sweep, *options]), *arguments], check=True, capture_output=True)
     return directory / "runs" / "small"
 
 
