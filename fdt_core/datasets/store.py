@@ -31,6 +31,7 @@ FORMAT = 1
 """Raised when the layout of the files changes; data prepared in another format must be prepared anew."""
 
 DESCRIPTION = "dataset.json"
+_ANEW = "prepare the data set anew, with --replace"
 _CHUNK = 1000  # images
 
 
@@ -95,9 +96,9 @@ def read_description(directory: Path) -> Description:
     try:
         description = TypeAdapter(Description).validate_json(path.read_bytes())
     except ValidationError as error:
-        raise EnvironmentProblem(f"{path} is damaged: {error.errors()[0]['msg']}") from error
+        raise EnvironmentProblem(f"{path} is damaged ({error.errors()[0]['msg']}): {_ANEW}") from error
     if description.format != FORMAT:
-        raise EnvironmentProblem(f"{path} has format {description.format}, this version reads {FORMAT}")
+        raise EnvironmentProblem(f"{path} has format {description.format}, this version reads {FORMAT}: {_ANEW}")
     return description
 
 
@@ -110,7 +111,7 @@ def open_array(directory: Path, name: str) -> npt.NDArray[Any]:
     try:
         array: npt.NDArray[Any] = np.load(path, mmap_mode="c", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise EnvironmentProblem(f"{path} is damaged: {error}") from error
+        raise EnvironmentProblem(f"{path} is damaged ({error}): {_ANEW}") from error
     return array
 
 
