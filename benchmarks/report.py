@@ -13,17 +13,20 @@ from pathlib import Path
 Measured = Mapping[str, float | int | str]
 
 
-def interleaved_seconds(candidates: Mapping[str, Callable[[], object]], *, rounds: int) -> dict[str, list[float]]:
-    """Wall-clock seconds of each candidate's call in each round.
+def interleaved_seconds(
+    candidates: Mapping[str, Callable[[], object]], *, rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, list[float]]:
+    """Seconds of each candidate's call in each round: of the wall clock, or of another `clock`.
 
-    The candidates take turns within a round, so that a machine that slows down slows all of them.
+    The candidates take turns within a round, so that a machine that slows down slows all of them. With
+    `time.process_time`, work in this one process is timed as on an idle machine, whatever else the machine does.
     """
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
     for _ in range(rounds):
         for name, call in candidates.items():
-            started = time.perf_counter()
+            started = clock()
             call()
-            seconds[name].append(time.perf_counter() - started)
+            seconds[name].append(clock() - started)
     return seconds
 
 

@@ -7,12 +7,14 @@
 - Beside them, without being a ratio to reach: the plain loop with channels last, a loop of timm's parts as its
   train script puts them together, and Lightning.
 
-Nothing is evaluated. A round is so many steps of each, taking turns; the ratios are medians over the rounds.
+Nothing is evaluated. A round is so many steps of each, taking turns; the ratios are medians over the rounds. Seconds
+are those of the process on its core: without workers and on one thread they are the wall clock's on an idle machine.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 import warnings
 from collections.abc import Callable, Iterable
 from statistics import median
@@ -205,7 +207,7 @@ def main() -> None:
         "lightning": lightning_loop(spec, loader),
     }
     interleaved_seconds(candidates, rounds=1)  # warm up
-    seconds = interleaved_seconds(candidates, rounds=ROUNDS)
+    seconds = interleaved_seconds(candidates, rounds=ROUNDS, clock=time.process_time)
     ratios = {
         name: median(theirs / ours for theirs, ours in zip(values, seconds["ours"], strict=True))
         for name, values in seconds.items()
