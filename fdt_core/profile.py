@@ -17,17 +17,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fdt_core.architectures import architecture
-from fdt_core.cost import Cost, cost_of
+from fdt_core.cost import Cost
 from fdt_core.device import PeakMemory, device_name, synchronize
 from fdt_core.image import ImageShape
-from fdt_core.models import build_model
 from fdt_core.network import build_optimiser
 from fdt_core.numerics import Precision, apply_numerics, autocast
 from fdt_core.provenance import versions
 from fdt_core.recipe import Recipe
 from fdt_core.results.columns import PROFILE_BATCH_SIZES, TABLES
-from fdt_core.spec import TrialSpec
 
 _INFERENCE_MEMORY_BATCH = 16
 _TRAINING_MEMORY_BATCH = 128
@@ -37,21 +34,6 @@ _RUNS = (7, 50)
 """Least and largest number of timed runs per batch size."""
 _SECONDS = 0.5
 """Runs beyond the least number end after so long."""
-
-
-def profile_trial(spec: TrialSpec, device: str) -> dict[str, Any]:
-    """Profile the network of a trial: a row of `profiles`, but for sweep and template."""
-    layers = architecture(spec.model).plan(spec.widths, width=spec.width, image=spec.image)
-    measured = measure(
-        lambda: build_model(layers),
-        spec.image,
-        device=device,
-        threads=spec.threads,
-        precision=spec.recipe.precision,
-        channels_last=spec.recipe.channels_last,
-    )
-    identity = {"model": spec.model, "width": spec.width, "widths": list(spec.widths), "dataset": spec.dataset}
-    return identity | cost_columns(cost_of(layers)) | measured
 
 
 def cost_columns(cost: Cost) -> dict[str, Any]:

@@ -11,8 +11,9 @@ import torch
 from fdt_core.checkpoint import TrialCheckpoints
 from fdt_core.device_dataset import DeviceDataset
 from fdt_core.learner import Learner
+from fdt_core.network import initial_network
 from fdt_core.process import prepare_process
-from fdt_core.profile import profile_trial
+from fdt_core.profile import measure
 from fdt_core.spec import TrialSpec
 from fdt_core.train import Drained, Training
 from tests.fdt_core.trials import lasting, same_tensors, small_data, small_spec, stop_at_batch
@@ -72,6 +73,7 @@ def test_the_same_draws_and_weights_as_on_the_cpu() -> None:
 
 
 def test_a_profile_measures_the_gpu() -> None:
-    row = profile_trial(small_spec(), "cuda")
+    spec = small_spec()
+    row = measure(lambda: initial_network(spec), spec.image, device="cuda", threads=1)
     assert row["device_name"] == torch.cuda.get_device_name()
     assert 0 < row["inference_peak_memory_mb"] < row["training_peak_memory_mb"]

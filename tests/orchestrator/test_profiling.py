@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,17 @@ import pytest
 from fdt_core.architectures import architecture
 from fdt_core.datasets.catalogue import dataset_info
 from fdt_core.errors import UsageError
+from fdt_core.results.columns import PROFILE_COLUMNS
 from orchestrator.generation import claim
 from orchestrator.plan import plan_sweep
-from orchestrator.profiling import named_networks, referenced_module, unmeasured
+from orchestrator.profiling import (
+    named_networks,
+    network_of,
+    profile_row,
+    referenced_module,
+    setting_of,
+    unmeasured,
+)
 from orchestrator.run_directory import RunDirectory
 from tests.orchestrator.engine import FDT_SWEEP
 
@@ -102,6 +111,14 @@ def test_a_runs_networks_are_measured_once_and_appended_to_its_profiles(run: Run
     assert (stored["sweep"] == "small").all()
     assert stored["latency_ms_b16_median"].gt(0).all()
     assert rows(profile(*arguments)) == []
+
+
+@pytest.mark.trainer
+def test_every_column_of_profiles_is_filled(run: RunDirectory) -> None:
+    cell = run.plan().cells[0]
+    row = {"sweep": cell.sweep, **profile_row(network_of(cell), setting_of(cell, "cpu"))}
+    assert row.keys() == {column.name for column in PROFILE_COLUMNS}
+    assert all(math.isfinite(value) for value in row.values() if isinstance(value, float))
 
 
 @pytest.mark.trainer
