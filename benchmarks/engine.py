@@ -14,7 +14,7 @@ from cluster.profile import ClusterProfile
 from cluster.ray_node import local_ray
 from fdt_core.provenance import versions
 from fdt_core.results.writer import ResultsWriter
-from orchestrator.backlog import Backlog
+from orchestrator.backlog import Backlog, Progress
 from orchestrator.driver import Driver, OrderTemplate
 from orchestrator.ledger import Ledger
 from orchestrator.plan import Cell, SweepPlan, plan_sweep
@@ -22,7 +22,7 @@ from orchestrator.recorder import Recorder
 from orchestrator.run_directory import RunDirectory
 from orchestrator.trainable import SessionFactory
 from orchestrator.trial_needs import TrialNeeds
-from orchestrator.trial_report import RowContext
+from orchestrator.trial_report import RowContext, TrialReport
 from orchestrator.tune_environment import TUNE_ENVIRONMENT
 from orchestrator.watch import Watch
 
@@ -39,9 +39,10 @@ recipe: {{base: quick, epochs: 1}}
 
 @dataclass(kw_only=True)
 class EngineRun:
-    """What one run of the engine left: when each trial ended, in seconds from its start, and its files."""
+    """What one run left: when each trial ended (seconds from the start), how many with a result, and how many files."""
 
     seconds_until_ended: list[float] = field(default_factory=list)
+    done: int = 0
     files: int = 0
 
 
@@ -95,9 +96,10 @@ def _driver(
     class Watched(Watch):
         """Notes when each trial ends."""
 
-        def ended(self, cell: Cell, *rest: object) -> None:
+        def ended(self, cell: Cell, report: TrialReport, state: str, progress: Progress) -> None:
             measured.seconds_until_ended.append(time.perf_counter() - started)
-            super().ended(cell, *rest)  # type: ignore[arg-type]  # passed on as they came
+            measured.done = progress.done
+            super().ended(cell, report, state, progress)
 
     ledger = Ledger()
     context = RowContext(

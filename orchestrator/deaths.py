@@ -1,11 +1,24 @@
-"""Deaths of trials' processes: which count against the trial, and which were its node's fault."""
+"""Deaths of trials' processes: which count against the trial, which were its node's fault, which are nobody's."""
 
 from __future__ import annotations
 
-from collections.abc import Container
+import time
+from collections.abc import Callable, Container
 from pathlib import Path
 
 import ray
+
+FAILED_STARTS = 5
+"""So many processes in a row that end before their trial begins mean that none ever will."""
+
+FAILED_STARTS_SECONDS = 30.0
+"""A shorter row means nothing yet: Ray may learn only now that the node of all of them is gone."""
+
+
+def lost_nodes() -> frozenset[str]:
+    """Ids of the nodes that Ray has had and lost."""
+    known = ray.nodes()  # type: ignore[no-untyped-call]  # Ray ships few types
+    return frozenset(str(node["NodeID"]) for node in known if not node["Alive"])
 
 
 class Deaths:
@@ -17,26 +30,65 @@ class Deaths:
     Args:
         checkpoints: the run's checkpoint directory, one directory per trial in it.
         leaving: ids of nodes that are about to go.
+        lost: tells the ids of the nodes that are gone.
     """
 
-    def __init__(self, checkpoints: Path, leaving: Container[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        checkpoints: Path,
+        leaving: Container[str] = frozenset(),
+        lost: Callable[[], frozenset[str]] = lost_nodes,
+    ) -> None:
         self._checkpoints = checkpoints
         self._leaving = leaving
+        self._lost = lost
         self._nodes: dict[str, tuple[str, list[str | None]]] = {}
 
     def count(self, trial_id: str, node_id: str | None) -> int:
-        """Take note of one more death on `node_id` (None: before it had reported); returns those that count."""
+        """Take note of one more death on `node_id` (None: a node that the process did not know); those that count."""
         progress = _newest_checkpoint(self._checkpoints / trial_id)
         before, nodes = self._nodes.get(trial_id, (progress, []))
         nodes = [*nodes, node_id] if progress == before else [node_id]
         self._nodes[trial_id] = (progress, nodes)
-        known = ray.nodes()  # type: ignore[no-untyped-call]  # Ray ships few types
-        lost = {str(node["NodeID"]) for node in known if not node["Alive"]}
+        lost = self._lost()
         return sum(node not in lost and node not in self._leaving for node in nodes)
 
     def forget(self, trial_id: str) -> None:
         """The attempt has ended."""
         self._nodes.pop(trial_id, None)
+
+
+class FailedStarts:
+    """The row of processes that ended before they reported anything: nothing of a trial had been touched there.
+
+    The row begins anew with every report, and when Ray has lost a node: a node that goes down while eight trials start
+    on it says nothing of the next start.
+
+    Args:
+        lost: tells the ids of the nodes that are gone.
+        clock: seconds that only ever rise.
+    """
+
+    def __init__(
+        self, lost: Callable[[], frozenset[str]] = lost_nodes, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._lost = lost
+        self._clock = clock
+        self._moments: list[float] = []
+        self._lost_before: frozenset[str] = frozenset()
+
+    def add(self) -> bool:
+        """Take note of one more; returns whether the row says that no process will ever start."""
+        lost = self._lost()
+        if lost != self._lost_before:
+            self._lost_before = lost
+            self._moments.clear()
+        self._moments.append(self._clock())
+        return len(self._moments) >= FAILED_STARTS and self._moments[-1] - self._moments[0] >= FAILED_STARTS_SECONDS
+
+    def end_row(self) -> None:
+        """A process has reported: processes can start."""
+        self._moments.clear()
 
 
 def _newest_checkpoint(directory: Path) -> str:

@@ -23,7 +23,7 @@ from cluster.drain import raise_drain_flag
 from fdt_core.checkpoint import Keep
 from fdt_core.errors import EnvironmentProblem
 from orchestrator.backlog import Backlog, Progress
-from orchestrator.deaths import Deaths
+from orchestrator.deaths import Deaths, FailedStarts
 from orchestrator.failures import DEATHS_WITHOUT_PROGRESS
 from orchestrator.own_node import OwnNode
 from orchestrator.recorder import Recorder
@@ -42,9 +42,6 @@ DRAIN_SECONDS = 60.0
 
 PATIENCE_SECONDS = 30.0
 """Longer than this past the drain's deadline no process is waited for."""
-
-FAILED_STARTS = 5
-"""So many processes in a row that end before their trial begins mean that none ever will."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,12 +106,12 @@ class Driver:
         self._max_failures = max_failures
         self._trainable = sweep_trainable(make_session)
         self._deaths = Deaths(run.checkpoints, leaving)
+        self._failed_starts = FailedStarts()
         self._tell_progress = tell_progress
-        self._places: dict[str, str | None] = {}
+        self._places: dict[str, str | None] = {}  # of the processes at work that have reported: the nodes they are on
         self._own_node = OwnNode()
         self._at_work: set[str] = set()
         self._leaving: set[str] = set()
-        self._failed_starts = 0
         self._stop_by = float("inf")
         self._broken_by: BaseException | None = None
 
@@ -191,13 +188,14 @@ class Driver:
     def on_start(self, trial_id: str) -> None:
         """A process begins (or begins again) to work on a trial."""
         self._at_work.add(trial_id)
-        self._failed_starts = 0
+        self._places.pop(trial_id, None)
         self._watch.started(self._backlog.cells_of(trial_id)[0])
 
     def on_report(self, report: TrialReport) -> None:
         """A step has ended: record it."""
         cells = self._backlog.cells_of(report.trial_id)
         self._places[report.trial_id] = report.place.node_id
+        self._failed_starts.end_row()
         self._recorder.record(cells, report)
         self._watch.reported(cells[0], report)
         if report.outcome is None:
@@ -215,31 +213,30 @@ class Driver:
             self._stop_at_too_many_failures()
 
     def on_death(self, trial: Trial) -> None:
-        """A trial's process has died; Tune will start it again. The third death without progress gives it up."""
+        """A trial's process has died; Tune will start it again. The third death without progress gives it up.
+
+        One that had reported nothing yet had touched nothing of the trial, and its node is unknown: it does not count.
+        """
         trial_id = trial.config["trial_id"]
-        was_at_work = trial_id in self._at_work
         self._at_work.discard(trial_id)
         if trial_id in self._leaving:
             self._leaving.remove(trial_id)
             return
-        if not was_at_work:
-            self._note_failed_start(trial)
-            return
         cell = self._backlog.cells_of(trial_id)[0]
+        had_reported, node_id = trial_id in self._places, self._places.pop(trial_id, None)
+        if not had_reported:
+            self._watch.died(cell, "it had not begun yet, and is started again")
+            if self._failed_starts.add():
+                self.on_broken(EnvironmentProblem(f"the processes of trials cannot start: {trial.get_error()}"))
+            return
         if expired := take_expiry(self._run.checkpoints / trial_id):
             trial.config["verdict"] = ("error", f"{expired}time limit of {self._template.time_limit:g} s exceeded")
             self._watch.died(cell, "it exceeded its time limit")
             return
-        count = self._deaths.count(trial_id, self._places.get(trial_id))
+        count = self._deaths.count(trial_id, node_id)
         self._watch.died(cell, "resuming from its checkpoint" + (f" (death {count} without progress)" if count else ""))
         if count >= DEATHS_WITHOUT_PROGRESS:
             trial.config["verdict"] = ("crash", f"the process died {count} times without a new checkpoint in between")
-
-    def _note_failed_start(self, trial: Trial) -> None:
-        """A process ended before it could begin: a few in a row, and nothing is going to."""
-        self._failed_starts += 1
-        if self._failed_starts >= FAILED_STARTS:
-            self.on_broken(EnvironmentProblem(f"the processes of trials cannot start: {trial.get_error()}"))
 
     def on_tick(self) -> None:
         """Called by Tune several times a second."""

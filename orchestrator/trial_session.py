@@ -66,6 +66,7 @@ class TrialSession:
         self._spec = TrialSpec.from_json(order.spec)
         self._trial_id = order.trial_id
         self._place = Place.here(node_id)
+        self._announced = False
         self._training: Training | None = None
         self._epochs: Iterator[EpochRecord] = iter(())
         self._epoch_begun = False
@@ -73,7 +74,11 @@ class TrialSession:
         self._log = _open_log(Path(order.run_directory) / "logs" / f"{self._trial_id}.log")
 
     def advance(self) -> TrialReport:
-        """Train one epoch (the first call also loads data and checkpoint) and report; never raises Exception."""
+        """Train one epoch and report; never raises Exception.
+
+        The first call only tells where this process is, so that its death can be judged however early it comes; the
+        second one also loads data and checkpoint.
+        """
         from fdt_core.train import Drained
 
         try:
@@ -82,6 +87,9 @@ class TrialSession:
                 return self._report(outcome=outcome, error=error)
             if drain_deadline() is not None and self._training is None:
                 return self._report(outcome="drained")
+            if not self._announced:
+                self._announced = True
+                return self._report()
             return self._next_epoch()
         except Drained:
             self._log.info("drained: saved and leaving")
