@@ -8,6 +8,15 @@ import shutil
 
 def isolated(command: list[str]) -> list[str]:
     """The command within a network namespace of its own (as root); elsewhere as it is, protected by Ray's token."""
-    if os.geteuid() != 0 or not shutil.which("unshare") or not shutil.which("ip"):
+    if not _can_isolate():
         return command
     return ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "isolated", *command]
+
+
+def within_network_of(pid: int, command: list[str]) -> list[str]:
+    """The command within the network of an isolated process."""
+    return ["nsenter", "--target", str(pid), "--net", "--", *command] if _can_isolate() else command
+
+
+def _can_isolate() -> bool:
+    return os.geteuid() == 0 and all(shutil.which(tool) for tool in ("unshare", "nsenter", "ip"))

@@ -7,15 +7,19 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from tests.isolation import isolated
+from cluster.processes import end_session, start_session
+from cluster.ray_node import NodeResources, join_command, ray_environment
+from tests.isolation import isolated, within_network_of
 
 SWEEP = """\
 name: small
@@ -96,15 +100,47 @@ def driver_process(launched: subprocess.Popen[str]) -> psutil.Process:
 
 
 def actors(launched: subprocess.Popen[str]) -> list[psutil.Process]:
-    """The processes that train for a launch."""
+    """The processes that train for a launch on its own node."""
+    return actors_below(driver_process(launched))
+
+
+def actors_below(parent: psutil.Process) -> list[psutil.Process]:
+    """The processes that train among all that a process has started."""
     found = []
-    for process in driver_process(launched).children(recursive=True):
+    for process in parent.children(recursive=True):
         try:
             if any("SweepTrial" in part for part in process.cmdline()):
                 found.append(process)
         except psutil.Error:
             continue
     return found
+
+
+@contextmanager
+def second_node(launched: subprocess.Popen[str]) -> Iterator[psutil.Process]:
+    """A second Ray node of one CPU on this host, joined to the Ray of a launch; yields its raylet."""
+    (first,) = raylets(driver_process(launched))
+    environment = first.environ()
+    token = Path(environment["RAY_AUTH_TOKEN_PATH"])
+    (address,) = [part.partition("=")[2] for part in first.cmdline() if part.startswith("--gcs-address=")]
+    resources = NodeResources(cpus=1, gpus=0, memory=2**30, object_store=100 * 2**20)
+    with tempfile.TemporaryDirectory(prefix="fdt", ignore_cleanup_errors=True) as directory:
+        command = join_command(address, resources, Path(directory), None, job="second")
+        node = start_session(
+            within_network_of(launched.pid, command),
+            environment=ray_environment(token, environment),
+            output=subprocess.DEVNULL,
+        )
+        try:
+            wait_until(lambda: raylets(psutil.Process(node.pid)), seconds=60)
+            yield raylets(psutil.Process(node.pid))[0]
+        finally:
+            end_session(node, patience=10)
+
+
+def raylets(process: psutil.Process) -> list[psutil.Process]:
+    """The raylets that a process has started."""
+    return [child for child in process.children(recursive=True) if child.name() == "raylet"]
 
 
 def kill(process: psutil.Process) -> None:

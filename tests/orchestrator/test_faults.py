@@ -16,7 +16,18 @@ import psutil
 import pytest
 
 from fdt_core.results.equality import run_differences
-from tests.orchestrator.engine import FDT_SWEEP, SWEEP, Place, actors, descendants, driver_process, kill, wait_until
+from tests.orchestrator.engine import (
+    FDT_SWEEP,
+    SWEEP,
+    Place,
+    actors,
+    actors_below,
+    descendants,
+    driver_process,
+    kill,
+    second_node,
+    wait_until,
+)
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -67,6 +78,21 @@ def test_the_only_ray_node_killed_is_an_interruption(place: Place, undisturbed: 
     output, _ = launched.communicate(timeout=120)
     assert launched.returncode == 75, output
     place.launch()
+    assert run_differences(place.run / "results", undisturbed.run / "results") == []
+
+
+def test_a_second_node_killed_costs_nothing_but_time(place: Place, undisturbed: Place) -> None:
+    launched = place.start("--set", "cluster.cpus_per_node=1")
+    wait_until(lambda: begun(place))
+    with second_node(launched) as raylet:
+        wait_until(lambda: actors_below(raylet))
+        (victim,) = actors_below(raylet)
+        wait_until(lambda: len([trial for trial in place.status()["running"] if trial["epoch"] >= 1]) == 2)
+        kill(raylet)
+        wait_until(lambda: not victim.is_running(), seconds=60)
+        output, _ = launched.communicate(timeout=300)
+    assert launched.returncode == 0, output
+    assert "its process died: resuming from its checkpoint" in output
     assert run_differences(place.run / "results", undisturbed.run / "results") == []
 
 
