@@ -6,6 +6,11 @@ import re
 
 import pandas as pd
 
+from analysis.keys import listed
+
+MOST_NAMES = 6
+"""Models, templates, ... that are named for one signature; of more, the number is told."""
+
 _VARYING = re.compile(r"0x[0-9a-fA-F]+|\d+(\.\d+)?")
 
 
@@ -48,5 +53,4 @@ def failures_by_signature(trials: pd.DataFrame) -> pd.DataFrame:
 
 def _joined(names: pd.Series[str]) -> str:
     """The distinct names, shortened where there are many."""
-    distinct = sorted(map(str, names.dropna().unique()))
-    return ", ".join(distinct[:6]) + (f" and {len(distinct) - 6} more" if len(distinct) > 6 else "")
+    return listed(sorted(map(str, names.dropna().unique())), MOST_NAMES)

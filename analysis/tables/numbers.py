@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from functools import lru_cache
 
 from analysis.rounding import Rounding
 from analysis.tables.table import ABSENT, Entry
@@ -29,6 +30,7 @@ def number(
     return Entry(parts=(f"{shown:+}" if signed else str(shown),), value=value, best=best, marks=marks)
 
 
+@lru_cache(maxsize=4096)  # as `word`
 def count(value: int) -> Entry:
     """A whole number."""
     return Entry(parts=(str(value),), value=value)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from analysis.keys import listed
 from analysis.statistics.ranks import ENOUGH, RankAnalysis, rank_analysis
 from analysis.study import Study
 from analysis.tables.numbers import p_text
@@ -23,12 +26,8 @@ def rank_tables(study: Study) -> list[Table]:
 def _table(analysis: RankAnalysis, title: str) -> Table:
     best = analysis.mean_ranks.min()
     rows = [
-        (
-            word(str(template)),
-            Entry(parts=(f"{rank:.2f}",), value=float(rank), best=rank == best),
-            word(_like(analysis, str(template))),
-        )
-        for template, rank in analysis.mean_ranks.items()
+        (word(str(template)), Entry(parts=(f"{rank:.2f}",), value=float(rank), best=rank == best), word(alike))
+        for (template, rank), alike in zip(analysis.mean_ranks.items(), _alike(analysis), strict=True)
     ]
     columns = (text_column("Template"), Column(name="Mean rank"), text_column("Not separated from"))
     shown = columns if analysis.critical_difference is not None else columns[:2]
@@ -40,11 +39,12 @@ def _table(analysis: RankAnalysis, title: str) -> Table:
     )
 
 
-def _like(analysis: RankAnalysis, template: str) -> str:
-    """The templates whose mean rank lies within the critical difference of that of `template`."""
-    distances = (analysis.mean_ranks.drop(template) - analysis.mean_ranks[template]).abs()
-    near = distances.index[distances <= (analysis.critical_difference or 0.0)].tolist()
-    return ", ".join(near[:MOST_NAMES]) + (f" and {len(near) - MOST_NAMES} more" if len(near) > MOST_NAMES else "")
+def _alike(analysis: RankAnalysis) -> list[str]:
+    """For each template the others whose mean rank lies within the critical difference of its own."""
+    names, ranks = analysis.mean_ranks.index.to_numpy(), analysis.mean_ranks.to_numpy()
+    near = np.abs(ranks[:, np.newaxis] - ranks) <= (analysis.critical_difference or 0.0)
+    np.fill_diagonal(near, False)
+    return [listed(names[row], MOST_NAMES) for row in near]
 
 
 def _notes(analysis: RankAnalysis) -> list[str]:

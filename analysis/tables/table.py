@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 ABSENT = "-"
@@ -71,6 +72,7 @@ def text_column(name: str, group: str = "") -> Column:
     return Column(name=name, group=group, align="left")
 
 
+@lru_cache(maxsize=4096)  # long tables say the same words again and again
 def word(text: str) -> Entry:
     """An entry of words."""
     return Entry(parts=(text,), value=text)
