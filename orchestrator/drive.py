@@ -55,9 +55,7 @@ def drive(
                 watch.write(work.backlog.progress())
                 console.show(work.backlog.progress(), [])
                 if work.settings.profile and driver.stop_reason is None:
-                    measure_shapes(
-                        work, needs, device, say=console.say, must_stop=lambda: driver.stop_reason is not None
-                    )
+                    measure_shapes(work, needs, device, say=console.say, must_stop=_told_to_stop(driver, work, watch))
         except OSError as error:
             raise EnvironmentProblem(
                 f"cannot write to {work.run.path}: {error.strerror or error}; rows and checkpoints written so far are "
@@ -69,6 +67,16 @@ def drive(
                 work.generation.release()
         console.say(_summary(work))
     return work.exit_code(stopped=driver.stop_reason is not None)
+
+
+def _told_to_stop(driver: Driver, work: Work, watch: Watch) -> Callable[[], bool]:
+    """Whether the driver was told to stop; observers see at each question that it lives."""
+
+    def asked() -> bool:
+        watch.tick(work.backlog.progress())
+        return driver.stop_reason is not None
+
+    return asked
 
 
 def _summary(work: Work) -> str:

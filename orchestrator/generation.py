@@ -40,7 +40,7 @@ class Generation:
         """Raise Overtaken where a higher generation exists."""
         highest = max(_numbers(self.directory), default=0)
         if highest > self.number:
-            owner = _describe(_read(self.directory, highest))
+            owner = describe(_read(self.directory, highest))
             raise Overtaken(f"another driver has taken over this run ({owner}): this one writes nothing more")
 
     def beat(self, counter: int) -> None:
@@ -63,7 +63,7 @@ def claim(directory: Path, *, job_is_live: Callable[[str], bool | None] = lambda
     while True:
         number = max(_numbers(directory), default=0)
         if number and (owner := live_owner(directory, job_is_live=job_is_live)):
-            raise EnvironmentProblem(f"another driver is at work on this run: {_describe(owner)}")
+            raise EnvironmentProblem(f"another driver is at work on this run: {describe(owner)}")
         if _create(directory, number + 1):
             return Generation(directory=directory, number=number + 1)
 
@@ -76,12 +76,11 @@ def live_owner(
     On the same host and boot the process itself is looked for; a Slurm job is asked for by `job_is_live`; where
     neither can be known, the heartbeat must move within `patience` seconds.
     """
-    number = max(_numbers(directory), default=0)
-    owner = _read(directory, number) if number else {}
+    owner = _newest(directory)
     if not owner or "ended_at" in owner:
         return None
     if owner.get("boot_id") == _boot_id():
-        return owner if _process_lives(owner) else None
+        return owner if process_lives(owner) else None
     job = owner.get("slurm_job_id")
     if job and job == os.environ.get("SLURM_JOB_ID"):
         return None  # this very job, requeued
@@ -91,11 +90,33 @@ def live_owner(
     return owner if live else None
 
 
+def owner_here(directory: Path) -> dict[str, Any] | None:
+    """The newest driver if its process lives on this machine, else None. Never waits."""
+    owner = _newest(directory)
+    here = owner.get("boot_id") == _boot_id() and "ended_at" not in owner
+    return owner if here and process_lives(owner) else None
+
+
 def owner_is_gone(directory: Path) -> bool:
     """Whether this machine knows that the newest driver's process has died; False where it cannot tell."""
-    number = max(_numbers(directory), default=0)
-    owner = _read(directory, number) if number else {}
-    return owner.get("boot_id") == _boot_id() and not _process_lives(owner)
+    owner = _newest(directory)
+    return owner.get("boot_id") == _boot_id() and not process_lives(owner)
+
+
+def process_lives(owner: Mapping[str, Any]) -> bool:
+    """Whether the process of a driver of this machine is still there."""
+    try:
+        process = psutil.Process(owner["pid"])
+        same = abs(process.create_time() - owner["process_started"]) < 1.0
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def describe(owner: Mapping[str, Any]) -> str:
+    """How people are told of a driver."""
+    job = f", Slurm job {owner['slurm_job_id']}" if owner.get("slurm_job_id") else ""
+    return f"process {owner['pid']} on {owner['host']}{job}, since {owner['started_at']}"
 
 
 def _heartbeat_moves(directory: Path, patience: float) -> bool:
@@ -143,6 +164,12 @@ def _path(directory: Path, number: int) -> Path:
     return directory / f"{number:06d}.json"
 
 
+def _newest(directory: Path) -> dict[str, Any]:
+    """What the newest driver wrote of itself, with its number as `generation`; empty where there was none."""
+    number = max(_numbers(directory), default=0)
+    return {"generation": number, **_read(directory, number)} if number else {}
+
+
 def _read(directory: Path, number: int) -> dict[str, Any]:
     data: dict[str, Any] = json.loads(_path(directory, number).read_text(encoding="utf-8"))
     return data
@@ -155,17 +182,3 @@ def _boot_id() -> str:
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:
         return f"{socket.gethostname()} {psutil.boot_time():.0f}"
-
-
-def _process_lives(owner: Mapping[str, Any]) -> bool:
-    try:
-        process = psutil.Process(owner["pid"])
-        same = abs(process.create_time() - owner["process_started"]) < 1.0
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
-
-
-def _describe(owner: Mapping[str, Any]) -> str:
-    job = f", Slurm job {owner['slurm_job_id']}" if owner.get("slurm_job_id") else ""
-    return f"process {owner['pid']} on {owner['host']}{job}, since {owner['started_at']}"

@@ -72,6 +72,11 @@ class RunDirectory:
         """Submission scripts, job logs and worker records."""
         return self.path / "slurm"
 
+    @property
+    def driver_log(self) -> Path:
+        """What detached drivers printed."""
+        return self.logs / "driver.log"
+
     def log(self, trial_id: str) -> Path:
         """The log of one trial."""
         return self.logs / f"{trial_id}.log"

@@ -9,7 +9,7 @@ from typing import Any
 
 from fdt_core.results.reader import read_table
 from orchestrator.failures import FINISHED
-from orchestrator.generation import owner_is_gone
+from orchestrator.generation import owner_here, owner_is_gone
 from orchestrator.ledger import Ledger
 from orchestrator.run_directory import RunDirectory
 from orchestrator.slurm_status import is_over, slurm_lines, slurm_status
@@ -21,9 +21,9 @@ SILENT_SECONDS = 30.0
 def run_status(run: RunDirectory) -> dict[str, Any]:
     """The state of `run` as plain data; `status --json` prints it.
 
-    Keys: run, sweep, state (new | waiting | running | stopping | stopped | ended), silent_seconds (since the driver
-    last wrote, None when it is not at work), progress (counts of cells), cells (counts by model, template and data
-    set), running, failures (count by signature), driver, driver_is_gone (true where this machine can tell), slurm
+    Keys: run, sweep, state (new | waiting | starting | running | stopping | stopped | ended), silent_seconds (since the
+    driver last wrote, None when it is not at work), progress (counts of cells), cells (counts by model, template and
+    data set), running, failures (count by signature), driver, driver_is_gone (true where this machine can tell), slurm
     (head and workers; None for a local run).
     """
     plan, ledger, status = run.plan(), Ledger.read(run.results), run.status()
@@ -33,13 +33,14 @@ def run_status(run: RunDirectory) -> dict[str, Any]:
         state = str(record.status) if record.finished else "failed" if record.given_up() else "left"
         cells[cell.spec.model, cell.template, cell.spec.dataset][state] += 1
     totals: Counter[str] = sum(cells.values(), Counter())
-    at_work = status.get("state") in ("running", "stopping")
+    starts = _starts(run, status)
+    at_work = status.get("state") in ("running", "stopping") and not starts
     slurm = slurm_status(run)
     waits_for_slurm = slurm is not None and not at_work and not is_over(slurm)
     return {
         "run": str(run.path),
         "sweep": plan.name,
-        "state": "waiting" if waits_for_slurm else status.get("state", "new"),
+        "state": "waiting" if waits_for_slurm else "starting" if starts else status.get("state", "new"),
         "silent_seconds": _age(status) if at_work else None,
         "progress": {name: totals[name] for name in (*FINISHED, "failed", "left")} | {"total": len(plan.cells)},
         "cells": [
@@ -52,6 +53,11 @@ def run_status(run: RunDirectory) -> dict[str, Any]:
         "driver_is_gone": at_work and owner_is_gone(run.driver),
         "slurm": slurm,
     }
+
+
+def is_under_way(status: Mapping[str, Any]) -> bool:
+    """Whether more is to be expected: the sweep waits, starts or runs, and its driver is not known to be dead."""
+    return status["state"] in ("waiting", "starting", "running", "stopping") and not status["driver_is_gone"]
 
 
 def status_text(status: Mapping[str, Any]) -> str:
@@ -108,6 +114,12 @@ def _running_line(trial: Mapping[str, Any]) -> str:
     if trial["eta_seconds"] is not None:
         parts.append(f"about {trial['eta_seconds']:.0f} s left")
     return "  ".join([*parts, trial["host"]])
+
+
+def _starts(run: RunDirectory, status: Mapping[str, Any]) -> bool:
+    """Whether a driver lives on this machine that has not written its first status yet."""
+    owner = owner_here(run.driver)
+    return owner is not None and owner["generation"] != status.get("driver", {}).get("generation")
 
 
 def _failures(run: RunDirectory) -> dict[str, int]:

@@ -21,6 +21,7 @@ from orchestrator.cli.reproduce import reproduce
 from orchestrator.cli.results import results
 from orchestrator.cli.retry import retry
 from orchestrator.cli.run import run
+from orchestrator.cli.start import drive
 from orchestrator.cli.status import status
 from orchestrator.cli.templates import templates
 
@@ -48,6 +49,7 @@ def _options(
 
 
 app.command()(launch)
+app.command(hidden=True)(drive)
 app.command()(plan)
 app.command()(status)
 app.command()(logs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,22 +17,47 @@ def cancel(
     runs_dir: RunsDir = None,
     verbose: Verbose = False,
 ) -> None:
-    """End a sweep that runs on Slurm: trials save their state, every job leaves, nothing stays behind.
+    """End a sweep: trials save their state, its driver on this machine or all its Slurm jobs leave, nothing stays.
 
-    The same launch goes on later from there. A local sweep is ended by Ctrl-C where it runs.
+    The same launch goes on later from there.
     """
     from cluster.slurm_files import SlurmFiles
     from cluster.sweep_jobs import cancel_sweep
     from fdt_core.errors import UsageError
+    from orchestrator.detached import end_driver
+    from orchestrator.generation import owner_here
     from orchestrator.run_directory import find_run
 
     found = find_run(run, runs_dir)
     files = SlurmFiles(found.slurm)
-    if not files.launch.exists():
-        raise UsageError(f"{found.path} was not launched on Slurm; end a local sweep with Ctrl-C where it runs")
+    on_slurm, driver = files.launch.exists(), owner_here(found.driver)
+    if on_slurm and driver and driver["slurm_job_id"]:
+        driver = None  # it goes with its job
+    if not on_slurm and not driver:
+        _refuse_elsewhere(found.driver)
+        print(f"no driver is at work on {found.path}")
+        return
     if not yes and not sys.stdin.isatty():
         raise UsageError("cancel asks before it acts: give --yes where nobody can answer")
     if not yes:
-        typer.confirm(f"End all jobs of {found.name}?", abort=True, err=True)
-    jobs = cancel_sweep(files, say=lambda line: print(line, file=sys.stderr))
-    print(f"ended {len(jobs)} jobs: {', '.join(jobs)}" if jobs else "no job of this sweep was in the queue")
+        what = f"process {driver['pid']}, the driver" if driver else "all jobs"
+        typer.confirm(f"End {what} of {found.name}?", abort=True, err=True)
+    if driver:
+        end_driver(driver, say=_say)
+        print(f"ended process {driver['pid']}; the same launch goes on from there")
+    if on_slurm:
+        jobs = cancel_sweep(files, say=_say)
+        print(f"ended {len(jobs)} jobs: {', '.join(jobs)}" if jobs else "no job of this sweep was in the queue")
+
+
+def _refuse_elsewhere(directory: Path) -> None:
+    """Raise EnvironmentProblem where a driver lives on another machine: its process cannot be reached from here."""
+    from fdt_core.errors import EnvironmentProblem
+    from orchestrator.generation import describe, live_owner
+
+    if owner := live_owner(directory):
+        raise EnvironmentProblem(f"the driver is not on this machine: {describe(owner)}; cancel the run there")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import DataDir, Json, Limit, RunsDir, Settings, SweepFile, Verbose
-
-if TYPE_CHECKING:
-    from cluster.profile import ClusterProfile
-    from orchestrator.generation import Generation
-    from orchestrator.run_directory import RunDirectory
+from orchestrator.cli.options import DataDir, Detach, Json, Limit, RunsDir, Settings, SweepFile, Verbose
+from orchestrator.cli.start import start
 
 
 def launch(
@@ -24,9 +19,8 @@ def launch(
     set_: Settings = None,
     limit: Limit = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Show what would be done; write nothing.")] = False,
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Slurm: watch until the sweep ends; Ctrl-C leaves it running.")
-    ] = False,
+    detach: Detach = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="The same as --wait.")] = False,
     json_: Json = False,
     fail_fast: Annotated[bool, typer.Option(help="Stop at the first trial that fails for good.")] = False,
     max_failures: Annotated[
@@ -54,8 +48,9 @@ def launch(
     A launch, a relaunch after an interruption, and an extension by seeds, templates or data sets are the same:
     the plan minus what the results already hold. Half-trained trials go on from their checkpoints.
 
-    On Slurm, it submits the jobs and returns; --follow watches them through files alone, and can be left.
-    Locally, Ctrl-C saves the running trials and ends (exit 75); a second one stops at once (exit 130).
+    On Slurm, it submits the jobs and returns; --wait watches them through files alone, ends with the sweep's exit
+    code, and can be left by Ctrl-C. Locally, Ctrl-C saves the running trials and ends (exit 75), a second one stops
+    at once (exit 130); with --detach the sweep goes on without this terminal, until it ends or is cancelled.
     Exit codes: 0 all wanted trials done, 1 some failed, 2 wrong sweep file or usage, 3 a problem of the machine,
     the cluster or the data, 4 refused by a budget guard, 75 interrupted but resumable, 130 stopped at once.
 
@@ -69,10 +64,13 @@ def launch(
         return
     from cluster.profile import load_profile
     from fdt_core.datasets.catalogue import data_directory
+    from fdt_core.errors import UsageError
     from orchestrator.launch import LaunchSettings, claim_run, freeze
     from orchestrator.settings import split_settings
     from orchestrator.slurm import claim_on_slurm
 
+    if detach and follow:
+        raise UsageError("give either --detach or --follow, not both")
     sweep_settings, profile_settings = split_settings(set_ or [])
     profile = load_profile(cluster, profile_settings)
     settings = LaunchSettings(
@@ -91,23 +89,8 @@ def launch(
         max_gpu_hours=max_gpu_hours,
         become_driver=claim_on_slurm if profile.kind == "slurm" else claim_run,
     )
-    raise typer.Exit(start(run, generation, profile, follow=follow))
-
-
-def start(run: RunDirectory, generation: Generation, profile: ClusterProfile, *, follow: bool) -> int:
-    """Drive the frozen plan here, or submit it to Slurm; returns the exit code."""
-    print(f"run directory: {run.path}", file=sys.stderr)
-    if profile.kind == "slurm":
-        from orchestrator.slurm import submit_and_tell
-
-        return submit_and_tell(run, generation, profile, follow=follow)
-    from orchestrator.local import drive_here
-
-    try:
-        return drive_here(run, generation, profile)
-    except KeyboardInterrupt:
-        print("stopped at once; launch again to go on from the last checkpoints", file=sys.stderr)
-        return 130
+    options = ["--cluster", cluster, *(f"--set={setting}" for setting in set_ or [] if setting not in sweep_settings)]
+    raise typer.Exit(start(run, generation, profile, detach=False if follow else detach, options=options))
 
 
 def plan(

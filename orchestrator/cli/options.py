@@ -31,5 +31,13 @@ Limit = Annotated[
     int | None,
     typer.Option("--limit", min=1, help="Only the first N cells of the plan are wanted.", show_default=False),
 ]
+Detach = Annotated[
+    bool | None,
+    typer.Option(
+        "--detach/--wait",
+        help="Return at once and let the sweep go on, or stay until it ends. Default: --wait, on Slurm --detach.",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="JSON for tools on stdout.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the traceback of an error.")]

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.launch import start
-from orchestrator.cli.options import RunName, RunsDir, Verbose
+from orchestrator.cli.options import Detach, RunName, RunsDir, Verbose
+from orchestrator.cli.start import start
 
 
 def retry(
@@ -16,6 +16,7 @@ def retry(
         str, typer.Argument(metavar="[KIND]", help="Which: failed or all (any kind), or error, oom, crash, device.")
     ] = "failed",
     cluster: Annotated[str, typer.Option(help="Cluster profile, as for launch.")] = "local",
+    detach: Detach = None,
     runs_dir: RunsDir = None,
     verbose: Verbose = False,
 ) -> None:
@@ -30,4 +31,4 @@ def retry(
 
     found, profile = find_run(run, runs_dir), load_profile(cluster)
     generation = refreeze(found, retry=kind, become_driver=claim_on_slurm if profile.kind == "slurm" else claim_run)
-    raise typer.Exit(start(found, generation, profile, follow=False))
+    raise typer.Exit(start(found, generation, profile, detach=detach, options=["--cluster", cluster]))

@@ -24,12 +24,12 @@ def status(
     import time
 
     from orchestrator.run_directory import find_run
-    from orchestrator.status_text import run_status, status_text
+    from orchestrator.status_text import is_under_way, run_status, status_text
 
     found = find_run(run, runs_dir)
     while True:
         now = run_status(found)
         typer.echo(json.dumps(now) if json_ else status_text(now))
-        if not follow or now["state"] not in ("waiting", "running", "stopping"):
+        if not follow or not is_under_way(now):
             return
         time.sleep(2.0)

@@ -1,0 +1,142 @@
+"""The status of a run, told from files alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fdt_core.results.writer import ResultsWriter
+from orchestrator.generation import claim
+from orchestrator.plan import SweepPlan, plan_sweep
+from orchestrator.run_directory import RunDirectory
+from orchestrator.status_text import is_under_way, run_status, status_text
+from orchestrator.trial_report import Place, TrialReport
+from orchestrator.watch import Watch
+
+DEMO = Path(__file__).parents[2] / "sweeps" / "demo.yaml"
+
+
+@pytest.fixture(scope="module")
+def plan() -> SweepPlan:
+    return plan_sweep(DEMO)
+
+
+@pytest.fixture
+def run(tmp_path: Path, plan: SweepPlan) -> RunDirectory:
+    made = RunDirectory(tmp_path / "demo")
+    made.create()
+    made.freeze(plan, DEMO.read_text(), {})
+    return made
+
+
+def write_status(run: RunDirectory, *, generation: int, age: float = 0.0, **changes: Any) -> None:
+    status = {
+        "state": "running",
+        "driver": {"pid": 1, "host": "here", "generation": generation},
+        "written_at": (datetime.now(UTC) - timedelta(seconds=age)).isoformat(),
+        "running": [],
+    }
+    run.status_file.write_text(json.dumps(status | changes))
+
+
+def row(plan: SweepPlan, index: int, status: str, kind: str | None = None, attempt: int = 1) -> dict[str, Any]:
+    error = None if kind is None else "Traceback\nValueError: no such luck"
+    return {
+        **plan.cells[index].columns(),
+        "status": status,
+        "failure_kind": kind,
+        "error": error,
+        "attempt": attempt,
+        "dataset_digest": "d",
+    }
+
+
+def test_a_frozen_run_that_nobody_drives_is_new(run: RunDirectory) -> None:
+    status = run_status(run)
+    assert status["state"] == "new"
+    assert not is_under_way(status)
+    assert status["progress"]["left"] == status["progress"]["total"] == 24
+
+
+def test_a_driver_that_has_not_written_yet_is_starting_whatever_a_former_one_left(run: RunDirectory) -> None:
+    for state in ("stopped", "running"):
+        write_status(run, generation=0, age=1000, state=state, running=[{"of": "the former one"}])
+        generation = claim(run.driver)
+        status = run_status(run)
+        assert (status["state"], status["running"], status["silent_seconds"]) == ("starting", [], None)
+        assert is_under_way(status)
+        write_status(run, generation=generation.number)
+        assert run_status(run)["state"] == "running"
+        generation.release()
+
+
+def test_a_dead_driver_is_told_from_a_slow_one(run: RunDirectory) -> None:
+    mine = claim(run.driver)
+    write_status(run, generation=mine.number, age=100)
+    slow = run_status(run)
+    assert is_under_way(slow)
+    assert "has been silent for 100 s" in status_text(slow)
+    mine.release()
+    script = f"from pathlib import Path; from orchestrator.generation import claim; claim(Path({str(run.driver)!r}))"
+    subprocess.run([sys.executable, "-c", script], check=True)
+    write_status(run, generation=mine.number + 1)
+    dead = run_status(run)
+    assert not is_under_way(dead)
+    assert "has died: launch again" in status_text(dead)
+
+
+def test_failures_are_counted_by_their_signature_and_cells_by_how_they_ended(
+    run: RunDirectory, plan: SweepPlan
+) -> None:
+    store = ResultsWriter(run.results)
+    store.append(
+        "trials", [row(plan, 0, "done"), row(plan, 1, "failed", "error"), row(plan, 1, "failed", "error", attempt=2)]
+    )
+    store.flush()
+    text = status_text(run_status(run))
+    assert "1 done, 0 diverged, 1 failed, 22 left of 24" in text
+    assert "2 x error: ValueError: no such luck" in text
+    cell = plan.cells[1]
+    assert f"{cell.template} 1/2 (1 failed)" in text
+
+
+def test_a_running_trial_shows_its_place_before_its_first_epoch_and_its_time_left_after(
+    run: RunDirectory, plan: SweepPlan
+) -> None:
+    from fdt_core.history import EpochRecord
+    from orchestrator.backlog import Progress
+
+    mine = claim(run.driver)
+    watch = Watch(status_file=run.status_file, driver={"pid": 1, "host": "h", "generation": mine.number})
+    cell = plan.cells[0]
+    announced = TrialReport(trial_id=cell.trial_id, attempt=1, place=Place(hostname="node7", pid=1, node_id="n"))
+    record = EpochRecord(
+        epoch=2,
+        train_loss=1.0,
+        train_accuracy=50.0,
+        test_loss=1.0,
+        test_accuracy=61.5,
+        validation_loss=None,
+        validation_accuracy=None,
+        learning_rate=0.1,
+        seconds=10.0,
+        images_per_second=140.0,
+    )
+    progress = Progress(done=0, diverged=0, failed=0, held_back=0, total=24)
+    watch.started(cell)
+    watch.reported(cell, announced)
+    watch.write(progress)
+    epochs = cell.spec.recipe.epochs
+    assert f"epoch 0/{epochs}  node7" in status_text(run_status(run))
+    watch.reported(cell, dataclasses.replace(announced, epochs=(record,)))
+    watch.write(progress)
+    text = status_text(run_status(run))
+    assert f"epoch 2/{epochs}  61.50 %  140 images/s  about {(epochs - 2) * 10} s left  node7" in text
+    mine.release()
