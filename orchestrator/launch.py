@@ -63,7 +63,7 @@ def freeze(
     digests = {name: prepared_digest(name, data) for name in plan.datasets()}
     run = RunDirectory((runs_root(runs_dir) / plan.name).absolute())
     ledger = Ledger.read(run.results)
-    left = [cell for cell in plan.cells if not ledger.record(cell.key).finished]
+    left = ledger.left(plan.cells)
     refuse_above(max_gpu_hours, estimate(left, plan.keep, run.results))
     run.create(share=share)
     generation = become_driver(run)

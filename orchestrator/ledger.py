@@ -90,6 +90,11 @@ class Ledger:
         """What is known of a cell; an empty record where nothing is."""
         return self._records.get(key, CellRecord())
 
+    def left(self, cells: Iterable[Cell]) -> list[Cell]:
+        """Those of `cells` that are still to be run: neither finished nor given up."""
+        records = ((cell, self.record(cell.key)) for cell in cells)
+        return [cell for cell, record in records if not record.finished and not record.given_up()]
+
     def check_data(self, cells: Iterable[Cell], digests: Mapping[str, str]) -> None:
         """Refuse rows that were trained on other data than what is prepared now.
 

@@ -27,10 +27,10 @@ def plan_json(plan: SweepPlan, run: RunDirectory) -> dict[str, Any]:
 def _standing(plan: SweepPlan, run: RunDirectory) -> tuple[int, int, list[Cell]]:
     """Cells that are done and that were given up, and those that are still to be run."""
     ledger = Ledger.read(run.results)
-    records = [(cell, ledger.record(cell.key)) for cell in plan.cells]
-    done = sum(record.finished for _, record in records)
-    failed = sum(record.given_up() for _, record in records)
-    return done, failed, [cell for cell, record in records if not record.finished and not record.given_up()]
+    records = [ledger.record(cell.key) for cell in plan.cells]
+    done = sum(record.finished for record in records)
+    failed = sum(record.given_up() for record in records)
+    return done, failed, ledger.left(plan.cells)
 
 
 def _summary(plan: SweepPlan, run: RunDirectory) -> Iterator[str]:

@@ -35,6 +35,11 @@ checkpoint_interval: 0
 FDT_SWEEP = [sys.executable, "-m", "orchestrator"]
 
 
+def fdt_sweep(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """A command that starts no server, run to its end."""
+    return subprocess.run([*FDT_SWEEP, *arguments], capture_output=True, text=True, cwd=cwd, timeout=300, check=False)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Place:
     """Where a test's sweeps read and write."""

@@ -9,14 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.orchestrator.engine import FDT_SWEEP
+from tests.orchestrator.engine import fdt_sweep
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
 COMMANDS = ("launch", "plan", "status", "run", "results", "report", "templates")
-
-
-def fdt_sweep(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*FDT_SWEEP, *arguments], capture_output=True, text=True, cwd=cwd, timeout=120)
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pandas as pd
 import psutil
 import pytest
 
 from fdt_core.results.equality import run_differences
 from orchestrator.generation import owner_here
-from tests.orchestrator.engine import FDT_SWEEP, Place, wait_until
+from tests.orchestrator.engine import Place, fdt_sweep, wait_until
 
 pytestmark = pytest.mark.engine
-
-
-def fdt_sweep(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*FDT_SWEEP, *arguments], capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_a_detached_sweep_is_followed_and_its_output_kept(place: Place, undisturbed: Place) -> None:
