@@ -45,7 +45,8 @@ def require_device(device: str) -> str:
 def cap_memory(device: str, share: float) -> None:
     """Let this process use at most `share` (0 to 1) of a GPU's memory; beyond it, it runs out of memory alone."""
     if torch.device(device).type == "cuda":
-        torch.cuda.set_per_process_memory_fraction(share, torch.device(device))
+        # An index alone: torch refuses "cuda" without one here, while None is the current device.
+        torch.cuda.set_per_process_memory_fraction(float(share), torch.device(device).index)
 
 
 def reset_peak_memory(device: torch.device) -> None:
