@@ -1,4 +1,4 @@
-"""Analysis at scale, for `benchmarks.results`: all tables of 100,000 trials, and the report of 1,000."""
+"""Analysis at scale, for `benchmarks.results`: all tables of 100,000 trials, and the report of 1,000 in a browser."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from analysis.rendering import render
 from analysis.report import write_report
 from analysis.study import study
 from analysis.tables import tables
+from benchmarks.browser import NEEDED, chromium, has_chromium, seconds_to_open
+from benchmarks.report import Measured
 from fdt_core.results.writer import ResultsWriter
 
 MODELS = ("vgg11", "vgg13", "vgg16", "vgg19", "resnet50")
@@ -22,8 +24,11 @@ DATASETS = ("cifar10", "cifar100", "cinic10", "tinyimagenet")
 EPOCHS = 200
 
 
-def analysis_figures(trials: int = 100_000, seeds: int = 10) -> dict[str, float | int]:
-    """Seconds for all tables of so many trials as text, and seconds and bytes of the report of 1,000 trials."""
+def analysis_figures(trials: int = 100_000, seeds: int = 10) -> Measured:
+    """Seconds for all tables of so many trials as text, and of the report of 1,000 trials: writing, size, opening.
+
+    The browser is a fresh one. Where there is none, a sentence stands in place of its figures.
+    """
     with tempfile.TemporaryDirectory() as directory:
         many, few = Path(directory) / "many", Path(directory) / "few"
         _write(many, trials, seeds, epochs=0)
@@ -31,12 +36,23 @@ def analysis_figures(trials: int = 100_000, seeds: int = 10) -> dict[str, float 
         seconds = _seconds(lambda: render(tables(study(many), "all"), "text"))
         report = few / "report" / "index.html"
         report_seconds = _seconds(lambda: write_report(study(few), report))
+        opened, drawn = _opening(report, Path(directory) / "chromium")
         return {
             "trials_in_tables": trials,
             "seconds_for_all_tables": seconds,
             "seconds_to_write_report_of_1000_trials": report_seconds,
             "megabytes_of_report_of_1000_trials": report.stat().st_size / 1e6,
+            "seconds_to_open_report_of_1000_trials": opened,
+            "seconds_until_its_plots_are_drawn": drawn,
         }
+
+
+def _opening(report: Path, profile: Path) -> tuple[float | str, float | str]:
+    """What `seconds_to_open` tells of the report in a fresh browser."""
+    if not has_chromium():
+        return NEEDED, NEEDED
+    with chromium(profile) as driver:
+        return seconds_to_open(driver, report)
 
 
 def _seconds(call: Any) -> float:

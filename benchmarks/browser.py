@@ -1,0 +1,59 @@
+"""A headless chromium, driven by selenium, for the benchmark of the report and for the tests of it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from selenium import webdriver
+
+NEEDED = "needs a browser: apt-get install chromium chromium-driver"
+"""What to say where `has_chromium` is false."""
+
+_ARGUMENTS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--window-size=1300,1000",
+)  # fmt: skip
+
+_WHEN_DRAWN = """
+const tell = arguments[0];
+const opened = performance.getEntriesByType("navigation")[0].loadEventEnd;
+const plots = [...document.querySelectorAll(".plot")];
+function next() {
+  while (plots.length && plots[0].querySelector(".main-svg")) plots.shift();
+  if (!plots.length) return requestAnimationFrame(() => tell([opened / 1000, performance.now() / 1000]));
+  plots[0].scrollIntoView({ block: "center" });
+  requestAnimationFrame(next);
+}
+next();
+"""
+
+
+def has_chromium() -> bool:
+    """Whether chromium and its driver are installed."""
+    return bool(shutil.which("chromium") and shutil.which("chromedriver"))
+
+
+@contextmanager
+def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
+    """A fresh headless browser that reaches no host, with an empty profile in the folder `profile`."""
+    options = webdriver.ChromeOptions()
+    for argument in (*_ARGUMENTS, f"--user-data-dir={profile}"):
+        options.add_argument(argument)
+    options.binary_location = str(shutil.which("chromium"))
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+def seconds_to_open(driver: webdriver.Chrome, report: Path) -> tuple[float, float]:
+    """Open a report: seconds until its tables stand and can be sorted, and until scrolling has drawn all its plots."""
+    driver.get(report.as_uri())
+    opened, drawn = driver.execute_async_script(_WHEN_DRAWN)
+    return opened, drawn
