@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.style import legend_below, panels, styled, styles
 from analysis.keys import template_order
@@ -54,4 +55,5 @@ def _draw(axis: Axes, filters: FiltersByTemplate) -> None:
             markevery=max(1, len(widths) // 16),
         )
     axis.set_xlabel("Layer")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_ylim(bottom=0)

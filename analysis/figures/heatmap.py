@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
 
 from analysis.figures.style import panels, styled
 from analysis.keys import BLOCK, template_order
@@ -44,10 +45,16 @@ def _draw(axis: Axes, differences: pd.DataFrame, datasets: list[str], reach: flo
     values = differences.pivot(index="template", columns="dataset", values="difference").reindex(
         templates, columns=datasets
     )
-    axis.imshow(values, cmap="PuOr", vmin=-reach, vmax=reach, aspect="auto")
+    image = axis.imshow(values, cmap="PuOr", vmin=-reach, vmax=reach, aspect="auto")
     for record in records(differences.dropna(subset=["difference"])):
         place = datasets.index(record["dataset"]), templates.index(record["template"])
-        dark = abs(record["difference"]) > 0.65 * reach
-        axis.text(*place, f"{record['difference']:+.2f}", ha="center", va="center", color="white" if dark else "black")
+        ink = _ink(image.to_rgba(record["difference"]))
+        axis.text(*place, f"{record['difference']:+.2f}", ha="center", va="center", color=ink)
         if record["verdict"] in ("above", "below"):
-            axis.add_patch(Rectangle((place[0] - 0.46, place[1] - 0.44), 0.92, 0.88, fill=False, linewidth=1.2))
+            corner = place[0] - 0.46, place[1] - 0.44
+            axis.add_patch(Rectangle(corner, 0.92, 0.88, fill=False, edgecolor=ink, linewidth=1.2))
+
+
+def _ink(field: NDArray[np.float64]) -> str:
+    """White on a dark field, black on a light one (red, green, blue, alpha): by its luma (ITU-R BT.601)."""
+    return "white" if np.dot(field[:3], (0.299, 0.587, 0.114)) < 0.5 else "black"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from analysis.curves import bands, learning_curves
 from analysis.figures.style import legend_below, panels, styled, styles
@@ -32,6 +33,7 @@ def learning(study: Study, metric: str = "test_accuracy") -> Figure:
 
 
 def _draw(axis: Axes, curves: pd.DataFrame) -> None:
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     looks = styles(curves["template"])
     for template in template_order(curves["template"]):
         curve, look = curves[curves["template"] == template], looks[template]

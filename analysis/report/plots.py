@@ -150,7 +150,9 @@ def _learning(study: Study) -> Plot:
         for dataset in study.datasets:
             of_dataset = of_block[of_block["dataset"] == dataset]
             if len(of_dataset):
-                drawings[f"{title}|{dataset}"] = _drawing(list(_bands(of_dataset)), "Epoch", "Test accuracy (%)")
+                drawings[f"{title}|{dataset}"] = _drawing(
+                    list(_bands(of_dataset)), "Epoch", "Test accuracy (%)", counted=of_dataset["epoch"].max()
+                )
     return Plot(
         name="learning",
         title="Learning curves",
@@ -178,10 +180,12 @@ def _bands(curves: pd.DataFrame) -> Iterator[Drawing]:
             "showlegend": False,
         }
         yield shared | {
+            "mode": "lines+markers",
             "name": template,
             "x": epochs,
             "y": [_rounded(value) for value in mean],
             "line": {"color": look.color, "dash": look.plotly_dash, "width": 2},
+            "marker": {"color": look.color, "symbol": look.plotly_marker, "size": 8, "maxdisplayed": 10},
             "hovertemplate": f"<b>{template}</b>, epoch %{{x}}: %{{y:.2f}} %<extra></extra>",
         }
 
@@ -204,7 +208,8 @@ def _filters(study: Study) -> Plot:
             }
             for template in template_order(known)
         ]
-        drawings[title] = _drawing(traces, "Layer", "Filters")
+        layers = max((len(trace["x"]) for trace in traces), default=0)
+        drawings[title] = _drawing(traces, "Layer", "Filters", counted=layers)
     hint = "Filters of each layer, shallow to deep."
     return Plot(
         name="filters", title="Filters per layer", hint=hint, choices={"Model": list(drawings)}, drawings=drawings
@@ -240,11 +245,21 @@ def _times(study: Study) -> Plot:
     return Plot(name="times", title="Cost per trial", hint=hint, choices=choices, drawings=drawings)
 
 
-def _drawing(traces: list[Drawing], x: str, y: str, *, from_zero: bool = False) -> Drawing:
+def _drawing(traces: list[Drawing], x: str, y: str, *, from_zero: bool = False, counted: int | None = None) -> Drawing:
+    """A drawing with titled axes.
+
+    Args:
+        traces: its data.
+        x: title of the horizontal axis.
+        y: title of the vertical axis.
+        from_zero: whether the vertical axis begins at 0.
+        counted: the highest number where the horizontal axis counts something. A short axis would else show halves.
+    """
+    whole = {"dtick": 1} if counted is not None and counted <= 10 else {}
     return {
         "data": traces,
         "layout": {
-            "xaxis": {"title": {"text": x}, "automargin": True},
+            "xaxis": {"title": {"text": x}, "automargin": True} | whole,
             "yaxis": {"title": {"text": y}, "automargin": True} | ({"rangemode": "tozero"} if from_zero else {}),
             "margin": {"t": 30, "r": 10, "b": 40, "l": 50},
             "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"},

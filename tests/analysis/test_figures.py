@@ -78,6 +78,27 @@ def test_the_heat_map_shows_every_difference_and_is_symmetric_about_zero(paper: 
     assert low == -high
 
 
+def luminance(color: object) -> float:
+    """Relative luminance (WCAG 2.1) of a colour."""
+    return float(np.array(to_rgb(color)) ** 2.2 @ (0.2126, 0.7152, 0.0722))  # type: ignore[arg-type]
+
+
+def test_the_numbers_of_the_heat_map_stand_out_from_their_fields(paper: Study) -> None:
+    for axis in heatmap(paper).axes:
+        image = axis.images[0]
+        for text in axis.texts:
+            dark, light = sorted(map(luminance, (text.get_color(), to_hex(image.to_rgba(float(text.get_text()))))))
+            assert (light + 0.05) / (dark + 0.05) > 3.5
+
+
+@pytest.mark.parametrize("name", ["filters", "learning"])
+def test_layers_and_epochs_are_whole_numbers(tmp_path: Path, name: str) -> None:
+    rows = [done(90.0)]
+    path = write_run(tmp_path / "run", rows, epochs=[epoch for row in rows for epoch in epoch_rows(row, 2)])
+    (axis,) = FIGURES[name](study(path)).axes
+    assert all(float(tick).is_integer() for tick in axis.get_xticks())
+
+
 def test_the_learning_curves_have_a_band_of_a_standard_deviation(tmp_path: Path) -> None:
     figure = learning(study(paper_run(tmp_path / "run", epochs=5)))
     assert len(figure.axes) == 8

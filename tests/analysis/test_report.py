@@ -72,6 +72,14 @@ def test_every_drawing_is_a_valid_plotly_figure(with_curves: Study) -> None:
     assert "cinic10|Parameters (M)" in made["accuracy"].drawings
 
 
+def test_short_axes_of_epochs_and_layers_show_whole_numbers_and_curves_their_markers(with_curves: Study) -> None:
+    made = {plot.name: plot for plot in plots(with_curves)}
+    for name in ("learning", "filters"):
+        assert {drawing["layout"]["xaxis"].get("dtick") for drawing in made[name].drawings.values()} == {1}
+    lines = [trace for trace in made["learning"].drawings["vgg19|cifar10"]["data"] if trace.get("name")]
+    assert len({line["marker"]["symbol"] for line in lines}) == 6
+
+
 def test_every_choice_of_a_plot_has_its_drawing(with_curves: Study) -> None:
     from itertools import product
 
