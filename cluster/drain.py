@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from fdt_core.results.files import write_text_atomically
+
 DRAIN_FILE_VARIABLE = "FDT_DRAIN_FILE"
 """Environment variable with the path of this node's drain flag."""
 
@@ -18,9 +20,7 @@ def raise_drain_flag(path: Path, deadline: float) -> None:
     standing = read_drain_flag(path)
     if standing is not None and standing <= deadline:
         return
-    temporary = path.with_suffix(".new")
-    temporary.write_text(f"{deadline:.3f}\n")
-    temporary.replace(path)
+    write_text_atomically(path, f"{deadline:.3f}\n")
 
 
 def drain_deadline() -> float | None:

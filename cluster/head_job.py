@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+from cluster.drain import raise_drain_flag
 from cluster.fingerprint import difference, own_fingerprint
 from cluster.head import publish_head
 from cluster.job_context import JobContext, JobEnd, current_job, job_end
@@ -26,7 +27,8 @@ from fdt_core.errors import EnvironmentProblem, FdtError
 
 POLL_SECONDS = 1.0
 LAST_SECONDS = 10.0
-"""Before the job's end the driver is killed so early that the rest can still be cleaned up."""
+"""Before the job's end the driver is killed so early, or where there is little notice at a third of what is left, that
+the rest can still be cleaned up."""
 
 EXIT_PROBLEM = 3
 EXIT_INTERRUPTED = 75
@@ -68,14 +70,17 @@ def _run_driver(files: SlurmFiles, launch: Launch, end: JobEnd) -> int:
     """Run the driver to its end; tell it to stop when the job's end is near or the sweep is cancelled."""
     driver = start_session(launch.head_command, environment=os.environ)
     pool: subprocess.Popen[bytes] | None = _start_pool(files)
+    stop_by = float("inf")
     try:
-        while driver.poll() is None:
+        while driver.poll() is None and time.time() < stop_by:
             if pool is not None and (end.is_near() or files.cancel.exists()):
                 end_session(pool, patience=0)  # who leaves is not replaced any more
                 pool = None
+                left = end.deadline - time.time()
+                stop_by = end.deadline - min(LAST_SECONDS, left / 3)
+                # Told before the driver tells its own, longer time: the earlier deadline stands.
+                raise_drain_flag(files.drain, stop_by)
                 driver.send_signal(signal.SIGTERM)
-            if pool is None and time.time() > end.deadline - LAST_SECONDS:
-                break
             if pool is not None and pool.poll() is not None:
                 print(f"the pool's process ended by itself, exit status {pool.returncode}; starting it again")
                 pool = _start_pool(files)
@@ -83,7 +88,7 @@ def _run_driver(files: SlurmFiles, launch: Launch, end: JobEnd) -> int:
     finally:
         if pool is not None:
             end_session(pool, patience=0)
-        end_session(driver, patience=LAST_SECONDS / 2)
+        end_session(driver, patience=min(max(end.deadline - time.time(), 0.0), LAST_SECONDS) / 2)
     return driver.returncode if driver.returncode >= 0 else 128 - driver.returncode
 
 

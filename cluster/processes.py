@@ -24,6 +24,20 @@ def die_with_parent() -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
 
 
+@contextlib.contextmanager
+def sigterm_held_back() -> Iterator[None]:
+    """Whatever is started meanwhile, and its children, never get SIGTERM: they inherit the blocked signal (signal(7)).
+
+    At the end of a job Slurm sends SIGTERM to all of its processes at once. Those of Ray would end before the trials
+    have saved; when they end is for their owner to say, which gets the signal too.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def start_session(
     command: Sequence[str], *, environment: Mapping[str, str], output: IO[bytes] | int | None = None
 ) -> subprocess.Popen[bytes]:

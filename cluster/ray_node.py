@@ -12,7 +12,8 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ import psutil
 
 from cluster.access_token import check_private, ensure_token
 from cluster.drain import DRAIN_FILE_VARIABLE
-from cluster.processes import process_environment, visible_cpus
+from cluster.processes import process_environment, sigterm_held_back, visible_cpus
 from cluster.profile import ClusterProfile
 from cluster.scratch import scratch_directory
 from cluster.slurm_units import parse_memory
@@ -127,30 +128,37 @@ def head_ray(profile: ClusterProfile, *, token_file: Path) -> Iterator[RayHead]:
     with scratch_directory(profile.scratch) as directory:
         nothing = NodeResources(cpus=0, gpus=0, memory=0, object_store=profile.object_store_bytes)
         own_address = own_ip_address(profile.network_interface)
-        with _ray_head(nothing, directory, token_file, {}, own_address=own_address) as head:
+        with _ray_head(nothing, directory, token_file, {}, own_address=own_address, starting=sigterm_held_back) as head:
             yield head
 
 
 @contextlib.contextmanager
 def _ray_head(
-    resources: NodeResources, directory: Path, token_file: Path, variables: Mapping[str, str], own_address: str | None
+    resources: NodeResources,
+    directory: Path,
+    token_file: Path,
+    variables: Mapping[str, str],
+    own_address: str | None,
+    *,
+    starting: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
 ) -> Iterator[RayHead]:
     with process_environment(ray_environment(token_file, os.environ) | dict(variables)):
         import ray
 
         _forget_former_token()
-        ray.init(
-            address="local",
-            num_cpus=resources.cpus,
-            num_gpus=resources.gpus,
-            object_store_memory=resources.object_store,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            _memory=resources.memory,
-            _node_ip_address=own_address,
-            _temp_dir=str(directory),
-        )
+        with starting():
+            ray.init(
+                address="local",
+                num_cpus=resources.cpus,
+                num_gpus=resources.gpus,
+                object_store_memory=resources.object_store,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _memory=resources.memory,
+                _node_ip_address=own_address,
+                _temp_dir=str(directory),
+            )
         try:
             yield RayHead(address=ray.get_runtime_context().gcs_address, token_file=token_file, directory=directory)
         finally:

@@ -73,6 +73,8 @@ class WorkerRecord:
     joined_at: float | None = None
     unfit: bool = False
     """Refused because of the node's devices: replacements avoid the node."""
+    draining_since: float | None = None
+    """When it began to drain: after that, no trial begins there."""
     idle_beats: int = 0
     """Heartbeats in a row without any trial on the node."""
     ends_at: float | None = None
@@ -230,6 +232,9 @@ class Launch:
     """The driver, run in the head's job."""
     fingerprint: dict[str, str]
     """Versions and code digest of the launching machine: every job's must be the same."""
+    data_directory: str = ""
+    dataset_digests: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Digests of the prepared data sets of the sweep, by name: every node must see the same there."""
 
     def name_of(self, role: Role) -> str:
         """The name of the sweep's head or worker jobs in Slurm: unique for the run directory."""

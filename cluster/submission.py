@@ -11,9 +11,10 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from cluster.access_token import ensure_token
@@ -40,7 +41,13 @@ class Submission:
 
 
 def make_launch(
-    run_directory: Path, sweep: str, profiles: Sequence[ClusterProfile], head_command: Sequence[str]
+    run_directory: Path,
+    sweep: str,
+    profiles: Sequence[ClusterProfile],
+    head_command: Sequence[str],
+    *,
+    data_directory: str = "",
+    dataset_digests: Mapping[str, str] = MappingProxyType({}),
 ) -> Launch:
     """What the jobs of this launch are to know; the versions and the code are this machine's."""
     digest = hashlib.sha256(str(run_directory).encode()).hexdigest()[:6]
@@ -50,6 +57,8 @@ def make_launch(
         profiles=tuple(profiles),
         head_command=tuple(head_command),
         fingerprint=own_fingerprint(),
+        data_directory=data_directory,
+        dataset_digests=dict(dataset_digests),
     )
 
 

@@ -21,19 +21,22 @@ from cluster.device_check import DeviceMissing, devices_of
 from cluster.drain import DRAIN_FILE_VARIABLE, raise_drain_flag, read_drain_flag
 from cluster.fingerprint import difference, own_fingerprint
 from cluster.job_context import JobContext, JobEnd, current_job, job_end
-from cluster.processes import end_session, process_title, session_members, start_session
+from cluster.processes import end_session, process_title, session_members, sigterm_held_back, start_session
 from cluster.profile import ClusterProfile
 from cluster.ray_node import NODE_VARIABLE, join_command, node_resources, own_ip_address, ray_environment
 from cluster.scratch import scratch_directory
-from cluster.slurm_files import HeadRecord, SlurmFiles, WorkerRecord, WorkerState, read_launch, write_record
+from cluster.slurm_files import HeadRecord, Launch, SlurmFiles, WorkerRecord, WorkerState, read_launch, write_record
+from fdt_core.datasets.prepared import prepared_digest
 from fdt_core.errors import EnvironmentProblem
 
 POLL_SECONDS = 1.0
 BEAT_SECONDS = 5.0
 PATIENCE_WITHOUT_HEAD = 600.0
 """A worker ends after so many seconds without a head."""
-END_PATIENCE = 5.0
-"""Seconds that `ray start` gets to leave the cluster in order before it is killed."""
+LAST_SECONDS = 5.0
+"""So long before the job's end, or where there is little notice a quarter of what is left, the trials must be gone."""
+LEAVE_SECONDS = 5.0
+"""A drained node that has lost its last trial is ended by Ray itself; after so many seconds it is killed instead."""
 
 EXIT_REFUSED = 3
 
@@ -60,7 +63,7 @@ def run_worker(slurm_directory: str, profile_index: int = 0, *, beside_head: boo
         try:
             if job.restarts and not beside_head:
                 raise EnvironmentProblem("the site requeued this worker, which has been replaced already")
-            voice.say("starting", devices=_check_fitness(files, profile))
+            voice.say("starting", devices=_check_fitness(read_launch(files), profile))
             why = _Worker(files, job, profile, end, voice).work()
         except (EnvironmentProblem, DeviceMissing) as problem:
             voice.say("refused", str(problem), unfit=isinstance(problem, DeviceMissing))
@@ -68,10 +71,16 @@ def run_worker(slurm_directory: str, profile_index: int = 0, *, beside_head: boo
         voice.say("ended", why)
 
 
-def _check_fitness(files: SlurmFiles, profile: ClusterProfile) -> tuple[str, ...]:
+def _check_fitness(launch: Launch, profile: ClusterProfile) -> tuple[str, ...]:
     """The job's devices. Raises EnvironmentProblem or DeviceMissing where it must not take part."""
-    if differs := difference(read_launch(files).fingerprint, own_fingerprint()):
+    if differs := difference(launch.fingerprint, own_fingerprint()):
         raise EnvironmentProblem(differs)
+    for name, wanted in launch.dataset_digests.items():
+        if (found := prepared_digest(name, Path(launch.data_directory))) != wanted:
+            raise EnvironmentProblem(
+                f"data set {name} in {launch.data_directory} is not what was launched: it has digest {found} here, "
+                f"{wanted} there"
+            )
     return devices_of(profile)
 
 
@@ -199,12 +208,12 @@ class _Worker:
                 str(head.address), node_resources(self.profile), directory, own_address, job=self.job.job_id
             )
             log = directory / "ray_start.log"
-            with log.open("wb") as output:
+            with log.open("wb") as output, sigterm_held_back():
                 process = start_session(command, environment=environment, output=output)
             try:
                 yield _RayNode(process=process, drain_flag=drain_flag, log=log)
             finally:
-                end_session(process, patience=END_PATIENCE)
+                end_session(process, patience=0)
 
     def _serve(self, node: _RayNode, head: HeadRecord) -> str | None:
         """Watch over the Ray node. Returns why the job is to end, or None where the head was lost."""
@@ -212,30 +221,39 @@ class _Worker:
         while node.process.poll() is None:
             if not joined and (joined := node.is_up()):
                 self.voice.say("joined", f"the head at {head.address}", joined_at=time.time())
+            if (deadline := read_drain_flag(self.files.drain)) is not None:
+                raise_drain_flag(node.drain_flag, deadline)
             if why := self._reason_to_leave():
                 if why != SWEEP_IS_OVER:
                     self._drain(node, why)
                 return why
             now = self.files.read_head()
             if now is None or (now.state, now.address) != ("open", head.address):
+                self._await_trials(node)  # they were told to save, if there was time
                 return None
-            if (deadline := read_drain_flag(self.files.drain)) is not None:
-                raise_drain_flag(node.drain_flag, deadline)
             self.voice.beat(is_idle=lambda: joined and not node.has_trials())
             time.sleep(POLL_SECONDS)
         _show_tail(node.log)
         return None
 
     def _drain(self, node: _RayNode, why: str) -> None:
-        """Let the trials save and leave, but no longer than the job has."""
-        deadline = self.end.deadline - END_PATIENCE
+        """Let the trials save and leave, but no longer than the job has; then Ray ends the node by itself."""
+        now, end = time.time(), self.end.deadline
         if why == CANCELLED:
-            deadline = min(deadline, time.time() + self.profile.notice_seconds)
-        self.voice.say("draining", why)
-        raise_drain_flag(node.drain_flag, deadline)
+            end = min(end, now + self.profile.notice_seconds)
+        raise_drain_flag(node.drain_flag, end - min(LAST_SECONDS, (end - now) / 4))
+        self.voice.say("draining", why, draining_since=now)
+        self._await_trials(node)
+        left_by = min(time.time() + LEAVE_SECONDS, end)
+        while why != CANCELLED and node.process.poll() is None and time.time() < left_by:
+            time.sleep(POLL_SECONDS / 5)
+
+    def _await_trials(self, node: _RayNode) -> None:
+        """Wait for the trials that were told to drain, until they are to be gone."""
+        deadline = read_drain_flag(node.drain_flag) or 0.0
         while node.has_trials() and node.process.poll() is None and time.time() < deadline:
             self.voice.beat()
-            time.sleep(POLL_SECONDS)
+            time.sleep(POLL_SECONDS / 5)
 
 
 def _answers(address: str) -> bool:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -46,6 +50,13 @@ class Console:
         """Redraw the live display."""
         if self._live:
             self._live.update(display(progress, running), refresh=True)
+
+
+@contextmanager
+def silent_stdout() -> Iterator[None]:
+    """Nothing is printed on stdout meanwhile: Ray tells there of every process that dies, in a paragraph each."""
+    with Path(os.devnull).open("w") as nothing, redirect_stdout(nothing):
+        yield
 
 
 def display(progress: Progress, running: list[RunningTrial]) -> Group:

@@ -120,12 +120,16 @@ def _driver(
 
 @contextmanager
 def _stopping_on_signals(driver: Driver) -> Iterator[None]:
-    """The first SIGINT or SIGTERM drains, the second stops at once (KeyboardInterrupt)."""
+    """SIGINT and SIGTERM drain; a further SIGINT stops at once (KeyboardInterrupt).
+
+    A further SIGTERM does not: on Slurm it comes from Slurm itself and from the head's job.
+    """
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        if driver.stop_reason is not None:
+        interrupted = number == signal.SIGINT
+        if interrupted and driver.stop_reason is not None:
             raise KeyboardInterrupt
-        driver.stop(f"{signal.Signals(number).name} received (once more stops at once)")
+        driver.stop("interrupted (once more stops at once)" if interrupted else "told to end (SIGTERM)")
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

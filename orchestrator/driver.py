@@ -26,9 +26,9 @@ from orchestrator.backlog import Backlog, Progress
 from orchestrator.deaths import Deaths, FailedStarts
 from orchestrator.failures import DEATHS_WITHOUT_PROGRESS
 from orchestrator.own_node import OwnNode
+from orchestrator.plan_order import PlanOrder
 from orchestrator.recorder import Recorder
 from orchestrator.run_directory import RunDirectory
-from orchestrator.status_text import failure_signature
 from orchestrator.trainable import SessionFactory, sweep_trainable, training_session
 from orchestrator.trial_needs import TrialNeeds
 from orchestrator.trial_queue import TrialQueue
@@ -150,6 +150,7 @@ class Driver:
                 self._trainable,
                 name="round",
                 search_alg=queue,
+                scheduler=PlanOrder(),
                 num_samples=-1,
                 resources_per_trial=resources,
                 reuse_actors=True,
@@ -205,7 +206,7 @@ class Driver:
             self._leaving.add(report.trial_id)
         elif report.outcome == "environment":
             self._backlog.returned(report.trial_id)
-            self.on_broken(EnvironmentProblem(failure_signature("environment", report.error)))
+            self.on_broken(EnvironmentProblem((report.error or "").splitlines()[-1]))
         else:
             state = self._backlog.ended(report.trial_id)
             self._deaths.forget(report.trial_id)

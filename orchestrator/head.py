@@ -16,6 +16,7 @@ from cluster.slurm_files import Demand, SlurmFiles, read_launch, write_record
 from cluster.sweep_jobs import job_is_live
 from fdt_core.errors import FdtError
 from orchestrator.backlog import Progress
+from orchestrator.console import silent_stdout
 from orchestrator.generation import claim
 from orchestrator.run_directory import RunDirectory
 from orchestrator.trial_needs import trial_needs
@@ -38,7 +39,7 @@ def drive_on_slurm(run: RunDirectory) -> int:
     needs = [trial_needs(work.plan, node=node_resources(profile), profile=profile) for profile in profiles]
     per_worker = tuple(each.slots for each in needs)
     slots = sum(each.slots * profile.max_workers for each, profile in zip(needs, profiles, strict=True))
-    with open_head(run.slurm) as head:
+    with silent_stdout(), open_head(run.slurm) as head:
         from orchestrator.drive import Nodes, drive  # takes seconds, in which workers join already
 
         workers = _Workers(files, per_worker)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import redirect_stdout
-from pathlib import Path
 
 from cluster.profile import ClusterProfile
 from cluster.ray_node import local_ray, node_resources
 from fdt_core.errors import EnvironmentProblem
+from orchestrator.console import silent_stdout
 from orchestrator.generation import Generation
 from orchestrator.run_directory import RunDirectory
 from orchestrator.trial_needs import trial_needs
@@ -40,6 +39,5 @@ def drive_here(run: RunDirectory, generation: Generation, profile: ClusterProfil
 
     needs = trial_needs(work.plan, node=offered, profile=profile)
     os.environ.update(TUNE_ENVIRONMENT)
-    # Ray prints a paragraph on stdout for every process that dies; the console tells it in a line on stderr.
-    with Path(os.devnull).open("w") as nothing, redirect_stdout(nothing), local_ray(profile) as head:
+    with silent_stdout(), local_ray(profile) as head:
         return drive(work, needs=needs, device=device, drain_flag=head.directory / "drain", scratch=head.directory)

@@ -63,7 +63,8 @@ def submit_run(run: RunDirectory, generation: Generation, profile: ClusterProfil
     finally:
         generation.release()
     with process_environment(os.environ | TUNE_ENVIRONMENT):  # the jobs inherit it
-        return submit_sweep(SlurmFiles(run.slurm), _launch(run, profile), workers=workers)
+        launch = _launch(run, profile, work)
+        return submit_sweep(SlurmFiles(run.slurm), launch, workers=workers)
 
 
 def submission_scripts(plan: SweepPlan, run: RunDirectory, profile: ClusterProfile) -> str:
@@ -90,11 +91,17 @@ def wanted_workers(plan: SweepPlan, profile: ClusterProfile, left: int) -> int:
     return min(profile.max_workers, math.ceil(left / slots))
 
 
-def _launch(run: RunDirectory, profile: ClusterProfile) -> Launch:
+def _launch(run: RunDirectory, profile: ClusterProfile, work: Work | None = None) -> Launch:
     path = Path.absolute(run.path)
-    python = profile.python or sys.executable
-    profiles = with_further_profiles(profile)
-    return make_launch(path, run.name, profiles, (python, "-u", "-m", "orchestrator.head", str(path)))
+    command = (profile.python or sys.executable, "-u", "-m", "orchestrator.head", str(path))
+    return make_launch(
+        path,
+        run.name,
+        with_further_profiles(profile),
+        command,
+        data_directory=work.settings.data_directory if work else "",
+        dataset_digests={name: work.recorder.dataset_digest(name) for name in work.plan.datasets()} if work else {},
+    )
 
 
 def _say(line: str) -> None:

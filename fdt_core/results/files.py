@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from pathlib import Path
 
 PART_ROWS = 100_000
@@ -33,7 +34,8 @@ def replace_durably(temporary: Path, target: Path) -> None:
 
 def write_text_atomically(path: Path, text: str, *, durable: bool = False) -> None:
     """Write `text` to `path` through a temporary file beside it; readers see the old or the new content whole."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # A random name: process ids may be the same on two hosts, and in two containers often are.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         temporary.write_text(text, encoding="utf-8")
         if durable:

@@ -28,6 +28,9 @@ recipe: {base: quick, epochs: 4, batch_size: 64, flip: false}
 checkpoint_interval: 0
 """
 
+LONGER_SWEEP = SWEEP.replace("epochs: 4", "epochs: 25")
+"""Long enough for faults to hit it: about a minute on two cores."""
+
 
 def write_profile(path: Path, lab: SlurmLab, **keys: Any) -> Path:
     """A profile for the lab: three workers with one GPU each, unless `keys` say otherwise."""
@@ -56,11 +59,13 @@ class SlurmRun:
         lab: where it runs.
         directory: its sweep file, profile and runs directory lie here.
         data: prepared data.
+        sweep: the text of its sweep file.
     """
 
     lab: SlurmLab
     directory: Path
     data: Path
+    sweep: str = SWEEP
 
     @property
     def path(self) -> Path:
@@ -74,17 +79,28 @@ class SlurmRun:
 
     def command(self, *arguments: str, **keys: Any) -> list[str]:
         """`fdt-sweep launch` of the small sweep, with a profile of these `keys`."""
-        sweep = self.directory / "small.yaml"
-        sweep.write_text(SWEEP)
-        profile = write_profile(self.directory / "lab.yaml", self.lab, **keys)
-        options = ["--cluster", profile, "--runs-dir", self.directory / "runs", "--data-dir", self.data]
-        return [*FDT_SWEEP, "launch", *map(str, [sweep, *options]), *arguments]
+        (self.directory / "small.yaml").write_text(self.sweep)
+        write_profile(self.directory / "lab.yaml", self.lab, **keys)
+        return self._launch_command(*arguments)
 
     def launch(self, *arguments: str, expect: int = 0, **keys: Any) -> str:
         """Launch in the lab; returns what it printed, which ends when the launch returns."""
         done = self.lab.run(*self.command(*arguments, **keys), check=False)
         assert done.returncode == expect, done.stdout + done.stderr
         return done.stdout + done.stderr
+
+    def launch_again(self) -> None:
+        """The same launch once more, with the profile of the last one."""
+        self.lab.run(*self._launch_command())
+
+    def _launch_command(self, *arguments: str) -> list[str]:
+        options = {
+            "--cluster": self.directory / "lab.yaml",
+            "--runs-dir": self.directory / "runs",
+            "--data-dir": self.data,
+        }
+        flags = [str(part) for option in options.items() for part in option]
+        return [*FDT_SWEEP, "launch", str(self.directory / "small.yaml"), *flags, *arguments]
 
     def fdt_sweep(self, command: str, *arguments: str) -> str:
         """What another command of `fdt-sweep` prints about this run, from outside the lab or within."""
@@ -95,15 +111,20 @@ class SlurmRun:
         found: dict[str, Any] = json.loads(self.fdt_sweep("status", "--json"))
         return found
 
+    def is_over(self) -> bool:
+        """Whether the head has said that nothing more will run."""
+        head = self.files.read_head()
+        return head is not None and head.state == "closed"
+
     def differences(self, reference: Path) -> list[str]:
         """How the done rows differ from those of the run at `reference`."""
         return run_differences(self.path / "results", reference / "results")
 
 
-def run_locally(directory: Path, data: Path, *arguments: str) -> Path:
+def run_locally(directory: Path, data: Path, *arguments: str, text: str = SWEEP) -> Path:
     """The same sweep on this machine, undisturbed; returns its run directory."""
     sweep = directory / "small.yaml"
-    sweep.write_text(SWEEP)
+    sweep.write_text(text)
     options = ["--runs-dir", directory / "runs", "--data-dir", data]
     subprocess.run([*FDT_SWEEP, "launch", *map(str, [sweep, *options]), *arguments], check=True, capture_output=True)
     return directory / "runs" / "small"

@@ -1,0 +1,114 @@
+"""What clusters do to a sweep costs it time, and nothing else: its rows are those of an undisturbed local run."""
+
+import random
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.slurm.faults import Blow, await_training, head_job, losses, strike
+from tests.slurm.lab import SlurmLab, running_lab, wait_for
+from tests.slurm.runs import LONGER_SWEEP, SlurmRun, assert_nothing_left, run_locally
+from tests.slurm.time_lost import begun_after_drain, interruptions
+
+pytestmark = pytest.mark.slurm
+
+RARE_CHECKPOINTS = LONGER_SWEEP.replace("checkpoint_interval: 0", "checkpoint_interval: 3600")
+"""Whoever is not saved by its drain begins anew."""
+
+
+@pytest.fixture(scope="session")
+def longer_local_run(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+    """The longer sweep, run on this machine undisturbed."""
+    return run_locally(tmp_path_factory.mktemp("longer"), data, "--no-profile", text=LONGER_SWEEP)
+
+
+@pytest.fixture
+def run(lab: SlurmLab, tmp_path: Path, data: Path) -> SlurmRun:
+    """A sweep that is long enough to be disturbed."""
+    return SlurmRun(lab=lab, directory=tmp_path, data=data, sweep=LONGER_SWEEP)
+
+
+def finish(run: SlurmRun, reference: Path, blows: Sequence[Blow]) -> None:
+    """Follow the sweep to its end; its rows are right, nothing is left, and the cost is printed."""
+    run.fdt_sweep("status", "--follow")
+    print(*losses(run, blows), sep="\n", file=sys.stderr)
+    assert run.differences(reference) == []
+    assert sum(begun_after_drain(run.path).values()) == 0
+    assert_nothing_left(run.lab)
+
+
+def test_worker_cancelled_worker_preempted_head_requeued_and_sweep_cancelled(
+    lab: SlurmLab, tmp_path: Path, data: Path, longer_local_run: Path
+) -> None:
+    run = SlurmRun(lab=lab, directory=tmp_path, data=data, sweep=RARE_CHECKPOINTS)
+    chance = random.Random(0)
+    run.launch("--no-profile")
+    faults = ("worker_cancelled", "worker_preempted", "head_requeued")
+    blows = [strike(run, name, chance, workers=3) for name in faults]
+    await_training(run)
+    left = run.status()["progress"]["left"]
+    assert run.fdt_sweep("cancel", "--yes").startswith("ended ")
+    assert_nothing_left(lab)
+    assert left > 0
+    assert run.status()["progress"]["left"] > 0
+
+    run.launch_again()
+    finish(run, longer_local_run, blows)
+    stops = interruptions(run.path)
+    assert len(stops) >= 4
+    assert [stop for stop in stops if stop.epochs_repeated] == [], "who is warned loses the epoch under way at most"
+    assert len(begun_after_drain(run.path)) >= 2
+    assert pd.read_parquet(run.path / "results" / "trials").interruptions.sum() >= 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("fault", "keys"),
+    [
+        ("worker_preempted", {"partition": "abrupt"}),
+        ("worker_requeued", {}),
+        ("node_crashed", {}),
+        ("raylet_killed", {}),
+        ("head_lost", {}),
+        ("controller_restarted", {}),
+    ],
+)
+def test_one_fault(run: SlurmRun, longer_local_run: Path, fault: str, keys: dict[str, Any]) -> None:
+    run.launch("--no-profile", **keys)
+    blow = strike(run, fault, random.Random(1))
+    finish(run, longer_local_run, [blow])
+    stops = interruptions(run.path)
+    assert all(stop.epochs_repeated <= 1 for stop in stops), "checkpoints are taken at each epoch's end"
+    assert stops or fault in ("controller_restarted", "worker_requeued")
+
+
+@pytest.mark.slow
+def test_walltimes_of_workers_and_head(run: SlurmRun, longer_local_run: Path) -> None:
+    # Each job has 45 s until it drains.
+    run.launch("--no-profile", time="00:02:00", drain_seconds=75, head={"cpus": 1, "mem": "2G", "time": "00:02:00"})
+    first_head = head_job(run)
+    finish(run, longer_local_run, [])
+    heads = [job.job_id for job in run.files.read_jobs() if job.role == "head"]
+    assert heads[0] == first_head
+    assert len(heads) >= 2, "the head submitted its successor"
+    drained = [worker for worker in run.files.read_workers() if worker.draining_since is not None]
+    assert drained
+    assert {worker.why for worker in drained} == {"the job's end is near"}
+    stops = interruptions(run.path)
+    assert stops
+    assert [stop for stop in stops if stop.epochs_repeated] == []
+    assert "COMPLETED" in {state for job, state in run.lab.jobs().items() if job == first_head} | {"COMPLETED"}
+
+
+@pytest.mark.slow
+def test_with_accounting(tmp_path: Path, data: Path, longer_local_run: Path) -> None:
+    with running_lab(accounting=True) as lab:
+        run = SlurmRun(lab=lab, directory=tmp_path, data=data, sweep=LONGER_SWEEP)
+        run.launch("--no-profile")
+        blow = strike(run, "worker_cancelled", random.Random(2))
+        finish(run, longer_local_run, [blow])
+        wait_for(lambda: "CANCELLED" in lab.run("sacct", "-nX", "--format=State").stdout, "Slurm has recorded it")

@@ -1,0 +1,108 @@
+"""What interruptions cost a sweep, read from its trials' logs: time, epochs trained twice, trials begun too late."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cluster.slurm_files import SlurmFiles
+
+_LINE = re.compile(r"(?P<time>\S+) (?P<message>.*)")
+_START = re.compile(r"attempt \d+ on .*slurm_job_id='(?P<job>\d+)'.*, after (?P<epochs>\d+) epochs")
+_EPOCH = re.compile(r"epoch (?P<epoch>\d+)/")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interruption:
+    """A trial that had to begin again from its checkpoint.
+
+    Args:
+        trial_id: the trial.
+        lost_from: when it had reached what the checkpoint holds (seconds since the epoch, to the second).
+        resumed_at: when its training went on from there.
+        epochs_repeated: epochs that had been trained and were not in the checkpoint.
+    """
+
+    trial_id: str
+    lost_from: float
+    resumed_at: float
+    epochs_repeated: int
+
+    @property
+    def seconds(self) -> float:
+        """What it lost: what was thrown away, and the wait."""
+        return self.resumed_at - self.lost_from
+
+
+@dataclass(frozen=True)
+class Start:
+    """A trial's training began, or began again, in a Slurm job after so many epochs."""
+
+    time: float
+    job: str
+    epochs: int
+
+
+def interruptions(run: Path) -> list[Interruption]:
+    """All interruptions of a run's trials, in the order in which training went on."""
+    found = [each for log in run.glob("logs/*.log") for each in _interruptions(log)]
+    return sorted(found, key=lambda each: each.resumed_at)
+
+
+def epochs_trained(run: Path) -> int:
+    """Epochs that the logs tell of, repeated ones included."""
+    return sum(isinstance(event, tuple) for log in run.glob("logs/*.log") for event in _events(log))
+
+
+def begun_after_drain(run: Path) -> Counter[str]:
+    """For each worker job that drained: the trials that began there more than a second (the logs' tick) later."""
+    drained = {
+        worker.slurm_job_id: worker.draining_since
+        for worker in SlurmFiles(run / "slurm").read_workers()
+        if worker.draining_since is not None
+    }
+    late: Counter[str] = Counter(dict.fromkeys(drained, 0))
+    for log in run.glob("logs/*.log"):
+        for event in _events(log):
+            if isinstance(event, Start) and event.time > drained.get(event.job, float("inf")) + 1:
+                late[event.job] += 1
+    return late
+
+
+def _interruptions(log: Path) -> Iterator[Interruption]:
+    reached: dict[int, float] = {}
+    for event in _events(log):
+        if not isinstance(event, Start):
+            epoch, time = event
+            reached[epoch] = time
+        elif not reached:
+            reached[event.epochs] = event.time
+        else:
+            yield Interruption(
+                trial_id=log.stem,
+                lost_from=reached[event.epochs],
+                resumed_at=event.time,
+                epochs_repeated=max(reached) - event.epochs,
+            )
+            reached = {epoch: time for epoch, time in reached.items() if epoch < event.epochs}
+            reached[event.epochs] = event.time
+
+
+def _events(log: Path) -> Iterator[Start | tuple[int, float]]:
+    """Starts, and epochs with the time at which they were over, in the order of the log."""
+    for line in log.read_text().splitlines():
+        if (parts := _LINE.fullmatch(line)) is None:
+            continue
+        message = parts["message"]
+        if start := _START.match(message):
+            yield Start(time=_seconds(parts["time"]), job=start["job"], epochs=int(start["epochs"]))
+        elif epoch := _EPOCH.match(message):
+            yield int(epoch["epoch"]), _seconds(parts["time"])
+
+
+def _seconds(text: str) -> float:
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S%z").timestamp()
