@@ -71,9 +71,21 @@ def publish(name: str, source: Callable[[], Source], data_dir: Path, *, replace:
     with _only_one(data_dir / f".{name}.lock"):
         if (data_dir / name / DESCRIPTION).exists() and not replace:
             return read_description(data_dir / name)
+        _refuse_foreign_files(data_dir / name)
         for leftover in data_dir.glob(f".{name}.partial-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         return _write(name, source(), data_dir)
+
+
+def _refuse_foreign_files(directory: Path) -> None:
+    """Raise EnvironmentProblem where `directory`, about to be replaced, holds more than a prepared data set."""
+    found = directory.iterdir() if directory.exists() else ()
+    foreign = sorted(path.name for path in found if path.name != DESCRIPTION and path.suffix != ".npy")
+    if foreign:
+        raise EnvironmentProblem(
+            f"{directory} is where the prepared data set goes, but it holds files of yours, such as {foreign[0]}: "
+            "move them elsewhere, or name the data set otherwise"
+        )
 
 
 def _write(name: str, source: Source, data_dir: Path) -> Description:

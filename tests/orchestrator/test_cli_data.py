@@ -45,10 +45,18 @@ def test_damage_is_found_and_mended(tmp_path: Path) -> None:
 
 def test_an_own_folder_is_listed_and_prepared(tmp_path: Path) -> None:
     pictures = {f"{name}/{i}.png": image_file(pixels(20, 20, 3), "PNG") for name in ("cat", "dog") for i in range(5)}
-    write_folder(tmp_path / "pets", pictures)
-    (tmp_path / "datasets.yaml").write_text("pets: {folder: pets, size: 16}\n")
+    write_folder(tmp_path / "pictures", pictures)
+    (tmp_path / "datasets.yaml").write_text("pets: {folder: pictures, size: 16}\n")
     assert "pets" in data(tmp_path, "list").stdout
     assert "8 training and 2 test images" in data(tmp_path, "prepare", "pets").stdout
+
+
+def test_images_that_lie_where_prepared_data_goes_are_not_lost(tmp_path: Path) -> None:
+    pictures = {f"{name}/{i}.png": image_file(pixels(20, 20, 3), "PNG") for name in ("cat", "dog") for i in range(5)}
+    write_folder(tmp_path / "pets", pictures)
+    (tmp_path / "datasets.yaml").write_text("pets: {folder: pets, size: 16}\n")
+    assert "it holds files of yours, such as cat: move them" in data(tmp_path, "prepare", "pets", expect=3).stderr
+    assert len(list((tmp_path / "pets").glob("*/*.png"))) == 10
 
 
 def test_mistakes_exit_with_2_and_missing_files_with_3(tmp_path: Path) -> None:
