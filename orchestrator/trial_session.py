@@ -189,7 +189,9 @@ def epoch_line(record: EpochRecord, epochs: int) -> str:
 
 
 def _short_traceback(error: Exception) -> str:
-    """The message and the innermost calls: what fits a row; the log has the whole."""
+    """The message and the innermost calls: what fits a row; the log has the whole. What a user can mend says all."""
+    if isinstance(error, EnvironmentProblem):
+        return str(error)
     return "".join(traceback.format_exception(error, limit=-3)).strip()
 
 
