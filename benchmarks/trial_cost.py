@@ -10,6 +10,7 @@ Ours: the driver with its ledger, status and Parquet rows, on warm actors. Again
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import subprocess
 import sys
@@ -81,15 +82,15 @@ def nothing_session(config: Mapping[str, Any], cache: dict[str, Any], node_id: s
     return NothingSession(config, cache, node_id)
 
 
-def milliseconds_per_trial(engine: Engine, name: str) -> float:
-    """One round of one candidate; the alternatives run on a Ray of their own, without our settings of Ray Tune."""
+def milliseconds_per_trial(engine: Engine, name: str, environment: Mapping[str, str]) -> float:
+    """One round of one candidate; the alternatives run on Rays of their own, in the environment before our settings."""
     trials = TRIALS_PER_ROUND[name]
     if name == "ours":
         started = time.perf_counter()
         engine.run(trials, nothing_session)
         return (time.perf_counter() - started) / trials * 1000
     command = [sys.executable, "-m", "benchmarks.trial_cost_alternatives", name, str(trials), str(SLOTS)]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment).stdout
     return float(printed.splitlines()[-1]) / trials * 1000
 
 
@@ -98,9 +99,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--many", type=int, default=2000, help="trials of the last, long run")
     many = parser.parse_args().many
+    environment = dict(os.environ)
     with local_engine(cpus=SLOTS) as engine:
         engine.run(4, nothing_session)  # warm up
-        rounds = [{name: milliseconds_per_trial(engine, name) for name in TRIALS_PER_ROUND} for _ in range(ROUNDS)]
+        rounds = [
+            {name: milliseconds_per_trial(engine, name, environment) for name in TRIALS_PER_ROUND}
+            for _ in range(ROUNDS)
+        ]
         costs = {name: sorted(measured[name] for measured in rounds)[ROUNDS // 2] for name in TRIALS_PER_ROUND}
         memory_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         run = engine.run(many, nothing_session)
