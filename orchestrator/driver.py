@@ -210,6 +210,7 @@ class Driver:
         else:
             state = self._backlog.ended(report.trial_id)
             self._deaths.forget(report.trial_id)
+            del self._places[report.trial_id]
             self._watch.ended(cells[0], report, state, self._backlog.progress())
             self._stop_at_too_many_failures()
 

@@ -3,6 +3,7 @@
 | what happened                              | kind     | what follows                                             |
 |--------------------------------------------|----------|----------------------------------------------------------|
 | worker, job or node gone, or told to drain | (lost)   | free: resumed from its checkpoint; no row                |
+| process ended before it had begun          | (lost)   | free: started again; nothing else for long: exit 3       |
 | process died alone on a living node        | crash    | resumed; the third death without progress: a failed row  |
 | device out of memory                       | oom      | a failed row, one retry alone on a whole device          |
 | loss not finite                            | diverged | a scientific result: a row, no retry                     |

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from fdt_core.results.reader import read_table
+from orchestrator.backlog import Backlog
 from orchestrator.failures import FINISHED
 from orchestrator.generation import owner_here, owner_is_gone
 from orchestrator.ledger import Ledger
@@ -32,7 +34,7 @@ def run_status(run: RunDirectory) -> dict[str, Any]:
         record = ledger.record(cell.key)
         state = str(record.status) if record.finished else "failed" if record.given_up() else "left"
         cells[cell.spec.model, cell.template, cell.spec.dataset][state] += 1
-    totals: Counter[str] = sum(cells.values(), Counter())
+    progress = Backlog(plan.cells, ledger).progress()
     starts = _starts(run, status)
     at_work = status.get("state") in ("running", "stopping") and not starts
     slurm = slurm_status(run)
@@ -42,7 +44,7 @@ def run_status(run: RunDirectory) -> dict[str, Any]:
         "sweep": plan.name,
         "state": "waiting" if waits_for_slurm else "starting" if starts else status.get("state", "new"),
         "silent_seconds": _age(status) if at_work else None,
-        "progress": {name: totals[name] for name in (*FINISHED, "failed", "left")} | {"total": len(plan.cells)},
+        "progress": asdict(progress) | {"left": progress.left},
         "cells": [
             {"model": model, "template": template, "dataset": dataset, **counts}
             for (model, template, dataset), counts in cells.items()
@@ -72,6 +74,11 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
         f"  {progress['done']} done, {progress['diverged']} diverged, {progress['failed']} failed, "
         f"{progress['left']} left of {progress['total']}"
     )
+    if progress["held_back"]:
+        yield (
+            f"  {progress['held_back']} held back: every trial of their model and template failed; "
+            f"mend it, then: fdt-sweep retry {status['run']}"
+        )
     yield from _driver_lines(status)
     yield from _cell_lines(status["cells"])
     if status["slurm"] is not None:

@@ -107,6 +107,23 @@ def test_failures_are_counted_by_their_signature_and_cells_by_how_they_ended(
     assert f"{cell.template} 1/2 (1 failed)" in text
 
 
+def test_trials_that_the_breaker_holds_back_are_told_and_how_they_go_on(tmp_path: Path) -> None:
+    plan = plan_sweep(DEMO, ["seeds=5"])
+    run = RunDirectory(tmp_path / "demo")
+    run.create()
+    run.freeze(plan, "", {})
+    store = ResultsWriter(run.results)
+    pair = [index for index, cell in enumerate(plan.cells) if (cell.spec.model, cell.template) == ("vgg19", "a")]
+    store.append("trials", [row(plan, index, "failed", "crash") for index in pair[:3]])
+    store.flush()
+    status = run_status(run)
+    assert (status["progress"]["held_back"], status["progress"]["left"]) == (2, 55)
+    assert (
+        f"2 held back: every trial of their model and template failed; mend it, then: fdt-sweep retry {run.path}"
+        in (status_text(status))
+    )
+
+
 def test_a_running_trial_shows_its_place_before_its_first_epoch_and_its_time_left_after(
     run: RunDirectory, plan: SweepPlan
 ) -> None:
