@@ -88,7 +88,7 @@ def _for_accuracy(cells: pd.DataFrame, averages: pd.DataFrame, means: pd.Series[
         need="accuracy (mean of data sets)",
         templates=(winner,),
         value=f"{means[winner]:.2f} %",
-        against_base=f"{means[winner] - means[BASE]:+.2f} points" if BASE in means and winner != BASE else "",
+        against_base=f"{means[winner] - means[BASE]:+z.2f} points" if BASE in means and winner != BASE else "",
         certainty="; ".join(certainty),
     )
 
@@ -114,7 +114,7 @@ def _percent(value: float, base: Record | None, cost: Cost) -> str:
     """The cost relative to base; empty where there is no base, or nothing below it."""
     if not base or not base[cost.column] or value == base[cost.column]:
         return ""
-    return f"{100 * (value / base[cost.column] - 1):+.1f} %"
+    return f"{100 * (value / base[cost.column] - 1):+z.1f} %"
 
 
 def _latency_certainty(cells: dict[str, Record], winner: str) -> str:
@@ -152,4 +152,4 @@ def _loss_certainty(averages: pd.DataFrame, winner: str) -> str:
     if differences.size < 2 or not has_spread(differences)[0]:
         return "not testable"
     mean, low = differences.mean(), mean_interval(differences)[0][0]
-    return f"{'shown' if low > -TOLERANCE else 'not shown'}: {mean:+.2f} points, 95 % interval from {low:+.2f}"
+    return f"{'shown' if low > -TOLERANCE else 'not shown'}: {mean:+z.2f} points, 95 % interval from {low:+z.2f}"

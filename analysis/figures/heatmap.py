@@ -49,7 +49,7 @@ def _draw(axis: Axes, differences: pd.DataFrame, datasets: list[str], reach: flo
     for record in records(differences.dropna(subset=["difference"])):
         place = datasets.index(record["dataset"]), templates.index(record["template"])
         ink = _ink(image.to_rgba(record["difference"]))
-        axis.text(*place, f"{record['difference']:+.2f}", ha="center", va="center", color=ink)
+        axis.text(*place, f"{record['difference']:+z.2f}", ha="center", va="center", color=ink)
         if record["verdict"] in ("above", "below"):
             corner = place[0] - 0.46, place[1] - 0.44
             axis.add_patch(Rectangle(corner, 0.92, 0.88, fill=False, edgecolor=ink, linewidth=1.2))

@@ -127,7 +127,7 @@ def _heatmap(differences: pd.DataFrame, datasets: list[str]) -> Drawing:
 def _difference_text(record: dict[str, Any] | None) -> str:
     if record is None or np.isnan(record["difference"]):
         return ""
-    return f"{record['difference']:+.2f}" + ("*" if record["verdict"] in ("above", "below") else "")
+    return f"{record['difference']:+z.2f}" + ("*" if record["verdict"] in ("above", "below") else "")
 
 
 def _difference_hover(record: dict[str, Any] | None) -> str:
@@ -136,7 +136,7 @@ def _difference_hover(record: dict[str, Any] | None) -> str:
     if np.isnan(record["low"]):
         return f"{record['verdict']} ({record['pairs']} seeds)"
     return (
-        f"95 % interval {record['low']:+.2f} to {record['high']:+.2f}<br>{record['verdict']}, "
+        f"95 % interval {record['low']:+z.2f} to {record['high']:+z.2f}<br>{record['verdict']}, "
         f"Holm-corrected p {record['p_holm']:.3f} ({record['pairs']} seeds)"
     )
 

@@ -84,4 +84,4 @@ def _more_seeds(record: Record) -> Entry:
 def _interval(low: float, high: float) -> Entry:
     if math.isnan(low):
         return Entry()
-    return Entry(parts=(f"{low:+.2f}", f"{high:+.2f}"), value=low, joint=" .. ")
+    return Entry(parts=(f"{low:+z.2f}", f"{high:+z.2f}"), value=low, joint=" .. ")

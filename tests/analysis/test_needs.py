@@ -57,6 +57,11 @@ def test_noisy_losses_are_not_shown_to_be_small(study_of: Callable[..., Study]) 
     assert choice(study_of(trials), "parameters, at most").certainty.startswith("not shown")
 
 
+def test_a_loss_of_nearly_nothing_is_not_a_negative_zero(study_of: Callable[..., Study]) -> None:
+    trials = seeds("base", [90.0, 90.1, 90.2]) + seeds("b", [90.2, 90.1, 89.991], params=500)
+    assert choice(study_of(trials), "parameters, at most").certainty.startswith("not shown: +0.00 points")
+
+
 @pytest.mark.parametrize(
     ("p90", "certainty"),
     [
