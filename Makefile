@@ -13,12 +13,13 @@ SERVERS := engine or slurm or browser
 SYSTEM_PACKAGES := chromium chromium-driver dataset-fashion-mnist iproute2 \
                    mariadb-server munge slurm-wlm slurmdbd
 
-.PHONY: help demo check test test-all bench clean
+.PHONY: help demo check test test-all chaos bench clean
 help:
 	@echo 'make demo      a real small sweep, then its table and its report'
 	@echo 'make check     format, lint, types, import rules, fast tests (under 2 minutes)'
 	@echo 'make test      all tests but the slow ones (under 25 minutes on 2 cores)'
 	@echo 'make test-all  all tests (under 60 minutes)'
+	@echo 'make chaos     a sweep on a real Slurm under ten random faults (SEED=1)'
 	@echo 'make bench     all benchmarks, one after the other'
 	@echo 'make clean     remove the virtual environment and caches'
 
@@ -56,6 +57,11 @@ system:
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 	    $(SYSTEM_PACKAGES) >/dev/null || echo 'apt-get failed: tests that need $(SYSTEM_PACKAGES) will be skipped'; \
 	fi
+
+# At least ten random faults for each seed, on a real Slurm of virtual nodes: make chaos SEED="1 2 3"
+SEED ?= 1
+chaos: $(INSTALLED) system
+	$(BIN)/python -m tests.slurm.chaos $(SEED)
 
 bench: $(INSTALLED)
 	@for name in solver data_path training fashion_mnist trial_cost utilisation results slurm; do \

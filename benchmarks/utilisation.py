@@ -17,11 +17,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from benchmarks.report import print_report
+
+if TYPE_CHECKING:
+    from fdt_core.train import Training
 
 SLOTS = 2
 
@@ -80,9 +83,17 @@ def tune_by_default(sweep: Path) -> None:
 
 
 def train_one(config: dict[str, Any]) -> None:
-    """One trial, with the project's own trainer and a checkpoint after every epoch."""
+    """One trial as a function of Ray Tune's."""
     from ray import tune
 
+    training = plain_training(config["spec"], Path(config["data"]))
+    for record in training.epochs():
+        trained = sum(record.seconds for record in training.history)
+        tune.report({"accuracy": record.test_accuracy or 0.0, "train_seconds": trained})
+
+
+def plain_training(spec_json: str, data_directory: Path) -> Training:
+    """A trial with the project's own trainer, a checkpoint after every epoch in the working directory."""
     from fdt_core.checkpoint import TrialCheckpoints
     from fdt_core.datasets.prepared import load_prepared
     from fdt_core.device_dataset import DeviceDataset
@@ -90,14 +101,11 @@ def train_one(config: dict[str, Any]) -> None:
     from fdt_core.spec import TrialSpec
     from fdt_core.train import Training
 
-    spec = TrialSpec.from_json(config["spec"])
+    spec = TrialSpec.from_json(spec_json)
     prepare_process(threads=spec.threads)
-    data = DeviceDataset(load_prepared(spec.dataset, Path(config["data"])), device="cpu")
-    checkpoints = TrialCheckpoints(directory=Path("checkpoints").absolute())
-    training = Training(spec, data, device="cpu", checkpoints=checkpoints, checkpoint_interval=0)
-    for record in training.epochs():
-        trained = sum(record.seconds for record in training.history)
-        tune.report({"accuracy": record.test_accuracy or 0.0, "train_seconds": trained})
+    data = DeviceDataset(load_prepared(spec.dataset, data_directory), device="cpu")
+    checkpoints = TrialCheckpoints(directory=Path("checkpoints").absolute() / spec.trial_id)
+    return Training(spec, data, device="cpu", checkpoints=checkpoints, checkpoint_interval=0)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cluster.doctor import Finding, examine_machine
-from cluster.profile import ClusterProfile
+from cluster.profile import ClusterProfile, with_further_profiles
 from cluster.slurm_commands import accepts_script, cancel_jobs, partitions, queued_jobs, slurm_version
 from cluster.slurm_files import Role, SlurmFiles
 from cluster.submission import make_launch, scripts, submit_check
@@ -29,9 +29,11 @@ def examine_slurm(profile: ClusterProfile, runs: Path) -> Iterator[Finding]:
         mend = "run this on a login node, where sbatch and squeue are"
         yield Finding(check="slurm", state="problem", found=str(problem), mend=mend)
         return
-    launch = make_launch(runs.absolute() / "doctor", "doctor", [profile], ["true"])
-    for role, script in scripts(SlurmFiles(runs / "doctor" / "slurm"), launch, workers=1).items():
-        yield _judge(role, script, known)
+    for number, each in enumerate(with_further_profiles(profile)):
+        launch = make_launch(runs.absolute() / "doctor", "doctor", [each], ["true"])
+        for role, script in scripts(SlurmFiles(runs / "doctor" / "slurm"), launch, workers=1).items():
+            if role == "worker" or number == 0:  # the head goes by the first profile
+                yield _judge(role, script, known)
 
 
 def _judge(role: Role, script: str, known: list[str]) -> Finding:
@@ -44,11 +46,36 @@ def _judge(role: Role, script: str, known: list[str]) -> Finding:
 
 
 def submit_test(profile: ClusterProfile, runs: Path, *, patience: float) -> Iterator[Finding]:
-    """Run a short job of the profile's worker size below `runs`, and pass on what it finds on its node.
+    """Run a short job below `runs` as each kind of job that a sweep would have, and pass on what they find.
 
-    Gives up and cancels the job after `patience` seconds.
+    Those are a worker of the profile, one of each further profile, and the head where its partition is another. Gives
+    up and cancels a job after `patience` seconds.
     """
     runs.mkdir(parents=True, exist_ok=True)
+    for each in _kinds_of_jobs(profile):
+        yield from _submit_test(each, runs, patience)
+
+
+def _kinds_of_jobs(profile: ClusterProfile) -> list[ClusterProfile]:
+    """Profiles whose workers are as large, and run where, the sweep's workers and its head would."""
+    workers = list(with_further_profiles(profile))
+    head = profile.head
+    if head.placement != "own_job" or head.partition in (None, *(each.partition for each in workers)):
+        return workers
+    as_worker = dataclasses.replace(
+        profile,
+        partition=head.partition,
+        device="cpu",
+        gpus_per_node=0,
+        cpus_per_node=head.cpus,
+        mem=head.mem,
+        sbatch=head.sbatch,
+    )
+    return [*workers, as_worker]
+
+
+def _submit_test(profile: ClusterProfile, runs: Path, patience: float) -> Iterator[Finding]:
+    where = f"in partition {profile.partition}" if profile.partition else "in the default partition"
     with tempfile.TemporaryDirectory(prefix=".doctor-", dir=runs) as name:
         directory = Path(name).absolute()
         files = SlurmFiles(directory / "slurm")
@@ -56,15 +83,15 @@ def submit_test(profile: ClusterProfile, runs: Path, *, patience: float) -> Iter
         try:
             job = submit_check(files, make_launch(directory, "doctor", [profile], ["true"]), examine_node, runs)
         except FdtError as refusal:
-            yield Finding(check="test job", state="problem", found=str(refusal), mend="see `worker job` above")
+            yield Finding(check="test job", state="problem", found=f"{where}: {refusal}", mend="see `worker job` above")
             return
         try:
-            yield from _await_report(directory, job, patience)
+            yield from _await_report(directory, job, where, patience)
         finally:
             cancel_jobs([job])
 
 
-def _await_report(directory: Path, job: str, patience: float) -> Iterator[Finding]:
+def _await_report(directory: Path, job: str, where: str, patience: float) -> Iterator[Finding]:
     report, deadline = directory / "report.json", time.monotonic() + patience
     queued, state = True, "PENDING"
     while not report.exists() and queued and time.monotonic() < deadline:
@@ -74,17 +101,18 @@ def _await_report(directory: Path, job: str, patience: float) -> Iterator[Findin
         state = f"{found[job].state}: {found[job].reason}" if queued else state
     if report.exists():
         node, *findings = json.loads(report.read_text())
-        yield Finding(check="test job", state="ok", found=f"job {job} ran on {node}")
+        yield Finding(check="test job", state="ok", found=f"job {job} ran on {node} {where}")
         for finding in findings:
             yield Finding(**(finding | {"check": f"{node}: {finding['check']}"}))
     elif queued:
         mend = "wait longer: --patience"
-        yield Finding(check="test job", state="warning", found=f"job {job} did not end in time ({state})", mend=mend)
+        late = f"job {job} {where} did not end in time ({state})"
+        yield Finding(check="test job", state="warning", found=late, mend=mend)
     else:
         output = SlurmFiles(directory / "slurm").output(job)
         lines = output.read_text(errors="replace").strip().splitlines()[-3:] if output.exists() else []
         mend = "`python`, `setup` and `container` in the profile; the runs directory must be shared with the nodes"
-        found_text = f"job {job} ended without a report: {' / '.join(lines) or 'it left no output here'}"
+        found_text = f"job {job} {where} ended without a report: {' / '.join(lines) or 'it left no output here'}"
         yield Finding(check="test job", state="problem", found=found_text, mend=mend)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cluster.pool_plan import Breaker, PoolPlan, PoolWorker, match_pool
 from cluster.slurm_commands import cancel_jobs
-from cluster.slurm_files import PoolRecord, SlurmFiles, WorkerRecord, read_launch, write_record
+from cluster.slurm_files import IDLE, PoolRecord, SlurmFiles, WorkerRecord, read_launch, write_record
 from cluster.submission import submit_allowed_workers
 from cluster.sweep_jobs import jobs_in_queue
 from fdt_core.errors import FdtError
@@ -125,7 +125,7 @@ class WorkerPool:
         except FdtError as problem:
             self._trouble = str(problem)
         for job_id in plan.retire:
-            self._files.leave(job_id).touch()
+            self._files.ask_to_leave(job_id, IDLE)
         if now >= self._submit_at:
             for profile, count in enumerate(plan.submit):
                 if count:

@@ -21,6 +21,9 @@ from fdt_core.results.files import write_text_atomically
 
 T = TypeVar("T")
 
+IDLE, DEVICE_FAILED = "nothing more to do here", "a device failed in a trial"
+"""Why workers are asked to leave."""
+
 Role = Literal["head", "worker"]
 HeadState = Literal["expected", "open", "moving", "closed"]
 WorkerState = Literal["starting", "refused", "waiting", "joined", "draining", "ended"]
@@ -165,8 +168,20 @@ class SlurmFiles:
         return self.workers / f"{job_id}.json"
 
     def leave(self, job_id: str) -> Path:
-        """Raised by the pool: this worker, which idles, is to leave."""
+        """Holds why this worker is to leave: written by the pool for idle ones, by the driver for failed devices."""
         return self.workers / f"{job_id}.leave"
+
+    def ask_to_leave(self, job_id: str, why: str) -> None:
+        """Have a worker save its trials and end; who was asked before stays asked for that."""
+        if not self.leave(job_id).exists():
+            write_text_atomically(self.leave(job_id), why)
+
+    def asked_to_leave(self, job_id: str) -> str | None:
+        """Why this worker is to leave; None where it may stay."""
+        try:
+            return self.leave(job_id).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
 
     def output(self, job_id: str) -> Path:
         """What a job printed."""

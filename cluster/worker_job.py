@@ -25,7 +25,16 @@ from cluster.processes import end_session, process_title, session_members, sigte
 from cluster.profile import ClusterProfile
 from cluster.ray_node import NODE_VARIABLE, join_command, node_resources, own_ip_address, ray_environment
 from cluster.scratch import scratch_directory
-from cluster.slurm_files import HeadRecord, Launch, SlurmFiles, WorkerRecord, WorkerState, read_launch, write_record
+from cluster.slurm_files import (
+    DEVICE_FAILED,
+    HeadRecord,
+    Launch,
+    SlurmFiles,
+    WorkerRecord,
+    WorkerState,
+    read_launch,
+    write_record,
+)
 from fdt_core.datasets.prepared import prepared_digest
 from fdt_core.errors import EnvironmentProblem
 
@@ -65,6 +74,8 @@ def run_worker(slurm_directory: str, profile_index: int = 0, *, beside_head: boo
                 raise EnvironmentProblem("the site requeued this worker, which has been replaced already")
             voice.say("starting", devices=_check_fitness(read_launch(files), profile))
             why = _Worker(files, job, profile, end, voice).work()
+            if why == DEVICE_FAILED:
+                devices_of(profile)  # a node whose device does not answer any more is left out from now on
         except (EnvironmentProblem, DeviceMissing) as problem:
             voice.say("refused", str(problem), unfit=isinstance(problem, DeviceMissing))
             raise SystemExit(EXIT_REFUSED) from None
@@ -192,8 +203,8 @@ class _Worker:
             return SWEEP_IS_OVER
         if self.files.cancel.exists():
             return CANCELLED
-        if self.files.leave(self.job.job_id).exists():
-            return "nothing more to do here"
+        if why := self.files.asked_to_leave(self.job.job_id):
+            return why
         return "the job's end is near" if self.end.is_near() else None
 
     @contextlib.contextmanager

@@ -58,8 +58,13 @@ def run_status(run: RunDirectory) -> dict[str, Any]:
 
 
 def is_under_way(status: Mapping[str, Any]) -> bool:
-    """Whether more is to be expected: the sweep waits, starts or runs, and its driver is not known to be dead."""
-    return status["state"] in ("waiting", "starting", "running", "stopping") and not status["driver_is_gone"]
+    """Whether more is to be expected: the sweep waits, starts or runs, and its driver is not known to be dead.
+
+    On Slurm a dead driver means little, for the head's job may be requeued: the head itself says when all is over.
+    """
+    slurm = status["slurm"]
+    ended = status["driver_is_gone"] if slurm is None else is_over(slurm)
+    return status["state"] in ("waiting", "starting", "running", "stopping") and not ended
 
 
 def status_text(status: Mapping[str, Any]) -> str:

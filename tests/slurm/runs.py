@@ -116,6 +116,11 @@ class SlurmRun:
         head = self.files.read_head()
         return head is not None and head.state == "closed"
 
+    def await_end(self) -> None:
+        """Wait until the sweep is over; it must have done all its trials."""
+        followed = self.lab.run(*FDT_SWEEP, "status", str(self.path), "--follow", check=False)
+        assert self.status()["progress"]["left"] == 0, followed.stdout[-2000:] + followed.stderr[-2000:]
+
     def differences(self, reference: Path) -> list[str]:
         """How the done rows differ from those of the run at `reference`."""
         return run_differences(self.path / "results", reference / "results")

@@ -34,7 +34,7 @@ def run(lab: SlurmLab, tmp_path: Path, data: Path) -> SlurmRun:
 
 def finish(run: SlurmRun, reference: Path, blows: Sequence[Blow]) -> None:
     """Follow the sweep to its end; its rows are right, nothing is left, and the cost is printed."""
-    run.fdt_sweep("status", "--follow")
+    run.await_end()
     print(*losses(run, blows), sep="\n", file=sys.stderr)
     assert run.differences(reference) == []
     assert sum(begun_after_drain(run.path).values()) == 0

@@ -118,6 +118,19 @@ def test_a_worker_without_the_profiles_device_is_refused(lab: SlurmLab, files: S
     assert "the profile asks for 2 CUDA devices, torch sees 0" in refused
 
 
+def test_a_worker_that_does_not_see_the_prepared_data_is_refused(
+    lab: SlurmLab, files: SlurmFiles, tmp_path: Path
+) -> None:
+    launch = json.loads(files.launch.read_text())
+    other = launch | {"data_directory": str(tmp_path), "dataset_digests": {"cifar10": "ab" * 32}}
+    files.launch.write_text(json.dumps(other))
+    try:
+        refused = _further_worker(lab, files)
+    finally:
+        files.launch.write_text(json.dumps(launch))
+    assert f"data set 'cifar10' is not prepared in {tmp_path}" in refused
+
+
 def _further_worker(lab: SlurmLab, files: SlurmFiles) -> str:
     """Submit one more worker and wait for it to be refused; returns why."""
     code = """
