@@ -16,6 +16,8 @@ import psutil
 import pytest
 
 from fdt_core.results.equality import run_differences
+from tests.fdt_core.datasets.archives import image_file, pixels, write_folder
+from tests.isolation import isolated
 from tests.orchestrator.engine import (
     FDT_SWEEP,
     SWEEP,
@@ -24,6 +26,7 @@ from tests.orchestrator.engine import (
     actors_below,
     descendants,
     driver_process,
+    fdt_sweep,
     kill,
     second_node,
     wait_until,
@@ -172,11 +175,11 @@ def test_a_failing_trial_gets_its_retries_and_its_rows(
 
 
 def test_a_trial_that_hangs_is_ended_by_its_time_limit(place: Place) -> None:
-    own_model(place, "hangs", "resources: {time_limit: 8}\n")
-    place.launch(expect=1)
+    own_model(place, "hangs", "resources: {time_limit: 20}\n")
+    place.launch("--set", "epochs=1", expect=1)  # so that the good trial beside it ends in time on a busy machine too
     failed = trials(place).query("status == 'failed'")
     assert list(failed.failure_kind) == ["error", "error"]
-    assert failed.error.str.contains("time limit of 8 s exceeded").all()
+    assert failed.error.str.contains("time limit of 20 s exceeded").all()
     assert failed.error.str.contains("misbehaving").all(), "the traceback shows where it hung"
 
 
@@ -209,6 +212,39 @@ def test_data_that_changes_in_mid_run_is_refused_with_both_digests(place: Place)
     assert "0" * len(digest) in output
 
 
+def test_data_that_vanishes_in_mid_run_ends_the_sweep_and_is_named(place: Place) -> None:
+    data = place.directory / "data"
+    pictures = {f"{name}/{i}.png": image_file(pixels(32, 32, 3), "PNG") for name in ("cat", "dog") for i in range(200)}
+    write_folder(data / "pictures", pictures)
+    (data / "datasets.yaml").write_text("pets: {folder: pictures, size: 32}\n")
+    prepared = fdt_sweep("data", "prepare", "pets", "--data-dir", str(data))
+    assert prepared.returncode == 0, prepared.stderr
+    alone = Place(directory=place.directory, data=data)
+    alone.sweep_file(SWEEP.replace("[digits]", "[pets]"))
+    launched = alone.start()
+    wait_until(lambda: begun(alone))
+    (data / "pets" / "dataset.json").rename(data / "away.json")
+    output, _ = launched.communicate(timeout=120)
+    assert launched.returncode == 3, output
+    assert output.splitlines()[-1].startswith("fdt-sweep: error: data set 'pets' is not prepared")
+    assert not trials(alone).status.eq("failed").any()
+    (data / "away.json").rename(data / "pets" / "dataset.json")
+    alone.launch()
+    assert list(trials(alone).status) == ["done"] * 4
+
+
+def test_a_given_up_trial_is_tried_again_when_it_is_asked_for(place: Place) -> None:
+    own_model(place, "raises")
+    place.launch(expect=1)
+    retried = subprocess.run(
+        isolated([*FDT_SWEEP, "retry", str(place.run), "error"]), capture_output=True, text=True, timeout=300
+    )
+    assert retried.returncode == 1, retried.stderr
+    failed = trials(place).query("status == 'failed'")
+    assert list(failed.attempt) == [1, 2, 3, 4]
+    assert len(trials(place)) == 5, "what was done is not run again"
+
+
 def test_nothing_of_ray_outlives_a_killed_driver(place: Place) -> None:
     launched = place.start()
     wait_until(lambda: begun(place))
@@ -237,7 +273,6 @@ def test_rows_of_another_run_are_reused(place: Place, undisturbed: Place) -> Non
 
 def test_a_recorded_trial_comes_out_identical_again(undisturbed: Place) -> None:
     trial_id = trials(undisturbed).trial_id[0]
-    command = [*("reproduce", str(undisturbed.run), trial_id[:6]), *("--data-dir", str(undisturbed.data))]
-    shown = subprocess.run([*FDT_SWEEP, *command], capture_output=True, text=True, timeout=120, check=False)
+    shown = fdt_sweep("reproduce", str(undisturbed.run), trial_id[:6], "--data-dir", str(undisturbed.data))
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert f"trial {trial_id} came out identical" in shown.stdout

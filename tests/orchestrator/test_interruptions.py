@@ -26,6 +26,8 @@ def test_a_sweep_gives_one_done_row_per_cell_and_seed(undisturbed: Place) -> Non
     assert (epochs.groupby("trial_id").epoch.apply(list).map(tuple) == tuple(range(1, 9))).all()
     assert trials.final_test_accuracy.gt(50).all()
     assert trials.interruptions.eq(0).all()
+    first, second = (trials[trials.seed == seed].started_at for seed in (0, 1))
+    assert first.max() <= second.min(), "every cell gets its first seed before any gets its second"
 
 
 def test_a_finished_sweep_launched_again_does_nothing_and_says_so(undisturbed: Place) -> None:
@@ -77,11 +79,15 @@ def test_one_interrupt_saves_and_exits_with_75(place: Place, undisturbed: Place)
 
 def test_two_interrupts_stop_at_once_with_130(place: Place, undisturbed: Place) -> None:
     launched = place.start()
-    wait_until(lambda: place.status().get("running"))
+    wait_until(lambda: any(trial["epoch"] >= 1 for trial in place.status().get("running", [])))
+    for actor in actors(launched):
+        actor.suspend()  # so that they cannot save and leave before the second interrupt
     driver_process(launched).send_signal(signal.SIGINT)
+    wait_until(lambda: place.status()["state"] == "stopping")
     driver_process(launched).send_signal(signal.SIGINT)
     output, _ = launched.communicate(timeout=60)
-    assert launched.returncode in (75, 130), output
+    assert launched.returncode == 130, output
+    assert "stopped at once; launch again" in output
     place.launch()
     assert run_differences(place.run / "results", undisturbed.run / "results") == []
 
