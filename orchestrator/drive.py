@@ -17,6 +17,7 @@ from orchestrator.console import Console
 from orchestrator.driver import Driver, OrderTemplate
 from orchestrator.shape_profiles import measure_shapes
 from orchestrator.trial_needs import TrialNeeds
+from orchestrator.trial_report import Place
 from orchestrator.watch import Watch
 from orchestrator.work import Work
 
@@ -27,6 +28,8 @@ class Nodes:
 
     tell_progress: Callable[[Progress], None] = lambda _progress: None
     """Called several times a second."""
+    tell_device_failure: Callable[[Place], None] = lambda _place: None
+    """Called with the place of a process whose device has failed."""
     leaving: Container[str] = frozenset()
     """Ids of Ray nodes: deaths of processes there count against no trial."""
 
@@ -115,6 +118,7 @@ def _driver(
         max_failures=work.settings.max_failures,
         leaving=nodes.leaving,
         tell_progress=nodes.tell_progress,
+        tell_device_failure=nodes.tell_device_failure,
     )
 
 

@@ -32,7 +32,7 @@ from orchestrator.run_directory import RunDirectory
 from orchestrator.trainable import SessionFactory, sweep_trainable, training_session
 from orchestrator.trial_needs import TrialNeeds
 from orchestrator.trial_queue import TrialQueue
-from orchestrator.trial_report import TrialReport
+from orchestrator.trial_report import Place, TrialReport
 from orchestrator.trial_session import TrialOrder
 from orchestrator.watch import Watch
 from orchestrator.watchdog import take_expiry
@@ -73,6 +73,7 @@ class Driver:
         max_failures: so many given-up trials end the sweep.
         leaving: ids of Ray nodes that are about to go: deaths of processes there count against no trial.
         tell_progress: called several times a second.
+        tell_device_failure: called with the place of a process whose device has failed.
 
     Attributes:
         stop_reason: why the driver stopped before the backlog was empty; None where it did not.
@@ -93,6 +94,7 @@ class Driver:
         max_failures: int | None = None,
         leaving: Container[str] = frozenset(),
         tell_progress: Callable[[Progress], None] = lambda _progress: None,
+        tell_device_failure: Callable[[Place], None] = lambda _place: None,
     ) -> None:
         self.stop_reason: str | None = None
         self._run = run
@@ -108,6 +110,7 @@ class Driver:
         self._deaths = Deaths(run.checkpoints, leaving)
         self._failed_starts = FailedStarts()
         self._tell_progress = tell_progress
+        self._tell_device_failure = tell_device_failure
         self._places: dict[str, str | None] = {}  # of the processes at work that have reported: the nodes they are on
         self._own_node = OwnNode()
         self._at_work: set[str] = set()
@@ -208,6 +211,8 @@ class Driver:
             self._backlog.returned(report.trial_id)
             self.on_broken(EnvironmentProblem((report.error or "").splitlines()[-1]))
         else:
+            if report.outcome == "device":
+                self._tell_device_failure(report.place)
             state = self._backlog.ended(report.trial_id)
             self._deaths.forget(report.trial_id)
             del self._places[report.trial_id]

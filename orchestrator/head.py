@@ -12,7 +12,7 @@ from pathlib import Path
 from cluster.head import open_head
 from cluster.leaving_nodes import LeavingNodes
 from cluster.ray_node import node_resources
-from cluster.slurm_files import Demand, SlurmFiles, read_launch, write_record
+from cluster.slurm_files import DEVICE_FAILED, Demand, SlurmFiles, read_launch, write_record
 from cluster.sweep_jobs import job_is_live
 from fdt_core.errors import FdtError
 from orchestrator.backlog import Progress
@@ -20,6 +20,7 @@ from orchestrator.console import silent_stdout
 from orchestrator.generation import claim
 from orchestrator.run_directory import RunDirectory
 from orchestrator.trial_needs import trial_needs
+from orchestrator.trial_report import Place
 from orchestrator.work import EXIT_STOPPED, open_work
 
 
@@ -49,7 +50,11 @@ def drive_on_slurm(run: RunDirectory) -> int:
             device=profiles[0].device,
             drain_flag=files.drain,
             scratch=head.directory,
-            nodes=Nodes(tell_progress=workers.tell_progress, leaving=workers.leaving),
+            nodes=Nodes(
+                tell_progress=workers.tell_progress,
+                tell_device_failure=workers.tell_device_failure,
+                leaving=workers.leaving,
+            ),
         )
 
 
@@ -69,6 +74,12 @@ class _Workers:
         if demand != self._told:
             self._told = demand
             write_record(self._files.demand, demand)
+
+    def tell_device_failure(self, place: Place) -> None:
+        """Have the worker leave and look at its devices: a node where one does not answer is left out from then on."""
+        for worker in self._files.read_workers():
+            if worker.slurm_job_id == place.slurm_job_id:
+                self._files.ask_to_leave(worker.job_id, DEVICE_FAILED)
 
 
 def main() -> None:

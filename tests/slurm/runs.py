@@ -90,8 +90,8 @@ class SlurmRun:
         return done.stdout + done.stderr
 
     def launch_again(self) -> None:
-        """The same launch once more, with the profile of the last one."""
-        self.lab.run(*self._launch_command())
+        """The same launch once more, with the profile of the last one; networks are not measured."""
+        self.lab.run(*self._launch_command("--no-profile"))
 
     def _launch_command(self, *arguments: str) -> list[str]:
         options = {

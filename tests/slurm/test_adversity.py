@@ -112,3 +112,17 @@ def test_with_accounting(tmp_path: Path, data: Path, longer_local_run: Path) -> 
         blow = strike(run, "worker_cancelled", random.Random(2))
         finish(run, longer_local_run, [blow])
         wait_for(lambda: "CANCELLED" in lab.run("sacct", "-nX", "--format=State").stdout, "Slurm has recorded it")
+
+
+@pytest.mark.slow
+def test_a_worker_whose_device_failed_is_replaced(lab: SlurmLab, tmp_path: Path, data: Path) -> None:
+    own = "'tests.orchestrator.misbehaving:loses_its_device'"
+    text = LONGER_SWEEP.replace("[vgg11]", f"[{own}]").replace("[base, c]", "[base]").replace("seeds: 4", "seeds: 1")
+    run = SlurmRun(lab=lab, directory=tmp_path, data=data, sweep=text)
+    run.launch("--no-profile", max_workers=1)
+    run.await_end()
+    trials = pd.read_parquet(run.path / "results" / "trials")
+    assert list(trials.failure_kind) == ["device"] * 3
+    assert trials.slurm_job_id.nunique() >= 2
+    assert "a device failed in a trial" in {worker.why for worker in run.files.read_workers()}
+    assert_nothing_left(lab)
