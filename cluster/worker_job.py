@@ -44,8 +44,6 @@ PATIENCE_WITHOUT_HEAD = 600.0
 """A worker ends after so many seconds without a head."""
 LAST_SECONDS = 5.0
 """So long before the job's end, or where there is little notice a quarter of what is left, the trials must be gone."""
-LEAVE_SECONDS = 5.0
-"""A drained node that has lost its last trial is ended by Ray itself; after so many seconds it is killed instead."""
 
 EXIT_REFUSED = 3
 
@@ -248,16 +246,13 @@ class _Worker:
         return None
 
     def _drain(self, node: _RayNode, why: str) -> None:
-        """Let the trials save and leave, but no longer than the job has; then Ray ends the node by itself."""
+        """Let the trials save and leave, but no longer than the job has."""
         now, end = time.time(), self.end.deadline
         if why == CANCELLED:
             end = min(end, now + self.profile.notice_seconds)
         raise_drain_flag(node.drain_flag, end - min(LAST_SECONDS, (end - now) / 4))
         self.voice.say("draining", why, draining_since=now)
         self._await_trials(node)
-        left_by = min(time.time() + LEAVE_SECONDS, end)
-        while why != CANCELLED and node.process.poll() is None and time.time() < left_by:
-            time.sleep(POLL_SECONDS / 5)
 
     def _await_trials(self, node: _RayNode) -> None:
         """Wait for the trials that were told to drain, until they are to be gone."""

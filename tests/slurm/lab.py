@@ -140,8 +140,10 @@ class SlurmLab:
 
     @property
     def own_ports(self) -> set[int]:
-        """The ports that Slurm itself listens on, without accounting."""
-        return {lab_config.CONTROLLER_PORT, *(lab_config.NODE_PORT + 1 + number for number in range(self.nodes))}
+        """The ports that Slurm itself, with its accounting, listens on."""
+        nodes = {lab_config.NODE_PORT + 1 + number for number in range(self.nodes)}
+        accounting = {lab_config.ACCOUNTING_PORT, lab_config.DATABASE_PORT} if self.accounting else set()
+        return {lab_config.CONTROLLER_PORT} | nodes | accounting
 
     @property
     def node_names(self) -> list[str]:

@@ -101,7 +101,6 @@ def test_walltimes_of_workers_and_head(run: SlurmRun, longer_local_run: Path) ->
     stops = interruptions(run.path)
     assert stops
     assert [stop for stop in stops if stop.epochs_repeated] == []
-    assert "COMPLETED" in {state for job, state in run.lab.jobs().items() if job == first_head} | {"COMPLETED"}
 
 
 @pytest.mark.slow
