@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import time
 from typing import Any
@@ -57,4 +58,5 @@ def _drain(node_id: str, deadline: float) -> None:
     messages: Any = importlib.import_module("ray.core.generated.autoscaler_pb2")
     client = raylet.GcsClient(address=ray.get_runtime_context().gcs_address)
     reason = messages.DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION")
-    client.drain_node(node_id, reason, "its Slurm job is about to end", int(deadline * 1000))
+    with contextlib.suppress(ray.exceptions.RayError):  # the node has left before Ray has noticed
+        client.drain_node(node_id, reason, "its Slurm job is about to end", int(deadline * 1000))
