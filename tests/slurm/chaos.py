@@ -65,7 +65,7 @@ def run_seed(lab: SlurmLab, data: Path, seed: int, reference: Path) -> bool:
                 print(line, flush=True)
         except (AssertionError, TimeoutError) as error:
             print(f"seed {seed}: FAILED: {error}", flush=True)
-            print(run.fdt_sweep("status"), flush=True)
+            print(run.fdt_sweep("status"), run.fdt_sweep("logs", "head"), sep="\n", flush=True)
             return False
     print(f"seed {seed}: equal rows, nothing left", flush=True)
     return True
