@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from fdt_core.results.files import write_text_atomically
+from fdt_core.results.files import read_text_if_exists, write_text_atomically
 
 DRAIN_FILE_VARIABLE = "FDT_DRAIN_FILE"
 """Environment variable with the path of this node's drain flag."""
@@ -31,7 +31,5 @@ def drain_deadline() -> float | None:
 
 def read_drain_flag(path: Path) -> float | None:
     """The deadline in a drain flag; None where the flag is not raised."""
-    try:
-        return float(path.read_text())
-    except FileNotFoundError:
-        return None
+    text = read_text_if_exists(path)
+    return None if text is None else float(text)

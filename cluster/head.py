@@ -39,11 +39,11 @@ def publish_head(
     address: str | None = None,
     why: str = "",
     status: int | None = None,
-) -> None:
-    """Tell the workers where the head of job `job_id` is; says nothing where a later head has spoken already."""
+) -> bool:
+    """Tell the workers where the head of job `job_id` is; says nothing, and False, where a later head has spoken."""
     spoken = files.read_head()
     if state != "open" and spoken is not None and spoken.job_id not in (None, job_id):
-        return
+        return False
     record = HeadRecord(
         state=state,
         job_id=job_id,
@@ -54,3 +54,4 @@ def publish_head(
         written_at=time.time(),
     )
     write_record(files.head, record)
+    return True

@@ -22,16 +22,19 @@ from cluster.processes import end_session, start_session
 from cluster.slurm_files import HeadState, Launch, SlurmFiles, read_launch
 from cluster.slurm_units import parse_time_limit
 from cluster.submission import submit_head
-from cluster.sweep_jobs import cancel_waiting_jobs
+from cluster.sweep_jobs import cancel_waiting_jobs, jobs_in_queue
 from fdt_core.errors import EnvironmentProblem, FdtError
 
 POLL_SECONDS = 1.0
+DRIVERS = 3
+"""So many drivers one after the other, where each was killed."""
 LAST_SECONDS = 10.0
 """Before the job's end the driver is killed so early, or where there is little notice at a third of what is left, that
 the rest can still be cleaned up."""
 
 EXIT_PROBLEM = 3
 EXIT_INTERRUPTED = 75
+EXIT_STOPPED = 130
 KILLED = 128
 """Above it, an exit status tells the signal that ended the process."""
 
@@ -55,15 +58,26 @@ def run_head(slurm_directory: str) -> None:
         former.unlink(missing_ok=True)
     with end.listening():
         worker = _start_worker_beside(files, launch)
-        status = _run_driver(files, launch, end)
+        status = _run_drivers(files, launch, end)
         state, why = _what_follows(files, launch, job, end, status)
-        publish_head(files, job.slurm_job_id, state, why=why, status=status)
+        told = publish_head(files, job.slurm_job_id, state, why=why, status=status)
         if worker is not None:
             _await_worker_beside(worker, end)
-        if state == "closed":
+        if told and state == "closed":
             with contextlib.suppress(EnvironmentProblem):  # they would end by themselves as soon as they start
                 cancel_waiting_jobs(launch)
     raise SystemExit(status)
+
+
+def _run_drivers(files: SlurmFiles, launch: Launch, end: JobEnd) -> int:
+    """Run the driver, and again where it was killed (by the kernel, for memory, say): workers join the new one."""
+    for _ in range(DRIVERS):
+        status = _run_driver(files, launch, end)
+        killed = status > KILLED and status != EXIT_STOPPED
+        if not killed or end.is_near() or files.cancel.exists():
+            break
+        print(f"the driver was killed (signal {status - KILLED}); starting it again", flush=True)
+    return status
 
 
 def _run_driver(files: SlurmFiles, launch: Launch, end: JobEnd) -> int:
@@ -73,14 +87,13 @@ def _run_driver(files: SlurmFiles, launch: Launch, end: JobEnd) -> int:
     stop_by = float("inf")
     try:
         while driver.poll() is None and time.time() < stop_by:
-            if pool is not None and (end.is_near() or files.cancel.exists()):
-                end_session(pool, patience=0)  # who leaves is not replaced any more
-                pool = None
-                left = end.deadline - time.time()
-                stop_by = end.deadline - min(LAST_SECONDS, left / 3)
-                # Told before the driver tells its own, longer time: the earlier deadline stands.
+            if end.is_near() or files.cancel.exists():
+                stop_by = min(stop_by, _latest_stop(files, launch, end))  # an end may come nearer still
                 raise_drain_flag(files.drain, stop_by)
-                driver.send_signal(signal.SIGTERM)
+                if pool is not None:
+                    end_session(pool, patience=0)  # who leaves is not replaced any more
+                    pool = None
+                    driver.send_signal(signal.SIGTERM)
             if pool is not None and pool.poll() is not None:
                 print(f"the pool's process ended by itself, exit status {pool.returncode}; starting it again")
                 pool = _start_pool(files)
@@ -92,6 +105,14 @@ def _run_driver(files: SlurmFiles, launch: Launch, end: JobEnd) -> int:
     return driver.returncode if driver.returncode >= 0 else 128 - driver.returncode
 
 
+def _latest_stop(files: SlurmFiles, launch: Launch, end: JobEnd) -> float:
+    """By when the driver must have ended, as far as is known now (seconds since the epoch)."""
+    now, last = time.time(), end.deadline
+    if files.cancel.exists():
+        last = min(last, now + launch.profiles[0].notice_seconds + 2 * LAST_SECONDS)
+    return last - min(LAST_SECONDS, (last - now) / 3)
+
+
 def _what_follows(
     files: SlurmFiles, launch: Launch, job: JobContext, end: JobEnd, status: int
 ) -> tuple[HeadState, str]:
@@ -101,11 +122,26 @@ def _what_follows(
         return "closed", "the driver has ended"
     if not end.walltime_is_near():
         return "moving", "Slurm has told the head's job to end"
-    try:
-        (successor,) = submit_head(files, launch, after=job.slurm_job_id)
-    except FdtError as problem:
-        return "closed", f"the head's time is over, and it could not submit its successor: {problem}"
-    return "moving", f"the head's time is over; its successor is job {successor}"
+    return "moving", f"the head's time is over; {_ensure_successor(files, launch, job, end)}"
+
+
+def _ensure_successor(files: SlurmFiles, launch: Launch, job: JobContext, end: JobEnd) -> str:
+    """Submit the next head unless it waits already, again and again while Slurm does not answer; says what came of it.
+
+    Where it cannot be submitted, workers wait as long for the next `launch` as for any head.
+    """
+    while True:
+        try:
+            name = launch.name_of("head")
+            others = [each for each in jobs_in_queue(launch) if each.name == name]
+            there = [each.job_id for each in others if each.slurm_job_id != job.slurm_job_id]
+            (successor,) = there[:1] or submit_head(files, launch, after=job.slurm_job_id)
+        except FdtError as problem:
+            if time.time() > end.deadline - LAST_SECONDS:
+                return f"it could not submit its successor: launch again ({problem})"
+            time.sleep(POLL_SECONDS)
+        else:
+            return f"its successor is job {successor}"
 
 
 def _start_pool(files: SlurmFiles) -> subprocess.Popen[bytes]:
@@ -117,7 +153,7 @@ def _start_worker_beside(files: SlurmFiles, launch: Launch) -> subprocess.Popen[
     """Where only GPU partitions exist, the head's job is the first worker too."""
     if launch.profiles[0].head.placement == "own_job":
         return None
-    command = [sys.executable, "-u", "-m", "cluster.worker_job", str(files.directory)]
+    command = [sys.executable, "-u", "-m", "cluster.worker_job", str(files.directory), launch.profiles[0].name]
     return start_session(command, environment=os.environ)
 
 

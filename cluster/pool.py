@@ -29,6 +29,8 @@ FIRST_SQUEUE_SECONDS = 15.0
 """The launch may still be submitting workers when the head starts."""
 SUBMIT_SECONDS = 10.0
 """Between submissions."""
+SILENT_SECONDS = 60.0
+"""A worker whose heartbeat stands still for so long is replaced."""
 IDLE_BEATS = 12
 """A worker that was without work at so many heartbeats in a row (5 s each) idles."""
 
@@ -43,15 +45,17 @@ class WorkerPool:
         self._breakers = tuple(Breaker() for _ in self._launch.profiles)
         self._waits: dict[str, bool] | None = None
         """Live worker jobs, oldest first, and whether they waited when Slurm was last asked; None: not asked yet."""
-        self._profiles = {job.job_id: job.profile for job in files.read_jobs()}
+        self._profiles = {job.job_id: self._launch.profile_number(job.profile) for job in files.read_jobs()}
         self._joined: set[str] = set()
         self._withdrawn: set[str] = set()
-        self._avoided: set[str] = set()
+        self._avoided = {worker.node for worker in files.read_workers() if worker.unfit}
         """Nodes whose devices were found unfit."""
+        self._beats: dict[str, tuple[int, float]] = {}
+        """The last heartbeat of each worker, and when it was first seen."""
         self._trouble = ""
         self._squeue_at = time.monotonic() + FIRST_SQUEUE_SECONDS
         self._submit_at = float("-inf")
-        self._told = PoolRecord(written_at=0)
+        self._told = ("", 0.0)
 
     def look(self) -> None:
         """Look at the files, and at Slurm's queue if it is time; do what follows."""
@@ -69,7 +73,8 @@ class WorkerPool:
         """Learn which worker jobs there are; those that vanished without having joined count against the breaker."""
         name = self._launch.name_of("worker")
         try:
-            live = {job.job_id: job.state == "PENDING" for job in jobs_in_queue(self._launch) if job.name == name}
+            jobs = [job for job in jobs_in_queue(self._launch) if job.name == name and job.state != "COMPLETING"]
+            live = {job.job_id: job.state == "PENDING" for job in jobs}
         except FdtError as problem:
             self._trouble = str(problem)
             return
@@ -96,15 +101,25 @@ class WorkerPool:
             if record is not None and record.state in ("ended", "refused"):
                 waits.pop(job_id, None)
                 self._note_end(job_id, record, now)
-            elif record is None or record.state != "draining":
-                found.append(_pool_worker(job_id, self._profile_of(job_id), record, waited))
+            elif record is None or (record.state != "draining" and not self._is_silent(record, now)):
+                expendable = job_id != self._head_job
+                found.append(_pool_worker(job_id, self._profile_of(job_id), record, waited, expendable=expendable))
             if record is not None and record.joined_at is not None and job_id not in self._joined:
                 self._joined.add(job_id)
                 self._breakers[self._profile_of(job_id)].joined()
         return found
 
     def _profile_of(self, job_id: str) -> int:
-        return self._profiles.get(job_id, 0)
+        """A job of a former launch whose profile is gone refuses to work as soon as it starts: any will do."""
+        return self._profiles.get(job_id) or 0
+
+    def _is_silent(self, record: WorkerRecord, now: float) -> bool:
+        """Whether a worker that should beat has not for long: its node hangs or is gone, and Slurm has not noticed."""
+        beat, seen_at = self._beats.get(record.job_id, (-1, now))
+        if beat != record.beat:
+            self._beats[record.job_id] = (record.beat, now)
+            return False
+        return record.state in ("waiting", "joined") and now - seen_at > SILENT_SECONDS
 
     def _note_end(self, job_id: str, record: WorkerRecord | None, now: float) -> None:
         if record is not None and record.unfit:
@@ -140,6 +155,7 @@ class WorkerPool:
         except FdtError as problem:
             self._breakers[profile].refused(str(problem), now)
             return
+        self._breakers[profile].accepted()
         self._profiles.update(dict.fromkeys(submitted, profile))
         waits.update(dict.fromkeys(submitted, True))
         print(f"{time.strftime('%H:%M:%S')} submitted workers {', '.join(submitted)}", flush=True)
@@ -148,15 +164,19 @@ class WorkerPool:
         """Write down what holds the pool up, for `status`, whenever it changes."""
         held = [breaker for breaker in self._breakers if breaker.why]
         why = self._trouble or "; ".join(breaker.why for breaker in held)
-        if why != self._told.why:
-            again = min((breaker.open_until for breaker in held), default=now)
+        again = min((breaker.open_until for breaker in held), default=now)
+        if (why, again if held else 0.0) != self._told:
+            self._told = (why, again if held else 0.0)
             asked_again_at = None if self._trouble or again <= now else time.time() + again - now
-            self._told = PoolRecord(why=why, asked_again_at=asked_again_at, written_at=time.time())
-            write_record(self._files.pool, self._told)
+            record = PoolRecord(why=why, asked_again_at=asked_again_at, written_at=time.time())
+            write_record(self._files.pool, record)
 
 
-def _pool_worker(job_id: str, profile: int, record: WorkerRecord | None, waited: bool) -> PoolWorker:
-    idle = record is not None and record.idle_beats >= IDLE_BEATS
+def _pool_worker(
+    job_id: str, profile: int, record: WorkerRecord | None, waited: bool, *, expendable: bool
+) -> PoolWorker:
+    """The worker beside the head is never expendable: its devices are taken for as long as the head's job lives."""
+    idle = expendable and record is not None and record.idle_beats >= IDLE_BEATS
     return PoolWorker(job_id=job_id, profile=profile, waits=waited and record is None, idle=idle)
 
 

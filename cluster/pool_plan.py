@@ -95,6 +95,11 @@ class Breaker:
         self._pause = min(max(2 * self._pause, FIRST_PAUSE), LONGEST_PAUSE)
         self.open_until = now + self._pause
 
+    def accepted(self) -> None:
+        """Slurm took a job; whether it helps is seen when it joins."""
+        if self._strikes < STRIKES:
+            self.why, self.open_until = "", float("-inf")
+
     def ended_unjoined(self, why: str, now: float) -> None:
         """A worker ended without ever having been of use."""
         self._strikes += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import field, replace
 from importlib.resources import files
@@ -193,6 +194,9 @@ def with_further_profiles(profile: ClusterProfile) -> tuple[ClusterProfile, ...]
                 f"profile {profile.name}: also: {other.name} has kind {other.kind} and device {other.device}, "
                 f"not {profile.kind} and {profile.device}"
             )
+    names = [profile.name, *(other.name for other in further)]
+    if repeated := [name for name, count in Counter(names).items() if count > 1]:
+        raise UsageError(f"profile {profile.name}: also: {repeated[0]} is named twice")
     return (profile, *(replace(other, trials_per_gpu=profile.trials_per_gpu) for other in further))
 
 

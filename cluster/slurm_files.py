@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 
 from cluster.profile import ClusterProfile
 from fdt_core.errors import EnvironmentProblem
-from fdt_core.results.files import write_text_atomically
+from fdt_core.results.files import read_text_if_exists, write_text_atomically
 
 T = TypeVar("T")
 
@@ -37,8 +37,8 @@ class JobRecord:
     role: Role
     name: str
     submitted_at: float
-    profile: int = 0
-    """Which of the launch's profiles the job goes by."""
+    profile: str = ""
+    """Name of the launch's profile that a worker goes by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,10 +178,7 @@ class SlurmFiles:
 
     def asked_to_leave(self, job_id: str) -> str | None:
         """Why this worker is to leave; None where it may stay."""
-        try:
-            return self.leave(job_id).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return None
+        return read_text_if_exists(self.leave(job_id))
 
     def output(self, job_id: str) -> Path:
         """What a job printed."""
@@ -251,6 +248,11 @@ class Launch:
     dataset_digests: dict[str, str] = dataclasses.field(default_factory=dict)
     """Digests of the prepared data sets of the sweep, by name: every node must see the same there."""
 
+    def profile_number(self, name: str) -> int | None:
+        """Where the profile with this name stands among those of the launch; None where it is not (any more)."""
+        names = [profile.name for profile in self.profiles]
+        return names.index(name) if name in names else None
+
     def name_of(self, role: Role) -> str:
         """The name of the sweep's head or worker jobs in Slurm: unique for the run directory."""
         return f"{self.job_name}-{role}"
@@ -270,7 +272,5 @@ def read_launch(files: SlurmFiles) -> Launch:
 
 
 def _read(path: Path, type_: type[T]) -> T | None:
-    try:
-        return TypeAdapter(type_).validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return None
+    text = read_text_if_exists(path)
+    return None if text is None else TypeAdapter(type_).validate_json(text)

@@ -101,15 +101,22 @@ def submit_workers(
 ) -> list[str]:
     """Submit `count` worker jobs by one of the launch's profiles; more than one make a job array.
 
-    They start on no node of `avoid`, unless the profile's sbatch options exclude others.
+    They start on no node of `avoid`, unless the profile's sbatch options exclude others. Fewer are returned where Slurm
+    took some and then refused; where it took none, its refusal is raised.
     """
     from cluster.worker_job import run_worker
 
     jobs: list[str] = []
+    name = launch.profiles[profile].name
     more = {"exclude": ",".join(sorted(avoid))} if avoid else {}
     longest = longest_array() if count > 1 else 1
     while (batch := min(count - len(jobs), longest)) > 0:
-        jobs += _submit(files, launch, "worker", profile, run_worker, count=batch, arguments=(profile,), more=more)
+        try:
+            jobs += _submit(files, launch, "worker", profile, run_worker, count=batch, arguments=(name,), more=more)
+        except EnvironmentProblem:
+            if not jobs:
+                raise
+            break
     return jobs
 
 
@@ -169,7 +176,7 @@ def _submit(
             jobs = [executor.submit(function, str(files.directory), *arguments) for _ in range(count)]
     now, name = time.time(), launch.name_of(role)
     files.note_jobs(
-        [JobRecord(job_id=job.job_id, role=role, name=name, submitted_at=now, profile=profile_index) for job in jobs]
+        [JobRecord(job_id=job.job_id, role=role, name=name, submitted_at=now, profile=profile.name) for job in jobs]
     )
     return [job.job_id for job in jobs]
 
@@ -208,6 +215,7 @@ def _parameters(launch: Launch, role: Role, profile: ClusterProfile, more: dict[
         "account": profile.account,
         "qos": profile.qos,
         **own,
+        **({"mail_user": profile.mail, "mail_type": "END,FAIL"} if profile.mail and role == "head" else {}),
         **more,
         **{name.replace("-", "_"): value for name, value in extra.items()},
     }
@@ -235,12 +243,10 @@ def _worker_options(profile: ClusterProfile) -> dict[str, Any]:
 
 
 def _head_options(profile: ClusterProfile) -> dict[str, Any]:
-    mail = {"mail_user": profile.mail, "mail_type": "END,FAIL"} if profile.mail else {}
     return {
         "partition": profile.head.partition or profile.partition,
         "cpus_per_task": profile.head.cpus,
         "mem": profile.head.mem,
-        **mail,
     }
 
 

@@ -1,7 +1,7 @@
 """A worker job: one Slurm node that joins the sweep's head as a Ray node, for as long as there is a head and time.
 
 The job's first process starts `ray start`, watches files, clock and signals, and ends all that it started. Run by
-submitit, or as `python -m cluster.worker_job SLURM_DIRECTORY` inside the head's job.
+submitit, or as `python -m cluster.worker_job SLURM_DIRECTORY PROFILE` inside the head's job.
 """
 
 from __future__ import annotations
@@ -52,13 +52,15 @@ SWEEP_IS_OVER, CANCELLED = "the sweep is over", "cancelled"
 _RAYS_OWN = ("ray::IDLE", "ray::DashboardAgent", "ray::RuntimeEnvAgent")
 
 
-def run_worker(slurm_directory: str, profile_index: int = 0, *, beside_head: bool = False) -> None:
+def run_worker(slurm_directory: str, profile_name: str, *, beside_head: bool = False) -> None:
     """The whole life of a worker job, or of the worker `beside_head` in the head's job.
 
     Exits with status 3 where the node is not fit for the sweep.
     """
     files, job = SlurmFiles(Path(slurm_directory)), current_job()
-    profile = read_launch(files).profiles[profile_index]
+    launch = read_launch(files)
+    number = launch.profile_number(profile_name)
+    profile = launch.profiles[number or 0]
     end = job_end(
         job,
         time_limit=profile.time_seconds,
@@ -68,9 +70,12 @@ def run_worker(slurm_directory: str, profile_index: int = 0, *, beside_head: boo
     voice = _Voice(files.worker(job.job_id), _first_record(job, end))
     with end.listening():
         try:
+            files.leave(job.job_id).unlink(missing_ok=True)  # of this job's former life, where the site requeued it
+            if number is None:
+                raise EnvironmentProblem(f"the sweep was launched again, without the profile {profile_name!r}")
             if job.restarts and not beside_head:
                 raise EnvironmentProblem("the site requeued this worker, which has been replaced already")
-            voice.say("starting", devices=_check_fitness(read_launch(files), profile))
+            voice.say("starting", devices=_check_fitness(launch, profile))
             why = _Worker(files, job, profile, end, voice).work()
             if why == DEVICE_FAILED:
                 devices_of(profile)  # a node whose device does not answer any more is left out from now on
@@ -247,17 +252,27 @@ class _Worker:
 
     def _drain(self, node: _RayNode, why: str) -> None:
         """Let the trials save and leave, but no longer than the job has."""
-        now, end = time.time(), self.end.deadline
-        if why == CANCELLED:
-            end = min(end, now + self.profile.notice_seconds)
-        raise_drain_flag(node.drain_flag, end - min(LAST_SECONDS, (end - now) / 4))
+        now = time.time()
+        self._hurry(node, now + self.profile.drain_seconds if why == DEVICE_FAILED else float("inf"))
         self.voice.say("draining", why, draining_since=now)
         self._await_trials(node)
 
+    def _hurry(self, node: _RayNode, end: float = float("inf")) -> None:
+        """Tell the trials the nearest end that is known by now: the job's, the driver's, or a cancelled sweep's."""
+        now = time.time()
+        if self.files.cancel.exists():
+            end = min(end, now + self.profile.notice_seconds)
+        end = min(end, self.end.deadline)
+        raise_drain_flag(node.drain_flag, end - min(LAST_SECONDS, (end - now) / 4))
+        if (deadline := read_drain_flag(self.files.drain)) is not None:
+            raise_drain_flag(node.drain_flag, deadline)
+
     def _await_trials(self, node: _RayNode) -> None:
         """Wait for the trials that were told to drain, until they are to be gone."""
-        deadline = read_drain_flag(node.drain_flag) or 0.0
-        while node.has_trials() and node.process.poll() is None and time.time() < deadline:
+        while time.time() < (read_drain_flag(node.drain_flag) or 0.0) and node.has_trials():
+            if node.process.poll() is not None:
+                break
+            self._hurry(node)  # an end that is nearer may have been told meanwhile
             self.voice.beat()
             time.sleep(POLL_SECONDS / 5)
 
@@ -278,4 +293,4 @@ def _show_tail(log: Path) -> None:
 
 
 if __name__ == "__main__":
-    run_worker(sys.argv[1], beside_head=True)
+    run_worker(sys.argv[1], sys.argv[2], beside_head=True)

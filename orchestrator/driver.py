@@ -19,7 +19,7 @@ from typing import Any
 from ray import tune
 from ray.tune.experiment import Trial
 
-from cluster.drain import raise_drain_flag
+from cluster.drain import raise_drain_flag, read_drain_flag
 from fdt_core.checkpoint import Keep
 from fdt_core.errors import EnvironmentProblem
 from orchestrator.backlog import Backlog, Progress
@@ -122,9 +122,11 @@ class Driver:
         """Begin no further trial, and have the running ones save their state and leave."""
         if self.stop_reason is None:
             self.stop_reason = reason
-            self._stop_by = time.monotonic() + DRAIN_SECONDS + PATIENCE_SECONDS
+            # Where somebody has raised the flag already, as the head's job does on Slurm, that deadline stands.
+            deadline = read_drain_flag(self._drain_flag) or time.time() + DRAIN_SECONDS
+            self._stop_by = time.monotonic() + deadline - time.time() + PATIENCE_SECONDS
             self._watch.stopping(reason)
-            raise_drain_flag(self._drain_flag, time.time() + DRAIN_SECONDS)
+            raise_drain_flag(self._drain_flag, deadline)
 
     def run(self) -> None:
         """Run rounds until nothing waits or `stop` was called.

@@ -132,14 +132,17 @@ class TrialSession:
 
         from fdt_core.checkpoint import TrialCheckpoints
         from fdt_core.device import cap_memory
-        from fdt_core.train import Training
+        from fdt_core.train import Drained, Training
 
         if order.gpu_share is not None:
             cap_memory(order.device, order.gpu_share)
         checkpoints = TrialCheckpoints(directory=self._trial_directory, keep=order.keep)
+        data = self._device_dataset()
+        if drain_deadline() is not None:  # imports and data took a while: a node that drains begins no trial
+            raise Drained
         training = Training(
             spec,
-            self._device_dataset(),
+            data,
             device=order.device,
             checkpoints=checkpoints,
             checkpoint_interval=order.checkpoint_interval,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from pathlib import Path
 
 PART_ROWS = 100_000
 """A part that has reached this many rows is never written again."""
+
+_STALE_READS = 3
 
 
 def table_directory(results: Path, table: str) -> Path:
@@ -44,6 +47,22 @@ def write_text_atomically(path: Path, text: str, *, durable: bool = False) -> No
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_text_if_exists(path: Path) -> str | None:
+    """What a small file holds that others replace meanwhile; None where there is none.
+
+    On NFS a file that is replaced between its opening and its reading gives ESTALE: then it is opened anew.
+    """
+    for _ in range(_STALE_READS):
+        try:
+            return path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno != errno.ESTALE:
+                raise
+    return path.read_text(encoding="utf-8")
 
 
 def _fsync(path: Path, flags: int) -> None:

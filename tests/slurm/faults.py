@@ -90,11 +90,19 @@ def worker_preempted(run: SlurmRun, chance: random.Random) -> str:
     return f"worker {victim.job_id} on {victim.node}"
 
 
+def worker_killed(run: SlurmRun, chance: random.Random) -> str:
+    """All processes of a worker's job are killed at once, without any warning."""
+    victim = some_worker(run, chance)
+    run.lab.run("scancel", "--signal=KILL", "--full", victim.job_id)
+    wait_for(lambda: victim.job_id not in run.lab.jobs("RUNNING"), "the worker is gone", 60)
+    return f"worker {victim.job_id} on {victim.node}"
+
+
 def worker_requeued(run: SlurmRun, chance: random.Random) -> str:
     """The site requeues a worker, although it asked not to be."""
     victim = some_worker(run, chance)
-    run.lab.run("scontrol", "update", f"JobId={victim.slurm_job_id}", "Requeue=1")
-    run.lab.run("scontrol", "requeue", victim.slurm_job_id)
+    run.lab.run("scontrol", "update", f"JobId={victim.job_id}", "Requeue=1")
+    run.lab.run("scontrol", "requeue", victim.job_id)
     return f"worker {victim.job_id} on {victim.node}"
 
 
@@ -109,22 +117,24 @@ def node_crashed(run: SlurmRun, chance: random.Random) -> str:
 
 def trial_killed(run: SlurmRun, chance: random.Random) -> str:
     """The kernel kills the process of a trial."""
-    processes = _job_processes(run, "SweepTrial")
-    if not processes:
-        return "nobody: no trial was running"
-    victim = chance.choice(processes)
-    with contextlib.suppress(psutil.NoSuchProcess):
-        victim.kill()
-    return f"process {victim.pid}"
+    return _kill_one(run, chance, "SweepTrial")
+
+
+def driver_killed(run: SlurmRun, chance: random.Random) -> str:
+    """The kernel kills the driver in the head's job."""
+    return _kill_one(run, chance, "orchestrator.head")
 
 
 def raylet_killed(run: SlurmRun, chance: random.Random) -> str:
     """A worker's part of Ray dies, and its job lives on."""
     victim = some_worker(run, chance)
+    killed = 0
     for process in run.lab.job_processes(victim.node):
         with contextlib.suppress(psutil.Error):
             if process.name() == "raylet" and process.environ().get("FDT_NODE") == victim.job_id:
                 process.kill()
+                killed += 1
+    assert killed == 1
     return f"worker {victim.job_id} on {victim.node}"
 
 
@@ -157,9 +167,11 @@ FAULTS: Mapping[str, Fault] = {
     for fault in (
         worker_cancelled,
         worker_preempted,
+        worker_killed,
         worker_requeued,
         node_crashed,
         trial_killed,
+        driver_killed,
         raylet_killed,
         head_requeued,
         head_lost,
@@ -171,6 +183,14 @@ FAULTS: Mapping[str, Fault] = {
 def _preempting_job(run: SlurmRun, node: str) -> None:
     options = [f"--nodelist={node}", f"--gres=gpu:{run.lab.gpus}", "--partition=high", "--no-requeue"]
     run.lab.run("sbatch", *options, "--time=1", "--output=/dev/null", "--wrap=sleep 5")
+
+
+def _kill_one(run: SlurmRun, chance: random.Random, word: str) -> str:
+    """SIGKILL to one of the processes with `word` in their command line; waits for one."""
+    wait_for(lambda: bool(_job_processes(run, word)), f"{word} runs", 120)
+    victim = chance.choice(_job_processes(run, word))
+    victim.kill()
+    return f"process {victim.pid}"
 
 
 def _job_processes(run: SlurmRun, word: str) -> list[psutil.Process]:

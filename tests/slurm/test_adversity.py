@@ -66,24 +66,40 @@ def test_worker_cancelled_worker_preempted_head_requeued_and_sweep_cancelled(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("fault", ["worker_killed", "node_crashed", "raylet_killed", "driver_killed"])
+def test_a_fault_without_warning_costs_what_came_after_the_last_checkpoint(
+    run: SlurmRun, longer_local_run: Path, fault: str
+) -> None:
+    run.launch("--no-profile")
+    blow = strike(run, fault, random.Random(1))
+    finish(run, longer_local_run, [blow])
+    stops = interruptions(run.path)
+    assert stops
+    assert all(stop.epochs_repeated <= 1 for stop in stops), "checkpoints are taken at each epoch's end"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("fault", "keys"),
-    [
-        ("worker_preempted", {"partition": "abrupt"}),
-        ("worker_requeued", {}),
-        ("node_crashed", {}),
-        ("raylet_killed", {}),
-        ("head_lost", {}),
-        ("controller_restarted", {}),
-    ],
+    ("fault", "keys"), [("worker_preempted", {"partition": "abrupt"}), ("worker_requeued", {}), ("head_lost", {})]
 )
-def test_one_fault(run: SlurmRun, longer_local_run: Path, fault: str, keys: dict[str, Any]) -> None:
+def test_a_fault_with_a_warning_costs_the_epoch_under_way(
+    lab: SlurmLab, tmp_path: Path, data: Path, longer_local_run: Path, fault: str, keys: dict[str, Any]
+) -> None:
+    run = SlurmRun(lab=lab, directory=tmp_path, data=data, sweep=RARE_CHECKPOINTS)
     run.launch("--no-profile", **keys)
     blow = strike(run, fault, random.Random(1))
     finish(run, longer_local_run, [blow])
     stops = interruptions(run.path)
-    assert all(stop.epochs_repeated <= 1 for stop in stops), "checkpoints are taken at each epoch's end"
-    assert stops or fault in ("controller_restarted", "worker_requeued")
+    assert stops
+    assert [stop for stop in stops if stop.epochs_repeated] == []
+
+
+@pytest.mark.slow
+def test_a_controller_that_restarts_costs_nothing(run: SlurmRun, longer_local_run: Path) -> None:
+    run.launch("--no-profile")
+    blow = strike(run, "controller_restarted", random.Random(1))
+    finish(run, longer_local_run, [blow])
+    assert interruptions(run.path) == []
 
 
 @pytest.mark.slow
