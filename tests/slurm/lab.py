@@ -221,7 +221,20 @@ class SlurmLab:
 
     def job_processes(self, node: str) -> list[psutil.Process]:
         """Processes that jobs started on a node: those below its slurmstepds."""
-        return [child for step in self._slurmstepds(node) for child in step.children(recursive=True)]
+        found = []
+        for step in self._slurmstepds(node):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found += step.children(recursive=True)
+        return found
+
+    def batch_processes(self, node: str) -> list[psutil.Process]:
+        """The first process of each of our jobs on a node; those that end meanwhile are left out."""
+        found = []
+        for process in self.job_processes(node):
+            with contextlib.suppress(psutil.Error):
+                if "submitit.core._submit" in " ".join(process.cmdline()):
+                    found.append(process)
+        return found
 
     def listening_ports(self) -> set[int]:
         """TCP ports in the lab on which somebody listens."""

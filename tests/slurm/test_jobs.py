@@ -84,8 +84,7 @@ def test_temporary_directories_are_closed_to_others(lab: SlurmLab, files: SlurmF
 
 
 def test_the_shells_own_slurm_variables_do_not_reach_the_jobs(lab: SlurmLab, files: SlurmFiles) -> None:
-    jobs = [job for node in lab.node_names for job in lab.job_processes(node)]
-    submitit = [job for job in jobs if "submitit.core._submit" in " ".join(job.cmdline())]
+    submitit = [job for node in lab.node_names for job in lab.batch_processes(node)]
     assert len(submitit) == 3
     for job in submitit:
         environment = job.environ()

@@ -122,8 +122,7 @@ def test_a_container_and_devices_that_are_named_by_their_ids(lab: SlurmLab, tmp_
     wait_for(lambda: seen.exists() and len(json.loads(seen.read_text())) == 2, "tasks have run on both devices", 120)
     assert sorted(place[2] for place in json.loads(seen.read_text())) == ["MIG-aa", "MIG-bb"]
     (worker,) = files.read_workers()
-    jobs = [job for job in lab.job_processes(worker.node) if "submitit.core._submit" in " ".join(job.cmdline())]
-    mounts = {Path(f"/proc/{job.pid}/ns/mnt").readlink() for job in jobs}
+    mounts = {Path(f"/proc/{job.pid}/ns/mnt").readlink() for job in lab.batch_processes(worker.node)}
     assert mounts
     assert Path("/proc/self/ns/mnt").readlink() not in mounts
     (files.directory / "finish").touch()
