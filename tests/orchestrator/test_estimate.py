@@ -20,7 +20,7 @@ def test_without_measurements_the_rate_is_assumed_and_said_so(tmp_path: Path) ->
     images = sum(cell.images_to_see for cell in cells)
     macs = sum(3 * cell.cost.macs * cell.images_to_see for cell in cells)
     assert expected.device_hours == pytest.approx(macs / ASSUMED_MACS_PER_SECOND / 3600)
-    assert expected.images == images == 12 * 1_437 * (8 + 6)
+    assert expected.images == images == 12 * 1_437 * (6 + 6)
     assert expected.kept_bytes == 4 * sum(cell.cost.params for cell in cells)
     assert all(basis.startswith("assumed") for basis in expected.basis.values())
 
