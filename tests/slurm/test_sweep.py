@@ -59,8 +59,7 @@ def test_two_gpus_a_node_and_workers_that_start_late_one_by_one(slurm_run: Slurm
             lab.run("scontrol", "update", f"NodeName={node}", "State=RESUME", check=False)
     workers = slurm_run.files.read_workers()
     assert {worker.gpus for worker in workers} == {"0,1"}
-    # Whether a late one still gets a trial is a matter of seconds here: warm actors take the next trial first.
-    assert len(_joined(slurm_run)) >= 2
+    # Two have joined, see above; whether the late one got a trial is a matter of seconds: warm actors take the next.
     assert ran_on(slurm_run) <= {worker.slurm_job_id for worker in workers}
     assert slurm_run.differences(local_run) == []
     assert_nothing_left(lab)
