@@ -112,7 +112,7 @@ def main() -> None:
     """Run both, one after the other; print the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ray-tune-defaults", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--epochs", type=int, default=28, help="about 20 s a trial on a current core")
+    parser.add_argument("--epochs", type=int, default=20, help="about 20 to 25 s a trial on a current core")
     parser.add_argument("--seeds", type=int, default=4, help="of six templates: 24 trials")
     arguments = parser.parse_args()
     if arguments.ray_tune_defaults:

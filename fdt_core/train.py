@@ -98,10 +98,17 @@ class Training:
             try:
                 record = self._train_epoch(len(self._history) + 1)
             except Drained:
-                self._save_unsaved()
+                self.save()
                 raise
             self._finish_epoch(record)
             yield record
+
+    def save(self) -> None:
+        """Write the state of the last epoch's end unless it is on the disk already; never while `epochs` trains one."""
+        if self._unsaved is not None and self._checkpoints is not None:
+            self._checkpoints.save(self._unsaved, self._unsaved["epoch"])
+            self._unsaved = None
+            self._saved_at = time.monotonic()
 
     def result(self) -> TrainingResult:
         """How the training ended. Raises RuntimeError while it has not."""
@@ -177,7 +184,7 @@ class Training:
             **state,
         }
         if self._status is not None or time.monotonic() - self._saved_at >= self._interval:
-            self._save_unsaved()
+            self.save()
 
     def _keep_weights(self, checkpoints: TrialCheckpoints, network: dict[str, Any]) -> None:
         """Write, or hold for later, those weights of this epoch that are to outlive the trial."""
@@ -204,12 +211,6 @@ class Training:
             "mean": list(prepared.mean),
             "std": list(prepared.std),
         }
-
-    def _save_unsaved(self) -> None:
-        if self._unsaved is not None and self._checkpoints is not None:
-            self._checkpoints.save(self._unsaved, self._unsaved["epoch"])
-            self._unsaved = None
-            self._saved_at = time.monotonic()
 
     def _restore(self) -> None:
         state = self._checkpoints.load(self._identity()) if self._checkpoints else None

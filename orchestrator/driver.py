@@ -283,6 +283,12 @@ class _TuneEvents(tune.Callback):
     ) -> None:
         self._guarded(self._driver.on_report, result.pop("report"))
 
+    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        # Tune keeps every trial, with all its metrics, in memory and in its state until the round ends.
+        trial.run_metadata.last_result = {}
+        trial.run_metadata.metric_analysis = {}
+        trial.run_metadata.metric_n_steps = {}
+
     def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         self._guarded(self._driver.on_death, trial)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from cluster.drain import drain_deadline
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.spec import TrialSpec
+from orchestrator.drain_guard import DrainGuard
 from orchestrator.failures import Outcome, classify
 from orchestrator.trial_report import Place, TrialReport
 from orchestrator.watchdog import Watchdog
@@ -72,6 +73,7 @@ class TrialSession:
         self._epoch_begun = False
         self._watchdog = Watchdog(self._trial_directory, order.time_limit)
         self._log = _open_log(Path(order.run_directory) / "logs" / f"{self._trial_id}.log")
+        self._guard = DrainGuard(self._save, self._log)
 
     def advance(self) -> TrialReport:
         """Train one epoch and report; never raises Exception.
@@ -79,6 +81,10 @@ class TrialSession:
         The first call only tells where this process is, so that its death can be judged however early it comes; the
         second one also loads data and checkpoint.
         """
+        with self._guard.step:
+            return self._step()
+
+    def _step(self) -> TrialReport:
         from fdt_core.train import Drained
 
         try:
@@ -100,6 +106,7 @@ class TrialSession:
 
     def close(self) -> None:
         """Close the log."""
+        self._guard.stop()
         self._watchdog.stop()
         for handler in list(self._log.handlers):
             handler.close()
@@ -112,6 +119,7 @@ class TrialSession:
     def _next_epoch(self) -> TrialReport:
         if self._training is None:
             self._training = self._start()
+            self._guard.start()
             if self._training.history:
                 return self._report(epochs=self._training.history)
         self._epoch_begun = False
@@ -122,6 +130,10 @@ class TrialSession:
         result = self._training.result()
         self._log.info("ended: %s", result.status)
         return self._report(epochs=result.history, outcome=result.status, result=result)
+
+    def _save(self) -> None:
+        if self._training is not None:
+            self._training.save()
 
     def _start(self) -> Training:
         from fdt_core.process import prepare_process

@@ -44,7 +44,7 @@ def write_profile(path: Path, lab: SlurmLab, **keys: Any) -> Path:
         "time": "00:10:00",
         "scratch": str(lab.scratch),
         "network_interface": "lab0",
-        "notice_seconds": 4,
+        "notice_seconds": 9,
         "head": {"cpus": 1, "mem": "2G"},
     }
     path.write_text(yaml.safe_dump(profile | keys))

@@ -80,7 +80,13 @@ def test_a_fault_without_warning_costs_what_came_after_the_last_checkpoint(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("fault", "keys"), [("worker_preempted", {"partition": "abrupt"}), ("worker_requeued", {}), ("head_lost", {})]
+    ("fault", "keys"),
+    [
+        ("worker_preempted", {"partition": "abrupt"}),
+        ("worker_requeued", {}),
+        ("head_lost", {}),
+        ("head_requeued", {"head": {"placement": "first_worker"}}),
+    ],
 )
 def test_a_fault_with_a_warning_costs_the_epoch_under_way(
     lab: SlurmLab, tmp_path: Path, data: Path, longer_local_run: Path, fault: str, keys: dict[str, Any]

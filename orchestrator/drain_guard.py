@@ -1,0 +1,52 @@
+"""Saves a trial that waits between two steps when its node begins to drain."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from cluster.drain import drain_deadline
+
+LOOK_SECONDS = 0.2
+
+
+class DrainGuard:
+    """A thread that calls `save` as soon as the node drains and no step is under way.
+
+    Between two steps only the driver can have the process act, and a driver may be late, or gone with its node.
+
+    Args:
+        save: writes what is not on the disk yet; called again and again while the node drains.
+        log: told where `save` fails; the trial's next step fails in the same way, and reports it.
+    """
+
+    def __init__(self, save: Callable[[], None], log: logging.Logger) -> None:
+        self.step = threading.Lock()
+        """To be held during every step."""
+        self._save = save
+        self._log = log
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="drain-guard", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch the drain flag."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """The trial has ended; call it with no step under way."""
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(LOOK_SECONDS):
+            if drain_deadline() is not None:
+                with self.step:
+                    if self._over.is_set():
+                        return
+                    try:
+                        self._save()
+                    except Exception:
+                        self._log.exception("the state could not be saved")
+                        return

@@ -1,0 +1,60 @@
+"""A trial in a process that is about to end: what it has trained is saved, whoever else is late."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from cluster.drain import DRAIN_FILE_VARIABLE, raise_drain_flag
+from fdt_core.datasets.prepared import prepared_digest
+from orchestrator.plan import plan_sweep
+from orchestrator.trial_session import TrialOrder, TrialSession
+from tests.orchestrator.engine import Place, fdt_sweep, wait_until
+
+pytestmark = pytest.mark.trainer
+
+
+@pytest.fixture
+def session(place: Place, monkeypatch: pytest.MonkeyPatch) -> TrialSession:
+    """A trial whose checkpoints are rare, in a process with a drain flag."""
+    assert fdt_sweep("data", "prepare", "digits", "--data-dir", str(place.data)).returncode == 0
+    (place.run / "logs").mkdir(parents=True)
+    monkeypatch.setenv(DRAIN_FILE_VARIABLE, str(place.directory / "drain"))
+    cell = plan_sweep(place.directory / "small.yaml").cells[0]
+    order = TrialOrder(
+        trial_id=cell.trial_id,
+        spec=cell.spec.to_json(),
+        attempt=1,
+        run_directory=str(place.run),
+        data_directory=str(place.data),
+        device="cpu",
+        checkpoint_interval=3600,
+        keep="none",
+        dataset_digest=prepared_digest("digits", place.data),
+    )
+    return TrialSession(order, {})
+
+
+def saved(place: Place) -> list[str]:
+    """The epochs of the working checkpoints."""
+    return [path.name.split("-")[1] for path in place.run.glob("checkpoints/*/working-*.pt")]
+
+
+def test_a_trial_that_waits_for_its_next_step_is_saved_by_a_drain(place: Place, session: TrialSession) -> None:
+    assert session.advance().epochs == (), "the first step only tells the place"
+    assert [session.advance().epochs[0].epoch, session.advance().epochs[0].epoch] == [1, 2]
+    assert saved(place) == [], "the interval has not passed"
+    raise_drain_flag(place.directory / "drain", time.time() + 3600)
+    wait_until(lambda: saved(place) == ["000002"], 10)
+    assert session.advance().outcome == "drained"
+    session.close()
+
+
+def test_a_closed_trial_is_not_saved_any_more(place: Place, session: TrialSession) -> None:
+    session.advance()
+    session.advance()
+    session.close()
+    raise_drain_flag(place.directory / "drain", time.time() + 3600)
+    time.sleep(0.5)
+    assert saved(place) == []
