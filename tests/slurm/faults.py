@@ -13,7 +13,7 @@ import psutil
 from cluster.slurm_files import WorkerRecord
 from tests.slurm.lab import wait_for
 from tests.slurm.runs import SlurmRun
-from tests.slurm.time_lost import epochs_trained, interruptions
+from tests.slurm.time_lost import TICK_SECONDS, Interruption, epochs_trained, interruptions
 
 Fault = Callable[[SlurmRun, random.Random], str]
 
@@ -42,17 +42,23 @@ def await_training(run: SlurmRun, epochs: int = 2) -> None:
 
 
 def losses(run: SlurmRun, blows: Sequence[Blow]) -> list[str]:
-    """What the blows cost, a line each: an interruption is put down to the last blow before training went on."""
+    """What the blows cost, a line each."""
     found = interruptions(run.path)
     lines = []
-    for number, blow in enumerate(blows):
-        until = blows[number + 1].at if number + 1 < len(blows) else float("inf")
-        own = [each for each in found if blow.at < each.resumed_at <= until]
+    for blow in blows:
+        own = [each for each in found if _cause(each, blows) is blow]
         seconds = sum(each.seconds for each in own)
         repeated = sum(each.epochs_repeated for each in own)
         cost = f"{len(own)} trials interrupted, {seconds:.0f} s lost, {repeated} epochs repeated"
         lines.append(f"{blow.fault} ({blow.hit}): {cost}")
     return lines
+
+
+def _cause(stop: Interruption, blows: Sequence[Blow]) -> Blow | None:
+    """A trial that could save was told to by the last blow until then; another was ended by the next one."""
+    before = [blow for blow in blows if blow.at <= stop.last_sign + TICK_SECONDS]
+    after = [blow for blow in blows if blow.at >= stop.last_sign - TICK_SECONDS]
+    return next(iter(before[-1:] if stop.saved else after[:1]), None)
 
 
 def joined_workers(run: SlurmRun) -> list[WorkerRecord]:
@@ -91,9 +97,12 @@ def worker_preempted(run: SlurmRun, chance: random.Random) -> str:
 
 
 def worker_killed(run: SlurmRun, chance: random.Random) -> str:
-    """All processes of a worker's job are killed at once, without any warning."""
+    """All processes of a worker's job are killed at once, without any warning (scancel would warn)."""
     victim = some_worker(run, chance)
-    run.lab.run("scancel", "--signal=KILL", "--full", victim.job_id)
+    for process in run.lab.job_processes(victim.node):
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get("SLURM_JOB_ID") == victim.slurm_job_id:
+                process.kill()
     wait_for(lambda: victim.job_id not in run.lab.jobs("RUNNING"), "the worker is gone", 60)
     return f"worker {victim.job_id} on {victim.node}"
 

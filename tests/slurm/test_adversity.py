@@ -2,6 +2,7 @@
 
 import random
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -66,35 +67,40 @@ def test_worker_cancelled_worker_preempted_head_requeued_and_sweep_cancelled(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", ["worker_killed", "node_crashed", "raylet_killed", "driver_killed"])
-def test_a_fault_without_warning_costs_what_came_after_the_last_checkpoint(
-    run: SlurmRun, longer_local_run: Path, fault: str
+@pytest.mark.parametrize(
+    "faults", [("raylet_killed", "driver_killed"), ("worker_killed", "node_crashed")], ids="+".join
+)
+def test_faults_without_warning_cost_what_came_after_the_last_checkpoint(
+    run: SlurmRun, longer_local_run: Path, faults: Sequence[str]
 ) -> None:
+    chance = random.Random(1)
     run.launch("--no-profile")
-    blow = strike(run, fault, random.Random(1))
-    finish(run, longer_local_run, [blow])
+    blows = [strike(run, faults[0], chance)]
+    wait_for(lambda: bool(interruptions(run.path)), "the interrupted trial goes on", 120)
+    blows.append(strike(run, faults[1], chance))
+    finish(run, longer_local_run, blows)
     stops = interruptions(run.path)
-    assert stops
+    assert len(stops) >= 2
     assert all(stop.epochs_repeated <= 1 for stop in stops), "checkpoints are taken at each epoch's end"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("fault", "keys"),
+    ("faults", "keys"),
     [
-        ("worker_preempted", {"partition": "abrupt"}),
-        ("worker_requeued", {}),
-        ("head_lost", {}),
-        ("head_requeued", {"head": {"placement": "first_worker"}}),
+        (("worker_preempted", "worker_requeued", "head_lost"), {"partition": "abrupt"}),
+        (("head_requeued",), {"head": {"placement": "first_worker"}}),
     ],
+    ids=["abrupt", "head_beside_a_worker"],
 )
-def test_a_fault_with_a_warning_costs_the_epoch_under_way(
-    lab: SlurmLab, tmp_path: Path, data: Path, longer_local_run: Path, fault: str, keys: dict[str, Any]
+def test_faults_with_a_warning_cost_the_epoch_under_way(
+    lab: SlurmLab, tmp_path: Path, data: Path, longer_local_run: Path, faults: Sequence[str], keys: dict[str, Any]
 ) -> None:
+    chance = random.Random(1)
     run = SlurmRun(lab=lab, directory=tmp_path, data=data, sweep=RARE_CHECKPOINTS)
     run.launch("--no-profile", **keys)
-    blow = strike(run, fault, random.Random(1))
-    finish(run, longer_local_run, [blow])
+    blows = [strike(run, name, chance) for name in faults]
+    finish(run, longer_local_run, blows)
     stops = interruptions(run.path)
     assert stops
     assert [stop for stop in stops if stop.epochs_repeated] == []
@@ -109,10 +115,14 @@ def test_a_controller_that_restarts_costs_nothing(run: SlurmRun, longer_local_ru
 
 
 @pytest.mark.slow
-def test_walltimes_of_workers_and_head(run: SlurmRun, longer_local_run: Path) -> None:
+def test_walltimes_of_workers_and_head_with_the_controller_away(run: SlurmRun, longer_local_run: Path) -> None:
     # Each job has 45 s until it drains.
     run.launch("--no-profile", time="00:02:00", drain_seconds=75, head={"cpus": 1, "mem": "2G", "time": "00:02:00"})
     first_head = head_job(run)
+    wait_for(run.files.drain.exists, "the head drains", 90)
+    run.lab.stop_controller()
+    time.sleep(20)  # longer than the driver needs to end: the head must ask for its successor again and again
+    run.lab.start_controller()
     finish(run, longer_local_run, [])
     heads = [job.job_id for job in run.files.read_jobs() if job.role == "head"]
     assert heads[0] == first_head

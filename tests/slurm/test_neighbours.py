@@ -4,6 +4,7 @@ import json
 import random
 import secrets
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,14 @@ from tests.slurm.runs import LONGER_SWEEP, SlurmRun, assert_nothing_left, run_lo
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
 NOBODY = 65534
+# Where this Python or these files are in somebody's home, a stranger gets a tree of mounts in which they can be seen.
+SHOW = """
+stage=$1 closed=$2
+mkdir "$stage" && mount --bind "$closed" "$stage" && mount -t tmpfs -o mode=755 none "$closed" || exit
+for shown in $3; do mkdir -p "$closed/$shown" && mount --bind "$stage/$shown" "$closed/$shown" || exit; done
+shift 3
+exec "$@"
+"""
 START = "from ray.scripts.scripts import main; main()"
 CLIENT = """
 import ray, sys
@@ -64,8 +73,15 @@ class Stranger:
         self._process = None
 
     def _as_stranger(self, command: list[str]) -> list[str]:
-        become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-        return [*become, "env", f"HOME={self._home}", *command]
+        become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "env", f"HOME={self._home}"]
+        needed = [Path(sys.base_prefix), Path(sys.prefix).resolve(), Path.cwd()]
+        closed = {parent for path in needed for parent in path.parents if not parent.stat().st_mode & stat.S_IXOTH}
+        if not closed:
+            return [*become, *command]
+        home = min(closed)
+        shown = " ".join(str(path.relative_to(home)) for path in needed if path.is_relative_to(home))
+        stage = self._home / f"stage-{secrets.token_hex(2)}"
+        return ["unshare", "--mount", "bash", "-c", SHOW, "show", str(stage), str(home), shown, *become, *command]
 
 
 @pytest.fixture

@@ -14,6 +14,9 @@ from cluster.slurm_files import SlurmFiles
 _LINE = re.compile(r"(?P<time>\S+) (?P<message>.*)")
 _START = re.compile(r"attempt \d+ on .*slurm_job_id='(?P<job>\d+)'.*, after (?P<epochs>\d+) epochs")
 _EPOCH = re.compile(r"epoch (?P<epoch>\d+)/")
+_SAVED = "drained: "
+TICK_SECONDS = 1.0
+"""The logs tell the time to the second."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,12 +28,16 @@ class Interruption:
         lost_from: when it had reached what the checkpoint holds (seconds since the epoch, to the second).
         resumed_at: when its training went on from there.
         epochs_repeated: epochs that had been trained and were not in the checkpoint.
+        last_sign: when its former process last wrote to the log.
+        saved: whether that process was told to leave, and saved.
     """
 
     trial_id: str
     lost_from: float
     resumed_at: float
     epochs_repeated: int
+    last_sign: float
+    saved: bool
 
     @property
     def seconds(self) -> float:
@@ -47,6 +54,24 @@ class Start:
     epochs: int
 
 
+@dataclass(frozen=True)
+class Epoch:
+    """An epoch was over."""
+
+    time: float
+    number: int
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The trial was told to leave, and saved."""
+
+    time: float
+
+
+Event = Start | Epoch | Saved
+
+
 def interruptions(run: Path) -> list[Interruption]:
     """All interruptions of a run's trials, in the order in which training went on."""
     found = [each for log in run.glob("logs/*.log") for each in _interruptions(log)]
@@ -55,11 +80,11 @@ def interruptions(run: Path) -> list[Interruption]:
 
 def epochs_trained(run: Path) -> int:
     """Epochs that the logs tell of, repeated ones included."""
-    return sum(isinstance(event, tuple) for log in run.glob("logs/*.log") for event in _events(log))
+    return sum(isinstance(event, Epoch) for log in run.glob("logs/*.log") for event in _events(log))
 
 
 def begun_after_drain(run: Path) -> Counter[str]:
-    """For each worker job that drained: the trials that began there more than a second (the logs' tick) later."""
+    """For each worker job that drained: the trials that began there later, by more than the logs' tick."""
     drained = {
         worker.slurm_job_id: worker.draining_since
         for worker in SlurmFiles(run / "slurm").read_workers()
@@ -68,40 +93,44 @@ def begun_after_drain(run: Path) -> Counter[str]:
     late: Counter[str] = Counter(dict.fromkeys(drained, 0))
     for log in run.glob("logs/*.log"):
         for event in _events(log):
-            if isinstance(event, Start) and event.time > drained.get(event.job, float("inf")) + 1:
+            if isinstance(event, Start) and event.time > drained.get(event.job, float("inf")) + TICK_SECONDS:
                 late[event.job] += 1
     return late
 
 
 def _interruptions(log: Path) -> Iterator[Interruption]:
     reached: dict[int, float] = {}
+    before: Event | None = None
     for event in _events(log):
-        if not isinstance(event, Start):
-            epoch, time = event
-            reached[epoch] = time
-        elif not reached:
-            reached[event.epochs] = event.time
-        else:
-            yield Interruption(
-                trial_id=log.stem,
-                lost_from=reached[event.epochs],
-                resumed_at=event.time,
-                epochs_repeated=max(reached) - event.epochs,
-            )
+        if isinstance(event, Epoch):
+            reached[event.number] = event.time
+        elif isinstance(event, Start):
+            if reached and before is not None:
+                yield Interruption(
+                    trial_id=log.stem,
+                    lost_from=reached[event.epochs],
+                    resumed_at=event.time,
+                    epochs_repeated=max(reached) - event.epochs,
+                    last_sign=before.time,
+                    saved=isinstance(before, Saved),
+                )
             reached = {epoch: time for epoch, time in reached.items() if epoch < event.epochs}
             reached[event.epochs] = event.time
+        before = event
 
 
-def _events(log: Path) -> Iterator[Start | tuple[int, float]]:
-    """Starts, and epochs with the time at which they were over, in the order of the log."""
+def _events(log: Path) -> Iterator[Event]:
+    """Starts, ends of epochs and saves, in the order of the log."""
     for line in log.read_text().splitlines():
         if (parts := _LINE.fullmatch(line)) is None:
             continue
-        message = parts["message"]
+        time, message = parts["time"], parts["message"]
         if start := _START.match(message):
-            yield Start(time=_seconds(parts["time"]), job=start["job"], epochs=int(start["epochs"]))
+            yield Start(time=_seconds(time), job=start["job"], epochs=int(start["epochs"]))
         elif epoch := _EPOCH.match(message):
-            yield int(epoch["epoch"]), _seconds(parts["time"])
+            yield Epoch(time=_seconds(time), number=int(epoch["epoch"]))
+        elif message.startswith(_SAVED):
+            yield Saved(time=_seconds(time))
 
 
 def _seconds(text: str) -> float:
