@@ -22,12 +22,14 @@ from cluster.processes import end_session, start_session
 from cluster.slurm_files import HeadState, Launch, SlurmFiles, read_launch
 from cluster.slurm_units import parse_time_limit
 from cluster.submission import submit_head
-from cluster.sweep_jobs import cancel_waiting_jobs, jobs_in_queue
+from cluster.sweep_jobs import jobs_in_queue, see_workers_off
 from fdt_core.errors import EnvironmentProblem, FdtError
 
 POLL_SECONDS = 1.0
 DRIVERS = 3
 """So many drivers one after the other, where each was killed."""
+LEAVE_SECONDS = 10.0
+"""So long the workers have to leave once the sweep is over."""
 LAST_SECONDS = 10.0
 """Before the job's end the driver is killed so early, or where there is little notice at a third of what is left, that
 the rest can still be cleaned up."""
@@ -64,8 +66,8 @@ def run_head(slurm_directory: str) -> None:
         if worker is not None:
             _await_worker_beside(worker, end)
         if told and state == "closed":
-            with contextlib.suppress(EnvironmentProblem):  # they would end by themselves as soon as they start
-                cancel_waiting_jobs(launch)
+            with contextlib.suppress(EnvironmentProblem):  # they end by themselves as soon as they can
+                see_workers_off(launch, patience=min(LEAVE_SECONDS, max(end.deadline - LAST_SECONDS - time.time(), 0)))
     raise SystemExit(status)
 
 

@@ -45,9 +45,19 @@ def job_is_live(job_id: str) -> bool | None:
         return None
 
 
-def cancel_waiting_jobs(launch: Launch) -> None:
-    """Take the workers, and the head's successor, that have not started out of the queue."""
+def see_workers_off(launch: Launch, *, patience: float) -> None:
+    """Take what waits out of the queue, and cancel the workers that have not left by themselves within `patience` s.
+
+    These are on nodes that crashed or hang, and Slurm has not noticed. Raises EnvironmentProblem where it cannot be
+    asked.
+    """
     cancel_jobs([job.job_id for job in jobs_in_queue(launch) if job.state == "PENDING"])
+    name, deadline = launch.name_of("worker"), time.monotonic() + patience
+    while left := [job for job in jobs_in_queue(launch) if job.name == name and job.state != "COMPLETING"]:
+        if time.monotonic() > deadline:
+            cancel_jobs([job.job_id for job in left])
+            return
+        time.sleep(POLL_SECONDS)
 
 
 def cancel_sweep(files: SlurmFiles, *, say: Callable[[str], None] = lambda _line: None) -> list[str]:

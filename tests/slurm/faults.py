@@ -13,7 +13,7 @@ import psutil
 from cluster.slurm_files import WorkerRecord
 from tests.slurm.lab import wait_for
 from tests.slurm.runs import SlurmRun
-from tests.slurm.time_lost import TICK_SECONDS, Interruption, epochs_trained, interruptions
+from tests.slurm.time_lost import TICK_SECONDS, Interruption, epochs_trained, interruptions, jobs_at_work
 
 Fault = Callable[[SlurmRun, random.Random], str]
 
@@ -68,9 +68,10 @@ def joined_workers(run: SlurmRun) -> list[WorkerRecord]:
 
 
 def some_worker(run: SlurmRun, chance: random.Random) -> WorkerRecord:
-    """One of the joined workers; waits for one."""
+    """One of the joined workers, of those that train if there are any; waits for one."""
     wait_for(lambda: bool(joined_workers(run)), "a worker has joined", 120)
-    return chance.choice(joined_workers(run))
+    joined, busy = joined_workers(run), jobs_at_work(run.path)
+    return chance.choice([worker for worker in joined if worker.slurm_job_id in busy] or joined)
 
 
 def head_job(run: SlurmRun) -> str:

@@ -15,6 +15,7 @@ _LINE = re.compile(r"(?P<time>\S+) (?P<message>.*)")
 _START = re.compile(r"attempt \d+ on .*slurm_job_id='(?P<job>\d+)'.*, after (?P<epochs>\d+) epochs")
 _EPOCH = re.compile(r"epoch (?P<epoch>\d+)/")
 _SAVED = "drained: "
+_ENDED = "ended: "
 TICK_SECONDS = 1.0
 """The logs tell the time to the second."""
 
@@ -69,7 +70,14 @@ class Saved:
     time: float
 
 
-Event = Start | Epoch | Saved
+@dataclass(frozen=True)
+class Ended:
+    """The trial was over."""
+
+    time: float
+
+
+Event = Start | Epoch | Saved | Ended
 
 
 def interruptions(run: Path) -> list[Interruption]:
@@ -81,6 +89,17 @@ def interruptions(run: Path) -> list[Interruption]:
 def epochs_trained(run: Path) -> int:
     """Epochs that the logs tell of, repeated ones included."""
     return sum(isinstance(event, Epoch) for log in run.glob("logs/*.log") for event in _events(log))
+
+
+def jobs_at_work(run: Path) -> set[str]:
+    """The Slurm jobs whose trials, by their logs, are being trained."""
+    found = set()
+    for log in run.glob("logs/*.log"):
+        events = list(_events(log))
+        starts = [event for event in events if isinstance(event, Start)]
+        if starts and not isinstance(events[-1], Saved | Ended):
+            found.add(starts[-1].job)
+    return found
 
 
 def begun_after_drain(run: Path) -> Counter[str]:
@@ -120,7 +139,7 @@ def _interruptions(log: Path) -> Iterator[Interruption]:
 
 
 def _events(log: Path) -> Iterator[Event]:
-    """Starts, ends of epochs and saves, in the order of the log."""
+    """What a log tells, in its order."""
     for line in log.read_text().splitlines():
         if (parts := _LINE.fullmatch(line)) is None:
             continue
@@ -131,6 +150,8 @@ def _events(log: Path) -> Iterator[Event]:
             yield Epoch(time=_seconds(time), number=int(epoch["epoch"]))
         elif message.startswith(_SAVED):
             yield Saved(time=_seconds(time))
+        elif message.startswith(_ENDED):
+            yield Ended(time=_seconds(time))
 
 
 def _seconds(text: str) -> float:
