@@ -74,6 +74,16 @@ def some_worker(run: SlurmRun, chance: random.Random) -> WorkerRecord:
     return chance.choice([worker for worker in joined if worker.slurm_job_id in busy] or joined)
 
 
+def worker_processes(run: SlurmRun, worker: WorkerRecord) -> list[psutil.Process]:
+    """All processes of a worker's job."""
+    found = []
+    for process in run.lab.job_processes(worker.node):
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get("SLURM_JOB_ID") == worker.slurm_job_id:
+                found.append(process)
+    return found
+
+
 def head_job(run: SlurmRun) -> str:
     """The id of the head's newest job."""
     return [job.job_id for job in run.files.read_jobs() if job.role == "head"][-1]
@@ -100,10 +110,9 @@ def worker_preempted(run: SlurmRun, chance: random.Random) -> str:
 def worker_killed(run: SlurmRun, chance: random.Random) -> str:
     """All processes of a worker's job are killed at once, without any warning (scancel would warn)."""
     victim = some_worker(run, chance)
-    for process in run.lab.job_processes(victim.node):
-        with contextlib.suppress(psutil.Error):
-            if process.environ().get("SLURM_JOB_ID") == victim.slurm_job_id:
-                process.kill()
+    for process in worker_processes(run, victim):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
     wait_for(lambda: victim.job_id not in run.lab.jobs("RUNNING"), "the worker is gone", 60)
     return f"worker {victim.job_id} on {victim.node}"
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.slurm.faults import Blow, await_training, head_job, losses, strike
+from tests.slurm.faults import Blow, await_training, head_job, losses, some_worker, strike, worker_processes
 from tests.slurm.lab import SlurmLab, running_lab, wait_for
 from tests.slurm.runs import LONGER_SWEEP, SlurmRun, assert_nothing_left, run_locally
 from tests.slurm.time_lost import begun_after_drain, interruptions
@@ -104,6 +104,19 @@ def test_faults_with_a_warning_cost_the_epoch_under_way(
     stops = interruptions(run.path)
     assert stops
     assert [stop for stop in stops if stop.epochs_repeated] == []
+
+
+@pytest.mark.slow
+def test_a_worker_that_hangs_loses_its_trial_to_another(run: SlurmRun, longer_local_run: Path) -> None:
+    run.launch("--no-profile")
+    await_training(run)
+    victim, began = some_worker(run, random.Random(1)), time.time()
+    for process in worker_processes(run, victim):
+        process.suspend()
+    finish(run, longer_local_run, [Blow(fault="worker_hung", at=began, hit=f"worker {victim.job_id}")])
+    stops = interruptions(run.path)
+    assert stops
+    assert all(stop.epochs_repeated <= 1 for stop in stops)
 
 
 @pytest.mark.slow
