@@ -47,6 +47,6 @@ class DrainGuard:
                         return
                     try:
                         self._save()
-                    except Exception:
+                    except Exception:  # a full disk, say: told here, and reported by the next step, which saves again
                         self._log.exception("the state could not be saved")
                         return

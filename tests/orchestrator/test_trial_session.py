@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import time
 
 import pytest
 
 from cluster.drain import DRAIN_FILE_VARIABLE, raise_drain_flag
+from fdt_core.checkpoint import TrialCheckpoints
 from fdt_core.datasets.prepared import prepared_digest
 from orchestrator.plan import plan_sweep
 from orchestrator.trial_session import TrialOrder, TrialSession
@@ -58,3 +60,21 @@ def test_a_closed_trial_is_not_saved_any_more(place: Place, session: TrialSessio
     raise_drain_flag(place.directory / "drain", time.time() + 3600)
     time.sleep(0.5)
     assert saved(place) == []
+
+
+def test_a_trial_that_cannot_be_saved_says_so_in_its_log_and_its_next_report(
+    place: Place, session: TrialSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_given: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    session.advance()
+    session.advance()
+    monkeypatch.setattr(TrialCheckpoints, "save", full)
+    raise_drain_flag(place.directory / "drain", time.time() + 3600)
+    (log,) = place.run.glob("logs/*.log")
+    wait_until(lambda: "could not be saved" in log.read_text(), 10)
+    report = session.advance()
+    session.close()
+    assert report.outcome == "environment"
+    assert "No space left" in str(report.error)
