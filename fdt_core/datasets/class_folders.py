@@ -23,9 +23,13 @@ from fdt_core.image import ImageShape
 
 @dataclass(frozen=True, kw_only=True)
 class _Folder:
-    """A folder and what lies directly in it. All names start at the top; `path` ends with a slash, or is empty."""
+    """A folder and what lies directly in it. All names start at the top; `path` ends with a slash, or is empty.
+
+    `repeated` is a link to a folder that is read under another name; it counts as empty.
+    """
 
     path: str
+    repeated: bool = False
     images: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
     folders: dict[str, _Folder] = field(default_factory=dict)
@@ -82,9 +86,10 @@ def read_image_folder(root: Path, size: int, test_part: float) -> Source:
 
 def _tree(root: Path, contents: FolderContents) -> _Folder:
     folders = {"": _Folder(path="")}
-    for name in sorted(contents.folders):
+    repeated = set(contents.repeated)
+    for name in sorted([*contents.folders, *repeated]):
         above, _, last = name.rpartition("/")
-        folders[name] = folders[above].folders[last] = _Folder(path=f"{name}/")
+        folders[name] = folders[above].folders[last] = _Folder(path=f"{name}/", repeated=name in repeated)
     for name in sorted(contents.files):
         folder = folders[name.rpartition("/")[0]]
         (folder.images if _is_image(root, name) else folder.others).append(name)
@@ -204,7 +209,9 @@ def _require_same_classes(
 
 
 def _having(part: _Folder, classes: Mapping[str, _Folder]) -> str:
-    return f"{printable(part.path)} has {listed(list(classes)) or 'no folders of classes'}"
+    links = [folder.path for folder in part.below() if folder.repeated]
+    note = f" and links to folders that are read already: {listed(links)}" if links else ""
+    return f"{printable(part.path)} has {listed(list(classes)) or 'no folders of classes'}{note}"
 
 
 def _labelled(classes: Iterable[_Folder]) -> list[LabelledFile]:
@@ -243,7 +250,12 @@ def _notes(
     left = [f"{printable(name)} ({counted(count, 'image')})" for name, count in unused.items()]
     left += [f"{counted(outside, 'image')} outside the folders of classes"] if outside else []
     parents = [layout.train] + ([layout.test] if layout.test else [])
-    empty = [folder.path.rstrip("/") for parent in parents for folder in parent.folders.values() if not folder.count()]
+    empty = [
+        folder.path.rstrip("/")
+        for parent in parents
+        for folder in parent.folders.values()
+        if not folder.count() and not folder.repeated
+    ]
     hidden = [f"{name} {count:,}" for name, count in Counter(contents.hidden).most_common()]
     lines = {
         "not used": "; ".join(left),

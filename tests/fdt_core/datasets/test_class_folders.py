@@ -243,6 +243,18 @@ def test_a_link_to_its_own_folder_is_read_once(tmp_path: Path) -> None:
     assert "links to folders that are read already: ant/latest, wasp" in told
 
 
+def test_a_test_that_is_a_link_to_the_training_images_is_refused(tmp_path: Path) -> None:
+    for name in ("whole", "classes"):
+        (tmp_path / name).mkdir()
+        declared(tmp_path / name, images("train/ant", "train/bee"))
+    (tmp_path / "whole" / "own" / "test").symlink_to("train")
+    assert "no folders of classes and links to folders that are read already: test/" in refused(tmp_path / "whole")
+    (tmp_path / "classes" / "own" / "test").mkdir()
+    for name in ("ant", "bee"):
+        (tmp_path / "classes" / "own" / "test" / name).symlink_to(f"../train/{name}")
+    assert "links to folders that are read already: test/ant/, test/bee/" in refused(tmp_path / "classes")
+
+
 def test_conversions_are_counted_and_classes_come_last(tmp_path: Path) -> None:
     deep = image_file(np.full((9, 9), 40_000, dtype=np.uint16), "PNG")
     transparent = image_file(np.zeros((9, 9, 4), dtype=np.uint8), "PNG")
