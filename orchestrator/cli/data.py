@@ -28,6 +28,9 @@ def list_datasets(data_dir: DataDir = None, as_json: Json = False, verbose: Verb
 
     directory = data_directory(data_dir)
     rows = [_row(name, directory) for name in _known(directory)]
+    for row in rows:
+        if row["damage"] is not None:
+            typer.echo(f"warning: {row['damage']}", err=True)
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return
@@ -116,20 +119,22 @@ def _row(name: str, directory: Path) -> dict[str, Any]:
     """What `list` tells of a data set; facts that cannot be known now are None."""
     from fdt_core.datasets.catalogue import dataset_info
     from fdt_core.datasets.store import read_description
+    from fdt_core.datasets.verify import require_arrays
     from fdt_core.errors import EnvironmentProblem
 
-    row: dict[str, Any] = dict.fromkeys(("size", "classes", "train_images", "test_images", "digest"))
+    row: dict[str, Any] = dict.fromkeys(("size", "classes", "train_images", "test_images", "digest", "damage"))
     try:
         info = dataset_info(name, directory)
         row |= {"size": info.image.size, "classes": info.image.classes}
         row |= {"train_images": info.train_images, "test_images": info.test_images}
         description = read_description(directory / name)
         row |= {"train_images": description.train_images, "test_images": description.test_images}
+        require_arrays(directory / name, description)
         row |= {"digest": description.digest, "state": f"prepared, digest {description.digest[:12]}"}
     except FileNotFoundError:
         row["state"] = "not prepared"
     except EnvironmentProblem as problem:
-        row["state"] = str(problem)
+        row |= {"state": "damaged", "damage": str(problem)}
     return {"name": name, **row}
 
 
