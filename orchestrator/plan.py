@@ -60,16 +60,8 @@ class Cell:
     @property
     def key(self) -> tuple[str, ...]:
         """What makes the cell one row among the `done` rows of a run."""
-        return cell_key(
-            {
-                "trial_id": self.trial_id,
-                "sweep": self.sweep,
-                "model": self.spec.model,
-                "template": self.template,
-                "dataset": self.spec.dataset,
-                "budget_rule": self.budget_rule,
-            }
-        )
+        own = {name: getattr(self, name) for name in ("trial_id", "sweep", "template", "budget_rule")}
+        return cell_key({**own, "model": self.spec.model, "dataset": self.spec.dataset})
 
     def to_json(self) -> dict[str, Any]:
         """Plain data: the columns, the spec that the trial_id is the hash of, and the number of training images."""
