@@ -8,7 +8,7 @@ from analysis.study import Study
 from analysis.tables.numbers import number
 from analysis.tables.table import Column, Entry, Table, text_column, word
 
-TRIAL_COLUMNS = (
+_COLUMNS = (
     *map(text_column, ("Trial", "Run", "Model", "Template", "Data set")),
     Column(name="Seed"),
     text_column("Status"),
@@ -20,16 +20,14 @@ TRIAL_COLUMNS = (
     Column(name="Interruptions"),
     *map(text_column, ("Device", "Host")),
 )
-"""What the tables of trials show of a row."""
 
 
 def trial_table(study: Study) -> Table:
     """A row per cell and seed, in the order of `Study.outcomes`; missing ones too."""
-    return Table(title="Trials", columns=TRIAL_COLUMNS, rows=tuple(map(trial_entries, records(study.outcomes))))
+    return Table(title="Trials", columns=_COLUMNS, rows=tuple(map(_row, records(study.outcomes))))
 
 
-def trial_entries(trial: Record) -> tuple[Entry, ...]:
-    """The entries of a row of trials under `TRIAL_COLUMNS`."""
+def _row(trial: Record) -> tuple[Entry, ...]:
     names = (
         trial["trial_id"],
         trial["run"],
