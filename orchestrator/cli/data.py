@@ -28,6 +28,9 @@ def list_datasets(data_dir: DataDir = None, as_json: Json = False, verbose: Verb
 
     directory = data_directory(data_dir)
     rows = [_row(name, directory) for name in _known(directory)]
+    for row in rows:
+        if row["damage"] is not None:
+            typer.echo(f"warning: {row['damage']}", err=True)
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return
@@ -128,22 +131,25 @@ def _each(
 def _row(name: str, directory: Path) -> dict[str, Any]:
     """What `list` tells of a data set; facts that cannot be known now are None."""
     from fdt_core.datasets.catalogue import dataset_info
-    from fdt_core.datasets.store import read_description
+    from fdt_core.datasets.store import DESCRIPTION, read_description
+    from fdt_core.datasets.verify import require_arrays
     from fdt_core.errors import EnvironmentProblem, UsageError
 
-    row: dict[str, Any] = dict.fromkeys(("size", "classes", "train_images", "test_images", "digest", "notes"))
+    row: dict[str, Any] = dict.fromkeys(("size", "classes", "train_images", "test_images", "digest", "notes", "damage"))
     try:
         info = dataset_info(name, directory)
         row |= {"size": info.image.size, "classes": info.image.classes}
         row |= {"train_images": info.train_images, "test_images": info.test_images}
         description = read_description(directory / name)
         row |= {"train_images": description.train_images, "test_images": description.test_images}
+        require_arrays(directory / name, description)
         row |= {"digest": description.digest, "notes": list(description.notes)}
         row["state"] = f"prepared, digest {description.digest[:12]}"
     except FileNotFoundError:
         row["state"] = "not prepared"
     except (EnvironmentProblem, UsageError) as problem:
-        row["state"] = str(problem)
+        prepared = (directory / name / DESCRIPTION).exists()
+        row |= {"state": "damaged" if prepared else "cannot be prepared", "damage": str(problem)}
     return {"name": name, **row}
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.damage import tell_damage
 from orchestrator.cli.options import DataDir, Detach, Json, Limit, RunsDir, Settings, SweepFile, Verbose
 from orchestrator.cli.start import start
 
@@ -122,6 +123,7 @@ def plan(
     profile = load_profile(cluster, profile_settings)
     planned = plan_sweep(sweep_file, sweep_settings, data_directory(data_dir)).first(limit)
     run = RunDirectory(runs_root(runs_dir) / planned.name)
+    tell_damage(run.results)
     print(json.dumps(plan_json(planned, run), indent=1) if json_ else plan_text(planned, run))
     if profile.kind == "slurm" and not json_:
         from orchestrator.slurm import submission_scripts

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.cli.damage import tell_damage
 from orchestrator.cli.options import RunName, RunsDir, Settings, Verbose
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def start(
     those of `drive` that give the same profile.
     """
     _say(f"run directory: {run.path}")
+    tell_damage(run.results)
     if profile.kind == "slurm":
         from orchestrator.slurm import submit_and_tell
 

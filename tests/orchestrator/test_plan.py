@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from fdt_core.errors import UsageError
+from fdt_core.results.columns import PLANNED_COLUMNS
 from orchestrator.plan import plan_from_json, plan_sweep
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
@@ -106,6 +107,10 @@ def test_ten_thousand_trials_plan_in_seconds(tmp_path: Path) -> None:
     started = time.process_time()
     assert len(plan_sweep(file).cells) == 10_000
     assert time.process_time() - started < 10
+
+
+def test_the_columns_that_a_plan_decides_are_known() -> None:
+    assert set(plan_sweep(SWEEPS / "demo.yaml").cells[0].columns()) == set(PLANNED_COLUMNS)
 
 
 def test_the_papers_rule_is_refused_for_other_data_sets() -> None:
