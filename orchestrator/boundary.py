@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import sys
 import tempfile
@@ -14,6 +13,8 @@ from types import FrameType
 from typing import Any, TextIO, cast
 
 from fdt_core.errors import FdtError
+
+_STDOUT = "standard output"
 
 EXIT_DONE, EXIT_PROBLEM, EXIT_INTERRUPTED, EXIT_STOPPED = 0, 3, 75, 130
 
@@ -33,6 +34,7 @@ def exit_status(run: Callable[[], int], *, verbose: bool) -> int:
     `verbose` shows the traceback too. Call it in the main thread: SIGTERM and SIGHUP raise ToldToEnd meanwhile.
     """
     _open_missing_streams()
+    sys.stdout = cast(TextIO, _NamedStream(sys.stdout))
     sys.stderr = cast(TextIO, _ForgivingStream(sys.stderr))
     try:
         with _unwinding_on_signals():
@@ -81,12 +83,11 @@ def _verdict(error: BaseException) -> tuple[int, str]:
             return EXIT_STOPPED, "interrupted"
         case ToldToEnd():
             return EXIT_INTERRUPTED, f"told to end ({error})"
-        case BrokenPipeError() if _nobody_reads_output():
+        case BrokenPipeError() if error.filename == _STDOUT:
             return EXIT_DONE, ""  # such as `| head -1`: who read has enough
         case OSError() if error.strerror:
             names = [str(name) for name in (error.filename, error.filename2) if name is not None]
-            what = [" -> ".join(names)] if names else ["cannot write the output"] if _output_fails() else []
-            return EXIT_PROBLEM, ": ".join(["error", *what, error.strerror])
+            return EXIT_PROBLEM, ": ".join(["error", *([" -> ".join(names)] if names else []), error.strerror])
     kind = f"{type(error).__name__}: {error}".splitlines()[0] if str(error) else type(error).__name__
     return EXIT_PROBLEM, f"error: this is a fault of fdt-sweep, please report it: {kind}"
 
@@ -126,6 +127,34 @@ def _unwinding_on_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+class _NamedStream:
+    """Standard output, which its own failures name: so they are told from those of any other file."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write `text`. Raises OSError with the name of standard output."""
+        with _naming_output():
+            return self._stream.write(text)
+
+    def flush(self) -> None:
+        """Flush. Raises OSError with the name of standard output."""
+        with _naming_output():
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextlib.contextmanager
+def _naming_output() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, _STDOUT) from error
+
+
 class _ForgivingStream:
     """A stream whose failures are ignored: that nobody can read what stderr says must end no sweep.
 
@@ -161,23 +190,9 @@ def _open_missing_streams() -> None:
             setattr(sys, name, open(descriptor, "r" if descriptor == 0 else "w", closefd=False))  # noqa: SIM115
 
 
-def _output_fails() -> bool:
-    """Whether what is printed on stdout cannot be written."""
+def _give_up_closed_output() -> None:
+    """Where stdout cannot be written, send what is left of it to /dev/null: Python would complain of it at its end."""
     try:
         sys.stdout.flush()
     except OSError:
-        return True
-    return False
-
-
-def _nobody_reads_output() -> bool:
-    """Whether stdout is a pipe or terminal whose other end was closed."""
-    watched = select.poll()
-    watched.register(sys.stdout.fileno(), 0)
-    return any(event & (select.POLLERR | select.POLLHUP) for _, event in watched.poll(0))
-
-
-def _give_up_closed_output() -> None:
-    """Where stdout cannot be written, send what is left of it to /dev/null: Python would complain of it at its end."""
-    if _output_fails():
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
