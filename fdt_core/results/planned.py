@@ -6,15 +6,12 @@ plan any more: readers leave these out and say so.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from fdt_core.errors import EnvironmentProblem
-from fdt_core.results.files import read_text_if_exists
+from fdt_core.json_file import damaged
+from fdt_core.plan_file import LAUNCH_AGAIN, read_plan_file
 from fdt_core.results.keys import cell_key
-
-_CURE = "launch the sweep file again, which writes a new plan"
 
 
 def plan_file(run: Path) -> Path:
@@ -25,18 +22,18 @@ def plan_file(run: Path) -> Path:
 def planned_trials(run: Path) -> list[dict[str, Any]] | None:
     """The trials of a run directory's frozen plan, as plain data; None where it has no plan.
 
-    Raises EnvironmentProblem where plan.json is damaged.
+    Raises EnvironmentProblem where plan.json is damaged, or a newer fdt-sweep wrote it.
     """
     file = plan_file(run)
+    plan = read_plan_file(file)
+    if plan is None:
+        return None
     try:
-        text = read_text_if_exists(file)
-        if text is None:
-            return None
-        trials = list(json.loads(text)["trials"])
-        if not all(isinstance(name, str) for trial in trials for name in cell_key(trial)):
-            raise TypeError("a name is no text")
-    except (ValueError, KeyError, TypeError) as error:
-        raise EnvironmentProblem(f"{file} is damaged ({type(error).__name__}: {error}): {_CURE}") from error
+        trials: list[dict[str, Any]] = plan["trials"]
+        for trial in trials:
+            cell_key(trial)
+    except KeyError as error:
+        raise damaged(file, f"{error.args[0]} is missing", LAUNCH_AGAIN) from error
     return trials
 
 
