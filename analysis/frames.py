@@ -14,6 +14,7 @@ import pandas as pd
 from fdt_core.errors import EnvironmentProblem, UsageError
 from fdt_core.results.columns import TABLES
 from fdt_core.results.reader import StoredTable, read_table
+from fdt_core.runs import find_run_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,13 +42,15 @@ class Results:
 
 
 def load(*runs: str | Path) -> Results:
-    """Read the results of one or several run directories, finished or not. Writes nothing.
+    """Read the results of one or several runs, finished or not. Writes nothing.
+
+    A run is given by its directory, or by its name in $FDT_RUNS_DIR or ./runs.
 
     Raises:
-        UsageError: a path is no run directory.
+        UsageError: there is no such run.
         EnvironmentProblem: a plan is damaged.
     """
-    paths = _named([Path(run) for run in runs])
+    paths = _named([path if (path := Path(run)).is_dir() else find_run_path(path) for run in runs])
     trials = {run: read_table(path / "results", "trials") for run, path in paths.items()}
     profiles = {run: read_table(path / "results", "profiles") for run, path in paths.items()}
     return Results(

@@ -104,13 +104,29 @@ class TrialCheckpoints:
         """Leave only what `keep` names. For the driver, once the trial's row is on the disk; needs no torch."""
         if not self.directory.exists():
             return
-        wanted = {"none": "", "final": "final.pt", "best": "best.pt", "all": "epoch-*.pt"}[self.keep]
-        kept = set(self.directory.glob(wanted)) if wanted else set()
+        kept = set(self._weights_in(self.directory))
         for path in self.directory.iterdir():
             if path not in kept:
                 path.unlink(missing_ok=True)
         if not kept:
             self.directory.rmdir()
+
+    def take_weights(self, other: Path) -> None:
+        """Have the weights that `keep` names, as they lie in the checkpoint directory `other` of the same trial.
+
+        They are shared with `other` by a hard link where the file system allows it: nothing ever changes a file of
+        weights, and removing one name leaves the other. Files that are here already stay. Needs no torch.
+        """
+        for source in self._weights_in(other):
+            target = self.directory / source.name
+            if not target.exists():
+                self.directory.mkdir(parents=True, exist_ok=True)
+                _link_or_copy(source, target)
+
+    def _weights_in(self, directory: Path) -> list[Path]:
+        """The files in `directory` that `keep` names."""
+        wanted = {"none": "", "final": "final.pt", "best": "best.pt", "all": "epoch-*.pt"}[self.keep]
+        return sorted(directory.glob(wanted)) if wanted else []
 
     def _working(self) -> list[Path]:
         """Working checkpoints, newest first; of one epoch, the one written last."""
@@ -135,6 +151,14 @@ def _read_verified(path: Path) -> State | None:
         return None
     state: State = torch.load(io.BytesIO(contents), map_location="cpu", weights_only=True)
     return state
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    """`target` becomes another name of `source`, or a copy that is whole or absent."""
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without hard links
+        _write_atomically(target, source.read_bytes())
 
 
 def _write_atomically(path: Path, contents: bytes) -> None:

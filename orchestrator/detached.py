@@ -11,19 +11,24 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.generation import Generation, process_lives
+from orchestrator.launch import Launch
+from orchestrator.outcome import Outcome
 from orchestrator.run_directory import RunDirectory
+from orchestrator.work import EXIT_DONE, EXIT_FAILED
 
 _POLL_SECONDS = 0.1
 
 
 def start_detached(
-    run: RunDirectory, generation: Generation, options: Sequence[str], say: Callable[[str], None]
-) -> int:
-    """Hand the right to write over to a driver that outlives this process and its terminal, and say how to watch it.
+    launch: Launch, generation: Generation, options: Sequence[str], say: Callable[[str], None]
+) -> Outcome:
+    """Freeze the launch for a driver that outlives this process and its terminal, start it, and say how to watch it.
 
-    `options` are those of `fdt-sweep drive`. Returns 0 once it is at work; its exit code where it ended before that,
-    with what it said.
+    `options` are those of `fdt-sweep drive`. The exit code is 0 once it is at work; its own where it ended before that,
+    with what it said. Where it could not begin, what was frozen before is frozen again.
     """
+    run, before = launch.run, launch.run.frozen_files()
+    launch.freeze()
     generation.release()
     run.driver_log.touch()
     begin = run.driver_log.stat().st_size
@@ -35,18 +40,28 @@ def start_detached(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    while process.poll() is None and run.status().get("driver", {}).get("pid") != process.pid:
+    while process.poll() is None and not _at_work(run, process.pid):
         time.sleep(_POLL_SECONDS)
     if process.returncode is not None:
         say(run.driver_log.read_bytes()[begin:].decode(errors="replace").rstrip())
-        return process.returncode
+        if _at_work(run, process.pid):
+            return Outcome(action="ran", exit_code=process.returncode)
+        if process.returncode in (EXIT_DONE, EXIT_FAILED):
+            return Outcome(action="nothing to do", exit_code=process.returncode)
+        run.restore(before)
+        return Outcome(action="could not begin", exit_code=process.returncode)
     say(
         f"started: process {process.pid}\n"
         f"  watch:   fdt-sweep status {run.path} --follow\n"
         f"  output:  fdt-sweep logs {run.path} driver --follow\n"
         f"  end:     fdt-sweep cancel {run.path}"
     )
-    return 0
+    return Outcome(action="started", exit_code=0, process=process.pid)
+
+
+def _at_work(run: RunDirectory, process: int) -> bool:
+    """Whether the driver with this process id has written a status: from then on it does the work."""
+    return bool(run.status().get("driver", {}).get("pid") == process)
 
 
 def end_driver(owner: Mapping[str, Any], say: Callable[[str], None]) -> None:

@@ -18,6 +18,7 @@ from fdt_core.errors import FdtError
 from orchestrator.backlog import Progress
 from orchestrator.console import silent_stdout
 from orchestrator.generation import claim
+from orchestrator.launch import frozen_launch
 from orchestrator.run_directory import RunDirectory
 from orchestrator.trial_needs import trial_needs
 from orchestrator.trial_report import Place
@@ -32,7 +33,7 @@ def drive_on_slurm(run: RunDirectory) -> int:
     files = SlurmFiles(run.slurm)
     profiles = read_launch(files).profiles
     generation = claim(run.driver, job_is_live=job_is_live)
-    work = open_work(run, generation, device=profiles[0].device)
+    work = open_work(frozen_launch(run), generation, device=profiles[0].device)
     if not work.backlog.progress().left:
         generation.release()
         return work.exit_code(stopped=False)

@@ -28,11 +28,11 @@ def run_status(run: RunDirectory) -> dict[str, Any]:
     data set), running, failures (count by signature), driver, driver_is_gone (true where this machine can tell), slurm
     (head and workers; None for a local run).
     """
-    plan, ledger, status = run.plan(), Ledger.read(run.results), run.status()
+    plan, ledger, status = run.plan(), Ledger.read(run), run.status()
     cells: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
     for cell in plan.cells:
-        record = ledger.record(cell.key)
-        state = str(record.status) if record.finished else "failed" if record.given_up() else "left"
+        record = ledger.record(cell.trial_id)
+        state = str(record.status) if record.finished else "failed" if record.given_up else "left"
         cells[cell.spec.model, cell.template, cell.spec.dataset][state] += 1
     progress = Backlog(plan.cells, ledger).progress()
     starts = _starts(run, status)

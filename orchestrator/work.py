@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from fdt_core.datasets.prepared import prepared_digest
 from fdt_core.provenance import versions
@@ -13,8 +12,8 @@ from fdt_core.results.reader import read_table
 from fdt_core.results.writer import ResultsWriter
 from orchestrator.backlog import Backlog, Progress
 from orchestrator.generation import Generation
-from orchestrator.launch import LaunchSettings
-from orchestrator.ledger import CellKey, Ledger
+from orchestrator.launch import Launch, LaunchSettings
+from orchestrator.ledger import Ledger
 from orchestrator.plan import Cell, SweepPlan
 from orchestrator.profiling import unmeasured
 from orchestrator.recorder import Recorder
@@ -40,7 +39,7 @@ class Work:
 
     def finished_cells(self) -> tuple[Cell, ...]:
         """The cells of the plan that have a result."""
-        return tuple(cell for cell in self.plan.cells if self.ledger.record(cell.key).finished)
+        return tuple(cell for cell in self.plan.cells if self.ledger.record(cell.trial_id).finished)
 
     def nothing_left(self) -> bool:
         """Whether every trial has ended and every finished network has been measured on some device."""
@@ -53,6 +52,17 @@ class Work:
         finished = self.finished_cells()
         return min(len(unmeasured(finished, rows, name)) for name in names) == 0
 
+    def nothing_to_do(self) -> str:
+        """What people are told where nothing is left to train."""
+        progress = self.backlog.progress()
+        told = f"nothing to do: {progress.done + progress.diverged} of {progress.total} trials are done"
+        if progress.failed:
+            told += f", {progress.failed} given up"
+        if progress.held_back:
+            told += f", {progress.held_back} held back"
+        again = shlex.join(["fdt-sweep", "retry", str(self.run.path)])
+        return f"{told}; to try these again: {again}" if progress.failed else told
+
     def exit_code(self, *, stopped: bool) -> int:
         """The launch's exit code for where it ended."""
         progress: Progress = self.backlog.progress()
@@ -61,53 +71,30 @@ class Work:
         return EXIT_FAILED if progress.failed or progress.held_back else EXIT_DONE
 
 
-def open_work(run: RunDirectory, generation: Generation, *, device: str) -> Work:
-    """Open the results for writing and find what is left to do of the frozen plan, on `device` (cpu or cuda).
+def open_work(launch: Launch, generation: Generation, *, device: str) -> Work:
+    """Open the results for writing and find what is left to do of a launch, on `device` (cpu or cuda).
 
     Raises EnvironmentProblem where the prepared data is not what finished trials were trained on.
     """
-    data, plan = run.plan_data(), run.plan()
-    frozen = data["provenance"]
-    settings = LaunchSettings(**{key: _frozen(value) for key, value in frozen["settings"].items()})
+    run, plan, settings = launch.run, launch.plan, launch.settings
     digests = {name: prepared_digest(name, Path(settings.data_directory)) for name in plan.datasets()}
     writer = ResultsWriter(run.results, check_right_to_write=generation.check)
-    ledger = Ledger.read(run.results)
+    ledger = launch.ledger()
     ledger.check_data(plan.cells, digests)
     context = RowContext(
-        provenance={key: frozen[key] for key in ("git_commit", *versions())}, dataset_digests=digests, device=device
+        provenance={key: launch.code[key] for key in ("git_commit", *versions())},
+        dataset_digests=digests,
+        device=device,
     )
     recorder = Recorder(run, writer, ledger, context, keep=plan.keep)
-    recorder.reuse([Path(path) for path in settings.reuse], plan.cells)
-    recorder.complete_twins(_by_trial(plan))
+    recorder.reuse(plan.cells, [Path(path) for path in settings.reuse])
     return Work(
         run=run,
         generation=generation,
         plan=plan,
         settings=settings,
         ledger=ledger,
-        backlog=Backlog(plan.cells, ledger, _forgiven(plan, ledger, settings.retry)),
+        backlog=Backlog(plan.cells, ledger),
         recorder=recorder,
         quarantined=writer.quarantined,
     )
-
-
-def _by_trial(plan: SweepPlan) -> list[list[Cell]]:
-    trials: dict[str, list[Cell]] = {}
-    for cell in plan.cells:
-        trials.setdefault(cell.trial_id, []).append(cell)
-    return list(trials.values())
-
-
-def _frozen(value: Any) -> Any:
-    """A value of the settings as it was before JSON made lists of its tuples."""
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _forgiven(plan: SweepPlan, ledger: Ledger, retry: Sequence[str]) -> dict[CellKey, int]:
-    """For cells given up because of one of the kinds to `retry` (or 'all'): all their failures so far."""
-    forgiven = {}
-    for cell in plan.cells:
-        record = ledger.record(cell.key)
-        if record.given_up() and ("all" in retry or set(retry) & set(record.failures)):
-            forgiven[cell.key] = len(record.failures)
-    return forgiven

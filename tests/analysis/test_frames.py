@@ -57,7 +57,7 @@ def test_a_run_without_a_plan_or_profiles_is_read(tmp_path: Path) -> None:
 
 
 def test_what_is_no_run_directory_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="nowhere is not a run directory"):
+    with pytest.raises(UsageError, match=r"no run .*nowhere"):
         load(tmp_path / "nowhere")
     with pytest.raises(UsageError, match="no run directory given"):
         load()
