@@ -15,6 +15,7 @@ import io
 import json
 import logging
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -122,6 +123,21 @@ class TrialCheckpoints:
             if not target.exists():
                 self.directory.mkdir(parents=True, exist_ok=True)
                 _link_or_copy(source, target)
+
+    def take_working(self, other: Path) -> None:
+        """Have the working checkpoints of `other`, the directory of the same trial elsewhere, where none are here.
+
+        Like weights they are shared. The log of starts is copied, for it grows. Needs no torch.
+        """
+        sources = sorted(other.glob("working-*.pt"))
+        if not sources or self.directory.exists():
+            return
+        self.directory.mkdir(parents=True)
+        if (other / _STARTS).exists():
+            _write_atomically(self.directory / _STARTS, (other / _STARTS).read_bytes())
+        for source in sources:
+            with suppress(FileNotFoundError):  # the other run goes on, and has replaced it
+                _link_or_copy(source, self.directory / source.name)
 
     def _weights_in(self, directory: Path) -> list[Path]:
         """The files in `directory` that `keep` names."""

@@ -127,7 +127,7 @@ def frozen_launch(run: RunDirectory) -> Launch:
             run=run,
             plan=plan,
             settings=settings,
-            sweep_text=run.sweep_file.read_text(encoding="utf-8"),
+            sweep_text=run.sweep_file.read_text(encoding="utf-8") if run.sweep_file.exists() else "",
             overrides=tuple(provenance["overrides"]),
             code={key: provenance[key] for key in ("git_commit", "uncommitted_digest", *versions())},
             forgiven=run.forgiven(),
@@ -158,8 +158,9 @@ def checked(launch: Launch, profile: ClusterProfile, *, max_gpu_hours: float | N
     """
     data, plan = Path(launch.settings.data_directory), launch.plan
     launch = replace(launch, dataset_digests={name: prepared_digest(name, data) for name in plan.datasets()})
-    launch.ledger().check_data(plan.cells, launch.dataset_digests)
-    left = launch.expected().left(plan.cells)
+    ledger = launch.expected()
+    ledger.check_data(plan.cells, launch.dataset_digests)
+    left = ledger.left(plan.cells)
     if left:
         check_needs(plan, profile)
     refuse_above(max_gpu_hours, estimate(left, plan.keep, launch.run.results))

@@ -70,7 +70,7 @@ class Recorder:
         """Give each of `cells` whose trial has been trained before its row; returns how many rows were written.
 
         A trial may be finished in this run under another label, or in one of the other `runs` on the same data. From
-        there its epochs and the weights that `keep` names come along.
+        there its epochs and the weights that `keep` names come along, and the checkpoints of half-trained trials.
         """
         written = self._label_again(cells)
         for run in runs:
@@ -80,6 +80,8 @@ class Recorder:
             for cell in found:  # before the rows: a trial with a row is not looked at again
                 self._checkpoints(cell.trial_id).take_weights(run / "checkpoints" / cell.trial_id)
             written += self._copy(rows, missing, run)
+            for cell in self._ledger.left(cells):
+                self._checkpoints(cell.trial_id).take_working(run / "checkpoints" / cell.trial_id)
         self.tick(now=True)
         return written
 

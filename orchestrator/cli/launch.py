@@ -15,8 +15,8 @@ Reuse = Annotated[
         "--reuse",
         "--rename-from",
         metavar="RUN",
-        help="Take along what this run has finished of the same trials, with weights: its name, or its path. "
-        "So a sweep that got another name goes on. May be repeated.",
+        help="Take along what this run has of the same trials, by its name or path: results with their weights, and "
+        "half-trained checkpoints. So a sweep that got another name goes on. May be repeated.",
         show_default=False,
     ),
 ]

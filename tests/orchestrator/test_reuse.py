@@ -193,3 +193,27 @@ def test_a_label_that_failed_in_version_0_1_0_gets_the_row_of_its_twin(place: Pl
     assert list(zip(rows.status, rows.attempt, strict=True)) == [("failed", 1), ("done", 2)]
     counts = table(after.run, "epochs").query(f"trial_id == '{hump.trial_id}'").groupby("attempt").size()
     assert counts.to_dict() == {1: 8, 2: 8}
+
+
+def test_a_half_trained_trial_comes_along_once_and_leaves_the_other_run_as_it_was(place: Place) -> None:
+    old = launch_at(place)
+    cell = old.plan.cells[0]
+    checkpoint = leave_working(old.run, cell)
+    log = checkpoint.with_name("starts.jsonl")
+    log.write_text("\n{}")
+    new = launch_at(place, OWN.replace("name: small", "name: renamed"), reuse=(str(old.run.path),))
+    with opened(new.run) as work:
+        assert work.backlog.progress().left == 4
+    here = new.run.checkpoints / cell.trial_id
+    assert {path.name: path.read_bytes() for path in here.iterdir()} == {
+        path.name: path.read_bytes() for path in (checkpoint, log)
+    }
+    with (here / "starts.jsonl").open("a") as grown:
+        grown.write("more")
+    (here / checkpoint.name).rename(here / "working-000003-4567.pt")
+    with opened(new.run):
+        pass
+    assert (log.read_text(), sorted(path.name for path in here.iterdir())) == (
+        "\n{}",
+        ["starts.jsonl", "working-000003-4567.pt"],
+    )
