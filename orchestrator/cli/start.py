@@ -48,9 +48,15 @@ def start(
         generation.release()
         raise
     if json_:
-        told = {"run": str(run.path), "sweep": run.name, **asdict(outcome)}
-        plan = None if change is None else change.to_json()
-        print(json.dumps(told | {"plan_change": plan, "progress": run_status(run)["progress"]}, indent=1))
+        told = {
+            "run": str(run.path),
+            "sweep": run.name,
+            **asdict(outcome),
+            "plan_change": None if change is None else change.to_json(),
+            # A first launch that could not begin leaves no plan.
+            "progress": run_status(run)["progress"] if run.plan_file.exists() else None,
+        }
+        print(json.dumps(told, indent=1))
     return outcome.exit_code
 
 

@@ -205,6 +205,15 @@ def test_a_detached_driver_that_cannot_begin_changes_nothing_that_was_frozen(pla
     assert frozen(run) == before
 
 
+def test_a_first_detached_driver_that_cannot_begin_leaves_no_plan(place: Place) -> None:
+    command = ["launch", str(place.directory / "small.yaml"), *options(place), "--detach", "--json"]
+    ended = fdt_sweep(*command, "--set", "cluster.scratch=/nowhere")
+    assert ended.returncode == 3
+    assert "/nowhere" in ended.stderr
+    assert json.loads(ended.stdout)["progress"] is None
+    assert not (place.run / "plan.json").exists()
+
+
 def test_more_seeds_need_no_question_and_are_counted(place: Place) -> None:
     run = freeze_at(place)
     launch = launch_of(place, "seeds=3")
