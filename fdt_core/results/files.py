@@ -10,6 +10,9 @@ from pathlib import Path
 PART_ROWS = 100_000
 """A part that has reached this many rows is never written again."""
 
+QUARANTINE = "quarantine"
+"""The folder of `results` to which a launch moves damaged parts."""
+
 _STALE_READS = 3
 
 

@@ -24,6 +24,7 @@ from orchestrator.cli.run import run
 from orchestrator.cli.start import drive
 from orchestrator.cli.status import status
 from orchestrator.cli.templates import templates
+from orchestrator.cli.verify import verify
 
 app = typer.Typer(
     name="fdt-sweep",
@@ -59,6 +60,7 @@ app.command()(retry)
 app.command()(reproduce)
 app.command()(doctor)
 app.command()(gc)
+app.command()(verify)
 app.command()(results)
 app.command()(report)
 app.command()(templates)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orchestrator.cli.damage import tell_damage
 from orchestrator.cli.options import DryRun, Json, RunName, RunsDir, Verbose
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def gc(
     from orchestrator.run_directory import find_run
 
     found = find_run(run, runs_dir)
+    tell_damage(found.results)
     generation = None if dry_run else claim(found.driver)  # nothing may be removed under a driver at work
     try:
         garbage = find_garbage(found, trials or [])

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.damage import tell_damage
 from orchestrator.cli.options import DataDir, Detach, DryRun, Json, Limit, RunsDir, Settings, SweepFile, Verbose, Yes
 from orchestrator.cli.start import start
 
@@ -132,6 +133,7 @@ def plan(
         data_directory=str(data_directory(data_dir)), limit=limit, reuse=source_runs(reuse or [], runs_dir)
     )
     planned = new_launch(sweep_file, runs_dir=runs_dir, overrides=sweep_settings, settings=settings)
+    tell_damage(planned.run.results)
     print(json.dumps(plan_json(planned), indent=1) if json_ else plan_text(planned))
     if profile.kind == "slurm" and not json_:
         from orchestrator.slurm import submission_scripts

@@ -41,5 +41,8 @@ Detach = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Show what would be done; write nothing.")]
+FormerPlans = Annotated[
+    bool, typer.Option("--all", help="Show the rows of former plans too: marked, apart, and in no mean.")
+]
 Json = Annotated[bool, typer.Option("--json", help="JSON for tools on stdout.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the traceback of an error.")]

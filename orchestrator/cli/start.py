@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.cli.damage import tell_damage
 from orchestrator.cli.options import RunName, RunsDir, Settings, Verbose
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def start(
     try:
         change = _agreed_change(launch, yes)
         _say(f"run directory: {run.path}")
+        tell_damage(run.results)
         outcome = _begin(launch, generation, profile, detach, options)
     except BaseException:
         generation.release()

@@ -107,6 +107,21 @@ def test_failures_are_counted_by_their_signature_and_cells_by_how_they_ended(
     assert f"{cell.template} 1/2 (1 failed)" in text
 
 
+def test_rows_of_former_plans_count_nowhere_and_are_shown_apart(run: RunDirectory, plan: SweepPlan) -> None:
+    """As after a change of the recipe: also the failures of the former trials are not the plan's."""
+    former = plan_sweep(DEMO, ["recipe.learning_rate=0.3"])
+    store = ResultsWriter(run.results)
+    store.append("trials", [row(plan, 0, "done"), row(former, 1, "failed", "error"), row(former, 2, "done")])
+    store.flush()
+    status = run_status(run)
+    assert (status["progress"]["done"], status["progress"]["failed"], status["failures"]) == (1, 0, {})
+    assert status["former"]["rows"] == 2
+    assert status_text(status).splitlines()[-1] == "  2 rows of former plans left out; --all shows them, marked"
+    shown = status_text(status, former=True).splitlines()[-2:]
+    assert all(line.startswith("  former plan, counted nowhere: ") for line in shown)
+    assert [line.rpartition("  ")[2] for line in sorted(shown)] in (["1 done", "1 failed"], ["1 failed", "1 done"])
+
+
 def test_trials_that_the_breaker_holds_back_are_told_and_how_they_go_on(tmp_path: Path) -> None:
     plan = plan_sweep(DEMO, ["seeds=5"])
     run = RunDirectory(tmp_path / "demo")
