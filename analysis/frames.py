@@ -20,6 +20,7 @@ from fdt_core.results.columns import PLANNED_COLUMNS
 from fdt_core.results.damage import find_damage
 from fdt_core.results.planned import left_out, plan_file, planned_trials
 from fdt_core.results.reader import read_table
+from fdt_core.runs import find_run_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,16 +61,18 @@ class Results:
 
 
 def load(*runs: str | Path) -> Results:
-    """Read the results of one or several run directories, finished or not. Writes nothing.
+    """Read the results of one or several runs, finished or not. Writes nothing.
+
+    A run is given by its directory, or by its name in $FDT_RUNS_DIR or ./runs.
 
     A run without plan.json, such as a copied `results` folder, is taken as its own plan. Of several trainings of one
     cell and seed the done one that ended last then counts, and the others are `former`.
 
     Raises:
-        UsageError: a path is no run directory.
+        UsageError: there is no such run.
         EnvironmentProblem: a plan is damaged, or of a newer version.
     """
-    paths = _named([Path(run) for run in runs])
+    paths = _named([path if (path := Path(run)).is_dir() else find_run_path(path) for run in runs])
     trials = _together({run: _read(path, "trials") for run, path in paths.items()})
     plans = {run: planned_trials(path) for run, path in paths.items()}
     planned = _planned(plans, trials)

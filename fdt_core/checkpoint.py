@@ -15,6 +15,7 @@ import io
 import json
 import logging
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -104,13 +105,44 @@ class TrialCheckpoints:
         """Leave only what `keep` names. For the driver, once the trial's row is on the disk; needs no torch."""
         if not self.directory.exists():
             return
-        wanted = {"none": "", "final": "final.pt", "best": "best.pt", "all": "epoch-*.pt"}[self.keep]
-        kept = set(self.directory.glob(wanted)) if wanted else set()
+        kept = set(self._weights_in(self.directory))
         for path in self.directory.iterdir():
             if path not in kept:
                 path.unlink(missing_ok=True)
         if not kept:
             self.directory.rmdir()
+
+    def take_weights(self, other: Path) -> None:
+        """Have the weights that `keep` names, as they lie in the checkpoint directory `other` of the same trial.
+
+        They are shared with `other` by a hard link where the file system allows it: nothing ever changes a file of
+        weights, and removing one name leaves the other. Files that are here already stay. Needs no torch.
+        """
+        for source in self._weights_in(other):
+            target = self.directory / source.name
+            if not target.exists():
+                self.directory.mkdir(parents=True, exist_ok=True)
+                _link_or_copy(source, target)
+
+    def take_working(self, other: Path) -> None:
+        """Have the working checkpoints of `other`, the directory of the same trial elsewhere, where none are here.
+
+        Like weights they are shared. The log of starts is copied, for it grows. Needs no torch.
+        """
+        sources = sorted(other.glob("working-*.pt"))
+        if not sources or self.directory.exists():
+            return
+        self.directory.mkdir(parents=True)
+        if (other / _STARTS).exists():
+            _write_atomically(self.directory / _STARTS, (other / _STARTS).read_bytes())
+        for source in sources:
+            with suppress(FileNotFoundError):  # the other run goes on, and has replaced it
+                _link_or_copy(source, self.directory / source.name)
+
+    def _weights_in(self, directory: Path) -> list[Path]:
+        """The files in `directory` that `keep` names."""
+        wanted = {"none": "", "final": "final.pt", "best": "best.pt", "all": "epoch-*.pt"}[self.keep]
+        return sorted(directory.glob(wanted)) if wanted else []
 
     def _working(self) -> list[Path]:
         """Working checkpoints, newest first; of one epoch, the one written last."""
@@ -135,6 +167,14 @@ def _read_verified(path: Path) -> State | None:
         return None
     state: State = torch.load(io.BytesIO(contents), map_location="cpu", weights_only=True)
     return state
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    """`target` becomes another name of `source`, or a copy that is whole or absent."""
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without hard links
+        _write_atomically(target, source.read_bytes())
 
 
 def _write_atomically(path: Path, contents: bytes) -> None:

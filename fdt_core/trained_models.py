@@ -9,6 +9,8 @@ from torch import nn
 
 from fdt_core.errors import EnvironmentProblem, UsageError
 from fdt_core.network import initial_network
+from fdt_core.results.reader import read_table
+from fdt_core.runs import find_run_path, find_trial
 from fdt_core.spec import TrialSpec
 
 
@@ -16,12 +18,14 @@ def load(path: str | Path, trial_id: str | None = None) -> nn.Module:
     """The trained network of a trial, on the CPU and in evaluation mode.
 
     Args:
-        path: a run directory (then `trial_id` is needed), or a file of weights such as
-            runs/x/checkpoints/<trial_id>/final.pt.
-        trial_id: the trial, as in the results. Of several files, which `keep: all` leaves, the last epoch's is read.
+        path: a run (then `trial_id` is needed), by its directory or by its name in $FDT_RUNS_DIR or ./runs; or a file
+            of weights such as runs/x/checkpoints/<trial_id>/final.pt.
+        trial_id: the trial, as in the results, or the first letters of its id. Of several files, which `keep: all`
+            leaves, the last epoch's is read.
 
     Raises:
-        UsageError: where `path` is a directory and `trial_id` is missing.
+        UsageError: where there is no such run or trial, `path` is a run and `trial_id` is missing, or several trials
+            have ids that begin so.
         EnvironmentProblem: where no weights were kept, or the file is not one of weights.
     """
     file = _weights_file(Path(path), trial_id)
@@ -38,10 +42,17 @@ def load(path: str | Path, trial_id: str | None = None) -> nn.Module:
 def _weights_file(path: Path, trial_id: str | None) -> Path:
     if path.is_file():
         return path
+    run = path if (path / "checkpoints").is_dir() else find_run_path(path)
     if trial_id is None:
         raise UsageError(f"{path} is not a file: name the trial too, as in load({str(path)!r}, trial_id)")
-    directory = path / "checkpoints" / trial_id
+    directory = run / "checkpoints" / find_trial(trial_id, _known_trials(run), str(run))
     kept = sorted(file for file in directory.glob("*.pt") if not file.name.startswith("working-"))
     if not kept:
-        raise EnvironmentProblem(f"{directory} keeps no weights of trial {trial_id} (see the sweep's key `keep`)")
+        raise EnvironmentProblem(f"{directory} keeps no weights of the trial (see the sweep's key `keep`)")
     return kept[-1]
+
+
+def _known_trials(run: Path) -> set[str]:
+    """Ids of the trials that have a row or a checkpoint directory."""
+    rows = read_table(run / "results", "trials", ("trial_id",)).rows
+    return {*rows["trial_id"].to_pylist(), *(path.name for path in (run / "checkpoints").glob("*"))}

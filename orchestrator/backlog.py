@@ -7,11 +7,11 @@ the first costs the same however many trials there are.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from orchestrator.failures import needs_whole_device
-from orchestrator.ledger import CellKey, CellRecord, Ledger
+from orchestrator.ledger import Ledger
 from orchestrator.plan import Cell
 
 BREAKER_TRIALS = 3
@@ -42,12 +42,10 @@ class Backlog:
     Args:
         cells: the wanted cells, in running order.
         ledger: what is known of them; the caller adds rows to it as they are written.
-        forgiven: failed attempts that no longer count, by cell key (`retry`).
     """
 
-    def __init__(self, cells: Sequence[Cell], ledger: Ledger, forgiven: Mapping[CellKey, int] | None = None) -> None:
+    def __init__(self, cells: Sequence[Cell], ledger: Ledger) -> None:
         self._ledger = ledger
-        self._forgiven = dict(forgiven or {})
         self._total = len(cells)
         self._cells: dict[str, list[Cell]] = {}
         for cell in cells:
@@ -76,7 +74,7 @@ class Backlog:
 
     def attempt(self, trial_id: str) -> int:
         """The number of the trial's attempt that comes next or is under way."""
-        return self._record(trial_id).attempt + 1
+        return self._ledger.record(trial_id).attempt + 1
 
     def ended(self, trial_id: str) -> str:
         """Take note that an attempt has ended and its row is in the ledger.
@@ -127,24 +125,17 @@ class Backlog:
                 yield trial_id
 
     def _needs_whole_device(self, trial_id: str) -> bool:
-        return needs_whole_device(self._record(trial_id).failures[self._forgiveness(trial_id) :])
+        return needs_whole_device(self._ledger.record(trial_id).counted_failures)
 
     def _is_broken(self, pair: _Pair) -> bool:
         finished = self._count[pair, "done"] + self._count[pair, "diverged"]
         return self._count[pair, "failed"] >= BREAKER_TRIALS and not finished
 
     def _state_in_ledger(self, trial_id: str) -> str:
-        record = self._record(trial_id)
+        record = self._ledger.record(trial_id)
         if record.finished:
             return str(record.status)
-        return "failed" if record.given_up(self._forgiveness(trial_id)) else "waiting"
-
-    def _record(self, trial_id: str) -> CellRecord:
-        """The ledger's record of the cell that stands for the trial."""
-        return self._ledger.record(self._cells[trial_id][0].key)
-
-    def _forgiveness(self, trial_id: str) -> int:
-        return self._forgiven.get(self._cells[trial_id][0].key, 0)
+        return "failed" if record.given_up else "waiting"
 
     def _pair(self, trial_id: str) -> _Pair:
         cell = self._cells[trial_id][0]

@@ -14,19 +14,24 @@ from typing import Any
 from fdt_core.json_file import DamagedFile
 from orchestrator.boundary import EXIT_INTERRUPTED, ToldToEnd
 from orchestrator.generation import Generation, process_lives
+from orchestrator.launch import Launch
+from orchestrator.outcome import Outcome
 from orchestrator.run_directory import RunDirectory
+from orchestrator.work import EXIT_DONE, EXIT_FAILED
 
 _POLL_SECONDS = 0.1
 
 
 def start_detached(
-    run: RunDirectory, generation: Generation, options: Sequence[str], say: Callable[[str], None]
-) -> int:
-    """Hand the right to write over to a driver that outlives this process and its terminal, and say how to watch it.
+    launch: Launch, generation: Generation, options: Sequence[str], say: Callable[[str], None]
+) -> Outcome:
+    """Freeze the launch for a driver that outlives this process and its terminal, start it, and say how to watch it.
 
-    `options` are those of `fdt-sweep drive`. Returns 0 once it is at work; its exit code where it ended before that,
-    with what it said.
+    `options` are those of `fdt-sweep drive`. The exit code is 0 once it is at work; its own where it ended before that,
+    with what it said. Where it could not begin, what was frozen before is frozen again.
     """
+    run, before = launch.run, launch.run.frozen_files()
+    launch.freeze()
     generation.release()
     run.driver_log.touch()
     begin = run.driver_log.stat().st_size
@@ -48,19 +53,24 @@ def start_detached(
         say(run.driver_log.read_bytes()[begin:].decode(errors="replace").rstrip())
         if process.returncode < 0:
             say(f"the driver was ended by {signal.Signals(-process.returncode).name}")
-            return EXIT_INTERRUPTED
-        return process.returncode
+        status = EXIT_INTERRUPTED if process.returncode < 0 else process.returncode
+        if _is_at_work(run, process.pid):
+            return Outcome(action="ran", exit_code=status)
+        if status in (EXIT_DONE, EXIT_FAILED):
+            return Outcome(action="nothing to do", exit_code=status)
+        run.restore(before)
+        return Outcome(action="could not begin", exit_code=status)
     say(
         f"started: process {process.pid}\n"
         f"  watch:   fdt-sweep status {run.path} --follow\n"
         f"  output:  fdt-sweep logs {run.path} driver --follow\n"
         f"  end:     fdt-sweep cancel {run.path}"
     )
-    return 0
+    return Outcome(action="started", exit_code=0, process=process.pid)
 
 
 def _is_at_work(run: RunDirectory, pid: int) -> bool:
-    """Whether the driver with this process id has written its first status."""
+    """Whether the driver with this process id has written a status: from then on it does the work."""
     with suppress(DamagedFile):  # left by a former driver
         return bool(run.status().get("driver", {}).get("pid") == pid)
     return False

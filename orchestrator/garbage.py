@@ -1,14 +1,34 @@
-"""What a run directory holds that no row needs."""
+"""What a run directory holds that no row needs, and what a user may remove beyond that by asking for it.
+
+The rows decide, the present plan does not: what a finished trial has left stays, whatever has become of its sweep file.
+"""
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
+from fdt_core.results.reader import read_table
+from fdt_core.runs import find_trial
 from orchestrator.ledger import Ledger
 from orchestrator.run_directory import RunDirectory
+
+_TRIAL_ID = re.compile(r"[0-9a-f]{12}")
+
+
+class Reason(StrEnum):
+    """Why something may go."""
+
+    NAMED = "its trial was named"
+    GIVEN_UP = "its trial was given up"
+    DONE = "its trial is finished: no longer needed to resume it"
+    FORMER = "half-trained, and its trial is not part of the plan"
+    DEAD_WRITER = "left by a writer that died"
+    DAMAGED = "a damaged part"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +36,7 @@ class Garbage:
     """A file or directory that may go, and why."""
 
     path: Path
-    reason: str
+    reason: Reason
 
     @property
     def size(self) -> int:
@@ -25,24 +45,23 @@ class Garbage:
         return sum(file.stat().st_size for file in files if file.is_file())
 
 
-def find_garbage(run: RunDirectory) -> list[Garbage]:
-    """Checkpoints of trials that are not part of the plan or were given up, files of dead writers, old quarantine.
+def find_garbage(run: RunDirectory, trials: Sequence[str] = ()) -> list[Garbage]:
+    """What may go; with `trials` (ids, or their first letters) all checkpoints and weights of these trials, alone.
 
-    Weights that `keep` left of finished trials in the plan, results and logs stay.
+    Weights of finished trials, rows and logs are never found unless the trial is named. What is found as `FORMER` is
+    half-trained: its trial would go on from there if its sweep file came back, so a caller asks for that separately.
+
+    Raises UsageError for a name that fits no trial or several.
     """
-    plan, ledger = run.plan(), Ledger.read(run.results)
-    planned = {cell.trial_id for cell in plan.cells}
-    open_trials = {cell.trial_id for cell in plan.cells if not ledger.record(cell.key).given_up()}
-    found = []
-    for path in sorted(run.checkpoints.iterdir()):
-        if path.name not in planned:
-            found.append(Garbage(path=path, reason="its trial is not part of the plan"))
-        elif path.name not in open_trials:
-            found.append(Garbage(path=path, reason="its trial was given up"))
-    found += [Garbage(path=path, reason="left by a writer that died") for path in _left_by_writers(run)]
-    quarantine = run.results / "quarantine"
-    found += [Garbage(path=path, reason="a damaged part") for path in sorted(quarantine.glob("*"))]
-    return found
+    directories = _trial_directories(run)
+    if trials:
+        named = [find_trial(name, directories, f"{run.checkpoints}") for name in trials]
+        return [Garbage(path=directories[trial_id], reason=Reason.NAMED) for trial_id in dict.fromkeys(named)]
+    found = list(_of_trials(run, directories))
+    found += [Garbage(path=path, reason=Reason.DEAD_WRITER) for path in _left_by_writers(run)]
+    found += [Garbage(path=path, reason=Reason.DAMAGED) for path in sorted((run.results / "quarantine").glob("*"))]
+    covered = {item.path for item in found}
+    return [item for item in found if item.path.parent not in covered]
 
 
 def remove(garbage: Iterable[Garbage]) -> None:
@@ -52,6 +71,32 @@ def remove(garbage: Iterable[Garbage]) -> None:
             shutil.rmtree(item.path)
         else:
             item.path.unlink(missing_ok=True)
+
+
+def _trial_directories(run: RunDirectory) -> dict[str, Path]:
+    """The checkpoint directories, by trial id; whatever else lies among them is not ours."""
+    return {
+        path.name: path
+        for path in sorted(run.checkpoints.glob("*"))
+        if _TRIAL_ID.fullmatch(path.name) and path.is_dir()
+    }
+
+
+def _of_trials(run: RunDirectory, directories: dict[str, Path]) -> Iterator[Garbage]:
+    if read_table(run.results, "trials", ("trial_id",)).damaged:
+        return  # rows cannot be read: which trials are finished is not known
+    planned, ledger = {cell.trial_id for cell in run.plan().cells}, Ledger.read(run)
+    for trial_id, directory in directories.items():
+        record = ledger.record(trial_id)
+        if record.finished:
+            working = sorted([*directory.glob("working-*.pt"), *directory.glob("starts.jsonl")])
+            yield from (Garbage(path=path, reason=Reason.DONE) for path in working)
+        elif (directory / "final.pt").exists():
+            continue  # it was trained to its end: perhaps its row is in a part that was damaged
+        elif record.given_up:
+            yield Garbage(path=directory, reason=Reason.GIVEN_UP)
+        elif trial_id not in planned:
+            yield Garbage(path=directory, reason=Reason.FORMER)
 
 
 def _left_by_writers(run: RunDirectory) -> list[Path]:

@@ -18,6 +18,7 @@ from orchestrator.backlog import Progress
 from orchestrator.boundary import exit_status
 from orchestrator.console import silent_stdout
 from orchestrator.generation import claim
+from orchestrator.launch import frozen_launch
 from orchestrator.run_directory import RunDirectory
 from orchestrator.stop_signals import StopSignals
 from orchestrator.trial_needs import trial_needs
@@ -33,7 +34,7 @@ def drive_on_slurm(run: RunDirectory) -> int:
     files = SlurmFiles(run.slurm)
     profiles = read_launch(files).profiles
     generation = claim(run.driver, job_is_live=job_is_live)
-    work = open_work(run, generation, device=profiles[0].device)
+    work = open_work(frozen_launch(run), generation, device=profiles[0].device)
     if not work.backlog.progress().left:
         generation.release()
         return work.exit_code(interrupted=False)

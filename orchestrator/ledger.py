@@ -1,99 +1,121 @@
 """The ledger: what the Parquet rows say is done, and hence what is left to do.
 
-A launch, a relaunch, a retry, an extension and a recovery are one thing: the plan minus the ledger.
+A launch, a relaunch, a retry, an extension and a recovery are one thing: the plan minus the ledger. What is trained is
+a trial, whatever it is called: rows of one `trial_id` count together, under whichever label the plan had for it.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.results.reader import read_table
 from orchestrator.failures import FINISHED, given_up
 from orchestrator.plan import Cell
+from orchestrator.run_directory import RunDirectory
 
 CellKey = tuple[str, ...]
 
-_COLUMNS = (
-    "trial_id",
-    "sweep",
-    "model",
-    "template",
-    "dataset",
-    "budget_rule",
-    "attempt",
-    "status",
-    "failure_kind",
-    "dataset_digest",
-    "seed",
-)
+_KEY = ("trial_id", "sweep", "model", "template", "dataset", "budget_rule")
+_COLUMNS = (*_KEY, "attempt", "status", "failure_kind", "dataset_digest")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CellRecord:
-    """What the rows say of one cell: how it ended, if it did, and each failed attempt's kind in order."""
+class TrialRecord:
+    """What the rows say of one trial.
+
+    Args:
+        status: how it ended with a result (`done` or `diverged`); None where it has none.
+        dataset_digest: the data that result comes from.
+        attempt: the highest number of an attempt that has ended.
+        failures: the kind of each failed attempt, by its number.
+        forgiven: failures up to this attempt no longer count: the user has asked for a retry.
+    """
 
     status: str | None = None
     dataset_digest: str | None = None
-    failures: tuple[str, ...] = ()
     attempt: int = 0
+    failures: Mapping[int, str] = field(default_factory=dict)
+    forgiven: int = 0
 
     @property
     def finished(self) -> bool:
-        """Whether the cell ended with a result (`done` or `diverged`)."""
+        """Whether the trial ended with a result."""
         return self.status in FINISHED
 
-    def given_up(self, forgiven: int = 0) -> bool:
-        """Whether the failure table allows no further attempt; the first `forgiven` failures do not count."""
-        return not self.finished and given_up(self.failures[forgiven:])
+    @property
+    def counted_failures(self) -> tuple[str, ...]:
+        """The kinds of the failures that count, in the order of the attempts."""
+        return tuple(kind for attempt, kind in sorted(self.failures.items()) if attempt > self.forgiven)
 
-    def with_row(self, row: Mapping[str, Any]) -> CellRecord:
-        """The record after one more row."""
+    @property
+    def given_up(self) -> bool:
+        """Whether the failure table allows no further attempt."""
+        return not self.finished and given_up(self.counted_failures)
+
+    def with_row(self, row: Mapping[str, Any]) -> TrialRecord:
+        """The record after one more row. Rows of one attempt under several labels are one attempt."""
         attempt = max(self.attempt, row["attempt"])
         if row["status"] in FINISHED:
-            return CellRecord(
-                status=row["status"],
-                dataset_digest=row["dataset_digest"],
-                failures=self.failures,
-                attempt=attempt,
-            )
-        return CellRecord(
-            status=self.status,
-            dataset_digest=self.dataset_digest,
-            failures=(*self.failures, row["failure_kind"]),
-            attempt=attempt,
-        )
+            if self.finished:
+                return replace(self, attempt=attempt)
+            return replace(self, attempt=attempt, status=row["status"], dataset_digest=row["dataset_digest"])
+        return replace(self, attempt=attempt, failures={row["attempt"]: row["failure_kind"], **self.failures})
 
 
 class Ledger:
-    """The records of all cells of a run, by cell key; grows as the driver writes rows."""
+    """The records of all trials of a run, by trial id; grows as the driver writes rows.
 
-    def __init__(self, rows: Iterable[Mapping[str, Any]] = ()) -> None:
-        self._records: dict[CellKey, CellRecord] = {}
+    Args:
+        rows: rows of `trials`, in the order they were written.
+        forgiven: for trials that were retried, the number of the last attempt whose failure no longer counts.
+    """
+
+    def __init__(
+        self, rows: Iterable[Mapping[str, Any]] = (), forgiven: Mapping[str, int] = MappingProxyType({})
+    ) -> None:
+        self._forgiven = forgiven
+        self._records: dict[str, TrialRecord] = {}
+        self._rows: dict[CellKey, dict[int, str]] = defaultdict(dict)
         for row in rows:
             self.add(row)
 
     @classmethod
-    def read(cls, results: Path) -> Ledger:
-        """The ledger of a run's `results` directory (empty where there is none)."""
-        return cls(read_table(results, "trials", _COLUMNS).rows.to_pylist())
+    def read(cls, run: RunDirectory, forgiven: Mapping[str, int] | None = None) -> Ledger:
+        """The ledger of a run (empty where it has no results), with what was forgiven in it, or else `forgiven`."""
+        rows = read_table(run.results, "trials", _COLUMNS).rows.to_pylist()
+        return cls(rows, run.forgiven() if forgiven is None else forgiven)
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Take note of a row of `trials`."""
-        key = tuple(row[name] for name in _COLUMNS[:6])
-        self._records[key] = self.record(key).with_row(row)
+        self._records[row["trial_id"]] = self.record(row["trial_id"]).with_row(row)
+        self._rows[tuple(row[name] for name in _KEY)][row["attempt"]] = row["status"]
 
-    def record(self, key: CellKey) -> CellRecord:
-        """What is known of a cell; an empty record where nothing is."""
-        return self._records.get(key, CellRecord())
+    def record(self, trial_id: str) -> TrialRecord:
+        """What is known of a trial; an empty record where nothing is."""
+        return self._records.get(trial_id) or TrialRecord(forgiven=self._forgiven.get(trial_id, 0))
+
+    def trial_ids(self) -> tuple[str, ...]:
+        """The trials that have a row, in the order of their first one."""
+        return tuple(self._records)
 
     def left(self, cells: Iterable[Cell]) -> list[Cell]:
         """Those of `cells` that are still to be run: neither finished nor given up."""
-        records = ((cell, self.record(cell.key)) for cell in cells)
-        return [cell for cell, record in records if not record.finished and not record.given_up()]
+        records = ((cell, self.record(cell.trial_id)) for cell in cells)
+        return [cell for cell, record in records if not record.finished and not record.given_up]
+
+    def without_row(self, cells: Iterable[Cell]) -> list[Cell]:
+        """Those of `cells` whose trial is finished under another label alone: their rows are still to be written."""
+        finished = (cell for cell in cells if self.record(cell.trial_id).finished)
+        return [cell for cell in finished if not set(FINISHED) & set(self._rows.get(cell.key, {}).values())]
+
+    def has_row(self, cell: Cell, attempt: int) -> bool:
+        """Whether the cell has a row of that attempt, under its very label."""
+        return attempt in self._rows.get(cell.key, {})
 
     def check_data(self, cells: Iterable[Cell], digests: Mapping[str, str]) -> None:
         """Refuse rows that were trained on other data than what is prepared now.
@@ -102,7 +124,7 @@ class Ledger:
         comparable.
         """
         for cell in cells:
-            record, now = self.record(cell.key), digests[cell.spec.dataset]
+            record, now = self.record(cell.trial_id), digests[cell.spec.dataset]
             if record.finished and record.dataset_digest != now:
                 raise EnvironmentProblem(
                     f"data set {cell.spec.dataset} has changed: finished trials of this run used the data with digest "

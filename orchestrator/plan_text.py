@@ -6,34 +6,51 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from fdt_core.json_file import DamagedFile
 from orchestrator.estimate import as_json, estimate, estimate_lines
-from orchestrator.ledger import Ledger
+from orchestrator.launch import Launch
 from orchestrator.plan import Cell, SweepPlan
-from orchestrator.run_directory import RunDirectory
+from orchestrator.plan_change import PlanChange, change_to
 
 
-def plan_text(plan: SweepPlan, run: RunDirectory) -> str:
+def plan_text(launch: Launch) -> str:
     """Trials per axis, what is excluded, what is done, what the rest will take, and each network with its cost."""
-    return "\n".join([*_summary(plan, run), "", *_cost_table(plan)])
+    return "\n".join([*_summary(launch), "", *_cost_table(launch.plan)])
 
 
-def plan_json(plan: SweepPlan, run: RunDirectory) -> dict[str, Any]:
-    """The plan as plain data, with what is done of it and the estimate of what is left."""
-    done, failed, left = _standing(plan, run)
-    progress = {"done": done, "failed": failed, "left": len(left)}
-    return plan.to_json({"progress": progress, "estimate": as_json(estimate(left, plan.keep, run.results))})
+def plan_json(launch: Launch) -> dict[str, Any]:
+    """The plan as plain data, with what is done of it, the estimate of what is left, and what would change.
+
+    The key `plan_change` holds the counts against the plan of the last launch, None where there is none to compare.
+    """
+    done, failed, left = _standing(launch)
+    return launch.plan.to_json(
+        {
+            "progress": {"done": done, "failed": failed, "left": len(left)},
+            "estimate": as_json(estimate(left, launch.plan.keep, launch.run.results)),
+            "plan_change": None if (change := _change(launch)) is None else change.to_json(),
+        }
+    )
 
 
-def _standing(plan: SweepPlan, run: RunDirectory) -> tuple[int, int, list[Cell]]:
+def _standing(launch: Launch) -> tuple[int, int, list[Cell]]:
     """Cells that are done and that were given up, and those that are still to be run."""
-    ledger = Ledger.read(run.results)
-    records = [ledger.record(cell.key) for cell in plan.cells]
+    ledger = launch.expected()
+    records = [ledger.record(cell.trial_id) for cell in launch.plan.cells]
     done = sum(record.finished for record in records)
-    failed = sum(record.given_up() for record in records)
-    return done, failed, ledger.left(plan.cells)
+    failed = sum(record.given_up for record in records)
+    return done, failed, ledger.left(launch.plan.cells)
 
 
-def _summary(plan: SweepPlan, run: RunDirectory) -> Iterator[str]:
+def _change(launch: Launch) -> PlanChange | None:
+    try:
+        return change_to(launch)
+    except DamagedFile:  # a launch asks whether to replace it
+        return None
+
+
+def _summary(launch: Launch) -> Iterator[str]:
+    plan = launch.plan
     distinct = len({cell.trial_id for cell in plan.cells})
     yield f"sweep {plan.name}: {len(plan.cells)} trials" + (
         f" ({distinct} distinct)" if distinct < len(plan.cells) else ""
@@ -43,9 +60,12 @@ def _summary(plan: SweepPlan, run: RunDirectory) -> Iterator[str]:
     for exclusion in plan.excluded:
         rule = ", ".join(f"{axis}: {value}" for axis, value in exclusion.rule.items())
         yield f"  excluded  {exclusion.cells} trials by {{{rule}}}"
-    done, failed, left = _standing(plan, run)
-    yield f"  done      {done}, failed {failed}, to run {len(left)}  ({run.path})"
-    yield from estimate_lines(estimate(left, plan.keep, run.results))
+    done, failed, left = _standing(launch)
+    yield f"  done      {done}, failed {failed}, to run {len(left)}  ({launch.run.path})"
+    change = _change(launch)
+    if change is not None and (change.dropped or change.new):
+        yield f"  changes   against the plan of the last launch: {change}"
+    yield from estimate_lines(estimate(left, plan.keep, launch.run.results))
 
 
 def _axes(plan: SweepPlan) -> dict[str, Counter[str]]:

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from fdt_core.checkpoint import Keep, TrialCheckpoints
-from fdt_core.errors import UsageError
 from fdt_core.results.reader import read_table
 from fdt_core.results.writer import ResultsWriter
 from orchestrator.failures import FINISHED
 from orchestrator.ledger import Ledger
 from orchestrator.plan import Cell
+from orchestrator.reuse import Row, epochs_of, finished_rows, place_in_study, reused_row
 from orchestrator.run_directory import RunDirectory
-from orchestrator.trial_report import RowContext, TrialReport, epoch_rows, reused_row, trial_row
+from orchestrator.trial_report import RowContext, TrialReport, epoch_rows, trial_row
 
 EPOCH_FLUSH_SECONDS = 10.0
 
@@ -63,75 +63,84 @@ class Recorder:
         self._writer.flush_due("epochs", every=EPOCH_FLUSH_SECONDS)
         if self._writer.flush_due("trials"):
             for trial_id in self._to_finalise:
-                TrialCheckpoints(directory=self._run.checkpoints / trial_id, keep=self._keep).finalise()
+                self._checkpoints(trial_id).finalise()
             self._to_finalise.clear()
 
-    def complete_twins(self, trials: Iterable[Sequence[Cell]]) -> int:
-        """Copy rows to cells that are the same trial as a finished one; returns how many were copied."""
-        sources = {}
-        for cells in trials:
-            finished = [cell for cell in cells if self._ledger.record(cell.key).finished]
-            if finished and len(finished) < len(cells):
-                sources[cells[0].trial_id] = (finished[0], [cell for cell in cells if cell not in finished])
-        if not sources:
-            return 0
-        copies = []
-        for row in read_table(self._run.results, "trials").rows.to_pylist():
-            source, targets = sources.get(row["trial_id"], (None, []))
-            if source is not None and row["status"] in FINISHED and row["template"] == source.template:
-                copies += [reused_row(row, cell, _place_in_study(source)) for cell in targets]
-        self._append_trials(copies)
+    def reuse(self, cells: Sequence[Cell], runs: Iterable[Path]) -> int:
+        """Give each of `cells` whose trial has been trained before its row; returns how many rows were written.
+
+        A trial may be finished in this run under another label, or in one of the other `runs` on the same data. From
+        there its epochs and the weights that `keep` names come along, and the checkpoints of half-trained trials.
+        """
+        written = self._label_again(cells)
+        for run in runs:
+            rows = finished_rows(run, self._context.dataset_digests)
+            found = [cell for cell in cells if cell.trial_id in rows]
+            missing = [cell for cell in found if not self._ledger.record(cell.trial_id).finished]
+            for cell in found:  # before the rows: a trial with a row is not looked at again
+                self._checkpoints(cell.trial_id).take_weights(run / "checkpoints" / cell.trial_id)
+            written += self._copy(rows, missing, run)
+            for cell in self._ledger.left(cells):
+                self._checkpoints(cell.trial_id).take_working(run / "checkpoints" / cell.trial_id)
         self.tick(now=True)
-        return len(copies)
+        return written
+
+    def _label_again(self, cells: Sequence[Cell]) -> int:
+        """Rows for the cells whose trial this run has finished under another label; its epochs are there already."""
+        unlabelled = self._ledger.without_row(cells)
+        rows = finished_rows(self._run.path) if unlabelled else {}
+        # Version 0.1.0 counted attempts by label, so a failed one may have the number of the one that succeeded.
+        clashing = [cell for cell in unlabelled if self._ledger.has_row(cell, rows[cell.trial_id]["attempt"])]
+        attempts = {trial_id: row["attempt"] for trial_id, row in rows.items()}
+        self._append_reused(rows, [cell for cell in unlabelled if cell not in clashing], attempts)
+        self._copy(rows, clashing, self._run.path)
+        return len(unlabelled)
+
+    def _copy(self, rows: Mapping[str, Row], cells: Sequence[Cell], run: Path) -> int:
+        """Rows and epochs of `run`, as attempts of their own whose numbers are free here."""
+        attempts = {cell.trial_id: self._free_attempt(cell.trial_id) for cell in cells}
+        epochs = epochs_of(run, attempts) if cells else []
+        wanted = [row for row in epochs if row["attempt"] == rows[row["trial_id"]]["attempt"]]
+        self._writer.append("epochs", [{**row, "attempt": attempts[row["trial_id"]]} for row in wanted])
+        self._writer.flush("epochs")
+        self._append_reused(rows, cells, attempts, source=str(run))
+        self._to_finalise += attempts
+        return len(cells)
+
+    def _append_reused(
+        self, rows: Mapping[str, Row], cells: Sequence[Cell], attempts: Mapping[str, int], source: str | None = None
+    ) -> None:
+        copies = []
+        for cell in cells:
+            row = rows[cell.trial_id]
+            copies.append(reused_row(row, cell, source or place_in_study(row), attempts[cell.trial_id]))
+        self._append_trials(copies)
+
+    def _free_attempt(self, trial_id: str) -> int:
+        begun = [attempt for known, attempt in self._last_epoch if known == trial_id]
+        return max([self._ledger.record(trial_id).attempt, *begun]) + 1
 
     def add_profile(self, row: Mapping[str, Any]) -> None:
         """Write a row of `profiles`."""
         self._writer.append("profiles", [row])
         self._writer.flush("profiles")
 
-    def reuse(self, runs: Iterable[Path], cells: Sequence[Cell]) -> int:
-        """Copy the finished rows, and their epochs, of the same trials on the same data from other runs.
-
-        Returns how many rows were copied. Raises UsageError for a directory that holds no results.
-        """
-        copied = 0
-        for run in runs:
-            if not (run / "results").is_dir():
-                raise UsageError(f"--reuse {run}: holds no results")
-            wanted = {cell.trial_id: cell for cell in cells if not self._ledger.record(cell.key).finished}
-            rows = {
-                row["trial_id"]: row
-                for row in read_table(run / "results", "trials").rows.to_pylist()
-                if row["trial_id"] in wanted
-                and row["status"] in FINISHED
-                and row["dataset_digest"] == self.dataset_digest(row["dataset"])
-            }
-            attempts = {(trial_id, row["attempt"]) for trial_id, row in rows.items()}
-            epochs = read_table(run / "results", "epochs").rows.to_pylist() if rows else []
-            self._writer.append("epochs", [row for row in epochs if (row["trial_id"], row["attempt"]) in attempts])
-            self._append_trials([reused_row(row, wanted[key], str(run)) for key, row in rows.items()])
-            self.tick(now=True)
-            copied += len(rows)
-        return copied
-
     def _end_attempt(self, cells: Sequence[Cell], report: TrialReport) -> None:
         first = trial_row(cells[0], report, self._context)
-        twins = [reused_row(first, cell, _place_in_study(cells[0])) for cell in cells[1:]]
+        twins = [reused_row(first, cell, place_in_study(first), report.attempt) for cell in cells[1:]]
         self._writer.flush("epochs")
         self._append_trials([first, *twins])
         self._last_epoch.pop((report.trial_id, report.attempt), None)
         if report.outcome in FINISHED:
             self._to_finalise.append(report.trial_id)
 
+    def _checkpoints(self, trial_id: str) -> TrialCheckpoints:
+        return TrialCheckpoints(directory=self._run.checkpoints / trial_id, keep=self._keep)
+
     def _append_trials(self, rows: Sequence[dict[str, Any]]) -> None:
         self._writer.append("trials", rows)
         for row in rows:
             self._ledger.add(row)
-
-
-def _place_in_study(cell: Cell) -> str:
-    """How `reused_from` names a cell of the same sweep."""
-    return f"{cell.sweep}/{cell.spec.model}/{cell.template}"
 
 
 def _last_epochs(results: Path) -> dict[tuple[str, int], int]:

@@ -10,6 +10,7 @@ from typing import Any
 from fdt_core.errors import EnvironmentProblem, UsageError
 from fdt_core.results.equality import row_differences
 from fdt_core.results.reader import read_table
+from fdt_core.runs import find_trial
 from orchestrator.run_alone import run_alone
 from orchestrator.run_directory import RunDirectory
 
@@ -77,7 +78,5 @@ def reproduction_text(found: Reproduction) -> str:
 
 def _recorded_row(run: RunDirectory, prefix: str) -> dict[str, Any]:
     rows = read_table(run.results, "trials").rows.to_pylist()
-    found = {row["trial_id"]: row for row in rows if row["trial_id"].startswith(prefix) and row["status"] != "failed"}
-    if len(found) != 1:
-        raise UsageError(f"{len(found) or 'no'} finished trials of {run.path} have ids that begin with {prefix!r}")
-    return dict(next(iter(found.values())))
+    finished = {row["trial_id"]: row for row in rows if row["status"] != "failed"}
+    return dict(finished[find_trial(prefix, finished, f"the finished ones of {run.path}")])

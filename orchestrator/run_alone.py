@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from fdt_core.datasets.prepared import load_prepared
-from fdt_core.errors import UsageError
 from fdt_core.process import prepare_process
 from fdt_core.provenance import git_commit, versions
+from fdt_core.runs import find_trial
 from orchestrator.plan import Cell, SweepPlan
 from orchestrator.trial_report import Place, RowContext, TrialReport, trial_row
 from orchestrator.trial_session import epoch_line
@@ -17,12 +17,10 @@ from orchestrator.trial_session import epoch_line
 
 def choose_trial(plan: SweepPlan, prefix: str) -> Cell:
     """The one cell whose trial_id begins with `prefix` (the first cell for an empty one); UsageError otherwise."""
-    found = [cell for cell in plan.cells if cell.trial_id.startswith(prefix)]
-    if not found:
-        raise UsageError(f"no trial of sweep {plan.name} has an id that begins with {prefix!r}")
-    if prefix and len({cell.trial_id for cell in found}) > 1:
-        raise UsageError(f"{len(found)} trials of sweep {plan.name} have ids that begin with {prefix!r}")
-    return found[0]
+    if not prefix:
+        return plan.cells[0]
+    trial_id = find_trial(prefix, (cell.trial_id for cell in plan.cells), f"sweep {plan.name}")
+    return next(cell for cell in plan.cells if cell.trial_id == trial_id)
 
 
 def run_alone(cell: Cell, data_dir: Path, device: str, say: Callable[[str], None]) -> dict[str, Any]:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fdt_core.errors import EnvironmentProblem, UsageError, nearest_match
+from fdt_core.errors import EnvironmentProblem, UsageError
 from fdt_core.json_file import DamagedFile, damaged, read_json
 from fdt_core.plan_file import LAUNCH_AGAIN, read_plan_file
-from fdt_core.results.files import write_text_atomically
+from fdt_core.results.files import write_atomically, write_text_atomically
+from fdt_core.runs import PLAN_FILE, find_run_path, runs_root
 from orchestrator.driver_status import DriverStatus
 from orchestrator.plan import SweepPlan, plan_from_json
 
+__all__ = ["RunDirectory", "find_run", "runs_root"]
 
-def runs_root(option: Path | None) -> Path:
-    """The directory of all runs: `--runs-dir`, else FDT_RUNS_DIR, else ./runs."""
-    return option or Path(os.environ.get("FDT_RUNS_DIR") or "runs")
+FrozenFiles = Mapping[Path, bytes | None]
+"""The contents of a run's frozen files; None for one that does not exist."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,12 @@ class RunDirectory:
     @property
     def plan_file(self) -> Path:
         """The plan frozen at the last launch."""
-        return self.path / "plan.json"
+        return self.path / PLAN_FILE
+
+    @property
+    def forgiven_file(self) -> Path:
+        """Which failures no longer count, since a retry was asked for."""
+        return self.path / "forgiven.json"
 
     @property
     def results(self) -> Path:
@@ -102,6 +107,30 @@ class RunDirectory:
         write_text_atomically(self.sweep_file, sweep_text)
         write_text_atomically(self.plan_file, json.dumps(plan.to_json({"provenance": provenance})), durable=True)
 
+    def forgive(self, forgiven: Mapping[str, int]) -> None:
+        """Freeze which failures no longer count: for each trial id, those up to this attempt."""
+        write_text_atomically(self.forgiven_file, json.dumps(forgiven), durable=True)
+
+    def forgiven(self) -> dict[str, int]:
+        """The failures that no longer count: for each trial id, those up to this attempt.
+
+        Raises DamagedFile where the file is damaged.
+        """
+        return read_json(self.forgiven_file, dict[str, int], cure="remove it, and ask for the retry again") or {}
+
+    def frozen_files(self) -> FrozenFiles:
+        """What is frozen now, for `restore`."""
+        files = (self.sweep_file, self.forgiven_file, self.plan_file)
+        return {file: file.read_bytes() if file.exists() else None for file in files}
+
+    def restore(self, frozen: FrozenFiles) -> None:
+        """Freeze what was frozen before: what was to begin could not."""
+        for file, contents in frozen.items():
+            if contents is None:
+                file.unlink(missing_ok=True)
+            else:
+                write_atomically(file, contents, durable=True)
+
     def plan(self) -> SweepPlan:
         """The frozen plan.
 
@@ -144,10 +173,4 @@ def find_run(name: str, runs_dir: Path | None = None) -> RunDirectory:
 
     Raises UsageError naming the runs there are and the nearest match.
     """
-    root = runs_root(runs_dir)
-    for candidate in (root / name, Path(name)):
-        if (candidate / "plan.json").is_file():
-            return RunDirectory(candidate)
-    known = sorted(path.parent.name for path in root.glob("*/plan.json"))
-    listing = f"runs in {root}: {', '.join(known)}" if known else f"there are no runs in {root}"
-    raise UsageError(f"no run {name!r}{nearest_match(name, known)} ({listing})")
+    return RunDirectory(find_run_path(name, runs_dir))

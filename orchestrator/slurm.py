@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from cluster.processes import process_environment
 from cluster.profile import ClusterProfile, with_further_profiles
 from cluster.ray_node import node_resources
-from cluster.slurm_files import Launch, SlurmFiles
+from cluster.slurm_files import Launch as SlurmLaunch
+from cluster.slurm_files import SlurmFiles
 from cluster.submission import Submission, make_launch, scripts, submit_sweep
 from cluster.sweep_jobs import check_not_launched, job_is_live
 from orchestrator.generation import Generation, claim
+from orchestrator.launch import Launch
+from orchestrator.outcome import Outcome
 from orchestrator.plan import SweepPlan
 from orchestrator.run_directory import RunDirectory
 from orchestrator.slurm_status import follow_run
@@ -32,45 +36,51 @@ def claim_on_slurm(run: RunDirectory) -> Generation:
     return claim(run.driver, job_is_live=job_is_live)
 
 
-def submit_and_tell(run: RunDirectory, generation: Generation, profile: ClusterProfile, *, follow: bool) -> int:
-    """Submit what is left, say what comes next, and with `follow` watch until the sweep ends; the exit code."""
-    submitted = submit_run(run, generation, profile)
-    if isinstance(submitted, int):
-        _say("nothing to do: every trial has ended")
+def submit_and_tell(launch: Launch, generation: Generation, profile: ClusterProfile, *, follow: bool) -> Outcome:
+    """Submit what is left, say what comes next, and with `follow` watch until the sweep ends."""
+    run, submitted = launch.run, submit_run(launch, generation, profile)
+    if isinstance(submitted, Outcome):
         return submitted
     _say(submission_text(run, submitted))
+    outcome = Outcome(action="submitted", exit_code=0, jobs=(submitted.head, *submitted.workers))
     if not follow:
-        return 0
+        return outcome
     try:
-        return follow_run(run, lambda: run_status(run), _say)
+        return replace(outcome, exit_code=follow_run(run, lambda: run_status(run), _say))
     except KeyboardInterrupt:
         _say(f"left; the sweep goes on. End it with: fdt-sweep cancel {run.path}")
-        return 0
+        return outcome
 
 
-def submit_run(run: RunDirectory, generation: Generation, profile: ClusterProfile) -> int | Submission:
-    """Submit the head and as many workers as what is left can use; the exit code where nothing is left to do.
+def submit_run(launch: Launch, generation: Generation, profile: ClusterProfile) -> Outcome | Submission:
+    """Freeze the launch, and submit the head and as many workers as what is left can use, if anything is.
 
     Hands the right to write over to the head. Raises EnvironmentProblem or UsageError where Slurm refuses; no job is
-    left then.
+    left then, and what was frozen before is frozen again.
     """
+    run, before = launch.run, launch.run.frozen_files()
     try:
-        work: Work = open_work(run, generation, device=profile.device)
+        work = open_work(launch, generation, device=profile.device)
         left = work.backlog.progress().left
+        launch.freeze()
         if not left:
-            return work.exit_code(interrupted=False)
+            _say(work.nothing_to_do())
+            return Outcome(action="nothing to do", exit_code=work.exit_code(interrupted=False))
         workers = wanted_workers(work.plan, profile, left)
     finally:
         generation.release()
-    with process_environment(os.environ | TUNE_ENVIRONMENT):  # the jobs inherit it
-        launch = _launch(run, profile, work)
-        return submit_sweep(SlurmFiles(run.slurm), launch, workers=workers)
+    try:
+        with process_environment(os.environ | TUNE_ENVIRONMENT):  # the jobs inherit it
+            return submit_sweep(SlurmFiles(run.slurm), _jobs(run, profile, work), workers=workers)
+    except BaseException:
+        run.restore(before)
+        raise
 
 
 def submission_scripts(plan: SweepPlan, run: RunDirectory, profile: ClusterProfile) -> str:
     """The sbatch scripts of a launch of the whole plan, as people read them. Needs no Slurm and writes nothing."""
     workers = wanted_workers(plan, profile, len(plan.cells))
-    found = scripts(SlurmFiles(run.slurm), _launch(run, profile), workers=workers)
+    found = scripts(SlurmFiles(run.slurm), _jobs(run, profile), workers=workers)
     return "\n".join(f"----- sbatch script of the {role} -----\n{script}" for role, script in found.items())
 
 
@@ -91,7 +101,7 @@ def wanted_workers(plan: SweepPlan, profile: ClusterProfile, left: int) -> int:
     return min(profile.max_workers, math.ceil(left / slots))
 
 
-def _launch(run: RunDirectory, profile: ClusterProfile, work: Work | None = None) -> Launch:
+def _jobs(run: RunDirectory, profile: ClusterProfile, work: Work | None = None) -> SlurmLaunch:
     path = Path.absolute(run.path)
     command = (profile.python or sys.executable, "-u", "-m", "orchestrator.head", str(path))
     return make_launch(

@@ -33,7 +33,7 @@ def run_status(run: RunDirectory) -> dict[str, Any]:
     counts by model, template, data set and status), driver, driver_is_gone (true where this machine can tell), slurm
     (head and workers; None for a local run), notes (what could not be read, a line each).
     """
-    plan, ledger, notes = run.plan(), Ledger.read(run.results), []
+    plan, ledger, notes = run.plan(), Ledger.read(run), []
     try:
         status = run.status()
     except DamagedFile as problem:  # the rows say how far the sweep is
@@ -41,8 +41,8 @@ def run_status(run: RunDirectory) -> dict[str, Any]:
     planned, former = _rows(run, plan)
     cells: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
     for cell in plan.cells:
-        record = ledger.record(cell.key)
-        state = str(record.status) if record.finished else "failed" if record.given_up() else "left"
+        record = ledger.record(cell.trial_id)
+        state = str(record.status) if record.finished else "failed" if record.given_up else "left"
         cells[cell.spec.model, cell.template, cell.spec.dataset][state] += 1
     progress = Backlog(plan.cells, ledger).progress()
     starts = _starts(run, status)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cluster.profile import ClusterProfile
-from cluster.ray_node import NodeResources
+from cluster.profile import ClusterProfile, with_further_profiles
+from cluster.ray_node import NodeResources, node_resources
 from fdt_core.errors import EnvironmentProblem
 from orchestrator.plan import SweepPlan
 
@@ -35,3 +35,25 @@ def trial_needs(plan: SweepPlan, *, node: NodeResources, profile: ClusterProfile
             f"a trial asks for {asked.cpus} CPUs and {share:g} GPUs, but a node offers {node.cpus} and {node.gpus}"
         )
     return TrialNeeds(cpus=asked.cpus, gpus=share, whole_gpus=max(share, 1.0) if share else 0.0, slots=slots * nodes)
+
+
+def local_device(profile: ClusterProfile) -> str:
+    """The device that trials on this machine use: cpu or cuda.
+
+    Raises EnvironmentProblem where the profile asks for CUDA and there is no GPU.
+    """
+    gpus = node_resources(profile).gpus
+    if profile.device == "cuda" and not gpus:
+        raise EnvironmentProblem("the profile asks for CUDA, but this machine shows no GPU")
+    return "cuda" if gpus and profile.device != "cpu" else "cpu"
+
+
+def check_needs(plan: SweepPlan, profile: ClusterProfile) -> None:
+    """Find out before anything is written whether this machine, or each kind of worker job, can run a trial.
+
+    Raises EnvironmentProblem where it cannot, UsageError for a wrong profile.
+    """
+    if profile.kind == "local":
+        local_device(profile)
+    for each in (profile,) if profile.kind == "local" else with_further_profiles(profile):
+        trial_needs(plan, node=node_resources(each), profile=each)

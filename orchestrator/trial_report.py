@@ -82,11 +82,6 @@ def trial_row(cell: Cell, report: TrialReport, context: RowContext) -> dict[str,
     }
 
 
-def reused_row(row: Mapping[str, Any], cell: Cell, source: str) -> dict[str, Any]:
-    """The row of a cell that is the same trial as the one of `row`, which `source` names."""
-    return {**row, **cell.columns(), "reused_from": source}
-
-
 def epoch_rows(report: TrialReport, *, after: int) -> list[dict[str, Any]]:
     """The rows of `epochs` for the reported epochs later than `after`."""
     return [

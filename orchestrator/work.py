@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from fdt_core.results.reader import read_table
 from fdt_core.results.writer import ResultsWriter
 from orchestrator.backlog import Backlog, Progress
 from orchestrator.generation import Generation
-from orchestrator.launch import LaunchSettings, frozen_settings
-from orchestrator.ledger import CellKey, Ledger
+from orchestrator.launch import Launch, LaunchSettings
+from orchestrator.ledger import Ledger
 from orchestrator.plan import Cell, SweepPlan
 from orchestrator.profiling import unmeasured
 from orchestrator.recorder import Recorder
@@ -39,7 +39,7 @@ class Work:
 
     def finished_cells(self) -> tuple[Cell, ...]:
         """The cells of the plan that have a result."""
-        return tuple(cell for cell in self.plan.cells if self.ledger.record(cell.key).finished)
+        return tuple(cell for cell in self.plan.cells if self.ledger.record(cell.trial_id).finished)
 
     def nothing_left(self) -> bool:
         """Whether every trial has ended and every finished network has been measured on some device."""
@@ -51,6 +51,17 @@ class Work:
         names = {row["device_name"] for row in rows} or {""}
         finished = self.finished_cells()
         return min(len(unmeasured(finished, rows, name)) for name in names) == 0
+
+    def nothing_to_do(self) -> str:
+        """What people are told where nothing is left to train."""
+        progress = self.backlog.progress()
+        text = f"nothing to do: {progress.done + progress.diverged} of {progress.total} trials are done"
+        if progress.failed:
+            text += f", {progress.failed} given up"
+        if progress.held_back:
+            text += f", {progress.held_back} held back"
+        again = shlex.join(["fdt-sweep", "retry", str(self.run.path)])
+        return f"{text}; to try these again: {again}" if progress.failed else text
 
     def exit_code(self, *, interrupted: bool) -> int:
         """The launch's exit code for where it ended.
@@ -64,50 +75,31 @@ class Work:
         return EXIT_FAILED if progress.failed or progress.held_back else EXIT_DONE
 
 
-def open_work(run: RunDirectory, generation: Generation, *, device: str) -> Work:
-    """Open the results for writing and find what is left to do of the frozen plan, on `device` (cpu or cuda).
+def open_work(launch: Launch, generation: Generation, *, device: str) -> Work:
+    """Open the results for writing and find what is left to do of a launch, on `device` (cpu or cuda).
 
     Raises EnvironmentProblem where the prepared data is not what finished trials were trained on, and where the frozen
     plan is damaged.
     """
-    plan, frozen = run.plan(), run.provenance()
-    settings = frozen_settings(run)
+    run, plan, settings = launch.run, launch.plan, launch.settings
     digests = {name: prepared_digest(name, Path(settings.data_directory)) for name in plan.datasets()}
     writer = ResultsWriter(run.results, check_right_to_write=generation.check)
-    ledger = Ledger.read(run.results)
+    ledger = launch.ledger()
     ledger.check_data(plan.cells, digests)
     context = RowContext(
-        provenance={key: frozen.get(key) for key in ("git_commit", *versions())},
+        provenance={key: launch.code.get(key) for key in ("git_commit", *versions())},
         dataset_digests=digests,
         device=device,
     )
     recorder = Recorder(run, writer, ledger, context, keep=plan.keep)
-    recorder.reuse([Path(path) for path in settings.reuse], plan.cells)
-    recorder.complete_twins(_by_trial(plan))
+    recorder.reuse(plan.cells, [Path(path) for path in settings.reuse])
     return Work(
         run=run,
         generation=generation,
         plan=plan,
         settings=settings,
         ledger=ledger,
-        backlog=Backlog(plan.cells, ledger, _forgiven(plan, ledger, settings.retry)),
+        backlog=Backlog(plan.cells, ledger),
         recorder=recorder,
         quarantined=writer.quarantined,
     )
-
-
-def _by_trial(plan: SweepPlan) -> list[list[Cell]]:
-    trials: dict[str, list[Cell]] = {}
-    for cell in plan.cells:
-        trials.setdefault(cell.trial_id, []).append(cell)
-    return list(trials.values())
-
-
-def _forgiven(plan: SweepPlan, ledger: Ledger, retry: Sequence[str]) -> dict[CellKey, int]:
-    """For cells given up because of one of the kinds to `retry` (or 'all'): all their failures so far."""
-    forgiven = {}
-    for cell in plan.cells:
-        record = ledger.record(cell.key)
-        if record.given_up() and ("all" in retry or set(retry) & set(record.failures)):
-            forgiven[cell.key] = len(record.failures)
-    return forgiven

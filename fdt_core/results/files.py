@@ -40,14 +40,19 @@ def replace_durably(temporary: Path, target: Path) -> None:
 
 
 def write_text_atomically(path: Path, text: str, *, durable: bool = False) -> None:
-    """Write `text` to `path` through a temporary file beside it; readers see the old or the new content whole.
+    """`write_atomically` of the text in UTF-8."""
+    write_atomically(path, text.encode(), durable=durable)
+
+
+def write_atomically(path: Path, contents: bytes, *, durable: bool = False) -> None:
+    """Write `contents` to `path` through a temporary file beside it; readers see the old or the new content whole.
 
     Raises OSError, which names `path`.
     """
     # A random name: process ids may be the same on two hosts, and in two containers often are.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(contents)
         if durable:
             replace_durably(temporary, path)
         else:

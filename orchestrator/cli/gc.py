@@ -3,42 +3,90 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from orchestrator.cli.damage import tell_damage
-from orchestrator.cli.options import RunName, RunsDir, Verbose
+from orchestrator.cli.options import DryRun, Json, RunName, RunsDir, Verbose
+
+if TYPE_CHECKING:
+    from orchestrator.garbage import Garbage
 
 
 def gc(
     run: RunName,
+    trials: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--trials",
+            metavar="TRIAL_ID",
+            help="Remove all checkpoints and weights of this trial instead, by the first letters of its id, also if it "
+            "is finished. Its rows stay. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    former: Annotated[
+        bool, typer.Option("--former", help="Also half-trained trials that the present plan does not have.")
+    ] = False,
+    dry_run: DryRun = False,
+    json_: Json = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove without asking.")] = False,
     runs_dir: RunsDir = None,
     verbose: Verbose = False,
 ) -> None:
-    """Remove what no row needs: checkpoints of dropped or given-up trials, files of dead writers, damaged parts.
+    """Remove what no row needs: checkpoints of given-up or finished trials, files of dead writers, damaged parts.
 
-    Lists everything first and asks. Results, logs and the weights that `keep` left stay.
+    Lists everything first and asks. Rows, logs and the weights of finished trials stay, whatever the sweep file says
+    by now; only --trials removes such weights. Half-trained trials that the present plan does not have are listed, but
+    stay unless --former is given: they would go on if their sweep file were launched again.
+
+    Examples:
+      fdt-sweep gc demo -n
+      fdt-sweep gc demo --trials 3f6a1c --trials 90be
     """
     from fdt_core.errors import UsageError
-    from orchestrator.garbage import find_garbage, remove
+    from orchestrator.garbage import Reason, find_garbage, remove
     from orchestrator.generation import claim
     from orchestrator.run_directory import find_run
 
     found = find_run(run, runs_dir)
     tell_damage(found.results)
-    generation = claim(found.driver)  # nothing may be removed under a driver at work
+    generation = None if dry_run else claim(found.driver)  # nothing may be removed under a driver at work
     try:
-        garbage = find_garbage(found)
-        for item in garbage:
-            print(f"{item.size:>14,} bytes  {item.path}  ({item.reason})")
-        if not garbage:
-            print("nothing to remove")
-            return
-        if not yes and not sys.stdin.isatty():
-            raise UsageError("this removes files: give --yes where nobody can be asked")
-        if yes or typer.confirm(f"remove these {len(garbage)}?"):
-            remove(garbage)
+        garbage = find_garbage(found, trials or [])
+        stays = [item for item in garbage if item.reason is Reason.FORMER and not former]
+        goes = [item for item in garbage if item not in stays]
+        told = {"run": str(found.path), "remove": _as_json(goes), "stay": _as_json(stays)}
+        if not json_:
+            _print(goes, stays)
+        if goes and not dry_run:
+            if not yes and not sys.stdin.isatty():
+                raise UsageError("this removes files: give --yes where nobody can be asked")
+            if not yes and not typer.confirm(f"remove these {len(goes)}?", err=True):
+                raise UsageError("nothing was removed")
+            remove(goes)
     finally:
-        generation.release()
+        if generation is not None:
+            generation.release()
+    if json_:
+        _print_json(told | {"removed": not dry_run})
+
+
+def _print(goes: list[Garbage], stays: list[Garbage]) -> None:
+    for item in goes:
+        print(f"{item.size:>14,} bytes  {item.path}  ({item.reason})")
+    for item in stays:
+        print(f"{item.size:>14,} bytes  {item.path}  stays ({item.reason}; --former removes it)")
+    if not goes:
+        print("nothing to remove")
+
+
+def _as_json(items: list[Garbage]) -> list[dict[str, Any]]:
+    return [{"path": str(item.path), "reason": item.reason.value, "bytes": item.size} for item in items]
+
+
+def _print_json(told: dict[str, Any]) -> None:
+    import json
+
+    print(json.dumps(told, indent=1))

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from orchestrator.cli.damage import tell_damage
-from orchestrator.cli.options import DataDir, Detach, Json, Limit, RunsDir, Settings, SweepFile, Verbose
+from orchestrator.cli.options import DataDir, Detach, DryRun, Json, Limit, RunsDir, Settings, SweepFile, Verbose, Yes
 from orchestrator.cli.start import start
+
+Reuse = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reuse",
+        "--rename-from",
+        metavar="RUN",
+        help="Take along what this run has of the same trials, by its name or path: results with their weights, and "
+        "half-trained checkpoints. So a sweep that got another name goes on. May be repeated.",
+        show_default=False,
+    ),
+]
 
 
 def launch(
@@ -19,7 +30,7 @@ def launch(
     ] = "local",
     set_: Settings = None,
     limit: Limit = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Show what would be done; write nothing.")] = False,
+    dry_run: DryRun = False,
     detach: Detach = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="The same as --wait.")] = False,
     json_: Json = False,
@@ -30,24 +41,24 @@ def launch(
     max_gpu_hours: Annotated[
         float | None, typer.Option(min=0, help="Refuse (exit 4) if more would be needed.", show_default=False)
     ] = None,
-    reuse: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="DIR", help="Take finished rows of the same trials from this run too.", show_default=False
-        ),
-    ] = None,
+    reuse: Reuse = None,
     profile_: Annotated[
         bool, typer.Option("--profile/--no-profile", help="Measure each network's speed when training is over.")
     ] = True,
     runs_dir: RunsDir = None,
     data_dir: DataDir = None,
     share: Annotated[bool, typer.Option(help="Let others read the results (run 0710, results 0750).")] = False,
+    yes: Yes = False,
     verbose: Verbose = False,
 ) -> None:
     """Run every trial of a sweep that has no result yet.
 
     A launch, a relaunch after an interruption, and an extension by seeds, templates or data sets are the same:
     the plan minus what the results already hold. Half-trained trials go on from their checkpoints.
+
+    Where the sweep has been launched before and trials would drop out of its plan (another --limit, other --set
+    values, a changed file), it says how many and asks first; where nobody can be asked, give --yes. Rows and weights
+    of what drops out stay. A launch that is refused or cannot begin leaves the plan of the last one as it was.
 
     On Slurm, it submits the jobs and returns; --wait watches them through files alone, ends with the sweep's exit
     code, and can be left by Ctrl-C. Locally, Ctrl-C, SIGTERM or a closed terminal saves the running trials and ends
@@ -60,16 +71,17 @@ def launch(
       fdt-sweep launch sweeps/demo.yaml
       fdt-sweep launch sweeps/demo.yaml --limit 1 --set epochs=1
       fdt-sweep launch sweeps/paper.yaml --cluster slurm
+      fdt-sweep launch renamed.yaml --rename-from demo
     """
     if dry_run:
-        plan(sweep_file, set_, limit, json_, runs_dir, data_dir, cluster=cluster)
+        plan(sweep_file, set_, limit, json_, runs_dir, data_dir, cluster=cluster, reuse=reuse)
         return
     from cluster.profile import load_profile
     from fdt_core.datasets.catalogue import data_directory
     from fdt_core.errors import UsageError
-    from orchestrator.launch import LaunchSettings, claim_run, freeze
+    from orchestrator.launch import LaunchSettings, checked, new_launch
+    from orchestrator.reuse import source_runs
     from orchestrator.settings import split_settings
-    from orchestrator.slurm import claim_on_slurm
 
     if detach and follow:
         raise UsageError("give either --detach or --follow, not both")
@@ -80,19 +92,13 @@ def launch(
         limit=limit,
         max_failures=1 if fail_fast else max_failures,
         profile=profile_,
-        reuse=tuple(str(path.absolute()) for path in reuse or []),
+        reuse=source_runs(reuse or [], runs_dir),
     )
-    run, generation = freeze(
-        sweep_file,
-        runs_dir=runs_dir,
-        overrides=sweep_settings,
-        settings=settings,
-        share=share,
-        max_gpu_hours=max_gpu_hours,
-        become_driver=claim_on_slurm if profile.kind == "slurm" else claim_run,
-    )
+    wanted = new_launch(sweep_file, runs_dir=runs_dir, overrides=sweep_settings, settings=settings)
+    wanted = checked(wanted, profile, max_gpu_hours=max_gpu_hours)
+    wanted.run.create(share=share)
     options = ["--cluster", cluster, *(f"--set={setting}" for setting in set_ or [] if setting not in sweep_settings)]
-    raise typer.Exit(start(run, generation, profile, detach=False if follow else detach, options=options))
+    raise typer.Exit(start(wanted, profile, yes=yes, detach=False if follow else detach, options=options, json_=json_))
 
 
 def plan(
@@ -106,27 +112,31 @@ def plan(
     cluster: Annotated[
         str, typer.Option(help="Cluster profile: for Slurm, the sbatch scripts are shown too.")
     ] = "local",
+    reuse: Reuse = None,
 ) -> None:
     """Show what a sweep file means: its trials, their widths and costs, what is excluded, what is already done.
 
+    Where the sweep has been launched before, it says which trials drop out of its plan, are new, or stay.
     Needs neither the data nor the cluster, and writes nothing.
     """
     import json
 
     from cluster.profile import load_profile
     from fdt_core.datasets.catalogue import data_directory
-    from orchestrator.plan import plan_sweep
+    from orchestrator.launch import LaunchSettings, new_launch
     from orchestrator.plan_text import plan_json, plan_text
-    from orchestrator.run_directory import RunDirectory, runs_root
+    from orchestrator.reuse import source_runs
     from orchestrator.settings import split_settings
 
     sweep_settings, profile_settings = split_settings(set_ or [])
     profile = load_profile(cluster, profile_settings)
-    planned = plan_sweep(sweep_file, sweep_settings, data_directory(data_dir)).first(limit)
-    run = RunDirectory(runs_root(runs_dir) / planned.name)
-    tell_damage(run.results)
-    print(json.dumps(plan_json(planned, run), indent=1) if json_ else plan_text(planned, run))
+    settings = LaunchSettings(
+        data_directory=str(data_directory(data_dir)), limit=limit, reuse=source_runs(reuse or [], runs_dir)
+    )
+    planned = new_launch(sweep_file, runs_dir=runs_dir, overrides=sweep_settings, settings=settings)
+    tell_damage(planned.run.results)
+    print(json.dumps(plan_json(planned), indent=1) if json_ else plan_text(planned))
     if profile.kind == "slurm" and not json_:
         from orchestrator.slurm import submission_scripts
 
-        print(submission_scripts(planned, RunDirectory(run.path.absolute()), profile))
+        print(submission_scripts(planned.plan, planned.run, profile))

@@ -39,6 +39,8 @@ Detach = Annotated[
         show_default=False,
     ),
 ]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Show what would be done; write nothing.")]
 FormerPlans = Annotated[
     bool, typer.Option("--all", help="Show the rows of former plans too: marked, apart, and in no mean.")
 ]

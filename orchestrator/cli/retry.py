@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.options import Detach, RunName, RunsDir, Verbose
+from orchestrator.cli.options import Detach, DryRun, Json, RunName, RunsDir, Verbose
 from orchestrator.cli.start import start
+
+if TYPE_CHECKING:
+    from orchestrator.launch import Launch
+    from orchestrator.plan import Cell
 
 
 def retry(
@@ -16,19 +20,77 @@ def retry(
         str, typer.Argument(metavar="[KIND]", help="Which: failed or all (any kind), or error, oom, crash, device.")
     ] = "failed",
     cluster: Annotated[str, typer.Option(help="Cluster profile, as for launch.")] = "local",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Lay a value over the sweep file that changes no trial, say --set resources.time_limit=3600, or over "
+            "the cluster profile, as --set cluster.KEY=VALUE. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Retry the first N of them only.", show_default=False)
+    ] = None,
+    dry_run: DryRun = False,
     detach: Detach = None,
+    json_: Json = False,
     runs_dir: RunsDir = None,
     verbose: Verbose = False,
 ) -> None:
     """Try failed trials again, by the plan frozen at the last launch, and run whatever else is left of it.
 
-    The failed attempts stay in the results; the new attempts get rows of their own. Exit codes as for launch.
+    The failed attempts stay in the results; the new attempts get rows of their own. What failed until now is forgiven
+    once: an interrupted retry goes on with the next launch or retry, and a new failure counts again. Exit codes as for
+    launch.
+
+    Examples:
+      fdt-sweep retry demo -n
+      fdt-sweep retry demo oom --set resources.trials_per_gpu=1
     """
     from cluster.profile import load_profile
-    from orchestrator.launch import claim_run, refreeze
-    from orchestrator.run_directory import find_run
-    from orchestrator.slurm import claim_on_slurm
+    from orchestrator.launch import checked
+    from orchestrator.retry import retry_launch
+    from orchestrator.run_directory import RunDirectory, find_run
+    from orchestrator.settings import split_settings
 
-    found, profile = find_run(run, runs_dir), load_profile(cluster)
-    generation = refreeze(found, retry=kind, become_driver=claim_on_slurm if profile.kind == "slurm" else claim_run)
-    raise typer.Exit(start(found, generation, profile, detach=detach, options=["--cluster", cluster]))
+    sweep_settings, profile_settings = split_settings(set_ or [])
+    profile = load_profile(cluster, profile_settings)
+    found = RunDirectory(find_run(run, runs_dir).path.absolute())
+    launch, trials = retry_launch(found, kind, limit=limit, overrides=sweep_settings)
+    if dry_run:
+        _show(launch, trials, json_)
+        return
+    options = ["--cluster", cluster, *(f"--set={setting}" for setting in set_ or [] if setting not in sweep_settings)]
+    launch = checked(launch, profile)
+    raise typer.Exit(start(launch, profile, yes=False, detach=detach, options=options, json_=json_))
+
+
+def _show(launch: Launch, trials: tuple[Cell, ...], json_: bool) -> None:
+    """Print which trials would be tried again, what they failed of, and how many trials would be run in all."""
+    import json
+
+    from orchestrator.ledger import Ledger
+
+    before = Ledger.read(launch.run)
+    left = len(launch.ledger().left(launch.plan.cells))
+    failures = {cell.trial_id: before.record(cell.trial_id).counted_failures for cell in trials}
+    if json_:
+        again = [{**_names(cell), "failures": list(failures[cell.trial_id])} for cell in trials]
+        print(json.dumps({"run": str(launch.run.path), "retry": again, "left": left}, indent=1))
+        return
+    for cell in trials:
+        print("  ".join([*map(str, _names(cell).values()), f"failed of: {', '.join(failures[cell.trial_id])}"]))
+    print(f"{len(trials)} to be tried again; {left} trials to be run in all")
+
+
+def _names(cell: Cell) -> dict[str, str | int]:
+    spec = cell.spec
+    return {
+        "trial_id": cell.trial_id,
+        "model": spec.model,
+        "template": cell.template,
+        "dataset": spec.dataset,
+        "seed": spec.seed,
+    }

@@ -1,10 +1,12 @@
-"""What follows a frozen plan on the command line: it is driven here, or apart from this terminal, or on Slurm."""
+"""What follows a checked launch on the command line: it is driven here, or apart from this terminal, or on Slurm."""
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,33 +17,98 @@ from orchestrator.cli.options import RunName, RunsDir, Settings, Verbose
 if TYPE_CHECKING:
     from cluster.profile import ClusterProfile
     from orchestrator.generation import Generation
-    from orchestrator.run_directory import RunDirectory
+    from orchestrator.launch import Launch
+    from orchestrator.outcome import Outcome
+    from orchestrator.plan_change import PlanChange
 
 
 def start(
-    run: RunDirectory,
-    generation: Generation,
+    launch: Launch,
     profile: ClusterProfile,
     *,
+    yes: bool,
     detach: bool | None,
     options: Sequence[str],
+    json_: bool,
 ) -> int:
-    """Drive the frozen plan, or submit it to Slurm; returns the exit code.
+    """Begin a checked launch: ask where its plan drops trials, then drive it, or submit it to Slurm; the exit code.
 
     `detach` None is what is usual there: to wait for a local sweep, and to leave one on Slurm to itself. `options` are
-    those of `drive` that give the same profile.
+    those of `drive` that give the same profile. What was frozen before stays frozen until the work begins.
     """
-    _say(f"run directory: {run.path}")
-    tell_damage(run.results)
+    from orchestrator.launch import claim_run
+    from orchestrator.slurm import claim_on_slurm
+    from orchestrator.status_text import run_status
+
+    run = launch.run
+    generation = claim_on_slurm(run) if profile.kind == "slurm" else claim_run(run)
+    try:
+        change = _agreed_change(launch, yes)
+        _say(f"run directory: {run.path}")
+        tell_damage(run.results)
+        outcome = _begin(launch, generation, profile, detach, options)
+    except BaseException:
+        generation.release()
+        raise
+    if json_:
+        told = {
+            "run": str(run.path),
+            "sweep": run.name,
+            **asdict(outcome),
+            "plan_change": None if change is None else change.to_json(),
+            # A first launch that could not begin leaves no plan.
+            "progress": run_status(run)["progress"] if run.plan_file.exists() else None,
+        }
+        print(json.dumps(told, indent=1))
+    return outcome.exit_code
+
+
+def _begin(
+    launch: Launch, generation: Generation, profile: ClusterProfile, detach: bool | None, options: Sequence[str]
+) -> Outcome:
     if profile.kind == "slurm":
         from orchestrator.slurm import submit_and_tell
 
-        return submit_and_tell(run, generation, profile, follow=detach is False)
+        return submit_and_tell(launch, generation, profile, follow=detach is False)
     if detach:
         from orchestrator.detached import start_detached
 
-        return start_detached(run, generation, options, _say)
-    return _drive_or_stop(run, generation, profile)
+        return start_detached(launch, generation, options, _say)
+    return _drive_or_stop(launch, generation, profile, before_work=launch.freeze)
+
+
+def _agreed_change(launch: Launch, yes: bool) -> PlanChange | None:
+    """Say what changes against the frozen plan, and ask where a trial drops out; None where no plan can be compared.
+
+    Raises UsageError where nobody can be asked, or the answer is no.
+    """
+    from fdt_core.json_file import DamagedFile
+    from orchestrator.plan_change import change_to
+
+    try:
+        change = change_to(launch)
+    except DamagedFile as problem:
+        _say(f"the plan of the last launch cannot be read, and will be replaced: {problem}")
+        _agree(yes, "the plan of the last launch cannot be read")
+        return None
+    if change is not None and (change.dropped or change.new):
+        _say(f"against the plan of the last launch: {change}")
+    if change is not None and change.dropped:
+        _say("  what drops out keeps its rows and weights; to keep both plans, give the sweep another name")
+        _agree(yes, "trials drop out of the plan")
+    return change
+
+
+def _agree(yes: bool, what: str) -> None:
+    """Go on only where the user wants to."""
+    from fdt_core.errors import UsageError
+
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(f"{what}: give --yes where nobody can be asked; nothing was changed")
+    if not typer.confirm("Launch?", err=True):
+        raise UsageError("not launched; nothing was changed")
 
 
 def drive(
@@ -53,25 +120,29 @@ def drive(
 ) -> None:
     """Run what is left of a run's frozen plan on this machine: what `launch --detach` starts."""
     from cluster.profile import load_profile
-    from orchestrator.launch import claim_run
+    from orchestrator.launch import claim_run, frozen_launch
     from orchestrator.run_directory import find_run
     from orchestrator.settings import split_settings
 
     found, profile = find_run(run, runs_dir), load_profile(cluster, split_settings(set_ or [])[1])
-    raise typer.Exit(_drive_or_stop(found, claim_run(found), profile))
+    launch = frozen_launch(found)
+    raise typer.Exit(_drive_or_stop(launch, claim_run(found), profile).exit_code)
 
 
-def _drive_or_stop(run: RunDirectory, generation: Generation, profile: ClusterProfile) -> int:
-    """Drive the frozen plan here to its end, or until it is told to stop; returns the exit code."""
+def _drive_or_stop(
+    launch: Launch, generation: Generation, profile: ClusterProfile, before_work: Callable[[], None] = lambda: None
+) -> Outcome:
+    """Drive the launch here to its end, or until it is told to stop."""
     from orchestrator.local import drive_here
+    from orchestrator.outcome import Outcome
 
     try:
-        return drive_here(run, generation, profile)
+        return drive_here(launch, generation, profile, before_work=before_work)
     except KeyboardInterrupt:
         _say("stopped at once; launch again to go on from the last checkpoints")
-        return 130
+        return Outcome(action="ran", exit_code=130)
     finally:
-        with suppress(OSError):  # a full disk is told by what raised here
+        with suppress(OSError):  # a full disk is reported by what raised here
             generation.release()
 
 

@@ -74,7 +74,7 @@ def test_the_results_folder_of_a_run_stands_for_the_run(tmp_path: Path) -> None:
 
 
 def test_what_is_no_run_directory_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="nowhere is not a run directory"):
+    with pytest.raises(UsageError, match=r"no run .*nowhere"):
         load(tmp_path / "nowhere")
     with pytest.raises(UsageError, match="no run directory given"):
         load()

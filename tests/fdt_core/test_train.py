@@ -21,7 +21,7 @@ import fdt_core
 from fdt_core.augmentation import draw_augmentation, draw_order
 from fdt_core.batch_metrics import read_scores
 from fdt_core.checkpoint import TrialCheckpoints
-from fdt_core.errors import EnvironmentProblem
+from fdt_core.errors import EnvironmentProblem, UsageError
 from fdt_core.learner import Learner
 from fdt_core.network import initial_network
 from fdt_core.spec import TrialSpec
@@ -377,7 +377,30 @@ def test_the_trained_network_comes_back(tmp_path: Path, keep: Any) -> None:
     assert same_tensors(network.state_dict(), after_epochs[expected - 1])
 
 
+def test_a_trained_network_is_named_by_its_run_and_the_first_letters_of_its_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = small_data(classes=2)
+    spec = small_spec(data=data, epochs=1)
+    checkpoints = TrialCheckpoints(tmp_path / "runs" / "study" / "checkpoints" / spec.trial_id)
+    (tmp_path / "runs" / "study").mkdir(parents=True)
+    (tmp_path / "runs" / "study" / "plan.json").write_text("{}")
+    training = Training(spec, on_cpu(data), device="cpu", checkpoints=checkpoints)
+    list(training.epochs())
+    training.result()
+    checkpoints.finalise()
+    monkeypatch.setenv("FDT_RUNS_DIR", str(tmp_path / "runs"))
+    assert same_tensors(fdt_core.load("study", spec.trial_id[:5]).state_dict(), weights(training))
+    with pytest.raises(UsageError, match=r"no trial of .*study has an id that begins with 'zzz'"):
+        fdt_core.load("study", "zzz")
+    with pytest.raises(UsageError, match=r"no run 'studdy'; did you mean 'study'\?"):
+        fdt_core.load("studdy", spec.trial_id)
+    with pytest.raises(UsageError, match="name the trial too"):
+        fdt_core.load("study")
+
+
 def test_weights_that_were_not_kept_are_told(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints" / "abc").mkdir(parents=True)
     with pytest.raises(EnvironmentProblem, match="keeps no weights"):
         fdt_core.load(tmp_path, "abc")
 

@@ -86,7 +86,10 @@ def test_an_attempt_after_oom_needs_a_device_to_itself(plan: SweepPlan) -> None:
 def test_a_retry_forgives_what_was_before(plan: SweepPlan) -> None:
     ledger = Ledger([row(plan.cells[0], "failed", kind="error", attempt=n) for n in (1, 2)])
     assert Backlog(plan.cells[:1], ledger).progress().failed == 1
-    backlog = Backlog(plan.cells[:1], ledger, {plan.cells[0].key: 2})
+    ledger = Ledger(
+        [row(plan.cells[0], "failed", kind="error", attempt=n) for n in (1, 2)], {plan.cells[0].trial_id: 2}
+    )
+    backlog = Backlog(plan.cells[:1], ledger)
     assert backlog.next(whole_device=False) == plan.cells[0]
     assert backlog.attempt(plan.cells[0].trial_id) == 3
     assert end(backlog, ledger, plan.cells[0], "failed", "error") == "waiting"

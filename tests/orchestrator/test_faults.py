@@ -83,7 +83,7 @@ def test_the_only_ray_node_killed_is_an_interruption(place: Place, undisturbed: 
     output, _ = launched.communicate(timeout=120)
     assert launched.returncode == 75, output
     assert "stopping: the Ray node of the driver has died" in output
-    place.launch()
+    place.launch("--yes")  # most of the ten seeds drop out
     found = run_differences(place.run / "results", undisturbed.run / "results")
     assert [line for line in found if not line.endswith(f"only in {place.run / 'results'}")] == []
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
+import subprocess
 
 import pandas as pd
 import pytest
@@ -117,3 +119,13 @@ def test_a_second_driver_is_refused_and_told_of_the_first(place: Place) -> None:
     assert f"another driver is at work on this run: process {driver_process(launched).pid}" in output
     driver_process(launched).send_signal(signal.SIGINT)
     launched.communicate(timeout=90)
+
+
+def test_a_launch_tells_scripts_what_it_did_on_stdout_alone(place: Place) -> None:
+    command = place.command("--json", "--set", "seeds=1", "--set", "epochs=1", "--set", "templates=[base]")
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert ended.returncode == 0, ended.stderr
+    told = json.loads(ended.stdout)
+    assert (told["run"], told["action"], told["exit_code"]) == (str(place.run), "ran", 0)
+    assert told["progress"] == {"done": 1, "diverged": 0, "failed": 0, "held_back": 0, "total": 1, "left": 0}
+    assert " done  " in ended.stderr

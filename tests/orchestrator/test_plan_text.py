@@ -9,16 +9,18 @@ from typing import Any
 import pytest
 
 from fdt_core.results.writer import ResultsWriter
-from orchestrator.plan import SweepPlan, plan_sweep
+from orchestrator.launch import Launch, LaunchSettings, new_launch
+from orchestrator.plan import SweepPlan
 from orchestrator.plan_text import plan_json, plan_text
-from orchestrator.run_directory import RunDirectory
 
 DEMO = Path(__file__).parents[2] / "sweeps" / "demo.yaml"
 
 
-@pytest.fixture(scope="module")
-def plan() -> SweepPlan:
-    return plan_sweep(DEMO, ["exclude=[{model: vgg19, template: e}]"])
+@pytest.fixture
+def launch(tmp_path: Path) -> Launch:
+    settings = LaunchSettings(data_directory=str(tmp_path))
+    overrides = ["exclude=[{model: vgg19, template: e}]"]
+    return new_launch(DEMO, runs_dir=tmp_path, overrides=overrides, settings=settings)
 
 
 def rows(plan: SweepPlan) -> list[dict[str, Any]]:
@@ -29,8 +31,8 @@ def rows(plan: SweepPlan) -> list[dict[str, Any]]:
     return [done, failed, once]
 
 
-def test_a_new_plan_shows_trials_per_axis_and_what_is_excluded(tmp_path: Path, plan: SweepPlan) -> None:
-    text = plan_text(plan, RunDirectory(tmp_path / "demo"))
+def test_a_new_plan_shows_trials_per_axis_and_what_is_excluded(launch: Launch) -> None:
+    text = plan_text(launch)
     assert "sweep demo: 22 trials" in text
     assert "model     resnet50 (12), vgg19 (10)" in text
     assert "excluded  2 trials by {model: vgg19, template: e}" in text
@@ -38,19 +40,19 @@ def test_a_new_plan_shows_trials_per_axis_and_what_is_excluded(tmp_path: Path, p
     assert "to be seen in 22 trainings" in text
     assert "assumed" in text
     assert "of weights kept, and" in text
-    for cell in plan.cells:
+    for cell in launch.plan.cells:
         assert f"{cell.cost.params:,}" in text
 
 
-def test_what_is_done_and_given_up_is_taken_off(tmp_path: Path, plan: SweepPlan) -> None:
-    run = RunDirectory(tmp_path / "demo")
-    store = ResultsWriter(run.results)
+def test_what_is_done_and_given_up_is_taken_off(launch: Launch) -> None:
+    plan = launch.plan
+    store = ResultsWriter(launch.run.results)
     store.append("trials", rows(plan))
     store.flush()
-    text = plan_text(plan, run)
+    text = plan_text(launch)
     assert "done      1, failed 1, to run 20" in text
     assert "measured in this run" in text
-    data = json.loads(json.dumps(plan_json(plan, run)))
+    data = json.loads(json.dumps(plan_json(launch)))
     assert data["progress"] == {"done": 1, "failed": 1, "left": 20}
     assert data["estimate"]["trials"] == 20
     assert data["estimate"]["images"] == sum(plan.cells[index].images_to_see for index in range(2, 22))

@@ -1,0 +1,88 @@
+"""Run directories with a history, written without training: rows, epochs and checkpoints as a driver leaves them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fdt_core.datasets.prepared import prepared_digest
+from fdt_core.results.writer import ResultsWriter
+from orchestrator.generation import claim
+from orchestrator.launch import frozen_launch
+from orchestrator.plan import Cell
+from orchestrator.run_directory import FrozenFiles, RunDirectory
+from orchestrator.work import Work, open_work
+
+Row = dict[str, Any]
+
+
+def done(cell: Cell, digest: str = "digest", *, attempt: int = 1, accuracy: float = 90.0) -> Row:
+    """The row of a cell whose trial is done."""
+    return {
+        **cell.columns(),
+        "attempt": attempt,
+        "status": "done",
+        "dataset_digest": digest,
+        "final_test_accuracy": accuracy,
+    }
+
+
+def failed(cell: Cell, kind: str = "crash", *, attempt: int = 1) -> Row:
+    """The row of a failed attempt."""
+    return {**cell.columns(), "attempt": attempt, "status": "failed", "failure_kind": kind, "dataset_digest": "digest"}
+
+
+def epochs(cell: Cell, count: int, *, attempt: int = 1) -> list[Row]:
+    """The rows of the first epochs of an attempt."""
+    return [
+        {"trial_id": cell.trial_id, "attempt": attempt, "epoch": epoch, "train_loss": 1.0 / epoch}
+        for epoch in range(1, count + 1)
+    ]
+
+
+def write(run: RunDirectory, trials: Iterable[Row] = (), epochs: Iterable[Row] = ()) -> None:
+    """Append rows to a run."""
+    store = ResultsWriter(run.results)
+    store.append("trials", list(trials))
+    store.append("epochs", list(epochs))
+    store.flush()
+
+
+def leave_weights(run: RunDirectory, cell: Cell, contents: bytes = b"weights") -> Path:
+    """The weights of a finished trial."""
+    return _leave(run, cell, "final.pt", contents)
+
+
+def leave_working(run: RunDirectory, cell: Cell) -> Path:
+    """The working checkpoint of a half-trained trial."""
+    return _leave(run, cell, "working-000002-0123.pt", b"state")
+
+
+def _leave(run: RunDirectory, cell: Cell, name: str, contents: bytes) -> Path:
+    file = run.checkpoints / cell.trial_id / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(contents)
+    return file
+
+
+def digits(data: Path) -> str:
+    """The digest of the data set that comes with scikit-learn, prepared."""
+    return prepared_digest("digits", data)
+
+
+def frozen(run: RunDirectory) -> Mapping[str, bytes | None]:
+    """The contents of what is frozen in a run, by the file's name."""
+    files: FrozenFiles = run.frozen_files()
+    return {path.name: contents for path, contents in files.items()}
+
+
+@contextmanager
+def opened(run: RunDirectory) -> Iterator[Work]:
+    """What a driver finds when it starts on the frozen plan: its backlog, and its recorder."""
+    generation = claim(run.driver)
+    try:
+        yield open_work(frozen_launch(run), generation, device="cpu")
+    finally:
+        generation.release()
