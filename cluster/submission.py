@@ -21,7 +21,8 @@ from cluster.access_token import ensure_token
 from cluster.fingerprint import own_fingerprint
 from cluster.processes import process_environment
 from cluster.profile import ClusterProfile
-from cluster.slurm_commands import cancel_jobs, clean_environment, longest_array, partitions
+from cluster.sbatch_answer import SubmittedJob
+from cluster.slurm_commands import cancel_jobs, clean_environment, longest_array, partitions, queued_jobs
 from cluster.slurm_files import HeadRecord, JobRecord, Launch, Role, SlurmFiles, write_record
 from cluster.slurm_units import parse_time_limit
 from cluster.sweep_jobs import check_not_launched, jobs_in_queue
@@ -30,6 +31,9 @@ from fdt_core.errors import EnvironmentProblem, FdtError, unknown_name
 # Slurm's words for limits on the number of jobs: QOSMaxSubmitJobPerUserLimit, AssocMaxSubmitJobLimit, ..., "Job
 # violates accounting/QOS policy (job submit limit, user's size and/or time limits)", "Invalid job array specification".
 _A_LIMIT = re.compile(r"MaxSubmit|MaxJobs|submit limit|job array|too many", re.IGNORECASE)
+
+# sbatch waited in vain for an answer, or submitit could not read sbatch's: the job may be in the queue all the same.
+_A_DOUBT = re.compile(r"timed out|unable to contact|communication|unknown reason", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,15 +169,24 @@ def _submit(
     more: dict[str, Any] | None = None,
 ) -> list[str]:
     """Submit `count` jobs that call `function(slurm directory, *arguments)`, and note their ids."""
-    import submitit
+    from cluster.sbatch import SbatchExecutor, answers_of_sbatch
 
     profile = launch.profiles[profile_index]
     parameters = _parameters(launch, role, profile, more or {})
-    with process_environment(clean_environment(os.environ)), _explained(role, profile):
-        executor = submitit.SlurmExecutor(folder=files.jobs, python=_python(profile))
-        executor.update_parameters(**parameters)
-        with executor.batch():
-            jobs = [executor.submit(function, str(files.directory), *arguments) for _ in range(count)]
+    try:
+        with (
+            process_environment(clean_environment(os.environ)),
+            _explained(role, profile),
+            answers_of_sbatch() as answers,
+        ):
+            executor = SbatchExecutor(folder=files.jobs, python=_python(profile))
+            executor.update_parameters(**parameters)
+            with executor.batch():
+                jobs = [executor.submit(function, str(files.directory), *arguments) for _ in range(count)]
+    except _InDoubt as doubt:
+        raise EnvironmentProblem(f"{doubt}; {_take_back(files, launch.name_of(role))}") from doubt
+    for answer in answers:
+        _check_is_listed(answer, role)
     now, name = time.time(), launch.name_of(role)
     files.note_jobs(
         [JobRecord(job_id=job.job_id, role=role, name=name, submitted_at=now, profile=profile.name) for job in jobs]
@@ -181,14 +194,42 @@ def _submit(
     return [job.job_id for job in jobs]
 
 
+class _InDoubt(Exception):
+    """sbatch may have submitted a job and did not say which."""
+
+
+def _take_back(files: SlurmFiles, name: str) -> str:
+    """Cancel the jobs called `name` that are in the queue and that nobody has noted; says what became of them."""
+    try:
+        noted = {job.job_id for job in files.read_jobs()}
+        found = [job.job_id for job in queued_jobs() if job.name == name and job.job_id not in noted]
+        cancel_jobs(found)
+    except EnvironmentProblem as problem:
+        return f"look whether a job {name} waits, and cancel it ({problem})"
+    return f"cancelled what it had submitted: {', '.join(found)}" if found else "no job of it is in the queue"
+
+
+def _check_is_listed(answer: SubmittedJob, role: Role) -> None:
+    """Cancel a job on a cluster whose jobs squeue does not list here, and raise EnvironmentProblem."""
+    if answer.cluster is None or any(answer.job_id == job.job_id.partition("_")[0] for job in queued_jobs()):
+        return
+    cancel_jobs([answer.job_id], other_cluster=answer.cluster)
+    raise EnvironmentProblem(
+        f"sbatch put the {role} job {answer.job_id} on cluster {answer.cluster}, whose jobs squeue does not list here: "
+        f"it was cancelled; launch on a login node of {answer.cluster}, or choose a partition of this cluster"
+    )
+
+
 def _script(files: SlurmFiles, launch: Launch, role: Role, count: int) -> str:
     from submitit.slurm.slurm import _make_sbatch_string  # its only way to a script without a submission
 
+    from cluster.sbatch import job_command
+
     profile = launch.profiles[0]
-    command = f"{_python(profile)} -u -m submitit.core._submit {shlex.quote(str(files.jobs))}"
     parameters = _parameters(launch, role, profile, {})
     if count > 1:
         parameters["map_count"] = count
+    command = job_command(_python(profile), files.jobs)
     return str(_make_sbatch_string(command=command, folder=files.jobs, **parameters))
 
 
@@ -258,8 +299,13 @@ def _explained(role: Role, profile: ClusterProfile) -> Any:
     try:
         with contextlib.redirect_stderr(io.StringIO()):
             yield
-    except (FailedJobError, FailedSubmissionError) as error:
-        raise _refusal(role, profile, str(error)) from error
+    except FailedSubmissionError as error:
+        raise _InDoubt(f"sbatch's answer names no job: {str(error).strip() or 'it said nothing'!r}") from error
+    except FailedJobError as error:
+        refusal = _refusal(role, profile, str(error))
+        if _A_DOUBT.search(str(error)):
+            raise _InDoubt(str(refusal)) from error
+        raise refusal from error
     except (FileNotFoundError, RuntimeError) as error:
         raise EnvironmentProblem(f"no Slurm on this machine: {error}") from error
     except OSError as error:

@@ -1,5 +1,5 @@
 """`python -m orchestrator` is `fdt-sweep`."""
 
-from orchestrator.cli import main
+from fdt_core.start import command_line
 
-main()
+command_line()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from cluster.processes import python_command
 from orchestrator.generation import Generation, process_lives
 from orchestrator.run_directory import RunDirectory
 
@@ -29,7 +29,7 @@ def start_detached(
     begin = run.driver_log.stat().st_size
     with run.driver_log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "orchestrator", "drive", str(run.path), *options],
+            python_command("orchestrator", "drive", str(run.path), *options),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from cluster.profile import ClusterProfile
@@ -34,10 +33,8 @@ def drive_here(run: RunDirectory, generation: Generation, profile: ClusterProfil
         generation.release()
         return work.exit_code(stopped=False)
 
-    from orchestrator.drive import drive
-    from orchestrator.tune_environment import TUNE_ENVIRONMENT
-
     needs = trial_needs(work.plan, node=offered, profile=profile)
-    os.environ.update(TUNE_ENVIRONMENT)
     with silent_stdout(), local_ray(profile) as head:
+        from orchestrator.drive import drive  # Ray reads its environment when it is imported
+
         return drive(work, needs=needs, device=device, drain_flag=head.directory / "drain", scratch=head.directory)

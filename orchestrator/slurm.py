@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-import os
 import sys
 from pathlib import Path
 
-from cluster.processes import process_environment
+from cluster.processes import python_command
 from cluster.profile import ClusterProfile, with_further_profiles
 from cluster.ray_node import node_resources
 from cluster.slurm_files import Launch, SlurmFiles
@@ -19,7 +18,6 @@ from orchestrator.run_directory import RunDirectory
 from orchestrator.slurm_status import follow_run
 from orchestrator.status_text import run_status
 from orchestrator.trial_needs import trial_needs
-from orchestrator.tune_environment import TUNE_ENVIRONMENT
 from orchestrator.work import Work, open_work
 
 
@@ -62,9 +60,7 @@ def submit_run(run: RunDirectory, generation: Generation, profile: ClusterProfil
         workers = wanted_workers(work.plan, profile, left)
     finally:
         generation.release()
-    with process_environment(os.environ | TUNE_ENVIRONMENT):  # the jobs inherit it
-        launch = _launch(run, profile, work)
-        return submit_sweep(SlurmFiles(run.slurm), launch, workers=workers)
+    return submit_sweep(SlurmFiles(run.slurm), _launch(run, profile, work), workers=workers)
 
 
 def submission_scripts(plan: SweepPlan, run: RunDirectory, profile: ClusterProfile) -> str:
@@ -93,7 +89,7 @@ def wanted_workers(plan: SweepPlan, profile: ClusterProfile, left: int) -> int:
 
 def _launch(run: RunDirectory, profile: ClusterProfile, work: Work | None = None) -> Launch:
     path = Path.absolute(run.path)
-    command = (profile.python or sys.executable, "-u", "-m", "orchestrator.head", str(path))
+    command = python_command("orchestrator.head", str(path), python=profile.python)
     return make_launch(
         path,
         run.name,

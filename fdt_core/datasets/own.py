@@ -5,6 +5,7 @@ flowers: {folder: /scratch/flowers, size: 64}
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -56,7 +57,7 @@ def own_datasets(data_dir: Path) -> dict[str, OwnDataset]:
 
 def read_own_dataset(own: OwnDataset, data_dir: Path) -> Source:
     """Find images and labels of an entry; nothing is decoded yet. EnvironmentProblem where the folder is not right."""
-    folder = data_dir / Path(own.folder).expanduser()
+    folder = data_dir / os.path.expanduser(own.folder)  # noqa: PTH111 - Path's raises where nobody knows a home
     if not folder.is_dir():
         raise EnvironmentProblem(f"{folder} is not a folder (named in {data_dir / OWN_DATASETS})")
     return read_image_folder(open_tree(folder, ""), own.size, own.test_part)

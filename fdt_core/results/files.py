@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 from pathlib import Path
 
 PART_ROWS = 100_000
 """A part that has reached this many rows is never written again."""
 
+_PART = re.compile(r"part-[0-9]{6,}\.parquet")
 _STALE_READS = 3
 
 
@@ -24,8 +26,8 @@ def part_path(results: Path, table: str, number: int) -> Path:
 
 
 def part_paths(results: Path, table: str) -> list[Path]:
-    """The parts of `table` that exist, oldest first."""
-    return sorted(table_directory(results, table).glob("part-*.parquet"))
+    """The parts of `table` that exist, oldest first; what others have laid beside them is none."""
+    return sorted(path for path in table_directory(results, table).glob("part-*.parquet") if _PART.fullmatch(path.name))
 
 
 def replace_durably(temporary: Path, target: Path) -> None:

@@ -79,7 +79,7 @@ def test_a_site_without_gres_gets_another_option_in_its_place(tmp_path: Path) ->
 def test_setup_lines_and_the_container_come_before_python(tmp_path: Path) -> None:
     launch = make(tmp_path, setup=["module load cuda"], container="apptainer exec --nv img.sif", python="/opt/py thon")
     lines = scripts(SlurmFiles(tmp_path / "slurm"), launch, workers=1)["worker"].splitlines()
-    python = "exec apptainer exec --nv img.sif '/opt/py thon' -u -m submitit.core._submit"
+    python = "exec apptainer exec --nv img.sif '/opt/py thon' -P -u -m fdt_core.start submitit.core._submit"
     command = lines.index(f"{python} {tmp_path / 'slurm/jobs'}")
     assert lines.index("module load cuda") < command
 
