@@ -15,8 +15,9 @@ from fdt_core.errors import EnvironmentProblem
 from fdt_core.import_path import given_environment
 
 _SECONDS = 60.0
-_RECORD = re.compile(r"(\d+(?:_[\w\[\],%-]+)?)\|(\d+)\|([A-Z_]+)\|([^|]*)\|(.*)")
-"""A job in squeue's answer. Banners are not of this form, nor are pieces of a job's name that has a line break."""
+_RECORD = re.compile(r"((\d+)\|\2|\d+_[\w\[\],%-]+\|\d+)\|([A-Z_]+)\|([^|]*)\|(.*)")
+"""A job in squeue's answer: outside job arrays the two ids are the same. Banners are not of this form, nor are pieces
+of a job's name that has a line break."""
 
 _FOREIGN = ("SLURM_", "SLURMD_", "SBATCH_", "SRUN_", "SQUEUE_", "SINFO_", "SCANCEL_", "SACCT_", "SUBMITIT_")
 
@@ -56,11 +57,12 @@ def queued_jobs(*, patience: float = _SECONDS) -> list[QueuedJob]:
     no name. Raises EnvironmentProblem where squeue fails, or gives no answer within `patience` seconds.
     """
     command = ["squeue", "--noheader", "--array", f"--user={os.getuid()}", "--format=%i|%A|%T|%r|%j"]
-    records = filter(None, map(_RECORD.fullmatch, _run(command, patience=patience).split("\n")))
-    return [
-        QueuedJob(job_id=job_id, slurm_job_id=slurm_job_id, state=state, reason=reason, name=name)
-        for job_id, slurm_job_id, state, reason, name in (record.groups() for record in records)
-    ]
+    found = filter(None, map(_RECORD.fullmatch, _run(command, patience=patience).split("\n")))
+    return [_queued_job(*record[1].split("|"), *record.groups()[2:]) for record in found]
+
+
+def _queued_job(job_id: str, slurm_job_id: str, state: str, reason: str, name: str) -> QueuedJob:
+    return QueuedJob(job_id=job_id, slurm_job_id=slurm_job_id, state=state, reason=reason, name=name)
 
 
 def seconds_left(job_id: str) -> int | None:

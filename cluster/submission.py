@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import io
 import math
 import os
 import re
@@ -22,18 +20,15 @@ from cluster.fingerprint import own_fingerprint
 from cluster.processes import process_environment
 from cluster.profile import ClusterProfile
 from cluster.sbatch_answer import SubmittedJob
-from cluster.slurm_commands import cancel_jobs, clean_environment, longest_array, partitions, queued_jobs
+from cluster.slurm_commands import cancel_jobs, clean_environment, longest_array, queued_jobs
 from cluster.slurm_files import HeadRecord, JobRecord, Launch, Role, SlurmFiles, write_record
 from cluster.slurm_units import parse_time_limit
 from cluster.sweep_jobs import check_not_launched, jobs_in_queue
-from fdt_core.errors import EnvironmentProblem, FdtError, unknown_name
+from fdt_core.errors import EnvironmentProblem
 
 # Slurm's words for limits on the number of jobs: QOSMaxSubmitJobPerUserLimit, AssocMaxSubmitJobLimit, ..., "Job
 # violates accounting/QOS policy (job submit limit, user's size and/or time limits)", "Invalid job array specification".
 _A_LIMIT = re.compile(r"MaxSubmit|MaxJobs|submit limit|job array|too many", re.IGNORECASE)
-
-# sbatch waited in vain for an answer, or submitit could not read sbatch's: the job may be in the queue all the same.
-_A_DOUBT = re.compile(r"timed out|unable to contact|communication|unknown reason", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +64,13 @@ def make_launch(
 def submit_sweep(files: SlurmFiles, launch: Launch, *, workers: int) -> Submission:
     """Submit one head job and up to `workers` worker jobs, and return at once.
 
-    Workers of an earlier launch that wait for a head count. Raises EnvironmentProblem where a head is already in the
-    queue, Slurm is missing or refuses, and UsageError for an unknown partition; no job is left then.
+    Workers of an earlier launch that wait for a head count, but for those that will never start. Raises
+    EnvironmentProblem where a head is already in the queue, Slurm is missing or refuses, and UsageError for an unknown
+    partition; no job is left then.
     """
     check_not_launched(files)
     files.create()
-    waiting = len(jobs_in_queue(launch))
+    waiting = sum(not job.waits_for_good for job in jobs_in_queue(launch))
     ensure_token(files.token)
     for request in (files.drain, files.cancel, files.pool):
         request.unlink(missing_ok=True)
@@ -169,21 +165,21 @@ def _submit(
     more: dict[str, Any] | None = None,
 ) -> list[str]:
     """Submit `count` jobs that call `function(slurm directory, *arguments)`, and note their ids."""
-    from cluster.sbatch import SbatchExecutor, answers_of_sbatch
+    from cluster.sbatch import SbatchExecutor, SubmissionInDoubt, answers_of_sbatch, explained
 
     profile = launch.profiles[profile_index]
     parameters = _parameters(launch, role, profile, more or {})
     try:
         with (
             process_environment(clean_environment(os.environ)),
-            _explained(role, profile),
+            explained(role, profile),
             answers_of_sbatch() as answers,
         ):
             executor = SbatchExecutor(folder=files.jobs, python=_python(profile))
             executor.update_parameters(**parameters)
             with executor.batch():
                 jobs = [executor.submit(function, str(files.directory), *arguments) for _ in range(count)]
-    except _InDoubt as doubt:
+    except SubmissionInDoubt as doubt:
         raise EnvironmentProblem(f"{doubt}; {_take_back(files, launch.name_of(role))}") from doubt
     for answer in answers:
         _check_is_listed(answer, role)
@@ -192,10 +188,6 @@ def _submit(
         [JobRecord(job_id=job.job_id, role=role, name=name, submitted_at=now, profile=profile.name) for job in jobs]
     )
     return [job.job_id for job in jobs]
-
-
-class _InDoubt(Exception):
-    """sbatch may have submitted a job and did not say which."""
 
 
 def _take_back(files: SlurmFiles, name: str) -> str:
@@ -289,32 +281,3 @@ def _head_options(profile: ClusterProfile) -> dict[str, Any]:
         "cpus_per_task": profile.head.cpus,
         "mem": profile.head.mem,
     }
-
-
-@contextlib.contextmanager
-def _explained(role: Role, profile: ClusterProfile) -> Any:
-    """Turn submitit's errors into one message; it also prints sbatch's complaint, which is held back."""
-    from submitit.core.utils import FailedJobError, FailedSubmissionError
-
-    try:
-        with contextlib.redirect_stderr(io.StringIO()):
-            yield
-    except FailedSubmissionError as error:
-        raise _InDoubt(f"sbatch's answer names no job: {str(error).strip() or 'it said nothing'!r}") from error
-    except FailedJobError as error:
-        refusal = _refusal(role, profile, str(error))
-        if _A_DOUBT.search(str(error)):
-            raise _InDoubt(str(refusal)) from error
-        raise refusal from error
-    except (FileNotFoundError, RuntimeError) as error:
-        raise EnvironmentProblem(f"no Slurm on this machine: {error}") from error
-    except OSError as error:
-        raise EnvironmentProblem(f"cannot write the {role} job's files: {error}") from error
-
-
-def _refusal(role: Role, profile: ClusterProfile, complaint: str) -> FdtError:
-    wanted = (profile.head.partition if role == "head" else None) or profile.partition
-    if "invalid partition" in complaint.lower() and wanted:
-        return unknown_name("Slurm partition", wanted, partitions())
-    lines = [line.removeprefix("sbatch: ").removeprefix("error: ") for line in complaint.splitlines() if line.strip()]
-    return EnvironmentProblem(f"sbatch refused the {role} job: {'; '.join(lines) or 'it said nothing'}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -40,11 +41,12 @@ def start_detached(
     if process.returncode is not None:
         say(run.driver_log.read_bytes()[begin:].decode(errors="replace").rstrip())
         return process.returncode
+    path = shlex.quote(str(run.path))
     say(
         f"started: process {process.pid}\n"
-        f"  watch:   fdt-sweep status {run.path} --follow\n"
-        f"  output:  fdt-sweep logs {run.path} driver --follow\n"
-        f"  end:     fdt-sweep cancel {run.path}"
+        f"  watch:   fdt-sweep status {path} --follow\n"
+        f"  output:  fdt-sweep logs {path} driver --follow\n"
+        f"  end:     fdt-sweep cancel {path}"
     )
     return 0
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import shlex
 import sys
 from pathlib import Path
 
 from cluster.processes import python_command
 from cluster.profile import ClusterProfile, with_further_profiles
+from cluster.queue_watch import QueueWatch, waiting_lines
 from cluster.ray_node import node_resources
-from cluster.slurm_files import Launch, SlurmFiles
+from cluster.slurm_files import Launch, SlurmFiles, read_launch
 from cluster.submission import Submission, make_launch, scripts, submit_sweep
 from cluster.sweep_jobs import check_not_launched, job_is_live
 from orchestrator.generation import Generation, claim
@@ -38,12 +40,20 @@ def submit_and_tell(run: RunDirectory, generation: Generation, profile: ClusterP
         return submitted
     _say(submission_text(run, submitted))
     if not follow:
+        for line in _reasons_to_wait(SlurmFiles(run.slurm)):
+            _say(f"  {line}")
         return 0
     try:
-        return follow_run(run, lambda: run_status(run), _say)
+        return follow_run(run, lambda jobs: run_status(run, jobs), _say)
     except KeyboardInterrupt:
-        _say(f"left; the sweep goes on. End it with: fdt-sweep cancel {run.path}")
+        _say(f"left; the sweep goes on. End it with: fdt-sweep cancel {shlex.quote(str(run.path))}")
         return 0
+
+
+def _reasons_to_wait(files: SlurmFiles) -> list[str]:
+    """Why the jobs that were just submitted wait, as far as Slurm has said; empty where it does not answer."""
+    jobs = QueueWatch(files).jobs() or []
+    return [*waiting_lines(read_launch(files), [job for job in jobs if job.reason not in ("", "None")])]
 
 
 def submit_run(run: RunDirectory, generation: Generation, profile: ClusterProfile) -> int | Submission:
@@ -72,12 +82,12 @@ def submission_scripts(plan: SweepPlan, run: RunDirectory, profile: ClusterProfi
 
 def submission_text(run: RunDirectory, submission: Submission) -> str:
     """What was submitted, and the commands that come next."""
-    workers = ", ".join(submission.workers) or "none"
+    workers, path = ", ".join(submission.workers) or "none", shlex.quote(str(run.path))
     return (
         f"submitted: head job {submission.head}, worker jobs {workers}\n"
-        f"  watch:   fdt-sweep status {run.path} --follow\n"
-        f"  output:  fdt-sweep logs {run.path}\n"
-        f"  end:     fdt-sweep cancel {run.path}"
+        f"  watch:   fdt-sweep status {path} --follow\n"
+        f"  output:  fdt-sweep logs {path}\n"
+        f"  end:     fdt-sweep cancel {path}"
     )
 
 
