@@ -19,7 +19,7 @@ from fdt_core.cost import Cost
 from fdt_core.datasets.catalogue import DatasetInfo, dataset_info
 from fdt_core.errors import UsageError
 from fdt_core.published import require_paper_dataset
-from fdt_core.recipe import Recipe, recipe_for
+from fdt_core.recipe import Recipe, held_out_images, recipe_for
 from fdt_core.solver import Budget, Match, match
 from fdt_core.spec import TrialSpec
 from fdt_core.templates import Template, template
@@ -245,7 +245,9 @@ class _Study:
             if rule.recipe is not None:
                 given = _as_mapping(rule.recipe)
                 recipe, where = given if "base" in given else recipe | given, ("overrides", index, "recipe")
-        return width, budget, self._resolved(where, recipe_for, recipe, dataset)
+        resolved: Recipe = self._resolved(where, recipe_for, recipe, dataset)
+        self._resolved(where, held_out_images, self._datasets[dataset].train_images, resolved.validation)
+        return width, budget, resolved
 
     def _match_of(self, model: str, template_name: str, dataset: str, width: float, budget: Budget) -> Match:
         if budget.rule == "paper":
