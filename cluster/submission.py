@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import os
@@ -203,13 +204,19 @@ def _take_back(files: SlurmFiles, name: str) -> str:
 
 def _check_is_listed(answer: SubmittedJob, role: Role) -> None:
     """Cancel a job on a cluster whose jobs squeue does not list here, and raise EnvironmentProblem."""
-    if answer.cluster is None or any(answer.job_id == job.job_id.partition("_")[0] for job in queued_jobs()):
+    if answer.cluster is None or _is_listed(answer.job_id):
         return
     cancel_jobs([answer.job_id], other_cluster=answer.cluster)
     raise EnvironmentProblem(
         f"sbatch put the {role} job {answer.job_id} on cluster {answer.cluster}, whose jobs squeue does not list here: "
         f"it was cancelled; launch on a login node of {answer.cluster}, or choose a partition of this cluster"
     )
+
+
+def _is_listed(job_id: str) -> bool:
+    with contextlib.suppress(EnvironmentProblem):
+        return any(job_id == job.job_id.partition("_")[0] for job in queued_jobs())
+    return False
 
 
 def _script(files: SlurmFiles, launch: Launch, role: Role, count: int) -> str:
