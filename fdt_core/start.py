@@ -37,14 +37,14 @@ def main() -> None:
 def _protect() -> None:
     put_installation_first()
     os.environ["MPLBACKEND"] = "agg"  # a notebook's cannot be imported, or has no notebook to draw in
-    _name_the_nameless()
+    name_the_nameless()
     codecs.register_error("fdt_plain", _plain)
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # closed by whoever started this process
             stream.reconfigure(errors="fdt_plain")  # type: ignore[union-attr]  # a real file, not a test's
 
 
-def _name_the_nameless() -> None:
+def name_the_nameless() -> None:
     """A user id without a name, as in containers, has no home either: libraries fail where they ask for one."""
     import pwd
 

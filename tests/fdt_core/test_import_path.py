@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from fdt_core.import_path import OWN_ROOT, given_environment, installation_first
+from fdt_core.start import name_the_nameless
 
 NAMES = ["cluster", "analysis", "orchestrator", "select", "random", "numpy", "typer", "yaml"]
 
@@ -104,3 +106,14 @@ def test_what_an_encoding_lacks_does_not_end_a_command(tmp_path: Path, encoding:
     command = [sys.executable, "-P", "-m", "fdt_core.start", "prints"]
     done = subprocess.run(command, env=environment, capture_output=True, check=True, timeout=60)
     assert done.stdout == (printed or "1 ± 2 ↓ 字 ?".encode())
+
+
+def test_a_user_id_without_a_name_gets_what_libraries_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    name_the_nameless()
+    assert "LOGNAME" not in os.environ, "this one has a name"
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    name_the_nameless()
+    assert getpass.getuser() == "54321"
+    assert Path.home() == Path("/nonexistent")
