@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -23,7 +22,6 @@ from orchestrator.run_directory import RunDirectory
 from orchestrator.trainable import SessionFactory
 from orchestrator.trial_needs import TrialNeeds
 from orchestrator.trial_report import RowContext, TrialReport
-from orchestrator.tune_environment import TUNE_ENVIRONMENT
 from orchestrator.watch import Watch
 
 SWEEP = """\
@@ -71,7 +69,6 @@ class Engine:
 @contextmanager
 def local_engine(*, cpus: int) -> Iterator[Engine]:
     """A Ray of `cpus` CPUs on this machine, hardened as every local sweep's."""
-    os.environ.update(TUNE_ENVIRONMENT)
     profile = ClusterProfile(kind="local", device="cpu", cpus_per_node=cpus)
     with local_ray(profile) as head:
         yield Engine(scratch=head.directory, cpus=cpus)

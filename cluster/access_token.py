@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shlex
 import stat
 from pathlib import Path
 
@@ -33,4 +34,5 @@ def check_private(path: Path) -> None:
     if not stat.S_ISREG(found.st_mode) or found.st_uid != os.getuid():
         raise EnvironmentProblem(f"the token file {path} must be a plain file of yours; remove it and launch again")
     if stat.S_IMODE(found.st_mode) & 0o077:
-        raise EnvironmentProblem(f"others may read the token file {path}; mend with: chmod 600 {path}")
+        command = f"chmod 600 {shlex.quote(str(path))}"
+        raise EnvironmentProblem(f"others may read the token file {path}; mend with: {command}")

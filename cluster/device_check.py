@@ -37,7 +37,7 @@ def devices_of(profile: ClusterProfile) -> tuple[str, ...]:
         return ()
     try:
         probe = subprocess.run(
-            [sys.executable, "-c", _PROBE], capture_output=True, text=True, timeout=_SECONDS, check=False
+            [sys.executable, "-P", "-c", _PROBE], capture_output=True, text=True, timeout=_SECONDS, check=False
         )
     except subprocess.TimeoutExpired as error:
         raise DeviceMissing(f"CUDA did not answer within {_SECONDS} s") from error

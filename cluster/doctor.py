@@ -100,13 +100,13 @@ def _runs_directory(profile: ClusterProfile, runs: Path) -> Finding:
     probe, link = (directory / f".fdt-doctor-{secrets.token_hex(4)}{suffix}" for suffix in ("", ".link"))
     try:
         probe.touch(mode=0o600)
-        os.link(probe, link)
+        links = "" if _can_link(probe, link) else " (no hard links: lock files take their place)"
     finally:
         for path in (probe, link):
             path.unlink(missing_ok=True)
     kind = file_system_of(directory)
     free = psutil.disk_usage(str(directory)).free
-    found = f"{runs} on {kind}, {free / _GIB:.1f} GiB free"
+    found = f"{runs} on {kind}{links}, {free / _GIB:.1f} GiB free"
     if profile.kind == "slurm" and kind in _LOCAL_FILE_SYSTEMS:
         mend = "if compute nodes do not see it, name one that they share; `doctor --submit-test` shows whether they do"
         return Finding(
@@ -115,6 +115,14 @@ def _runs_directory(profile: ClusterProfile, runs: Path) -> Finding:
     if free < _GIB:
         return Finding(check="runs directory", state="warning", found=found, mend="make room, or see: fdt-sweep gc")
     return Finding(check="runs directory", state="ok", found=found)
+
+
+def _can_link(path: Path, link: Path) -> bool:
+    try:
+        os.link(path, link)
+    except OSError:
+        return False
+    return True
 
 
 def _clock(runs: Path) -> Finding:

@@ -109,8 +109,7 @@ def _await_report(directory: Path, job: str, where: str, patience: float) -> Ite
         late = f"job {job} {where} did not end in time ({state})"
         yield Finding(check="test job", state="warning", found=late, mend=mend)
     else:
-        output = SlurmFiles(directory / "slurm").output(job)
-        lines = output.read_text(errors="replace").strip().splitlines()[-3:] if output.exists() else []
+        lines = SlurmFiles(directory / "slurm").last_lines(job, 3)
         mend = "`python`, `setup` and `container` in the profile; the runs directory must be shared with the nodes"
         found_text = f"job {job} {where} ended without a report: {' / '.join(lines) or 'it left no output here'}"
         yield Finding(check="test job", state="problem", found=found_text, mend=mend)

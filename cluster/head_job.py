@@ -10,7 +10,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from cluster.drain import raise_drain_flag
 from cluster.fingerprint import difference, own_fingerprint
 from cluster.head import publish_head
 from cluster.job_context import JobContext, JobEnd, current_job, job_end
-from cluster.processes import end_session, start_session
+from cluster.processes import end_session, python_command, start_session
 from cluster.slurm_files import HeadState, Launch, SlurmFiles, read_launch
 from cluster.slurm_units import parse_time_limit
 from cluster.submission import submit_head
@@ -147,7 +146,7 @@ def _ensure_successor(files: SlurmFiles, launch: Launch, job: JobContext, end: J
 
 
 def _start_pool(files: SlurmFiles) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-u", "-m", "cluster.pool", str(files.directory)]
+    command = python_command("cluster.pool", str(files.directory))
     return start_session(command, environment=os.environ)
 
 
@@ -155,7 +154,7 @@ def _start_worker_beside(files: SlurmFiles, launch: Launch) -> subprocess.Popen[
     """Where only GPU partitions exist, the head's job is the first worker too."""
     if launch.profiles[0].head.placement == "own_job":
         return None
-    command = [sys.executable, "-u", "-m", "cluster.worker_job", str(files.directory), launch.profiles[0].name]
+    command = python_command("cluster.worker_job", str(files.directory), launch.profiles[0].name)
     return start_session(command, environment=os.environ)
 
 

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cluster.pool_plan import Breaker, PoolPlan, PoolWorker, match_pool
-from cluster.slurm_commands import cancel_jobs
+from cluster.queue_watch import waiting_lines
+from cluster.slurm_commands import QueuedJob, cancel_jobs
 from cluster.slurm_files import IDLE, PoolRecord, SlurmFiles, WorkerRecord, read_launch, write_record
 from cluster.submission import submit_allowed_workers
 from cluster.sweep_jobs import jobs_in_queue
@@ -74,7 +75,8 @@ class WorkerPool:
         name = self._launch.name_of("worker")
         try:
             jobs = [job for job in jobs_in_queue(self._launch) if job.name == name and job.state != "COMPLETING"]
-            live = {job.job_id: job.state == "PENDING" for job in jobs}
+            self._give_up([job for job in jobs if job.waits_for_good], now)
+            live = {job.job_id: job.state == "PENDING" for job in jobs if not job.waits_for_good}
         except FdtError as problem:
             self._trouble = str(problem)
             return
@@ -82,6 +84,14 @@ class WorkerPool:
         for job_id in set(self._waits or {}) - set(live):
             self._note_end(job_id, self._files.read_worker(job_id), now)
         self._waits = live
+
+    def _give_up(self, jobs: Sequence[QueuedJob], now: float) -> None:
+        """Cancel jobs that will never start; their profile is left alone for a while, as after a refusal."""
+        cancel_jobs([job.job_id for job in jobs])
+        self._withdrawn.update(job.job_id for job in jobs)
+        for profile in {self._profile_of(job.job_id) for job in jobs}:
+            lines = waiting_lines(self._launch, [job for job in jobs if self._profile_of(job.job_id) == profile])
+            self._breakers[profile].refused("; ".join(lines), now)
 
     def _most(self, workers: Sequence[PoolWorker], now: float) -> list[int]:
         """How many workers of each profile there may be: no more than there are where its breaker is open."""
@@ -126,7 +136,8 @@ class WorkerPool:
             self._avoided.add(record.node)
         useful = job_id in self._joined or (record is not None and record.joined_at is not None)
         if not useful and job_id not in self._withdrawn and job_id != self._head_job:
-            why = record.why if record and record.why else "it left the queue without a word"
+            printed = "".join(f": {line}" for line in self._files.last_lines(job_id, 1))
+            why = record.why if record and record.why else f"it left the queue without a word{printed}"
             self._breakers[self._profile_of(job_id)].ended_unjoined(f"{job_id}: {why}", now)
             self._withdrawn.add(job_id)  # counted once
 

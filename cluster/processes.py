@@ -7,6 +7,7 @@ import ctypes
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -43,6 +44,14 @@ def stop_signals_held_back() -> Iterator[None]:
             if handler is not None:  # it was not set by Python
                 signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def python_command(module: str, *arguments: str, python: str | None = None) -> list[str]:
+    """The command that runs a module of the installation, by this Python unless `python` names another.
+
+    Nothing in the current directory or on PYTHONPATH is imported in the place of what the module needs.
+    """
+    return [python or sys.executable, "-P", "-u", "-m", "fdt_core.start", module, *arguments]
 
 
 def start_session(
@@ -117,7 +126,7 @@ def visible_cpus() -> int:
 
 def _session_of(pid: int) -> int | None:
     try:
-        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        after_name = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:  # it ended meanwhile
         return None
     return None if after_name[0] in "ZX" else int(after_name[3])

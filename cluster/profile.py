@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from cluster.sbatch_options import checked_options
 from cluster.slurm_units import parse_memory, parse_time_limit
 from fdt_core.errors import UsageError, unknown_name
 from fdt_core.yaml_file import YamlFile, load_yaml
@@ -39,36 +40,7 @@ NonNegativeInt = Annotated[int, Field(ge=0)]
 TimeLimit = Annotated[str, BeforeValidator(_number_as_text), AfterValidator(_checked_time)]
 Memory = Annotated[str, BeforeValidator(_number_as_text), AfterValidator(_checked_memory)]
 
-OWN_SBATCH_OPTIONS = frozenset(
-    [
-        "array",
-        "chdir",
-        "dependency",
-        "error",
-        "export",
-        "job-name",
-        "no-requeue",
-        "nodes",
-        "ntasks",
-        "open-mode",
-        "output",
-        "requeue",
-        "signal",
-        "wrap",
-    ]
-)
-"""Options of sbatch that the orchestrator sets itself, because it relies on them."""
-
-
-def _checked_options(options: dict[str, str | int | bool]) -> dict[str, str | int | bool]:
-    for name in options:
-        if name.startswith("-") or name.replace("_", "-") in OWN_SBATCH_OPTIONS:
-            reason = "is set by fdt-sweep itself" if not name.startswith("-") else "must be written without its dashes"
-            raise ValueError(f"the option {name!r} {reason}")
-    return options
-
-
-SbatchOptions = Annotated[dict[str, str | int | bool], AfterValidator(_checked_options)]
+SbatchOptions = Annotated[dict[str, str | int | bool], AfterValidator(checked_options)]
 Device = Literal["auto", "cpu", "cuda"]
 
 _STRICT = ConfigDict(strict=True, extra="forbid")
@@ -203,8 +175,9 @@ def with_further_profiles(profile: ClusterProfile) -> tuple[ClusterProfile, ...]
 def user_profile_folder() -> Path:
     """Where a user keeps profiles: `fdt-sweep/clusters` in XDG_CONFIG_HOME, or in ~/.config."""
     configured = os.environ.get("XDG_CONFIG_HOME", "")
-    home = Path(configured) if configured.startswith("/") else Path.home() / ".config"
-    return home / "fdt-sweep" / "clusters"
+    # Path.home raises where neither HOME nor a user's name says where that is; this gives a folder that is not there.
+    home = configured if configured.startswith("/") else os.path.expanduser("~/.config")  # noqa: PTH111
+    return Path(home) / "fdt-sweep" / "clusters"
 
 
 def _profile_path(name_or_path: str) -> Path:

@@ -32,14 +32,31 @@ NODE_VARIABLE = "FDT_NODE"
 JOB_LABEL = "fdt-job"
 """Label of a Ray node that tells its Slurm job."""
 
-_INHERITED = (
-    "RAY_ADDRESS",
-    "RAY_AUTH_TOKEN",
-    "RAY_TMPDIR",
-    "RAY_NAMESPACE",
-    "RAY_REDIS_ADDRESS",
-    "RAY_OVERRIDE_RESOURCES",
-)
+_FOREIGN = ("RAY_", "TUNE_")
+"""What begins so steers Ray: nothing of it is taken from the user's shell."""
+
+_SETTINGS = {
+    "RAY_AUTH_MODE": "token",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ROTATION_MAX_BYTES": "10000000",
+    "RAY_ROTATION_BACKUP_COUNT": "1",
+    # Once nobody answers at the head's address, a node ends after so many seconds (Ray's default: 60).
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
+    # Draining is the business of the drain flag: `ray start` itself ends at once when it is told to.
+    "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
+    # Ray would kill trials when 95 % of the node's memory is in use, which on a shared node is the neighbours' doing.
+    "RAY_memory_monitor_refresh_ms": "0",
+    "RAY_worker_niceness": "0",  # Ray would train at the lowest priority, behind any neighbour
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # a user's own modules are found in the folder of the launch
+    "RAY_AIR_NEW_OUTPUT": "0",  # no tables of Tune's own
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no files per trial: the ledger records
+    "TUNE_GLOBAL_CHECKPOINT_S": "1e9",  # Tune's own state is never restored
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the driver drains on SIGINT
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the driver counts and reports dead processes itself
+    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "1e9",  # on Slurm, waiting for workers is the normal case
+    "MPLBACKEND": "agg",  # a notebook's would not work in a trial whose model draws
+}
+"""Environment of every process of Ray, the driver and the trials included."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,21 +104,11 @@ def visible_gpus() -> int:
 def ray_environment(token_file: Path, inherited: Mapping[str, str]) -> dict[str, str]:
     """`inherited` with all that a process needs to talk to the Ray of this token, and to no other.
 
-    The token's path is in it, never the token.
+    No variable of Ray or of Tune is inherited. The token's path is in it, never the token.
     """
     check_private(token_file)
-    kept = {name: value for name, value in inherited.items() if name not in _INHERITED}
-    return kept | {
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN_PATH": str(token_file),
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_ROTATION_MAX_BYTES": "10000000",
-        "RAY_ROTATION_BACKUP_COUNT": "1",
-        # Once nobody answers at the head's address, a node ends after so many seconds (Ray's default: 60).
-        "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
-        # Draining is the business of the drain flag: `ray start` itself ends at once when it is told to.
-        "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
-    }
+    kept = {name: value for name, value in inherited.items() if not name.startswith(_FOREIGN)}
+    return kept | _SETTINGS | {"RAY_AUTH_TOKEN_PATH": str(token_file)}
 
 
 @contextlib.contextmanager
@@ -141,6 +148,7 @@ def _ray_head(
 ) -> Iterator[RayHead]:
     with process_environment(ray_environment(token_file, os.environ) | dict(variables)):
         import ray
+        from ray.job_config import JobConfig
 
         _forget_former_token()
         with stop_signals_held_back():
@@ -155,6 +163,9 @@ def _ray_head(
                 _memory=resources.memory,
                 _node_ip_address=own_address,
                 _temp_dir=str(directory),
+                # Said to be a client's, the job does not put the driver's current directory first on the import path
+                # of its workers, where a user's `select.py` would be run. Ray 2.60 asks for nothing else.
+                job_config=JobConfig(_client_job=True),
             )
         try:
             yield RayHead(address=ray.get_runtime_context().gcs_address, token_file=token_file, directory=directory)
@@ -193,7 +204,7 @@ def join_command(
     }
     start = "from ray.scripts.scripts import main; main()"
     flags = [f"--{name}={value}" for name, value in options.items()]
-    return [sys.executable, "-c", start, "start", "--block", "--disable-usage-stats", *flags]
+    return [sys.executable, "-P", "-c", start, "start", "--block", "--disable-usage-stats", *flags]
 
 
 def own_ip_address(interface: str | None) -> str:

@@ -184,6 +184,13 @@ class SlurmFiles:
         """What a job printed."""
         return self.jobs / f"{job_id}_0_log.out"
 
+    def last_lines(self, job_id: str, count: int) -> list[str]:
+        """The last lines that a job printed; none where it printed nothing, or its output is not seen here."""
+        try:
+            return self.output(job_id).read_text(encoding="utf-8", errors="replace").rstrip().splitlines()[-count:]
+        except OSError:
+            return []
+
     def create(self) -> None:
         """Make the directories, closed to others. Raises EnvironmentProblem where that fails."""
         try:

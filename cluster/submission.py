@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import math
 import os
 import re
@@ -21,11 +20,12 @@ from cluster.access_token import ensure_token
 from cluster.fingerprint import own_fingerprint
 from cluster.processes import process_environment
 from cluster.profile import ClusterProfile
-from cluster.slurm_commands import cancel_jobs, clean_environment, longest_array, partitions
+from cluster.sbatch_answer import SubmittedJob
+from cluster.slurm_commands import cancel_jobs, clean_environment, longest_array, queued_jobs
 from cluster.slurm_files import HeadRecord, JobRecord, Launch, Role, SlurmFiles, write_record
 from cluster.slurm_units import parse_time_limit
 from cluster.sweep_jobs import check_not_launched, jobs_in_queue
-from fdt_core.errors import EnvironmentProblem, FdtError, unknown_name
+from fdt_core.errors import EnvironmentProblem
 
 # Slurm's words for limits on the number of jobs: QOSMaxSubmitJobPerUserLimit, AssocMaxSubmitJobLimit, ..., "Job
 # violates accounting/QOS policy (job submit limit, user's size and/or time limits)", "Invalid job array specification".
@@ -65,12 +65,13 @@ def make_launch(
 def submit_sweep(files: SlurmFiles, launch: Launch, *, workers: int) -> Submission:
     """Submit one head job and up to `workers` worker jobs, and return at once.
 
-    Workers of an earlier launch that wait for a head count. Raises EnvironmentProblem where a head is already in the
-    queue, Slurm is missing or refuses, and UsageError for an unknown partition; no job is left then.
+    Workers of an earlier launch that wait for a head count, but for those that will never start. Raises
+    EnvironmentProblem where a head is already in the queue, Slurm is missing or refuses, and UsageError for an unknown
+    partition; no job is left then.
     """
     check_not_launched(files)
     files.create()
-    waiting = len(jobs_in_queue(launch))
+    waiting = sum(not job.waits_for_good for job in jobs_in_queue(launch))
     ensure_token(files.token)
     for request in (files.drain, files.cancel, files.pool):
         request.unlink(missing_ok=True)
@@ -165,15 +166,24 @@ def _submit(
     more: dict[str, Any] | None = None,
 ) -> list[str]:
     """Submit `count` jobs that call `function(slurm directory, *arguments)`, and note their ids."""
-    import submitit
+    from cluster.sbatch import SbatchExecutor, SubmissionInDoubt, answers_of_sbatch, explained
 
     profile = launch.profiles[profile_index]
     parameters = _parameters(launch, role, profile, more or {})
-    with process_environment(clean_environment(os.environ)), _explained(role, profile):
-        executor = submitit.SlurmExecutor(folder=files.jobs, python=_python(profile))
-        executor.update_parameters(**parameters)
-        with executor.batch():
-            jobs = [executor.submit(function, str(files.directory), *arguments) for _ in range(count)]
+    try:
+        with (
+            process_environment(clean_environment(os.environ)),
+            explained(role, profile),
+            answers_of_sbatch() as answers,
+        ):
+            executor = SbatchExecutor(folder=files.jobs, python=_python(profile))
+            executor.update_parameters(**parameters)
+            with executor.batch():
+                jobs = [executor.submit(function, str(files.directory), *arguments) for _ in range(count)]
+    except SubmissionInDoubt as doubt:
+        raise EnvironmentProblem(f"{doubt}; {_take_back(files, launch.name_of(role))}") from doubt
+    for answer in answers:
+        _check_is_listed(answer, role)
     now, name = time.time(), launch.name_of(role)
     files.note_jobs(
         [JobRecord(job_id=job.job_id, role=role, name=name, submitted_at=now, profile=profile.name) for job in jobs]
@@ -181,14 +191,44 @@ def _submit(
     return [job.job_id for job in jobs]
 
 
+def _take_back(files: SlurmFiles, name: str) -> str:
+    """Cancel the jobs called `name` that are in the queue and that nobody has noted; says what became of them."""
+    try:
+        noted = {job.job_id for job in files.read_jobs()}
+        found = [job.job_id for job in queued_jobs() if job.name == name and job.job_id not in noted]
+        cancel_jobs(found)
+    except EnvironmentProblem as problem:
+        return f"look whether a job {name} waits, and cancel it ({problem})"
+    return f"cancelled what it had submitted: {', '.join(found)}" if found else "no job of it is in the queue"
+
+
+def _check_is_listed(answer: SubmittedJob, role: Role) -> None:
+    """Cancel a job on a cluster whose jobs squeue does not list here, and raise EnvironmentProblem."""
+    if answer.cluster is None or _is_listed(answer.job_id):
+        return
+    cancel_jobs([answer.job_id], other_cluster=answer.cluster)
+    raise EnvironmentProblem(
+        f"sbatch put the {role} job {answer.job_id} on cluster {answer.cluster}, whose jobs squeue does not list here: "
+        f"it was cancelled; launch on a login node of {answer.cluster}, or choose a partition of this cluster"
+    )
+
+
+def _is_listed(job_id: str) -> bool:
+    with contextlib.suppress(EnvironmentProblem):
+        return any(job_id == job.job_id.partition("_")[0] for job in queued_jobs())
+    return False
+
+
 def _script(files: SlurmFiles, launch: Launch, role: Role, count: int) -> str:
     from submitit.slurm.slurm import _make_sbatch_string  # its only way to a script without a submission
 
+    from cluster.sbatch import job_command
+
     profile = launch.profiles[0]
-    command = f"{_python(profile)} -u -m submitit.core._submit {shlex.quote(str(files.jobs))}"
     parameters = _parameters(launch, role, profile, {})
     if count > 1:
         parameters["map_count"] = count
+    command = job_command(_python(profile), files.jobs)
     return str(_make_sbatch_string(command=command, folder=files.jobs, **parameters))
 
 
@@ -248,27 +288,3 @@ def _head_options(profile: ClusterProfile) -> dict[str, Any]:
         "cpus_per_task": profile.head.cpus,
         "mem": profile.head.mem,
     }
-
-
-@contextlib.contextmanager
-def _explained(role: Role, profile: ClusterProfile) -> Any:
-    """Turn submitit's errors into one message; it also prints sbatch's complaint, which is held back."""
-    from submitit.core.utils import FailedJobError, FailedSubmissionError
-
-    try:
-        with contextlib.redirect_stderr(io.StringIO()):
-            yield
-    except (FailedJobError, FailedSubmissionError) as error:
-        raise _refusal(role, profile, str(error)) from error
-    except (FileNotFoundError, RuntimeError) as error:
-        raise EnvironmentProblem(f"no Slurm on this machine: {error}") from error
-    except OSError as error:
-        raise EnvironmentProblem(f"cannot write the {role} job's files: {error}") from error
-
-
-def _refusal(role: Role, profile: ClusterProfile, complaint: str) -> FdtError:
-    wanted = (profile.head.partition if role == "head" else None) or profile.partition
-    if "invalid partition" in complaint.lower() and wanted:
-        return unknown_name("Slurm partition", wanted, partitions())
-    lines = [line.removeprefix("sbatch: ").removeprefix("error: ") for line in complaint.splitlines() if line.strip()]
-    return EnvironmentProblem(f"sbatch refused the {role} job: {'; '.join(lines) or 'it said nothing'}")

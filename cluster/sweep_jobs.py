@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import time
 from collections.abc import Callable, Sequence
 
@@ -12,16 +13,21 @@ from cluster.slurm_files import Launch, SlurmFiles, read_launch, write_record
 from fdt_core.errors import EnvironmentProblem
 
 POLL_SECONDS = 2.0
+SQUEUE_SECONDS = 60.0
+"""So long an answer of squeue is awaited."""
 SPARE_SECONDS = 30.0
 """Beyond the time that trials get to save, for the jobs to end in order."""
 
 EXIT_CANCELLED = 75
 
 
-def jobs_in_queue(launch: Launch) -> list[QueuedJob]:
-    """This sweep's jobs that wait, run or are just ending. Raises EnvironmentProblem where squeue fails."""
+def jobs_in_queue(launch: Launch, *, patience: float = SQUEUE_SECONDS) -> list[QueuedJob]:
+    """This sweep's jobs that wait, run or are just ending.
+
+    Raises EnvironmentProblem where squeue fails, or gives no answer within `patience` seconds.
+    """
     names = {launch.name_of("head"), launch.name_of("worker")}
-    return [job for job in queued_jobs() if job.name in names]
+    return [job for job in queued_jobs(patience=patience) if job.name in names]
 
 
 def check_not_launched(files: SlurmFiles) -> None:
@@ -32,8 +38,11 @@ def check_not_launched(files: SlurmFiles) -> None:
     name = read_launch(files).name_of("head")
     for job in queued:
         if job.name == name:
+            state = f"{job.state.lower()}: {job.reason}" if job.waits_for_good else job.state.lower()
+            todo = f"; it will not start by itself: fdt-sweep cancel {shlex.quote(str(files.directory.parent))}"
             raise EnvironmentProblem(
-                f"this sweep is already launched: its head is job {job.job_id} ({job.state.lower()})"
+                f"this sweep is already launched: its head is job {job.job_id} ({state})"
+                f"{todo if job.waits_for_good else ''}"
             )
 
 

@@ -8,10 +8,10 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
+from fdt_core.import_path import OWN_PACKAGES
 from fdt_core.version import VERSION
 
 _ROOT = Path(__file__).resolve().parent.parent
-_PACKAGES = ("fdt_core", "orchestrator", "cluster", "analysis")
 
 
 def git_commit() -> str | None:
@@ -25,14 +25,14 @@ def uncommitted_digest() -> str | None:
     """SHA-256 of the changes against the commit; None where there are none, or outside a checkout."""
     if not (_ROOT / ".git").exists():
         return None
-    changes = _git("diff", "HEAD", "--", *(f"{package}/" for package in _PACKAGES))
+    changes = _git("diff", "HEAD", "--", *(f"{package}/" for package in OWN_PACKAGES))
     return hashlib.sha256(changes.encode()).hexdigest() if changes else None
 
 
 def code_digest() -> str:
     """SHA-256 of the project's sources: equal on two machines that run the same code."""
     digest = hashlib.sha256()
-    for package in _PACKAGES:
+    for package in OWN_PACKAGES:
         for path in sorted((_ROOT / package).rglob("*")):
             if path.suffix in (".py", ".yaml", ".csv"):
                 digest.update(path.relative_to(_ROOT).as_posix().encode() + b"\0" + path.read_bytes())

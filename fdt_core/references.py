@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import TypeVar
 
 from fdt_core.errors import UsageError
+from fdt_core.import_path import OWN_PACKAGES
 
 T = TypeVar("T")
 
@@ -21,7 +22,8 @@ def is_reference(name: str) -> bool:
 def import_reference(reference: str, expected: type[T]) -> tuple[T, ModuleType]:
     """The object named by `reference`, of type `expected`, and the module it was named in.
 
-    A module is looked for as Python does, then in the current directory.
+    A module is looked for in the installation, then on PYTHONPATH, then in the current directory: a file of the user's
+    can never be imported in the place of a module that this program needs.
 
     Raises:
         UsageError: where the module cannot be imported, lacks the attribute, or holds something else there.
@@ -33,10 +35,27 @@ def import_reference(reference: str, expected: type[T]) -> tuple[T, ModuleType]:
     try:
         module = importlib.import_module(module_name)
     except Exception as error:  # a user's module may fail in any way; whatever it is, the message is theirs to read
-        raise UsageError(f"{reference!r}: importing {module_name!r} failed: {type(error).__name__}: {error}") from error
+        why = f"{type(error).__name__}: {error}{_taken_name(sys.modules.get(module_name.partition('.')[0]))}"
+        raise UsageError(f"{reference!r}: importing {module_name!r} failed: {why}") from error
     if not hasattr(module, attribute):
-        raise UsageError(f"{reference!r}: module {module_name!r} has no {attribute!r}")
+        raise UsageError(f"{reference!r}: module {module_name!r} has no {attribute!r}{_taken_name(module)}")
     found = getattr(module, attribute)
     if not isinstance(found, expected):
         raise UsageError(f"{reference!r} is a {type(found).__name__}, not {expected.__name__}")
     return found, module
+
+
+def _taken_name(module: ModuleType | None) -> str:
+    """Why a user's file was not the one that was imported, where it has the name of a module of the installation."""
+    if module is None:
+        return ""
+    name = module.__name__.partition(".")[0]
+    installed = str(getattr(sys.modules[name], "__file__", None) or "Python itself")
+    own = [path for path in (Path(f"{name}.py"), Path(name)) if path.exists() and not _is_within(installed, path)]
+    if name in OWN_PACKAGES:
+        return f"; {name} is a package of fdt-sweep: give a module of your own another name"
+    return f"; {name} was found at {installed}: give your own {own[0]} another name" if own else ""
+
+
+def _is_within(file: str, path: Path) -> bool:
+    return Path(file).resolve().is_relative_to(path.resolve())

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from cluster.processes import python_command
 from fdt_core.json_file import DamagedFile
 from orchestrator.boundary import EXIT_INTERRUPTED, ToldToEnd
 from orchestrator.generation import Generation, process_lives
@@ -37,7 +38,7 @@ def start_detached(
     begin = run.driver_log.stat().st_size
     with run.driver_log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "orchestrator", "drive", str(run.path), *options],
+            python_command("orchestrator", "drive", str(run.path), *options),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -60,11 +61,12 @@ def start_detached(
             return Outcome(action="nothing to do", exit_code=status)
         run.restore(before)
         return Outcome(action="could not begin", exit_code=status)
+    path = shlex.quote(str(run.path))
     say(
         f"started: process {process.pid}\n"
-        f"  watch:   fdt-sweep status {run.path} --follow\n"
-        f"  output:  fdt-sweep logs {run.path} driver --follow\n"
-        f"  end:     fdt-sweep cancel {run.path}"
+        f"  watch:   fdt-sweep status {path} --follow\n"
+        f"  output:  fdt-sweep logs {path} driver --follow\n"
+        f"  end:     fdt-sweep cancel {path}"
     )
     return Outcome(action="started", exit_code=0, process=process.pid)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 from collections.abc import Callable, Container
 from contextlib import suppress
@@ -95,7 +96,11 @@ def _summary(work: Work) -> str:
         f"{progress.done} done, {progress.diverged} diverged, {progress.failed} failed"
         f"{held_back if progress.held_back else ''}, {progress.left} left of {progress.total} trials"
     )
-    after = "the same launch goes on from here" if progress.left else f"see: fdt-sweep results {work.run.path}"
+    after = (
+        "the same launch goes on from here"
+        if progress.left
+        else f"see: fdt-sweep results {shlex.quote(str(work.run.path))}"
+    )
     return f"{counts}; {after}"
 
 

@@ -24,6 +24,7 @@ from fdt_core.checkpoint import Keep
 from fdt_core.errors import EnvironmentProblem
 from orchestrator.backlog import Backlog, Progress
 from orchestrator.deaths import Deaths, FailedStarts
+from orchestrator.failed_start import explain_failed_start
 from orchestrator.failures import DEATHS_WITHOUT_PROGRESS
 from orchestrator.own_node import OwnNode
 from orchestrator.plan_order import PlanOrder
@@ -247,7 +248,8 @@ class Driver:
         if not had_reported:
             self._watch.died(cell, "it had not begun yet, and is started again")
             if self._failed_starts.add():
-                self.on_broken(EnvironmentProblem(f"the processes of trials cannot start: {trial.get_error()}"))
+                why = explain_failed_start(trial.error_file, self._scratch, self._run.logs / "failed-start.log")
+                self.on_broken(EnvironmentProblem(f"the processes of trials cannot start: {why}"))
             return
         if expired := take_expiry(self._run.checkpoints / trial_id):
             trial.config["verdict"] = ("error", f"{expired}time limit of {self._template.time_limit:g} s exceeded")

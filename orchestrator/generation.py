@@ -29,6 +29,10 @@ from fdt_core.results.files import write_text_atomically
 STALE_AFTER = 90.0
 """Seconds of the observer's own clock without a heartbeat, after which an unreachable driver counts as gone."""
 
+_LOCK = ".lock"
+_LOCKED_SECONDS = 5.0
+"""From the lock file to the generation's own it takes a moment; after so long, who made it is dead."""
+
 
 class Owner(TypedDict):
     """What a driver writes of itself into its file."""
@@ -80,12 +84,12 @@ def claim(directory: Path, *, job_is_live: Callable[[str], bool | None] = lambda
     and where `directory` cannot be written.
     """
     while True:
-        number = max(_numbers(directory), default=0)
-        if number and (owner := live_owner(directory, job_is_live=job_is_live)):
+        number = _next_number(directory)
+        if owner := live_owner(directory, job_is_live=job_is_live):
             raise EnvironmentProblem(f"another driver is at work on this run: {describe(owner)}")
         try:
-            if _create(directory, number + 1):
-                return Generation(directory=directory, number=number + 1)
+            if _create(directory, number):
+                return Generation(directory=directory, number=number)
         except OSError as error:
             raise EnvironmentProblem(f"cannot write to {directory}: {error.strerror}") from error
 
@@ -173,13 +177,39 @@ def _create(directory: Path, number: int) -> bool:
         os.link(temporary, _path(directory, number))
     except FileExistsError:
         return False
+    except OSError:  # no hard links here (exFAT, sshfs), or a fault that what follows meets again
+        return _create_without_links(temporary, _path(directory, number))
     finally:
-        temporary.unlink()
+        temporary.unlink(missing_ok=True)
     return True
 
 
-def _numbers(directory: Path) -> list[int]:
-    return [int(path.stem) for path in directory.glob("[0-9]*.json") if re.fullmatch("[0-9]+", path.stem)]
+def _create_without_links(temporary: Path, path: Path) -> bool:
+    """The same by a lock file: it lets exactly one give the whole file its name. It stays: numbers are used once."""
+    try:
+        os.close(os.open(path.with_suffix(_LOCK), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        return False
+    temporary.replace(path)
+    return True
+
+
+def _next_number(directory: Path) -> int:
+    """The number after all that exist. One that is locked may be about to appear: it is awaited for a while.
+
+    A driver that died between the two leaves a number that is never used.
+    """
+    deadline = time.monotonic() + _LOCKED_SECONDS
+    while True:
+        locked, newest = max(_numbers(directory, _LOCK), default=0), max(_numbers(directory), default=0)
+        if locked <= newest or time.monotonic() > deadline:
+            return max(locked, newest) + 1
+        time.sleep(0.05)
+
+
+def _numbers(directory: Path, suffix: str = ".json") -> list[int]:
+    found = directory.glob(f"[0-9]*{suffix}")
+    return [int(path.stem) for path in found if re.fullmatch("[0-9]+", path.stem)]
 
 
 def _path(directory: Path, number: int) -> Path:

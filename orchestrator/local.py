@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 
@@ -37,13 +36,11 @@ def drive_here(
         generation.release()
         return Outcome(action="nothing to do", exit_code=work.exit_code(interrupted=False))
 
-    from orchestrator.drive import drive
-    from orchestrator.tune_environment import TUNE_ENVIRONMENT
-
     needs = trial_needs(work.plan, node=node_resources(profile), profile=profile)
-    os.environ.update(TUNE_ENVIRONMENT)
     # What asks for a stop while Ray starts is heard when Ray is up, and does not break off its start or its end.
     with StopSignals() as signals, silent_stdout(), local_ray(profile) as head:
+        from orchestrator.drive import drive  # Ray reads its environment when it is imported
+
         before_work()
         status = drive(
             work,

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-import os
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
 
-from cluster.processes import process_environment
+from cluster.processes import python_command
 from cluster.profile import ClusterProfile, with_further_profiles
+from cluster.queue_watch import QueueWatch, waiting_lines
 from cluster.ray_node import node_resources
 from cluster.slurm_files import Launch as SlurmLaunch
-from cluster.slurm_files import SlurmFiles
+from cluster.slurm_files import SlurmFiles, read_launch
 from cluster.submission import Submission, make_launch, scripts, submit_sweep
 from cluster.sweep_jobs import check_not_launched, job_is_live
 from orchestrator.generation import Generation, claim
@@ -23,7 +24,6 @@ from orchestrator.run_directory import RunDirectory
 from orchestrator.slurm_status import follow_run
 from orchestrator.status_text import run_status
 from orchestrator.trial_needs import trial_needs
-from orchestrator.tune_environment import TUNE_ENVIRONMENT
 from orchestrator.work import Work, open_work
 
 
@@ -44,12 +44,20 @@ def submit_and_tell(launch: Launch, generation: Generation, profile: ClusterProf
     _say(submission_text(run, submitted))
     outcome = Outcome(action="submitted", exit_code=0, jobs=(submitted.head, *submitted.workers))
     if not follow:
+        for line in _reasons_to_wait(SlurmFiles(run.slurm)):
+            _say(f"  {line}")
         return outcome
     try:
-        return replace(outcome, exit_code=follow_run(run, lambda: run_status(run), _say))
+        return replace(outcome, exit_code=follow_run(run, lambda jobs: run_status(run, jobs), _say))
     except KeyboardInterrupt:
-        _say(f"left; the sweep goes on. End it with: fdt-sweep cancel {run.path}")
+        _say(f"left; the sweep goes on. End it with: fdt-sweep cancel {shlex.quote(str(run.path))}")
         return outcome
+
+
+def _reasons_to_wait(files: SlurmFiles) -> list[str]:
+    """Why the jobs that were just submitted wait, as far as Slurm has said; empty where it does not answer."""
+    jobs = QueueWatch(files).jobs() or []
+    return [*waiting_lines(read_launch(files), [job for job in jobs if job.reason not in ("", "None")])]
 
 
 def submit_run(launch: Launch, generation: Generation, profile: ClusterProfile) -> Outcome | Submission:
@@ -70,8 +78,7 @@ def submit_run(launch: Launch, generation: Generation, profile: ClusterProfile) 
     finally:
         generation.release()
     try:
-        with process_environment(os.environ | TUNE_ENVIRONMENT):  # the jobs inherit it
-            return submit_sweep(SlurmFiles(run.slurm), _jobs(run, profile, work), workers=workers)
+        return submit_sweep(SlurmFiles(run.slurm), _jobs(run, profile, work), workers=workers)
     except BaseException:
         run.restore(before)
         raise
@@ -86,12 +93,12 @@ def submission_scripts(plan: SweepPlan, run: RunDirectory, profile: ClusterProfi
 
 def submission_text(run: RunDirectory, submission: Submission) -> str:
     """What was submitted, and the commands that come next."""
-    workers = ", ".join(submission.workers) or "none"
+    workers, path = ", ".join(submission.workers) or "none", shlex.quote(str(run.path))
     return (
         f"submitted: head job {submission.head}, worker jobs {workers}\n"
-        f"  watch:   fdt-sweep status {run.path} --follow\n"
-        f"  output:  fdt-sweep logs {run.path}\n"
-        f"  end:     fdt-sweep cancel {run.path}"
+        f"  watch:   fdt-sweep status {path} --follow\n"
+        f"  output:  fdt-sweep logs {path}\n"
+        f"  end:     fdt-sweep cancel {path}"
     )
 
 
@@ -103,7 +110,7 @@ def wanted_workers(plan: SweepPlan, profile: ClusterProfile, left: int) -> int:
 
 def _jobs(run: RunDirectory, profile: ClusterProfile, work: Work | None = None) -> SlurmLaunch:
     path = Path.absolute(run.path)
-    command = (profile.python or sys.executable, "-u", "-m", "orchestrator.head", str(path))
+    command = python_command("orchestrator.head", str(path), python=profile.python)
     return make_launch(
         path,
         run.name,

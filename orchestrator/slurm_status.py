@@ -1,14 +1,17 @@
-"""What the jobs of a Slurm run tell of themselves, from files alone; and following a run by them until it ends."""
+"""What the jobs of a Slurm run tell of themselves, and what Slurm's queue says of them; following a run by both."""
 
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from cluster.slurm_files import SlurmFiles
+from cluster.queue_watch import QueueWatch, head_trouble, waiting_lines
+from cluster.slurm_commands import QueuedJob
+from cluster.slurm_files import SlurmFiles, read_launch
 from orchestrator.run_directory import RunDirectory
 
 _POLL_SECONDS = 2.0
@@ -18,8 +21,12 @@ _SILENT_TOO_LONG = 300.0
 EXIT_PROBLEM = 3
 
 
-def slurm_status(run: RunDirectory) -> dict[str, Any] | None:
-    """The head's record and those of the workers; None for a run that was never launched on Slurm."""
+def slurm_status(run: RunDirectory, jobs: Sequence[QueuedJob] | None = None) -> dict[str, Any] | None:
+    """The head's record and those of the workers; None for a run that was never launched on Slurm.
+
+    `jobs` are the run's jobs in Slurm's queue, where they are known: then `queue` has them, and `waiting` says in words
+    which of them wait and why; `head_trouble` tells why the head will not come.
+    """
     files = SlurmFiles(run.slurm)
     head = files.read_head()
     if head is None:
@@ -29,6 +36,9 @@ def slurm_status(run: RunDirectory) -> dict[str, Any] | None:
         "pool": None if (pool := files.read_pool()) is None else dataclasses.asdict(pool),
         "submitted": [dataclasses.asdict(job) for job in files.read_jobs()],
         "workers": [dataclasses.asdict(worker) for worker in files.read_workers()],
+        "queue": None if jobs is None else [dataclasses.asdict(job) for job in jobs],
+        "waiting": [] if jobs is None else list(waiting_lines(read_launch(files), jobs)),
+        "head_trouble": None if jobs is None else head_trouble(files, jobs),
     }
 
 
@@ -46,9 +56,12 @@ def slurm_lines(slurm: Mapping[str, Any]) -> Iterator[str]:
     if is_over(slurm):
         return
     yield from _pool_lines(slurm["pool"])
+    if slurm["head_trouble"]:
+        yield f"  {slurm['head_trouble']}"
+    yield from (f"  {line}" for line in slurm["waiting"] if line != slurm["head_trouble"])
     begun = {worker["job_id"] for worker in slurm["workers"]}
     waiting = [job["job_id"] for job in slurm["submitted"] if job["role"] == "worker" and job["job_id"] not in begun]
-    if waiting:
+    if waiting and slurm["queue"] is None:
         yield f"  workers not started yet: {', '.join(waiting)}"
     for worker in slurm["workers"]:
         if worker["state"] not in ("ended",):
@@ -65,14 +78,16 @@ def _pool_lines(pool: Mapping[str, Any] | None) -> Iterator[str]:
         yield f"  no more workers are asked for: {pool['why']}{then}"
 
 
-def follow_run(run: RunDirectory, look: Callable[[], Mapping[str, Any]], say: Callable[[str], None]) -> int:
-    """Tell of a launched run until it ends; returns the exit status of its driver.
+def follow_run(
+    run: RunDirectory, look: Callable[[Sequence[QueuedJob] | None], Mapping[str, Any]], say: Callable[[str], None]
+) -> int:
+    """Report on a launched run until it ends, or its head is lost; returns the exit status of its driver.
 
-    `look` gives the run's status, with its `slurm` part.
+    `look` gives the run's status, with its `slurm` part, from the run's jobs in Slurm's queue.
     """
-    told = ""
+    told, queue = "", QueueWatch(SlurmFiles(run.slurm))
     while True:
-        now = look()
+        now = look(queue.jobs())
         if (line := _line(now)) != told:
             say(f"{time.strftime('%H:%M:%S')} {line}")
             told = line
@@ -81,7 +96,11 @@ def follow_run(run: RunDirectory, look: Callable[[], Mapping[str, Any]], say: Ca
             say(f"ended: {head['why']}" + ("" if head["status"] is None else f", exit status {head['status']}"))
             return EXIT_PROBLEM if head["status"] is None else int(head["status"])
         if (now["silent_seconds"] or 0) > _SILENT_TOO_LONG:
-            say(f"the driver has been silent for {now['silent_seconds']:.0f} s; see: fdt-sweep status {run.path}")
+            path = shlex.quote(str(run.path))
+            say(f"the driver has been silent for {now['silent_seconds']:.0f} s; see: fdt-sweep status {path}")
+            return EXIT_PROBLEM
+        if now["slurm"]["head_trouble"] and (why := queue.verdict()):
+            say(f"{why}\nlaunch again to go on, or: fdt-sweep cancel {shlex.quote(str(run.path))}")
             return EXIT_PROBLEM
         time.sleep(_POLL_SECONDS)
 
@@ -94,4 +113,5 @@ def _line(status: Mapping[str, Any]) -> str:
     return (
         f"head {slurm['head']['state']}; workers: {states}; "
         f"{ended}/{progress['total']} trials ended, {progress['failed']} failed, {len(status['running'])} running"
+        + "".join(f"; {line}" for line in slurm["waiting"])
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cluster.slurm_commands import QueuedJob
 from fdt_core.json_file import DamagedFile
 from fdt_core.results.keys import CELL_KEY, cell_key
 from fdt_core.results.planned import left_out
@@ -24,8 +26,8 @@ SILENT_SECONDS = 30.0
 """A driver writes its status about once a second; after so long without, people are told."""
 
 
-def run_status(run: RunDirectory) -> dict[str, Any]:
-    """The state of `run` as plain data; `status --json` prints it.
+def run_status(run: RunDirectory, jobs: Sequence[QueuedJob] | None = None) -> dict[str, Any]:
+    """The state of `run` as plain data; `status --json` prints it. `jobs` are those in Slurm's queue, where known.
 
     Keys: run, sweep, state (new | waiting | starting | running | stopping | stopped | ended), silent_seconds (since the
     driver last wrote, None when it is not at work), progress (counts of cells), cells (counts by model, template and
@@ -47,13 +49,16 @@ def run_status(run: RunDirectory) -> dict[str, Any]:
     progress = Backlog(plan.cells, ledger).progress()
     starts = _starts(run, status)
     at_work = status.get("state") in ("running", "stopping") and not starts
-    slurm = slurm_status(run)
+    slurm = slurm_status(run, jobs)
+    silent = _age(status) if at_work else None
+    if slurm is not None and silent is not None and silent < SILENT_SECONDS:
+        slurm["head_trouble"] = None  # the driver is heard: this machine's Slurm does not know its job
     waits_for_slurm = slurm is not None and not at_work and not is_over(slurm)
     return {
         "run": str(run.path),
         "sweep": plan.name,
         "state": "waiting" if waits_for_slurm else "starting" if starts else status.get("state", "new"),
-        "silent_seconds": _age(status) if at_work else None,
+        "silent_seconds": silent,
         "progress": asdict(progress) | {"left": progress.left},
         "cells": [
             {"model": model, "template": template, "dataset": dataset, **counts}
@@ -94,7 +99,7 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
     if progress["held_back"]:
         yield (
             f"  {progress['held_back']} held back: every trial of their model and template failed; "
-            f"mend it, then: fdt-sweep retry {status['run']}"
+            f"mend it, then: fdt-sweep retry {shlex.quote(status['run'])}"
         )
     yield from _driver_lines(status)
     yield from _cell_lines(status["cells"])

@@ -66,8 +66,11 @@ def publish(name: str, source: Callable[[], Source], data_dir: Path, *, replace:
     """Write a source as the prepared data set `name` under `data_dir`; it appears all at once.
 
     A process that prepares the same data set at the same time waits, and then finds it done. Nothing half-written
-    stays: not after an error, and what a killed process left is removed by the next.
+    stays: not after an error, and what a killed process left is removed by the next. Where nothing is to be done,
+    nothing is written: the directory may be read-only.
     """
+    if (data_dir / name / DESCRIPTION).exists() and not replace:
+        return read_description(data_dir / name)
     _create(data_dir)
     with _only_one(data_dir / f".{name}.lock"):
         if (data_dir / name / DESCRIPTION).exists() and not replace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,5 +77,5 @@ def prepared_description(name: str, data_dir: Path) -> Description:
         dataset_info(name, data_dir)  # an unknown name is told as such
         raise EnvironmentProblem(
             f"data set {name!r} is not prepared in {data_dir}: "
-            f"run `fdt-sweep data prepare {name} --data-dir {data_dir}`"
+            f"run `fdt-sweep data prepare {name} --data-dir {shlex.quote(str(data_dir))}`"
         ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -10,13 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fdt_core.results.columns import TABLES
-from fdt_core.results.files import QUARANTINE, part_path, part_paths, table_directory
+from fdt_core.results.files import QUARANTINE, is_part, part_number, part_path, part_paths, table_directory
 from fdt_core.results.reader import StoredTable, read_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-_PART = re.compile(r"part-(\d{6})\.parquet")
 
 _LOST_ROWS = {
     "trials": "or launch again: the trials whose rows are lost run again",
@@ -77,7 +74,7 @@ def _parts(results: Path, table: str, stored: StoredTable) -> Iterator[Problem]:
     """Parts that are damaged, missing from the sequence, or empty although others follow; and doubled rows."""
     for path in stored.damaged:
         yield _lost(path, table, "is damaged and left out")
-    numbers = [int(match[1]) for path in part_paths(results, table) if (match := _PART.fullmatch(path.name))]
+    numbers = [part_number(path) for path in part_paths(results, table)]
     for number in sorted(set(range(max(numbers, default=0))) - set(numbers)):
         yield _lost(part_path(results, table, number), table, "is missing")
     for number in sorted(numbers)[:-1]:
@@ -115,7 +112,7 @@ def _foreign(results: Path) -> Iterator[Problem]:
     for table in TABLES:
         directory = table_directory(results, table)
         if directory.is_dir():
-            strangers += [path for path in directory.iterdir() if not _PART.fullmatch(path.name)]
+            strangers += [path for path in directory.iterdir() if not is_part(path)]
     for path in sorted(path for path in strangers if not path.name.startswith(".")):
         yield Problem(
             path=path,

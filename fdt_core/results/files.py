@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -14,6 +15,7 @@ PART_ROWS = 100_000
 QUARANTINE = "quarantine"
 """The folder of `results` to which a launch moves damaged parts."""
 
+_PART = re.compile(r"part-[0-9]{6,}\.parquet")
 _STALE_READS = 3
 
 
@@ -28,8 +30,18 @@ def part_path(results: Path, table: str, number: int) -> Path:
 
 
 def part_paths(results: Path, table: str) -> list[Path]:
-    """The parts of `table` that exist, oldest first."""
-    return sorted(table_directory(results, table).glob("part-*.parquet"))
+    """The parts of `table` that exist, oldest first; a file that others have put beside them is not one."""
+    return sorted(path for path in table_directory(results, table).glob("part-*.parquet") if is_part(path))
+
+
+def is_part(path: Path) -> bool:
+    """Whether the file has the name of a part."""
+    return _PART.fullmatch(path.name) is not None
+
+
+def part_number(part: Path) -> int:
+    """The number of a part."""
+    return int(part.stem.removeprefix("part-"))
 
 
 def replace_durably(temporary: Path, target: Path) -> None:

@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fdt_core.results.columns import TABLES, arrow_schema
-from fdt_core.results.files import PART_ROWS, QUARANTINE, part_path, part_paths, replace_durably, table_directory
+from fdt_core.results.files import (
+    PART_ROWS,
+    QUARANTINE,
+    part_number,
+    part_path,
+    part_paths,
+    replace_durably,
+    table_directory,
+)
 from fdt_core.results.reader import read_part
 
 if TYPE_CHECKING:
@@ -115,7 +123,7 @@ class ResultsWriter:
         if not paths:
             self._write(table, 0, arrow_schema(table).empty_table())
             return _Part(number=0, stored=arrow_schema(table).empty_table())
-        return _Part(number=int(paths[-1].stem.removeprefix("part-")), stored=read_part(paths[-1], table))
+        return _Part(number=part_number(paths[-1]), stored=read_part(paths[-1], table))
 
     def _quarantine(self, table: str) -> list[Path]:
         """Copy damaged parts to `results/quarantine` and put empty ones in their places."""
@@ -129,6 +137,6 @@ class ResultsWriter:
                 keep = self._results / QUARANTINE / f"{table}-{path.stem}-{time.time_ns()}.parquet"
                 keep.parent.mkdir(exist_ok=True)
                 keep.write_bytes(path.read_bytes())
-                self._write(table, int(path.stem.removeprefix("part-")), arrow_schema(table).empty_table())
+                self._write(table, part_number(path), arrow_schema(table).empty_table())
                 moved.append(keep)
         return moved

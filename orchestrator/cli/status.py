@@ -20,19 +20,25 @@ def status(
 ) -> None:
     """Show how far a sweep is: counts, running trials with accuracy and time left, failures.
 
-    Reads files alone, so it works from any machine that sees the run directory, and never writes.
+    Reads files alone, so it works from any machine that sees the run directory, and never writes. Where squeue is, it
+    is asked why jobs wait; with --follow, exit code 3 says that the head's job is gone or will never start.
     """
     import json
     import time
 
+    from cluster.queue_watch import QueueWatch
+    from cluster.slurm_files import SlurmFiles
     from orchestrator.run_directory import find_run
     from orchestrator.status_text import is_under_way, run_status, status_text
 
     found = find_run(run, runs_dir)
     tell_damage(found.results)
+    queue = QueueWatch(SlurmFiles(found.slurm))
     while True:
-        now = run_status(found)
+        now = run_status(found, queue.jobs())
         typer.echo(json.dumps(now) if json_ else status_text(now, former=all_))
         if not follow or not is_under_way(now):
             return
+        if now["slurm"] and now["slurm"]["head_trouble"] and queue.verdict():
+            raise typer.Exit(3)
         time.sleep(2.0)

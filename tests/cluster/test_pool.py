@@ -12,6 +12,7 @@ import pytest
 import cluster.pool
 import cluster.submission
 from cluster.pool import IDLE_BEATS, SILENT_SECONDS, SQUEUE_SECONDS, WorkerPool
+from cluster.pool_plan import FIRST_PAUSE, STRIKES
 from cluster.profile import load_profile
 from cluster.slurm_commands import QueuedJob
 from cluster.slurm_files import Demand, JobRecord, SlurmFiles, WorkerRecord, write_record
@@ -27,6 +28,7 @@ class Site:
     monkeypatch: pytest.MonkeyPatch
     now: float = 1000.0
     queue: dict[str, str] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
     submitted: list[tuple[str, int, frozenset[str]]] = field(default_factory=list)
     refusal: str = ""
 
@@ -55,7 +57,7 @@ class Site:
     def _jobs(self, launch: Any) -> list[QueuedJob]:
         name = launch.name_of("worker")
         return [
-            QueuedJob(job_id=job, slurm_job_id=job, name=name, state=state, reason="")
+            QueuedJob(job_id=job, slurm_job_id=job, name=name, state=state, reason=self.reasons.get(job, ""))
             for job, state in self.queue.items()
         ]
 
@@ -149,6 +151,35 @@ def test_what_slurm_says_is_told_until_it_takes_a_job_again(site: Site) -> None:
     told = site.files.read_pool()
     assert told is not None
     assert told.why == ""
+
+
+def test_workers_that_wait_for_good_count_as_none_and_others_are_asked_for(site: Site) -> None:
+    write_record(site.files.demand, Demand(slots=4, per_worker=(4, 4)))
+    pool = site.pool()
+    site.look_at_the_queue(pool)
+    assert site.submitted == [("a", 1, frozenset())]
+    site.reasons["10"] = "PartitionTimeLimit"
+    site.look_at_the_queue(pool)
+    assert list(site.queue) == ["20"], "cancelled, and one of the next profile submitted"
+    assert [name for name, _, _ in site.submitted] == ["a", "b"]
+    told = site.files.read_pool()
+    assert told is not None
+    assert told.why.startswith("worker 10 will not start: PartitionTimeLimit: `time` in the profile is longer")
+    assert told.asked_again_at is not None
+
+
+def test_a_worker_that_ended_before_it_could_say_why_is_quoted(site: Site) -> None:
+    pool = site.pool()
+    for _ in range(STRIKES):
+        site.look_at_the_queue(pool)
+        for job in site.queue:
+            site.files.output(job).write_text("slurmstepd: no such file\nbash: python: not found\n")
+        site.queue.clear()
+        site.now += FIRST_PAUSE * 8
+        site.look_at_the_queue(pool)
+    told = site.files.read_pool()
+    assert told is not None
+    assert "it left the queue without a word: bash: python: not found" in told.why
 
 
 def _limited(limit: int, taken: list[int]) -> Callable[..., list[str]]:

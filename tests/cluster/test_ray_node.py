@@ -109,13 +109,27 @@ def test_nothing_of_it_outlives_its_process(end: str) -> None:
     assert not directory.exists()
 
 
-def test_the_environment_names_the_token_file_and_drops_other_rays(tmp_path: Path) -> None:
+def test_the_environment_names_the_token_file_and_takes_nothing_of_ray_from_the_shell(tmp_path: Path) -> None:
     token_file = ensure_token(tmp_path / "token")
-    environment = ray_environment(token_file, {"PATH": "/bin", "RAY_ADDRESS": "x", "RAY_AUTH_TOKEN": "secret"})
+    shell = {
+        "PATH": "/bin",
+        "RAY_ADDRESS": "x",
+        "RAY_AUTH_TOKEN": "secret",
+        "RAY_record_ref_creation_sites": "1",
+        "RAY_JOB_CONFIG_JSON_ENV_VAR": "{}",
+        "RAY_memory_monitor_refresh_ms": "100",
+        "RAY_no_such_setting_yet": "1",
+        "TUNE_RESULT_DIR": "/nowhere",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    }
+    environment = ray_environment(token_file, shell)
     assert environment["PATH"] == "/bin"
     assert environment["RAY_AUTH_TOKEN_PATH"] == str(token_file)
     assert token_file.read_text() not in environment.values()
-    assert not {"RAY_ADDRESS", "RAY_AUTH_TOKEN"} & set(environment)
+    assert environment["RAY_memory_monitor_refresh_ms"] == "0", "the node's memory is the neighbours' too"
+    assert environment["MPLBACKEND"] == "agg"
+    assert {name for name in environment if shell.get(name) == environment[name]} == {"PATH"}
+    assert ray_environment(token_file, {}) == {name: value for name, value in environment.items() if name != "PATH"}
 
 
 @pytest.mark.parametrize(

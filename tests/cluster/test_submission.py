@@ -1,11 +1,15 @@
-"""The sbatch scripts, which need no Slurm; that Slurm accepts them is shown in tests/slurm."""
+"""The sbatch scripts, and how sbatch's answers are read; that Slurm accepts them is shown in tests/slurm."""
 
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from cluster.profile import load_profile
-from cluster.slurm_files import Launch, SlurmFiles
-from cluster.submission import make_launch, scripts
+from cluster.slurm_files import JobRecord, Launch, SlurmFiles
+from cluster.submission import make_launch, scripts, submit_head, submit_workers
+from fdt_core.errors import EnvironmentProblem
+from tests.cluster.fake_slurm import FakeSlurm
 
 
 def make(tmp_path: Path, **keys: Any) -> Launch:
@@ -79,7 +83,7 @@ def test_a_site_without_gres_gets_another_option_in_its_place(tmp_path: Path) ->
 def test_setup_lines_and_the_container_come_before_python(tmp_path: Path) -> None:
     launch = make(tmp_path, setup=["module load cuda"], container="apptainer exec --nv img.sif", python="/opt/py thon")
     lines = scripts(SlurmFiles(tmp_path / "slurm"), launch, workers=1)["worker"].splitlines()
-    python = "exec apptainer exec --nv img.sif '/opt/py thon' -u -m submitit.core._submit"
+    python = "exec apptainer exec --nv img.sif '/opt/py thon' -P -u -m fdt_core.start submitit.core._submit"
     command = lines.index(f"{python} {tmp_path / 'slurm/jobs'}")
     assert lines.index("module load cuda") < command
 
@@ -93,3 +97,60 @@ def test_job_names_tell_runs_of_the_same_sweep_apart(tmp_path: Path) -> None:
 def test_nothing_is_written(tmp_path: Path) -> None:
     scripts(SlurmFiles(tmp_path / "slurm"), make(tmp_path), workers=2)
     assert list(tmp_path.iterdir()) == []
+
+
+def sweep(tmp_path: Path) -> tuple[SlurmFiles, Launch]:
+    files = SlurmFiles(tmp_path / "slurm")
+    files.create()
+    return files, make(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "JOB\n",
+        "JOB;galaxy\n",
+        "This is job 3 of the 50 that you may have\nSubmitted batch job JOB\n",
+        "Submitted batch job JOB on cluster other\n",  # as squeue lists it, it is one that we can watch and cancel
+    ],
+)
+def test_the_job_that_sbatch_submitted_is_noted_however_it_says_so(
+    tmp_path: Path, fake_slurm: FakeSlurm, answer: str
+) -> None:
+    fake_slurm.says(answer=answer)
+    files, launch = sweep(tmp_path)
+    assert submit_head(files, launch) == ["71"]
+    assert submit_workers(files, launch, count=2) == ["72_0", "72_1"]
+    assert [job.job_id for job in files.read_jobs()] == ["71", "72_0", "72_1"]
+    assert (files.jobs / "72_1_submitted.pkl").exists()
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        ({"answer": "Thank you!\n"}, "sbatch's answer names no job: 'Thank you!'; cancelled what it had submitted: 71"),
+        ({"answer": "12\n13\n"}, "names no job: '12\\\\n13'; cancelled what it had submitted: 71"),
+        ({"answer": b"f\xfcr Sie\n"}, "cancelled what it had submitted: 71"),
+        ({"answer": "", "status": "1", "complaint": "Socket timed out"}, "timed out.*; cancelled .*: 71"),
+    ],
+)
+def test_a_job_that_sbatch_submitted_without_saying_which_is_found_and_cancelled(
+    tmp_path: Path, fake_slurm: FakeSlurm, answers: dict[str, str | bytes], message: str
+) -> None:
+    files, launch = sweep(tmp_path)
+    strangers = f"5|5|PENDING|None|other\n6|6|RUNNING|None|{launch.name_of('head')}\n"
+    files.note_jobs([JobRecord(job_id="6", role="head", name=launch.name_of("head"), submitted_at=1.0)])
+    fake_slurm.says(queue=strangers, **answers)
+    with pytest.raises(EnvironmentProblem, match=message):
+        submit_head(files, launch)
+    assert fake_slurm.queue() == ["5", "6"]
+    assert [job.job_id for job in files.read_jobs()] == ["6"]
+
+
+def test_a_job_on_a_cluster_that_squeue_does_not_list_is_cancelled_there(tmp_path: Path, fake_slurm: FakeSlurm) -> None:
+    fake_slurm.says(answer="Submitted batch job JOB on cluster other\n", hidden="")
+    files, launch = sweep(tmp_path)
+    with pytest.raises(EnvironmentProblem, match=r"put the head job 71 on cluster other, .*: it was cancelled"):
+        submit_head(files, launch)
+    assert fake_slurm.calls("scancel") == ["--quiet --clusters=other 71"]
+    assert files.read_jobs() == []

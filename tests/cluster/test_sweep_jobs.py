@@ -30,7 +30,7 @@ def test_who_waits_is_cancelled_at_once_and_who_stays_after_a_while(
     cancelled: list[tuple[float, tuple[str, ...]]] = []
     now = 0.0
 
-    def jobs() -> list[QueuedJob]:
+    def jobs(**_: float) -> list[QueuedJob]:
         return [
             QueuedJob(job_id=job, slurm_job_id=job, name=name, state=state, reason="")
             for job, (name, state) in queue.items()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import analysis  # noqa: F401 - with all that it imports, before a test forgets what it has imported itself
 from fdt_core.errors import UsageError
 from fdt_core.references import import_reference, is_reference
 
@@ -49,3 +50,26 @@ def test_errors_name_the_reference_and_the_reason(folder: Path, reference: str, 
     (folder / "own_module.py").write_text("SEVEN = 7\n")
     with pytest.raises(UsageError, match=message):
         import_reference(reference, str)
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        (
+            "analysis:NET",
+            "module 'analysis' has no 'NET'; analysis is a package of fdt-sweep: give a module of your own",
+        ),
+        ("analysis.nets:NET", "ModuleNotFoundError: .*; analysis is a package of fdt-sweep"),
+        ("select:NET", "module 'select' has no 'NET'; select was found at .*: give your own select.py another name"),
+        ("numpy:NET", "has no 'NET'; numpy was found at .*/numpy/__init__.py: give your own numpy another name"),
+    ],
+)
+def test_a_file_with_the_name_of_an_installed_module_is_not_run_and_said_to_be_hidden(
+    folder: Path, reference: str, message: str
+) -> None:
+    for name in ("analysis.py", "select.py", "numpy/__init__.py"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("open('run', 'w')\nNET = 7\n")
+    with pytest.raises(UsageError, match=message):
+        import_reference(reference, int)
+    assert not (folder / "run").exists()

@@ -80,6 +80,19 @@ def test_pandas_pyarrow_and_polars_read_the_directory(tmp_path: Path) -> None:
     assert len(pl.read_parquet(directory, use_pyarrow=True)) == 2
 
 
+def test_files_that_others_laid_beside_the_parts_are_no_parts(tmp_path: Path) -> None:
+    written = ResultsWriter(tmp_path)
+    written.append("trials", [trial(number) for number in range(3)])
+    written.flush()
+    table = files.table_directory(tmp_path, "trials")
+    for name in ("part-000000_old.parquet", "part-000000 (copy).parquet", "part-1.parquet", "part-00000x.parquet"):
+        (table / name).write_bytes(b"not ours")
+    (part,) = files.part_paths(tmp_path, "trials")
+    assert part.name == "part-000000.parquet"
+    assert ResultsWriter(tmp_path).quarantined == ()
+    assert read_table(tmp_path, "trials").rows.num_rows == 3
+
+
 def test_a_row_with_a_key_that_is_no_column_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KeyError, match="colour"):
         ResultsWriter(tmp_path).append("trials", [trial(1, colour="blue")])

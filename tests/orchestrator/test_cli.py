@@ -19,8 +19,8 @@ def test_help_imports_nothing_heavy() -> None:
     probe = (
         "import sys\n"
         "sys.argv = ['fdt-sweep', '--help']\n"
-        "from orchestrator.__main__ import main\n"
-        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "from fdt_core.start import command_line\n"
+        "try:\n    command_line()\nexcept SystemExit:\n    pass\n"
         "print([name for name in ('torch', 'torchvision', 'ray', 'pandas') if name in sys.modules])\n"
     )
     shown = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
+import os
 import subprocess
 import sys
 import time
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import orchestrator.generation
 from fdt_core.errors import EnvironmentProblem
 from orchestrator.generation import Generation, Overtaken, claim, live_owner
 
@@ -38,6 +41,7 @@ def forge(directory: Path, number: int, **changes: object) -> None:
 
 
 def test_of_drivers_that_claim_at_once_one_succeeds(tmp_path: Path) -> None:
+    tmp_path.mkdir(exist_ok=True)
     context = multiprocessing.get_context("fork")
     results: multiprocessing.Queue[int] = context.Queue()
     processes = [context.Process(target=claim_and_tell, args=(tmp_path, results)) for _ in range(8)]
@@ -47,6 +51,45 @@ def test_of_drivers_that_claim_at_once_one_succeeds(tmp_path: Path) -> None:
     for process in processes:
         process.join()
     assert sorted(numbers) == [0] * 7 + [1]
+
+
+@pytest.fixture
+def no_hard_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on exFAT, which says EPERM, and on sshfs, which says ENOSYS or EOPNOTSUPP."""
+
+    def link(_source: object, _target: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+
+
+@pytest.mark.usefixtures("no_hard_links")
+def test_where_there_are_no_hard_links_one_succeeds_too(tmp_path: Path) -> None:
+    for winner in range(1, 6):
+        test_of_drivers_that_claim_at_once_one_succeeds(tmp_path / str(winner))
+
+
+@pytest.mark.usefixtures("no_hard_links")
+def test_without_hard_links_drivers_follow_each_other_and_are_overtaken(tmp_path: Path) -> None:
+    first = claim(tmp_path)
+    with pytest.raises(EnvironmentProblem, match="another driver is at work"):
+        claim(tmp_path)
+    first.release()
+    second = claim(tmp_path)
+    assert (first.number, second.number) == (1, 2)
+    second.check()
+    with pytest.raises(Overtaken):
+        first.check()
+
+
+@pytest.mark.usefixtures("no_hard_links")
+def test_a_driver_that_died_between_lock_and_file_costs_its_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orchestrator.generation, "_LOCKED_SECONDS", 0.2)
+    claim(tmp_path).release()
+    (tmp_path / "000002.lock").touch()
+    assert claim(tmp_path).number == 3
 
 
 def test_a_living_driver_is_named(tmp_path: Path) -> None:

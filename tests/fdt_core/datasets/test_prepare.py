@@ -59,6 +59,16 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+def test_where_nothing_is_to_be_done_nothing_is_written(data: Path) -> None:
+    described = prepare_dataset("digits", data)
+    lock = data / ".digits.lock"
+    lock.unlink()
+    lock.mkdir()  # it cannot be opened for writing, as in a read-only directory, which stops no root
+    assert prepare_dataset("digits", data) == described
+    with pytest.raises(EnvironmentProblem, match="cannot be written"):
+        prepare_dataset("digits", data, replace=True)
+
+
 # From the archive to training
 
 

@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.fake_slurm import FakeSlurm, install_fake_slurm
+
+
+@pytest.fixture
+def fake_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSlurm:
+    """Programs in the place of Slurm's."""
+    return install_fake_slurm(tmp_path / "fake slurm", monkeypatch)
