@@ -10,6 +10,7 @@ import logging
 import os
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -21,10 +22,11 @@ from ray.tune.experiment import Trial
 
 from cluster.drain import raise_drain_flag, read_drain_flag
 from fdt_core.checkpoint import Keep
+from fdt_core.error_text import informative_line
 from fdt_core.errors import EnvironmentProblem
 from orchestrator.backlog import Backlog, Progress
 from orchestrator.deaths import Deaths, FailedStarts
-from orchestrator.failures import DEATHS_WITHOUT_PROGRESS
+from orchestrator.failures import BUSY_REPORTS, BUSY_SECONDS, DEATHS_WITHOUT_PROGRESS
 from orchestrator.own_node import OwnNode
 from orchestrator.plan_order import PlanOrder
 from orchestrator.recorder import Recorder
@@ -34,7 +36,7 @@ from orchestrator.trial_needs import TrialNeeds
 from orchestrator.trial_queue import TrialQueue
 from orchestrator.trial_report import Place, TrialReport
 from orchestrator.trial_session import TrialOrder
-from orchestrator.watch import Watch
+from orchestrator.watch import Watch, label
 from orchestrator.watchdog import take_expiry
 
 DRAIN_SECONDS = 60.0
@@ -54,7 +56,6 @@ class OrderTemplate:
     checkpoint_interval: float
     keep: Keep
     time_limit: float | None = None
-    gpu_share: float | None = None
 
 
 class Driver:
@@ -73,7 +74,7 @@ class Driver:
         max_failures: so many given-up trials end the sweep.
         leaving: ids of Ray nodes that are about to go: deaths of processes there count against no trial.
         tell_progress: called several times a second.
-        tell_device_failure: called with the place of a process whose device has failed.
+        tell_device_failure: called with the place of a process in which a trial failed by its device.
 
     Attributes:
         stop_reason: why the driver stopped before the backlog was empty; None where it did not.
@@ -115,6 +116,7 @@ class Driver:
         self._own_node = OwnNode()
         self._at_work: set[str] = set()
         self._leaving: set[str] = set()
+        self._busy: Counter[str] = Counter()  # reports in a row that a trial's device is in use by another process
         self._stop_by = float("inf")
         self._broken_by: BaseException | None = None
 
@@ -182,6 +184,7 @@ class Driver:
             spec=cell.spec.to_json(),
             attempt=attempt,
             dataset_digest=self._recorder.dataset_digest(cell.spec.dataset),
+            gpu_share=self._needs.gpu_share(whole_device=whole_device),
             **asdict(self._template),
         )
 
@@ -204,14 +207,19 @@ class Driver:
         self._failed_starts.end_row()
         self._recorder.record(cells, report)
         self._watch.reported(cells[0], report)
+        if report.epochs:
+            del self._busy[report.trial_id]
         if report.outcome is None:
             return
         self._at_work.discard(report.trial_id)
-        if report.outcome == "drained":
+        if report.outcome in ("drained", "busy"):
             self._leaving.add(report.trial_id)
+            self._busy[report.trial_id] += report.outcome == "busy"
+            if report.outcome == "busy" and self._busy[report.trial_id] == 1:
+                self._watch.say(f"{label(cells[0])}  another process uses its device: trying every {BUSY_SECONDS:g} s")
         elif report.outcome == "environment":
             self._backlog.returned(report.trial_id)
-            self.on_broken(EnvironmentProblem((report.error or "").splitlines()[-1]))
+            self.on_broken(EnvironmentProblem(informative_line(report.error or "")))
         else:
             if report.outcome == "device":
                 self._tell_device_failure(report.place)
@@ -230,6 +238,9 @@ class Driver:
         self._at_work.discard(trial_id)
         if trial_id in self._leaving:
             self._leaving.remove(trial_id)
+            if self._busy[trial_id] >= BUSY_REPORTS:
+                seconds = BUSY_REPORTS * BUSY_SECONDS
+                trial.config["verdict"] = ("device", f"the device was in use by another process for {seconds:.0f} s")
             return
         cell = self._backlog.cells_of(trial_id)[0]
         had_reported, node_id = trial_id in self._places, self._places.pop(trial_id, None)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass, replace
 
+from cluster.device_check import DeviceMissing, devices_of
+from cluster.device_watch import DeviceWatch
 from cluster.profile import ClusterProfile
 from cluster.ray_node import local_ray, node_resources
 from fdt_core.errors import EnvironmentProblem
+from orchestrator.backlog import Progress
 from orchestrator.console import silent_stdout
 from orchestrator.generation import Generation
 from orchestrator.run_directory import RunDirectory
-from orchestrator.trial_needs import trial_needs
+from orchestrator.trial_needs import packed, trial_needs
+from orchestrator.trial_report import Place
 from orchestrator.work import open_work
 
 
@@ -34,10 +39,44 @@ def drive_here(run: RunDirectory, generation: Generation, profile: ClusterProfil
         generation.release()
         return work.exit_code(stopped=False)
 
-    from orchestrator.drive import drive
+    from orchestrator.drive import Nodes, drive
     from orchestrator.tune_environment import TUNE_ENVIRONMENT
 
-    needs = trial_needs(work.plan, node=offered, profile=profile)
-    os.environ.update(TUNE_ENVIRONMENT)
+    devices = _LocalDevices.found(replace(packed(profile, work.plan), device="cuda" if device == "cuda" else "cpu"))
+    os.environ.update(TUNE_ENVIRONMENT | devices.watch.devices.environment())
+    if device == "cuda":
+        profile = replace(profile, gpus_per_node=len(devices.watch.devices.usable))
+    needs = trial_needs(work.plan, node=node_resources(profile), profile=profile)
+    nodes = Nodes(tell_progress=devices.tell_progress, tell_device_failure=devices.tell_device_failure)
     with silent_stdout(), local_ray(profile) as head:
-        return drive(work, needs=needs, device=device, drain_flag=head.directory / "drain", scratch=head.directory)
+        return drive(
+            work, needs=needs, device=device, drain_flag=head.directory / "drain", scratch=head.directory, nodes=nodes
+        )
+
+
+@dataclass(frozen=True)
+class _LocalDevices:
+    """This machine's devices: those that do not work are left out by a launch, and end one that is under way."""
+
+    watch: DeviceWatch
+
+    @classmethod
+    def found(cls, profile: ClusterProfile) -> _LocalDevices:
+        """Look for them; somebody may use a part of their memory. Raises EnvironmentProblem where none works."""
+        try:
+            devices = devices_of(profile, in_use=1.0)
+        except DeviceMissing as problem:
+            raise EnvironmentProblem(str(problem)) from problem
+        if devices.left_out:
+            print(devices.faults(), file=sys.stderr)
+        return cls(DeviceWatch(devices))
+
+    def tell_device_failure(self, place: Place) -> None:
+        """Have the device examined on which a trial has failed."""
+        self.watch.suspect([place.device_id or ""])
+
+    def tell_progress(self, _progress: Progress) -> None:
+        """Raises EnvironmentProblem, which ends the run, once a device turns out to be broken."""
+        if broken := self.watch.look():
+            told = "; ".join(f"{device} does not work any more: {device.fault}" for device in broken)
+            raise EnvironmentProblem(f"{told}. Launch again: the sweep goes on without it")

@@ -18,7 +18,7 @@ from orchestrator.plan import SweepPlan
 from orchestrator.run_directory import RunDirectory
 from orchestrator.slurm_status import follow_run
 from orchestrator.status_text import run_status
-from orchestrator.trial_needs import trial_needs
+from orchestrator.trial_needs import packed, trial_needs
 from orchestrator.tune_environment import TUNE_ENVIRONMENT
 from orchestrator.work import Work, open_work
 
@@ -63,7 +63,7 @@ def submit_run(run: RunDirectory, generation: Generation, profile: ClusterProfil
     finally:
         generation.release()
     with process_environment(os.environ | TUNE_ENVIRONMENT):  # the jobs inherit it
-        launch = _launch(run, profile, work)
+        launch = _launch(run, packed(profile, work.plan), work)
         return submit_sweep(SlurmFiles(run.slurm), launch, workers=workers)
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from fdt_core.error_text import informative_line
 from fdt_core.results.reader import read_table
 from orchestrator.backlog import Backlog
 from orchestrator.failures import FINISHED
@@ -135,15 +136,16 @@ def _starts(run: RunDirectory, status: Mapping[str, Any]) -> bool:
 
 
 def _failures(run: RunDirectory) -> dict[str, int]:
-    """Failed attempts counted by kind and last line of the error."""
+    """Failed attempts counted by their signature."""
     rows = read_table(run.results, "trials", ("status", "failure_kind", "error")).rows.to_pylist()
     failed = [row for row in rows if row["status"] == "failed"]
     return dict(Counter(failure_signature(row["failure_kind"], row["error"]) for row in failed))
 
 
 def failure_signature(kind: str, error: str | None) -> str:
-    """What failures with one cause have in common: the kind and the error's last line."""
-    return f"{kind}: {(error or '').strip().splitlines()[-1]}" if (error or "").strip() else kind
+    """What failures with one cause have in common: the kind, and the line of the error that informs."""
+    line = informative_line(error or "")
+    return f"{kind}: {line}" if line else kind
 
 
 def _age(status: Mapping[str, Any]) -> float:

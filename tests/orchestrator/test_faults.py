@@ -155,7 +155,8 @@ def test_a_paused_and_overtaken_driver_writes_nothing_more(place: Place, undistu
     [
         ("raises", "error", 2, "these widths do not please me"),
         ("exhausts_memory", "oom", 2, "no more"),
-        ("loses_its_device", "device", 3, "device-side assert"),
+        ("loses_its_device", "device", 3, "uncorrectable ECC error"),
+        ("breaks_its_context", "error", 2, "RuntimeError: CUDA error: device-side assert triggered"),
         ("kills_itself", "crash", 1, "died 3 times without a new checkpoint"),
     ],
 )
