@@ -233,10 +233,11 @@ def _found(id_: str, probe: subprocess.Popen[str], seconds: float) -> Device:
     lines = output.strip().splitlines()
     if probe.returncode in _TOLD_TO_END:
         return Device(id=id_, fault=f"the process that looked at it was ended (signal {-probe.returncode})", busy=True)
-    if probe.returncode or not lines:
+    try:
+        return _device(id_, json.loads(lines[-1]))
+    except (IndexError, ValueError):  # the driver has ended the process, or torch cannot be imported
         said = informative_line(complaint) or f"exit status {probe.returncode}"
         return Device(id=id_, fault=f"CUDA does not work: {said}")
-    return _device(id_, json.loads(lines[-1]))
 
 
 def _device(id_: str, facts: Mapping[str, Any]) -> Device:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from cluster.device_check import DeviceMissing, devices_of
+from cluster.device_check import PROBE, DeviceMissing, devices_of
 from cluster.device_watch import DeviceWatch
 from cluster.profile import ClusterProfile
 from cluster.ray_node import local_ray, node_resources
@@ -42,7 +43,7 @@ def drive_here(run: RunDirectory, generation: Generation, profile: ClusterProfil
     from orchestrator.drive import Nodes, drive
     from orchestrator.tune_environment import TUNE_ENVIRONMENT
 
-    devices = _LocalDevices.found(replace(packed(profile, work.plan), device="cuda" if device == "cuda" else "cpu"))
+    devices = LocalDevices.found(replace(packed(profile, work.plan), device="cuda" if device == "cuda" else "cpu"))
     os.environ.update(TUNE_ENVIRONMENT | devices.watch.devices.environment())
     if device == "cuda":
         profile = replace(profile, gpus_per_node=len(devices.watch.devices.usable))
@@ -55,21 +56,24 @@ def drive_here(run: RunDirectory, generation: Generation, profile: ClusterProfil
 
 
 @dataclass(frozen=True)
-class _LocalDevices:
+class LocalDevices:
     """This machine's devices: those that do not work are left out by a launch, and end one that is under way."""
 
     watch: DeviceWatch
 
     @classmethod
-    def found(cls, profile: ClusterProfile) -> _LocalDevices:
-        """Look for them; somebody may use a part of their memory. Raises EnvironmentProblem where none works."""
+    def found(cls, profile: ClusterProfile, *, probe: Sequence[str] = PROBE) -> LocalDevices:
+        """Look for them; somebody may use a part of their memory. `probe` looks at one device.
+
+        Raises EnvironmentProblem where none works.
+        """
         try:
-            devices = devices_of(profile, in_use=1.0)
+            devices = devices_of(profile, in_use=1.0, probe=probe)
         except DeviceMissing as problem:
             raise EnvironmentProblem(str(problem)) from problem
         if devices.left_out:
             print(devices.faults(), file=sys.stderr)
-        return cls(DeviceWatch(devices))
+        return cls(DeviceWatch(devices, probe=probe))
 
     def tell_device_failure(self, place: Place) -> None:
         """Have the device examined on which a trial has failed."""
@@ -79,4 +83,5 @@ class _LocalDevices:
         """Raises EnvironmentProblem, which ends the run, once a device turns out to be broken."""
         if broken := self.watch.look():
             told = "; ".join(f"{device} does not work any more: {device.fault}" for device in broken)
-            raise EnvironmentProblem(f"{told}. Launch again: the sweep goes on without it")
+            left = "launch again, and the sweep goes on without it" if self.watch.devices.usable else "no other is left"
+            raise EnvironmentProblem(f"{told}; {left}")

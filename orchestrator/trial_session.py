@@ -71,9 +71,8 @@ class TrialSession:
         self._datasets = datasets
         self._spec = TrialSpec.from_json(order.spec)
         self._trial_id = order.trial_id
-        self._place = Place.here(node_id)
-        if order.device.startswith("cuda"):
-            self._place = dataclasses.replace(self._place, device_id=os.environ.get("CUDA_VISIBLE_DEVICES"))
+        device_id = os.environ.get("CUDA_VISIBLE_DEVICES") if order.device.startswith("cuda") else None
+        self._place = dataclasses.replace(Place.here(node_id), device_id=device_id)
         self._announced = False
         self._started = False
         self._training: Training | None = None
@@ -119,8 +118,9 @@ class TrialSession:
         outcome = failure.outcome
         if outcome == "busy":
             outcome = "drained" if _drains_within(BUSY_SECONDS) else "busy"
-        if outcome == "device":
-            text += f"\nDevice: {self._place.device_uuid or self._place.device_id} on {self._place.hostname}"
+        device = self._place.device_uuid or self._place.device_id
+        if outcome == "device" and device:
+            text += f"\nDevice: {device} on {self._place.hostname}"
         return self._report(outcome=outcome, error=text, ends_process=failure.ends_process)
 
     def close(self) -> None:
@@ -164,10 +164,10 @@ class TrialSession:
     def _start(self) -> Training:
         from fdt_core.process import prepare_process
 
-        self._started = True
         self._watchdog.start()
         order, spec = self._order, self._spec
         prepare_process(threads=spec.threads)  # before torch is imported
+        self._started = True
 
         from fdt_core.checkpoint import TrialCheckpoints
         from fdt_core.device import device_uuid, limit_memory
