@@ -1,9 +1,12 @@
-"""From run directories to tidy frames: the trials, epochs, profiles and planned cells of one or several runs."""
+"""From run directories to tidy frames: the trials, epochs, profiles and planned cells of one or several runs.
+
+What a run's frozen plan asks for counts. Rows that no planned cell owns, because the sweep file was changed and
+launched again, stand apart in `Results.former`.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,9 +14,12 @@ from typing import Any
 
 import pandas as pd
 
-from fdt_core.errors import EnvironmentProblem, UsageError
-from fdt_core.results.columns import TABLES
-from fdt_core.results.reader import StoredTable, read_table
+from analysis.keys import CELL, CELL_ROW
+from fdt_core.errors import UsageError
+from fdt_core.results.columns import PLANNED_COLUMNS
+from fdt_core.results.damage import find_damage
+from fdt_core.results.planned import left_out, plan_file, planned_trials
+from fdt_core.results.reader import read_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,89 +28,124 @@ class Results:
 
     Args:
         paths: the run directories, by run name, in the order given.
-        trials: one row per cell that ended and per failed attempt (`fdt_core.results.columns.TRIAL_COLUMNS`).
-        profiles: measured costs, one row per model, template, data set and device (`PROFILE_COLUMNS`).
+        trials: one row per planned cell that ended and per failed attempt (`fdt_core.results.columns.TRIAL_COLUMNS`).
+        former: the rows of trials that no planned cell owns, with the same columns.
+        profiles: measured costs, one row per network, way of running it and device (`PROFILE_COLUMNS`).
         planned: one row per cell and seed that the plan asks for, with the columns of trials that a plan knows.
-        notes: what the frames leave out, and why, in sentences for the reader.
+        notes: what is wrong with the runs, and what the frames take for granted, in sentences for the reader.
     """
 
     paths: dict[str, Path]
     trials: pd.DataFrame
+    former: pd.DataFrame
     profiles: pd.DataFrame
     planned: pd.DataFrame
     notes: tuple[str, ...] = ()
 
     @cached_property
     def epochs(self) -> pd.DataFrame:
-        """One row per trial, attempt and epoch (`EPOCH_COLUMNS`), read at first use: there may be millions."""
-        return _together({run: read_table(path / "results", "epochs") for run, path in self.paths.items()})
+        """One row per planned trial, attempt and epoch (`EPOCH_COLUMNS`), read at first use: there may be millions."""
+        planned = self.planned.groupby("run")["trial_id"].agg(set)
+        frames = {run: _read(path, "epochs") for run, path in self.paths.items()}
+        for run, path in self.paths.items():
+            if plan_file(path).is_file():
+                frames[run] = frames[run][frames[run]["trial_id"].isin(planned.get(run, set()))]
+        return _together(frames)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """A note for each run that has rows of former plans."""
+        counts = self.former["run"].value_counts(sort=False)
+        return tuple(f"{run}: {left_out(int(rows))}" for run, rows in counts.items())
 
 
 def load(*runs: str | Path) -> Results:
     """Read the results of one or several run directories, finished or not. Writes nothing.
 
+    A run without plan.json, such as a copied `results` folder, is taken as its own plan. Of several trainings of one
+    cell and seed the done one that ended last then counts, and the others are `former`.
+
     Raises:
         UsageError: a path is no run directory.
-        EnvironmentProblem: a plan is damaged.
+        EnvironmentProblem: a plan is damaged, or of a newer version.
     """
     paths = _named([Path(run) for run in runs])
-    trials = {run: read_table(path / "results", "trials") for run, path in paths.items()}
-    profiles = {run: read_table(path / "results", "profiles") for run, path in paths.items()}
+    trials = _together({run: _read(path, "trials") for run, path in paths.items()})
+    plans = {run: planned_trials(path) for run, path in paths.items()}
+    planned = _planned(plans, trials)
+    is_planned = pd.MultiIndex.from_frame(trials[CELL_ROW]).isin(pd.MultiIndex.from_frame(planned[CELL_ROW]))
     return Results(
         paths=paths,
-        trials=_together(trials),
-        profiles=_together(profiles),
-        planned=pd.concat([_planned(path, run) for run, path in paths.items()], ignore_index=True),
-        notes=(*_left_out(trials), *_left_out(profiles)),
+        trials=trials[is_planned].reset_index(drop=True),
+        former=trials[~is_planned].reset_index(drop=True),
+        profiles=_together({run: _read(path, "profiles") for run, path in paths.items()}),
+        planned=planned,
+        notes=(*_damage(paths), *(_without_plan(run) for run, plan in plans.items() if plan is None)),
     )
+
+
+def run_directory(path: Path) -> Path | None:
+    """The run directory that `path` names: itself, or the one of a `results` folder; None where it is neither.
+
+    A folder with the three tables alone, under any name, is taken as a run too.
+    """
+    if (path / "results").is_dir():
+        return path
+    if (path / "trials").is_dir():
+        return path.parent if path.name == "results" else path
+    return None
 
 
 def _named(paths: Iterable[Path]) -> dict[str, Path]:
     """The run directories by a name each: the folder's, or the whole path where two folders share a name."""
-    found = list(dict.fromkeys(paths))
+    found = []
+    for path in dict.fromkeys(paths):
+        if (directory := run_directory(path)) is None:
+            raise UsageError(f"{path} is not a run directory: it has no folder 'results'")
+        found.append(directory)
     if not found:
         raise UsageError("no run directory given")
-    for path in found:
-        if not (path / "results").is_dir():
-            raise UsageError(f"{path} is not a run directory: it has no folder 'results'")
     names = [path.resolve().name for path in found]
     return {name if names.count(name) == 1 else str(path): path for name, path in zip(names, found, strict=True)}
 
 
-def _together(tables: dict[str, StoredTable]) -> pd.DataFrame:
-    """The rows of several runs below each other, with the run's name in the first column."""
-    frames: dict[str, pd.DataFrame] = {run: table.rows.to_pandas() for run, table in tables.items()}
+def _results(path: Path) -> Path:
+    """The folder that holds the tables of a run directory."""
+    return path / "results" if (path / "results").is_dir() else path
+
+
+def _read(path: Path, table: str) -> pd.DataFrame:
+    frame: pd.DataFrame = read_table(_results(path), table).rows.to_pandas()
+    return frame
+
+
+def _together(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The rows of several runs below each other, with the run's name in the last column."""
     # pandas guesses types from empty frames, so these are left out unless all are empty.
     filled = {run: frame for run, frame in frames.items() if len(frame)} or dict(list(frames.items())[:1])
     return pd.concat([frame.assign(run=run) for run, frame in filled.items()], ignore_index=True)
 
 
-def _left_out(tables: dict[str, StoredTable]) -> list[str]:
-    notes = [
-        f"{run}: {table.doubled} rows were written twice and are counted once."
-        for run, table in tables.items()
-        if table.doubled
-    ]
-    notes += [
-        f"{run}: {path.name} is damaged and left out ({path})."
-        for run, table in tables.items()
-        for path in table.damaged
-    ]
-    return notes
+def _planned(plans: Mapping[str, list[dict[str, Any]] | None], trials: pd.DataFrame) -> pd.DataFrame:
+    """The planned cells of all runs, one row per cell and seed. A run without a plan is taken as its own."""
+    cells = {
+        run: _from_rows(trials[trials["run"] == run])
+        if plan is None
+        else pd.DataFrame(plan, columns=list(PLANNED_COLUMNS))
+        for run, plan in plans.items()
+    }
+    return _together(cells)
 
 
-def _planned(path: Path, run: str) -> pd.DataFrame:
-    """The cells of the plan, one row per cell and seed; no rows where the run directory has no plan."""
-    known = [column.name for column in TABLES["trials"]]
-    frame = pd.DataFrame(read_plan(path).get("trials", []), columns=known)
-    return frame.assign(run=run)
+def _from_rows(trials: pd.DataFrame) -> pd.DataFrame:
+    """What rows were planned as, where no plan says it."""
+    ordered = trials.assign(is_done=trials["status"] == "done").sort_values(["is_done", "finished_at"], kind="stable")
+    return ordered.drop_duplicates([*CELL, "seed"], keep="last")[list(PLANNED_COLUMNS)]
 
 
-def read_plan(path: Path) -> dict[str, Any]:
-    """The frozen plan of a run directory as plain data; empty where there is none."""
-    file = path / "plan.json"
-    try:
-        plan: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    except ValueError as error:
-        raise EnvironmentProblem(f"{file} is damaged: {error}") from error
-    return plan
+def _damage(paths: Mapping[str, Path]) -> list[str]:
+    return [f"{run}: {problem}" for run, path in paths.items() for problem in find_damage(_results(path))]
+
+
+def _without_plan(run: str) -> str:
+    return f"{run}: there is no plan.json, so all rows are taken as planned; what is missing cannot be known"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from fdt_core.datasets.catalogue import dataset_names
+from fdt_core.results.keys import CELL_KEY
 
 BASE = "base"
 """The template that the others are compared with."""
@@ -16,6 +17,9 @@ BLOCK = ["run", "model", "width"]
 """What one table of the comparison is about."""
 
 CELL = [*BLOCK, "template", "dataset"]
+
+CELL_ROW = ["run", *CELL_KEY]
+"""What makes a row of trials the row of one planned cell and seed."""
 
 STATUSES = ("done", "failed", "diverged", "missing")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import pandas as pd
 from analysis.costs import COSTS, Cost, measured_costs
 from analysis.keys import BASE, BLOCK, dataset_order, template_order
 from analysis.records import Record, by_template
-from analysis.statistics.differences import has_spread, mean_interval, paired_differences
+from analysis.statistics.differences import ALIKE, has_spread, mean_interval, paired_differences
 from analysis.study import Study
 
 TOLERANCE = 0.5
@@ -19,6 +20,8 @@ TOLERANCE = 0.5
 
 _VERDICTS = {"below": "surely above", "not separated": "not separated from", "untested": "not testable against"}
 """What the verdict on another template says of the one with the highest accuracy."""
+
+_UNLIKE = "trained by another recipe or on other data than"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +56,18 @@ def average_over_datasets(outcomes: pd.DataFrame) -> pd.DataFrame:
     """
     counted = outcomes.assign(datasets=outcomes.groupby(BLOCK)["dataset"].transform("nunique"))
     averages = counted.groupby([*BLOCK, "template", "seed"], as_index=False).agg(
-        mean=("accuracy", "mean"), known=("accuracy", "count"), datasets=("datasets", "first")
+        mean=("accuracy", "mean"),
+        known=("accuracy", "count"),
+        datasets=("datasets", "first"),
+        **{name: (name, _each) for name in ALIKE},
     )
     complete = averages["known"] == averages["datasets"]
     return averages.assign(accuracy=averages["mean"].where(complete), dataset="mean of all data sets")
+
+
+def _each(values: pd.Series[Any]) -> str:
+    """The values over the data sets, as one that can be compared."""
+    return " ".join(map(str, values))
 
 
 def _of_block(frame: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
@@ -79,11 +90,13 @@ def _for_accuracy(cells: pd.DataFrame, averages: pd.DataFrame, means: pd.Series[
     winner = str(means.idxmax())
     per_dataset = cells.pivot(index="dataset", columns="template", values="mean")
     firsts = int((per_dataset[winner] == per_dataset.max(axis=1)).sum())
-    others = paired_differences(averages, axis="template", reference=winner, only_verdicts=True)
+    others = paired_differences(averages, axis="template", reference=winner, alike=ALIKE, only_verdicts=True)
     certainty = [f"highest on {firsts} of {len(per_dataset)} data sets"]
     for verdict, words in _VERDICTS.items():
-        named = template_order(others.loc[others["verdict"] == verdict, "template"])
+        named = template_order(others.loc[(others["verdict"] == verdict) & ~others["unlike"], "template"])
         certainty += [f"{words} {', '.join(named)}"] if named else []
+    if named := template_order(others.loc[others["unlike"], "template"]):
+        certainty.append(f"{_UNLIKE} {', '.join(named)}")
     return Choice(
         need="accuracy (mean of data sets)",
         templates=(winner,),
@@ -102,7 +115,9 @@ def _for_cost(cells: pd.DataFrame, cost: Cost) -> Choice:
         templates=tuple(winners),
         value=_shown(lowest, cost),
         against_base=_percent(lowest, known.get(BASE), cost),
-        certainty=_latency_certainty(known, winners[0]) if cost.measured else "computed, exact",
+        certainty=_latency_certainty(known, winners[0]) + _not_measured(cells, cost)
+        if cost.measured
+        else "computed, exact",
     )
 
 
@@ -128,6 +143,12 @@ def _latency_certainty(cells: dict[str, Record], winner: str) -> str:
     return "measured; its 10-90 % range lies below all others"
 
 
+def _not_measured(cells: pd.DataFrame, cost: Cost) -> str:
+    """The templates that the choice knows nothing of."""
+    names = template_order(cells.loc[cells[cost.column].isna(), "template"])
+    return f"; not measured: {', '.join(names)}" if names else ""
+
+
 def _frugal(cells: pd.DataFrame, averages: pd.DataFrame, means: pd.Series[float]) -> Choice:
     """The fewest parameters among the templates that lose at most `TOLERANCE` points against base."""
     known, cost = by_template(cells), COSTS["params"].fitting(cells)
@@ -147,6 +168,9 @@ def _loss_certainty(averages: pd.DataFrame, winner: str) -> str:
     """Whether the seeds show that the winner loses no more than the tolerance."""
     if winner == BASE:
         return "no smaller template stays within"
+    others = paired_differences(averages, axis="template", reference=BASE, alike=ALIKE, only_verdicts=True)
+    if others.loc[others["template"] == winner, "unlike"].any():
+        return f"{_UNLIKE} {BASE}"
     by_seed = averages.pivot(index="seed", columns="template", values="accuracy")
     differences = (by_seed[winner] - by_seed[BASE]).dropna().to_numpy()[np.newaxis]
     if differences.size < 2 or not has_spread(differences)[0]:

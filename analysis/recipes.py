@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -11,20 +10,37 @@ import pandas as pd
 
 from analysis.keys import BLOCK, model_name
 from analysis.study import Study
-from fdt_core.recipe import Recipe
+from fdt_core.results.columns import RECIPE_COLUMNS
 
-RECIPE = [field.name for field in fields(Recipe)]
+RECIPE = list(RECIPE_COLUMNS)
+
+_COMPARED = [*RECIPE, "budget_metric", "budget_rule", "dataset_digest"]
+"""What the templates of one model on one data set should have in common."""
 
 
 def unlike_trainings(study: Study) -> Iterator[str]:
     """A sentence for each model and data set whose templates were not all trained alike."""
     done = study.outcomes[study.outcomes["status"] == "done"]
-    shown = done[RECIPE].map(value_text)
+    shown = done[_COMPARED].map(value_text)
     for (_, model, width, dataset), rows in done.groupby([*BLOCK, "dataset"]):
         counts = shown.loc[rows.index].nunique()
         if unlike := list(counts.index[counts > 1]):
             title = model_name(str(model), float(str(width)))
             yield f"{title} on {dataset}: the trials differ in {', '.join(unlike)}; their accuracies mix its effect in."
+
+
+def unlike_runs(study: Study) -> Iterator[str]:
+    """A sentence on what distinguishes the runs of a comparison beside their names; none for one run."""
+    done = study.outcomes[study.outcomes["status"] == "done"]
+    shown = done[_COMPARED].map(value_text).assign(run=done["run"], dataset=done["dataset"])
+    values = shown.groupby(["run", "dataset"])[_COMPARED].agg(_distinct)
+    counts = values.groupby("dataset").nunique().max()
+    if unlike := list(counts.index[counts > 1]):
+        yield f"The runs differ in {', '.join(unlike)}: their differences are the effect of all of these."
+
+
+def _distinct(values: pd.Series[str]) -> str:
+    return "; ".join(sorted(set(values)))
 
 
 def values_by_dataset(study: Study, column: str) -> str:

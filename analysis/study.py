@@ -1,6 +1,7 @@
 """A study: results seen with one choice of accuracy, batch size and device. Everything shown follows from it.
 
-Cells that are planned but have no row are kept, so that nothing missing is hidden.
+Its cells are those of the frozen plan. One without a row is kept as missing, and a row of a former plan, say of another
+recipe, never stands in for it.
 """
 
 from __future__ import annotations
@@ -9,14 +10,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.frames import Results, load
-from analysis.keys import BLOCK, CELL, STATUSES, dataset_order, model_name, template_order
+from analysis.keys import BLOCK, CELL, CELL_ROW, STATUSES, dataset_order, model_name, template_order
+from analysis.records import records
 from analysis.statistics.differences import differences_between_runs, differences_to_base
 from fdt_core.errors import UsageError, unknown_name
-from fdt_core.results.columns import PROFILE_BATCH_SIZES
+from fdt_core.results.columns import PLANNED_COLUMNS, PROFILE_BATCH_SIZES, RECIPE_COLUMNS
+from fdt_core.results.keys import CELL_KEY, measurement_key
 
 ACCURACIES = {"final": "final_test_accuracy", "best": "best_test_accuracy"}
 """The kinds of test accuracy: after the last epoch, or of the best epoch, which was chosen on the test set itself."""
@@ -25,7 +30,10 @@ COMPUTED = ["params", "macs", "paper_flops", "memory_mb", "activations"]
 """The costs that follow from the model alone: the same for every seed of a cell."""
 
 FROM_PLAN = ["widths", "n", *COMPUTED, "budget_metric", "budget_rule", "budget_target", "budget_error"]
-"""What is known of a cell before it is trained."""
+"""What is known of a cell's network before it is trained."""
+
+SETTING = ["threads", "precision", "channels_last"]
+"""How a cell's network is run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,21 +66,23 @@ class Study:
 
     @cached_property
     def devices(self) -> list[str]:
-        """Names of the devices with profiles, the one with the most first."""
-        return [str(name) for name in self.results.profiles["device_name"].value_counts().index]
+        """Names of the devices with profiles, the one with the most of the cells' networks first."""
+        profiles = self.results.profiles
+        wanted = set(_networks(self._unmeasured_cells))
+        counts = profiles["device_name"][_networks(profiles).isin(wanted)].value_counts()
+        return [str(name) for name in dict.fromkeys([*counts.index, *profiles["device_name"]])]
 
     @cached_property
     def latency_device(self) -> str | None:
-        """The device whose latency is shown; None where no profile was measured."""
+        """The device whose latency is shown; None where nothing was measured."""
         return self.device or next(iter(self.devices), None)
 
     @cached_property
     def outcomes(self) -> pd.DataFrame:
-        """One row per cell and seed, in their order: the columns of trials, `accuracy` in per cent, `status`.
+        """One row per planned cell and seed, in their order: the columns of trials, and `accuracy` in per cent.
 
-        The status may also be `missing`. Of several attempts the done one counts, else the last. Of several trials of
-        one cell and seed (a sweep file that was changed and launched again) the planned one counts, else the last that
-        ended.
+        `status` may also be `missing`. Of several attempts the done one counts, else the last. `recipe` numbers the
+        recipes: it is the same for all that are trained alike.
         """
         return _outcomes(self.results, ACCURACIES[self.accuracy])
 
@@ -83,8 +93,14 @@ class Study:
         The costs are those of `COMPUTED`, `train_seconds` and `peak_memory_mb` (means over done seeds) and
         `latency_ms`, `latency_p10_ms`, `latency_p90_ms` of a batch.
         """
-        cells = _cells(self.outcomes)
-        return cells.merge(_latency(self.results.profiles, self.batch, self.latency_device), on=CELL, how="left")
+        cells = self._unmeasured_cells.assign(network=_networks(self._unmeasured_cells))
+        latency = _latency(self.results.profiles, self.batch, self.latency_device)
+        return cells.merge(latency, on=["run", "network"], how="left").drop(columns="network")
+
+    @cached_property
+    def _unmeasured_cells(self) -> pd.DataFrame:
+        """The cells without their latency."""
+        return _cells(self.outcomes)
 
     @cached_property
     def differences(self) -> pd.DataFrame:
@@ -93,7 +109,10 @@ class Study:
 
     @cached_property
     def differences_between_runs(self) -> pd.DataFrame:
-        """Every cell of the other runs against the same cell of the first run; no rows for one run."""
+        """Every cell of the other runs against the same cell of the first run; no rows for one run.
+
+        Recipes may differ: they are what runs are often compared for. `analysis.recipes` says in what.
+        """
         return differences_between_runs(self.outcomes, next(iter(self.results.paths)))
 
     @property
@@ -120,22 +139,24 @@ def study(*runs: str | Path, accuracy: str = "final", batch: int = 16, device: s
 
 
 def _outcomes(results: Results, accuracy: str) -> pd.DataFrame:
+    """What was planned, from the plan, and what came of it, from the row of the same cell."""
     is_done = results.trials["status"] == "done"
-    identity = ["run", "trial_id", "template"]
-    wanted = pd.MultiIndex.from_frame(results.planned[identity])
-    trials = results.trials.assign(
-        accuracy=results.trials[accuracy].where(is_done),
-        is_done=is_done,
-        is_planned=pd.MultiIndex.from_frame(results.trials[identity]).isin(wanted),
-    )
-    latest = trials.sort_values(["is_planned", "is_done", "attempt", "finished_at"], kind="stable")
-    latest = latest.drop_duplicates([*CELL, "seed"], keep="last").drop(columns=["is_done", "is_planned"])
-    planned = results.planned[[*CELL, "seed", "trial_id", "sweep", *FROM_PLAN]]
-    seen = pd.MultiIndex.from_frame(latest[[*CELL, "seed"]])
-    missing = planned[~pd.MultiIndex.from_frame(planned[[*CELL, "seed"]]).isin(seen)].assign(status="missing")
-    filled = [frame for frame in (latest, missing.reindex(columns=latest.columns)) if len(frame)]
-    outcomes = pd.concat(filled, ignore_index=True) if filled else latest
-    return outcomes.sort_values([*CELL, "seed"], ignore_index=True)
+    trials = results.trials.assign(accuracy=results.trials[accuracy].where(is_done), is_done=is_done)
+    latest = trials.sort_values(["is_done", "attempt"], kind="stable").drop_duplicates(CELL_ROW, keep="last")
+    known = [name for name in PLANNED_COLUMNS if name not in CELL_KEY]
+    outcomes = results.planned.merge(latest.drop(columns=["is_done", *known]), on=CELL_ROW, how="left")
+    outcomes["status"] = outcomes["status"].fillna("missing")
+    return outcomes.assign(recipe=_recipe_numbers(outcomes)).sort_values([*CELL, "seed"], ignore_index=True)
+
+
+def _recipe_numbers(outcomes: pd.DataFrame) -> pd.Series[int]:
+    columns = list(RECIPE_COLUMNS)
+    values = outcomes[columns].assign(milestones=outcomes["milestones"].map(_hashable))
+    return values.groupby(columns, dropna=False, sort=False).ngroup()
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list | np.ndarray) else value
 
 
 def _cells(outcomes: pd.DataFrame) -> pd.DataFrame:
@@ -150,17 +171,28 @@ def _cells(outcomes: pd.DataFrame) -> pd.DataFrame:
             "std": of_done["accuracy"].std(ddof=1),
             "train_seconds": of_done["train_seconds"].mean(),
             "peak_memory_mb": of_done["peak_memory_mb"].mean(),
-            **{name: groups[name].first() for name in FROM_PLAN},
+            **{name: groups[name].first() for name in (*FROM_PLAN, *SETTING)},
+            "recipes": groups["recipe"].agg(_distinct),
         }
     ).reset_index()
 
 
+def _distinct(numbers: pd.Series[int]) -> str:
+    return " ".join(str(number) for number in sorted(set(numbers)))
+
+
+def _networks(frame: pd.DataFrame) -> pd.Series[Any]:
+    """Of cells or profiles: what a measured speed belongs to."""
+    return pd.Series([measurement_key(row) for row in records(frame)], index=frame.index, dtype=object)
+
+
 def _latency(profiles: pd.DataFrame, batch: int, device: str | None) -> pd.DataFrame:
-    """The last measurement of each cell on `device`."""
-    measured = profiles[profiles["device_name"] == device].sort_values("measured_at").drop_duplicates(CELL, keep="last")
+    """The last measurement of each network on `device`."""
     names = {
         f"latency_ms_b{batch}_median": "latency_ms",
         f"latency_ms_b{batch}_p10": "latency_p10_ms",
         f"latency_ms_b{batch}_p90": "latency_p90_ms",
     }
-    return measured[[*CELL, *names]].rename(columns=names)
+    measured = profiles[profiles["device_name"] == device].sort_values("measured_at", kind="stable")
+    measured = measured.assign(network=_networks(measured)).drop_duplicates(["run", "network"], keep="last")
+    return measured[["run", "network", *names]].rename(columns=names)

@@ -21,7 +21,7 @@ from cluster.device_watch import DeviceWatch
 from cluster.drain import DRAIN_FILE_VARIABLE, raise_drain_flag, read_drain_flag
 from cluster.fingerprint import difference, own_fingerprint
 from cluster.job_context import JobContext, JobEnd, current_job, job_end
-from cluster.processes import end_session, process_title, session_members, sigterm_held_back, start_session
+from cluster.processes import end_session, process_title, session_members, start_session, stop_signals_held_back
 from cluster.profile import ClusterProfile
 from cluster.ray_node import NODE_VARIABLE, join_command, own_ip_address, ray_environment
 from cluster.scratch import scratch_directory
@@ -170,7 +170,7 @@ class _Worker:
             resources = self.watch.resources(self.profile)
             command = join_command(str(head.address), resources, directory, own_address, job=self.job.job_id)
             log = directory / "ray_start.log"
-            with log.open("wb") as output, sigterm_held_back():
+            with log.open("wb") as output, stop_signals_held_back():
                 process = start_session(command, environment=environment, output=output)
             try:
                 yield _RayNode(process=process, drain_flag=drain_flag, log=log)
@@ -212,7 +212,7 @@ class _Worker:
 
     def _broken_devices(self) -> tuple[Device, ...]:
         """Those that trials have complained of and that do not work any more."""
-        if (suspects := self.files.take_suspects(self.job.job_id)) is not None:
+        if suspects := self.files.take_suspects(self.job.job_id):
             self.watch.suspect(suspects)
         return self.watch.look()
 

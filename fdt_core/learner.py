@@ -16,6 +16,7 @@ from fdt_core.learning_rate_schedule import learning_rate
 from fdt_core.network import build_optimiser, initial_network
 from fdt_core.numerics import apply_numerics, autocast
 from fdt_core.random_streams import generator, stream_seed
+from fdt_core.recipe import held_out_images
 from fdt_core.spec import TrialSpec
 
 EVALUATION_BATCH = 250
@@ -132,9 +133,9 @@ def hold_out(images: int, part: float, seed: int) -> tuple[Tensor, Tensor]:
     """Indices of the training images to train on and of those held out for validation, both int64 and ascending.
 
     At least one image is held out where `part` is above 0. The choice depends on the seed alone, so that all models
-    of a comparison with the same seed train on the same images.
+    of a comparison with the same seed train on the same images. Raises UsageError where none would be left to train on.
     """
-    held = max(1, round(images * part)) if part else 0
+    held = held_out_images(images, part)
     shuffled = torch.randperm(images, generator=generator(seed, 0, "validation_split"))
     return shuffled[held:].sort().values, shuffled[:held].sort().values
 

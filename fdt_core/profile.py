@@ -85,6 +85,7 @@ def measure(
         "device_name": device_name(place),
         "threads": threads,
         "precision": precision,
+        "channels_last": channels_last,
         "inference_peak_memory_mb": inference_peak,
         "training_peak_memory_mb": memory.megabytes(),
         **_latency_columns(latencies),

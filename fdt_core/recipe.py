@@ -73,6 +73,19 @@ class Recipe:
         return self
 
 
+def held_out_images(images: int, validation: float) -> int:
+    """How many of the training images are held out for validation: at least one where `validation` is above 0.
+
+    Raises UsageError where none would be left to train on.
+    """
+    held_out = max(1, round(images * validation)) if validation else 0
+    if held_out >= images:
+        raise UsageError(
+            f"validation {validation:g} holds out {held_out:,} of {images:,} training images: none is left to train on"
+        )
+    return held_out
+
+
 DEFAULT_RECIPE = "paper"
 _FOLDER = Path(__file__).parent / "recipes"
 

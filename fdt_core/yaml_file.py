@@ -14,29 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from fdt_core.errors import UsageError, nearest_match
+from fdt_core.plain_yaml import MOST_CHARACTERS, Path_, Unreadable, dotted, read_document
 
 T = TypeVar("T")
-Path_ = tuple[str | int, ...]
-
-
-class _CoreSchemaLoader(yaml.SafeLoader):
-    """PyYAML's safe loader with YAML 1.2's core schema in place of 1.1's surprises."""
-
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own interface
-
-
-for _tag, _pattern, _first in (
-    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
-    ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
-    ("int", r"^[-+]?(?:0|[1-9][0-9]*)$", "-+0123456789"),
-    ("float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", "-+0123456789."),
-    ("float", r"^(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$", "-+."),
-):
-    _CoreSchemaLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +38,7 @@ class YamlFile:
         """The UsageError that `fail` raises."""
         known = next((where[:end] for end in range(len(where), 0, -1) if where[:end] in self.lines), ())
         place = f"{self.path}:{self.lines[known]}" if known else str(self.path)
-        return UsageError(f"{place}: {_dotted(where)}: {message}" if where else f"{place}: {message}")
+        return UsageError(f"{place}: {dotted(where)}: {message}" if where else f"{place}: {message}")
 
     def parse(self, type_: type[T]) -> T:
         """The data as an instance of the (pydantic or plain) dataclass `type_`, checked strictly."""
@@ -70,10 +53,12 @@ def load_yaml(path: Path) -> YamlFile:
     """Read a YAML mapping.
 
     Raises UsageError where the file is missing, is not UTF-8 or not YAML, carries an application tag (such as
-    Python's), repeats a key, is empty, or holds anything but a mapping at the top.
+    Python's) or a control character, repeats a key, is empty, too large or too deep, or holds anything but a mapping
+    at the top.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MOST_CHARACTERS + 1)  # a device such as /dev/zero has no end
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -83,50 +68,25 @@ def load_yaml(path: Path) -> YamlFile:
 
 def parse_yaml(text: str, path: Path) -> YamlFile:
     """Like `load_yaml`, for text that came from `path`."""
-    loader = _CoreSchemaLoader(text)
     try:
-        node = loader.get_single_node()
-        if node is None:
-            raise UsageError(f"{path}: is empty")
-        if not isinstance(node, yaml.MappingNode):
-            kind = "list" if isinstance(node, yaml.SequenceNode) else "single value"
-            raise UsageError(f"{path}:{node.start_mark.line + 1}: must be a mapping of keys to values, not a {kind}")
-        lines: dict[Path_, int] = {}
-        _index(node, (), lines, path, frozenset())
-        data = loader.construct_document(node)
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path}{_line_of(error)}: {_problem_of(error)}") from error
-    finally:
-        loader.dispose()
-    return YamlFile(path=path, data=data, lines=lines)
+        document = read_document(text)
+    except Unreadable as problem:
+        place = path if problem.line is None else f"{path}:{problem.line}"
+        raise UsageError(f"{place}: {problem}") from problem
+    if document.is_empty:
+        raise UsageError(f"{path}: is empty")
+    if not isinstance(document.data, dict):
+        kind = "list" if isinstance(document.data, list) else "single value"
+        raise UsageError(f"{path}:{document.line}: must be a mapping of keys to values, not a {kind}")
+    return YamlFile(path=path, data=document.data, lines=document.lines)
 
 
 def parse_scalar(text: str) -> Any:
-    """The value that `text` has as a YAML value: used for `--set key=value`."""
+    """The value that `text` has as a YAML value: used for `--set key=value`. Raises UsageError as `load_yaml` does."""
     try:
-        return yaml.load(text, Loader=_CoreSchemaLoader)
-    except yaml.YAMLError as error:
-        raise UsageError(f"cannot read the value {text!r}: {_problem_of(error)}") from error
-
-
-def _index(node: yaml.Node, where: Path_, lines: dict[Path_, int], path: Path, above: frozenset[int]) -> None:
-    """Record the line of every key and item; reject repeated keys and aliases that contain themselves."""
-    if id(node) in above:
-        raise UsageError(f"{path}:{node.start_mark.line + 1}: an alias contains itself")
-    above = above | {id(node)}
-    if isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            lines[(*where, index)] = item.start_mark.line + 1
-            _index(item, (*where, index), lines, path, above)
-    elif isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            place, line = (*where, str(key.value)), key.start_mark.line + 1
-            if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
-                raise UsageError(f"{path}:{line}: {_dotted(where) or 'the file'}: a key must be a plain word")
-            if place in lines:
-                raise UsageError(f"{path}:{line}: {_dotted(place)}: repeated key (first in line {lines[place]})")
-            lines[place] = line
-            _index(value, place, lines, path, above)
+        return read_document(text).data
+    except Unreadable as problem:
+        raise UsageError(f"cannot read the value {_shown(text)}: {problem}") from problem
 
 
 def _reject_unknown_keys(file: YamlFile, data: object, type_: Any, where: Path_) -> None:
@@ -228,22 +188,3 @@ def _place(data: Any, detail: Any) -> Path_:
             found.append(part)
             data = data[part]
     return (*found, detail["loc"][-1]) if detail["type"] == "missing" else tuple(found)
-
-
-def _dotted(where: Path_) -> str:
-    text = ""
-    for part in where:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
-
-
-def _line_of(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    return f":{mark.line + 1}" if mark else ""
-
-
-def _problem_of(error: yaml.YAMLError) -> str:
-    problem = getattr(error, "problem", None) or str(error)
-    if "could not determine a constructor" in problem:
-        return f"{problem} (only plain YAML is read)"
-    return f"is not YAML: {problem}"

@@ -6,16 +6,12 @@ own state is disposable. A launch is a loop of Tune runs, each with the resource
 
 from __future__ import annotations
 
-import logging
-import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Container, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Container
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from ray import tune
 from ray.tune.experiment import Trial
@@ -36,6 +32,7 @@ from orchestrator.trial_needs import TrialNeeds
 from orchestrator.trial_queue import TrialQueue
 from orchestrator.trial_report import Place, TrialReport
 from orchestrator.trial_session import TrialOrder
+from orchestrator.tune_events import StopWhen, TuneEvents, quiet_tune
 from orchestrator.watch import Watch, label
 from orchestrator.watchdog import take_expiry
 
@@ -71,6 +68,7 @@ class Driver:
         scratch: private directory on this machine's own disk, for Tune's state.
         watch: tells people and files what happens.
         make_session: what a trial does.
+        asked_to_stop: looked at several times a second: why to stop, None as long as nobody wants that.
         max_failures: so many given-up trials end the sweep.
         leaving: ids of Ray nodes that are about to go: deaths of processes there count against no trial.
         tell_progress: called several times a second.
@@ -78,6 +76,7 @@ class Driver:
 
     Attributes:
         stop_reason: why the driver stopped before the backlog was empty; None where it did not.
+        interrupted: whether it stopped for a reason other than the limit of failed trials.
     """
 
     def __init__(
@@ -92,12 +91,15 @@ class Driver:
         scratch: Path,
         watch: Watch,
         make_session: SessionFactory = training_session,
+        asked_to_stop: Callable[[], str | None] = lambda: None,
         max_failures: int | None = None,
         leaving: Container[str] = frozenset(),
         tell_progress: Callable[[Progress], None] = lambda _progress: None,
         tell_device_failure: Callable[[Place], None] = lambda _place: None,
     ) -> None:
         self.stop_reason: str | None = None
+        self.interrupted = False
+        self._asked_to_stop = asked_to_stop
         self._run = run
         self._backlog = backlog
         self._recorder = recorder
@@ -120,10 +122,16 @@ class Driver:
         self._stop_by = float("inf")
         self._broken_by: BaseException | None = None
 
-    def stop(self, reason: str) -> None:
-        """Begin no further trial, and have the running ones save their state and leave."""
+    def must_stop(self) -> bool:
+        """Whether the driver stops, or somebody has asked it to: then it begins to."""
+        if reason := self._asked_to_stop():
+            self.stop(reason)
+        return self.stop_reason is not None
+
+    def stop(self, reason: str, *, interrupted: bool = True) -> None:
+        """Begin no further trial, and have the running ones save their state and leave. Only the first call counts."""
         if self.stop_reason is None:
-            self.stop_reason = reason
+            self.stop_reason, self.interrupted = reason, interrupted
             # Where somebody has raised the flag already, as the head's job does on Slurm, that deadline stands.
             deadline = read_drain_flag(self._drain_flag) or time.time() + DRAIN_SECONDS
             self._stop_by = time.monotonic() + deadline - time.time() + PATIENCE_SECONDS
@@ -135,7 +143,7 @@ class Driver:
 
         Raises whatever broke the writing of the ledger: OSError (a full disk), or Overtaken.
         """
-        while self.stop_reason is None:
+        while not self.must_stop():
             whole_device = not self._backlog.has_waiting(whole_device=False)
             if whole_device and not self._backlog.has_waiting(whole_device=True):
                 break
@@ -151,7 +159,7 @@ class Driver:
         gpus = needs.whole_gpus if whole_device else needs.gpus
         resources = tune.PlacementGroupFactory([{"CPU": needs.cpus, **({"GPU": gpus} if gpus else {})}])
         queue = TrialQueue(lambda: self._next_order(whole_device))
-        with tempfile.TemporaryDirectory(prefix="tune-", dir=self._scratch) as scratch, _quiet_tune(slots):
+        with tempfile.TemporaryDirectory(prefix="tune-", dir=self._scratch) as scratch, quiet_tune(slots):
             # Not tune.Tuner: it pickles callbacks and searcher, to restore a run that is never restored.
             tune.run(
                 self._trainable,
@@ -161,8 +169,8 @@ class Driver:
                 num_samples=-1,
                 resources_per_trial=resources,
                 reuse_actors=True,
-                callbacks=[_TuneEvents(self)],
-                stop=_StopWhen(self._may_stop),
+                callbacks=[TuneEvents(self)],
+                stop=StopWhen(self._may_stop),
                 max_failures=-1,
                 raise_on_failed_trial=False,
                 storage_path=scratch,
@@ -173,7 +181,7 @@ class Driver:
         self._at_work.clear()
 
     def _next_order(self, whole_device: bool) -> TrialOrder | None:
-        if self.stop_reason is not None:
+        if self.must_stop():
             return None
         cell = self._backlog.next(whole_device=whole_device)
         if cell is None:
@@ -264,6 +272,7 @@ class Driver:
         progress = self._backlog.progress()
         self._watch.tick(progress)
         self._tell_progress(progress)
+        self.must_stop()
         if self._own_node.is_lost():
             self.stop("the Ray node of the driver has died")
             self._at_work.clear()  # nobody is left to wait for
@@ -277,67 +286,4 @@ class Driver:
     def _stop_at_too_many_failures(self) -> None:
         failed = self._backlog.progress().failed
         if self._max_failures is not None and failed >= self._max_failures:
-            self.stop(f"{failed} failed trials (the limit is {self._max_failures})")
-
-
-class _TuneEvents(tune.Callback):
-    """Passes Tune's events to the driver. Nothing may raise here: Tune would end the run with its own error."""
-
-    def __init__(self, driver: Driver) -> None:
-        self._driver = driver
-
-    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        self._guarded(self._driver.on_start, trial.config["trial_id"])
-
-    def on_trial_result(
-        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
-    ) -> None:
-        self._guarded(self._driver.on_report, result.pop("report"))
-
-    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        # Tune keeps every trial, with all its metrics, in memory and in its state until the round ends.
-        trial.run_metadata.last_result = {}
-        trial.run_metadata.metric_analysis = {}
-        trial.run_metadata.metric_n_steps = {}
-
-    def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        self._guarded(self._driver.on_death, trial)
-
-    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
-        self._guarded(self._driver.on_tick)
-
-    def _guarded(self, handle: Any, *arguments: Any) -> None:
-        try:
-            handle(*arguments)
-        except Exception as error:  # told to the driver, which raises it when Tune has ended
-            self._driver.on_broken(error)
-
-
-class _StopWhen(tune.Stopper):
-    """Ends Tune's run, never a single trial."""
-
-    def __init__(self, may_stop: Any) -> None:
-        self._may_stop = may_stop
-
-    def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
-        return False
-
-    def stop_all(self) -> bool:
-        return bool(self._may_stop())
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}  # Tune writes its stopper with its state, which is never read
-
-
-@contextmanager
-def _quiet_tune(slots: int) -> Iterator[None]:
-    """Tune's settings for one round: as many trials in its own queue as there are slots, and no chatter."""
-    # More pending trials than slots would lose their order: Tune pops them from a set.
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
-    logger = logging.getLogger("ray.tune")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
+            self.stop(f"{failed} failed trials (the limit is {self._max_failures})", interrupted=False)

@@ -16,6 +16,7 @@ from orchestrator.backlog import Progress
 from orchestrator.console import silent_stdout
 from orchestrator.generation import Generation
 from orchestrator.run_directory import RunDirectory
+from orchestrator.stop_signals import StopSignals
 from orchestrator.trial_needs import packed, trial_needs
 from orchestrator.trial_report import Place
 from orchestrator.work import open_work
@@ -38,7 +39,7 @@ def drive_here(run: RunDirectory, generation: Generation, profile: ClusterProfil
             f"nothing to do: {progress.done + progress.diverged} of {progress.total} trials are done", file=sys.stderr
         )
         generation.release()
-        return work.exit_code(stopped=False)
+        return work.exit_code(interrupted=False)
 
     from orchestrator.drive import Nodes, drive
     from orchestrator.tune_environment import TUNE_ENVIRONMENT
@@ -49,9 +50,16 @@ def drive_here(run: RunDirectory, generation: Generation, profile: ClusterProfil
         profile = replace(profile, gpus_per_node=len(devices.watch.devices.usable))
     needs = trial_needs(work.plan, node=node_resources(profile), profile=profile)
     nodes = Nodes(tell_progress=devices.tell_progress, tell_device_failure=devices.tell_device_failure)
-    with silent_stdout(), local_ray(profile) as head:
+    # What asks for a stop while Ray starts is heard when Ray is up, and does not break off its start or its end.
+    with StopSignals() as signals, silent_stdout(), local_ray(profile) as head:
         return drive(
-            work, needs=needs, device=device, drain_flag=head.directory / "drain", scratch=head.directory, nodes=nodes
+            work,
+            needs=needs,
+            device=device,
+            drain_flag=head.directory / "drain",
+            scratch=head.directory,
+            signals=signals,
+            nodes=nodes,
         )
 
 

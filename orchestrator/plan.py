@@ -11,22 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from fdt_core.architectures import Architecture, architecture, source_digest
 from fdt_core.checkpoint import Keep
 from fdt_core.cost import Cost
 from fdt_core.datasets.catalogue import DatasetInfo, dataset_info
 from fdt_core.errors import UsageError
+from fdt_core.json_file import parse_json
+from fdt_core.plan_file import LAUNCH_AGAIN, PLAN_VERSION
 from fdt_core.published import require_paper_dataset
-from fdt_core.recipe import Recipe, recipe_for
+from fdt_core.recipe import Recipe, held_out_images, recipe_for
+from fdt_core.results.keys import cell_key
 from fdt_core.solver import Budget, Match, match
 from fdt_core.spec import TrialSpec
 from fdt_core.templates import Template, template
 from fdt_core.yaml_file import YamlFile
 from orchestrator.sweep_file import Resources, Sweep, load_sweep, selects
-
-PLAN_VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +58,8 @@ class Cell:
     @property
     def key(self) -> tuple[str, ...]:
         """What makes the cell one row among the `done` rows of a run."""
-        return (self.trial_id, self.sweep, self.spec.model, self.template, self.spec.dataset, self.budget_rule)
+        own = {name: getattr(self, name) for name in ("trial_id", "sweep", "template", "budget_rule")}
+        return cell_key({**own, "model": self.spec.model, "dataset": self.spec.dataset})
 
     def to_json(self) -> dict[str, Any]:
         """Plain data: the columns, the spec that the trial_id is the hash of, and the number of training images."""
@@ -129,26 +129,17 @@ class SweepPlan:
         }
 
 
-def plan_from_json(data: Mapping[str, Any]) -> SweepPlan:
-    """The inverse of `SweepPlan.to_json`."""
-    specs = TypeAdapter(tuple[TrialSpec, ...]).validate_json(json.dumps([trial["spec"] for trial in data["trials"]]))
-    return SweepPlan(
-        name=data["sweep"],
-        cells=tuple(_cell_from_json(trial, spec) for trial, spec in zip(data["trials"], specs, strict=True)),
-        excluded=tuple(Exclusion(**exclusion) for exclusion in data["excluded"]),
-        resources=Resources(**data["resources"]),
-        checkpoint_interval=data["checkpoint_interval"],
-        keep=data["keep"],
-    )
+def plan_from_json(data: Mapping[str, Any], source: Path = Path("plan.json")) -> SweepPlan:
+    """The inverse of `SweepPlan.to_json`, for data that came from the file `source`.
 
-
-def _cell_from_json(trial: Mapping[str, Any], spec: TrialSpec) -> Cell:
-    cost = Cost(**{field.name: trial[field.name] for field in dataclasses.fields(Cost)})
-    same = (
-        *("sweep", "template", "trial_id", "n", "train_images"),
-        *("budget_metric", "budget_rule", "budget_target", "budget_error"),
-    )
-    return Cell(spec=spec, cost=cost, **{key: trial[key] for key in same})
+    Raises EnvironmentProblem, which names the file, where the data is no such plan.
+    """
+    trials = data.get("trials")
+    if isinstance(trials, list):  # the columns of a cell's cost stand beside its others
+        trials = [trial | {"cost": trial} if isinstance(trial, dict) else trial for trial in trials]
+    plan = dict(data) | {"cells": trials, "name": data.get("sweep")}
+    cure = f"perhaps written by another version of fdt-sweep: {LAUNCH_AGAIN}"
+    return parse_json(json.dumps(plan), SweepPlan, source, cure=cure)
 
 
 def plan_sweep(path: Path, settings: Sequence[str] = (), data_dir: Path | None = None) -> SweepPlan:
@@ -245,7 +236,9 @@ class _Study:
             if rule.recipe is not None:
                 given = _as_mapping(rule.recipe)
                 recipe, where = given if "base" in given else recipe | given, ("overrides", index, "recipe")
-        return width, budget, self._resolved(where, recipe_for, recipe, dataset)
+        resolved: Recipe = self._resolved(where, recipe_for, recipe, dataset)
+        self._resolved(where, held_out_images, self._datasets[dataset].train_images, resolved.validation)
+        return width, budget, resolved
 
     def _match_of(self, model: str, template_name: str, dataset: str, width: float, budget: Budget) -> Match:
         if budget.rule == "paper":

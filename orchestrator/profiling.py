@@ -15,6 +15,7 @@ from fdt_core.datasets.catalogue import DatasetInfo
 from fdt_core.errors import UsageError
 from fdt_core.image import ImageShape
 from fdt_core.references import import_reference, is_reference
+from fdt_core.results.keys import measurement_key
 from fdt_core.solver import match
 from fdt_core.templates import template
 from orchestrator.plan import Cell
@@ -160,16 +161,30 @@ def profile_row_alone(network: Network, setting: Setting) -> dict[str, Any]:
 
 
 def unmeasured(cells: Iterable[Cell], rows: Iterable[Mapping[str, Any]], device_name: str) -> tuple[Cell, ...]:
-    """One cell for each shape that has no row of `profiles` for devices of this name.
+    """One cell for each network and way of running it that has no row of `profiles` for devices of this name.
 
-    Seeds and schedules make no difference to a network's speed: cells that differ in nothing else are one shape.
+    Seeds, schedules and labels make no difference to a network's speed: see `measurement_key`.
     """
-    key = ("model", "width", "template", "dataset", "threads", "precision")
-    measured = {tuple(row[name] for name in key) for row in rows if row["device_name"] == device_name}
+    measured = {measurement_key(row) for row in rows if row["device_name"] == device_name}
     found: dict[tuple[Any, ...], Cell] = {}
     for cell in cells:
-        spec = cell.spec
-        shape = (spec.model, spec.width, cell.template, spec.dataset, spec.threads, spec.recipe.precision)
-        if shape not in measured:
-            found.setdefault(shape, cell)
+        key = measurement_key(_what_is_measured(cell))
+        if key not in measured:
+            found.setdefault(key, cell)
     return tuple(found.values())
+
+
+def _what_is_measured(cell: Cell) -> dict[str, Any]:
+    """The columns that a measurement of the cell's network would have, as far as `measurement_key` reads them."""
+    spec = cell.spec
+    return {
+        "model": spec.model,
+        "width": spec.width,
+        "widths": spec.widths,
+        "params": cell.cost.params,
+        "macs": cell.cost.macs,
+        "paper_flops": cell.cost.paper_flops,
+        "threads": spec.threads,
+        "precision": spec.recipe.precision,
+        "channels_last": spec.recipe.channels_last,
+    }

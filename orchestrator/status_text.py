@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fdt_core.error_text import informative_line
+from fdt_core.json_file import DamagedFile
+from fdt_core.results.keys import CELL_KEY, cell_key
+from fdt_core.results.planned import left_out
 from fdt_core.results.reader import read_table
 from orchestrator.backlog import Backlog
 from orchestrator.failures import FINISHED
 from orchestrator.generation import owner_here, owner_is_gone
 from orchestrator.ledger import Ledger
+from orchestrator.plan import SweepPlan
 from orchestrator.run_directory import RunDirectory
 from orchestrator.slurm_status import is_over, slurm_lines, slurm_status
 
@@ -26,10 +30,16 @@ def run_status(run: RunDirectory) -> dict[str, Any]:
 
     Keys: run, sweep, state (new | waiting | starting | running | stopping | stopped | ended), silent_seconds (since the
     driver last wrote, None when it is not at work), progress (counts of cells), cells (counts by model, template and
-    data set), running, failures (count by signature), driver, driver_is_gone (true where this machine can tell), slurm
-    (head and workers; None for a local run).
+    data set), running, failures (count by signature), former (rows that the plan does not ask for: how many, and their
+    counts by model, template, data set and status), driver, driver_is_gone (true where this machine can tell), slurm
+    (head and workers; None for a local run), notes (what could not be read, a line each).
     """
-    plan, ledger, status = run.plan(), Ledger.read(run.results), run.status()
+    plan, ledger, notes = run.plan(), Ledger.read(run.results), []
+    try:
+        status = run.status()
+    except DamagedFile as problem:  # the rows say how far the sweep is
+        status, notes = {}, [str(problem)]
+    planned, former = _rows(run, plan)
     cells: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
     for cell in plan.cells:
         record = ledger.record(cell.key)
@@ -51,10 +61,12 @@ def run_status(run: RunDirectory) -> dict[str, Any]:
             for (model, template, dataset), counts in cells.items()
         ],
         "running": status.get("running", []) if at_work else [],
-        "failures": _failures(run),
+        "failures": _failures(planned),
+        "former": _former(former),
         "driver": status.get("driver"),
         "driver_is_gone": at_work and owner_is_gone(run.driver),
         "slurm": slurm,
+        "notes": notes,
     }
 
 
@@ -68,9 +80,9 @@ def is_under_way(status: Mapping[str, Any]) -> bool:
     return status["state"] in ("waiting", "starting", "running", "stopping") and not ended
 
 
-def status_text(status: Mapping[str, Any]) -> str:
-    """The status as people read it."""
-    return "\n".join(_lines(status))
+def status_text(status: Mapping[str, Any], *, former: bool = False) -> str:
+    """The status as people read it; with `former`, also what the rows of former plans are."""
+    return "\n".join([*_lines(status), *_former_lines(status["former"], shown=former)])
 
 
 def _lines(status: Mapping[str, Any]) -> Iterator[str]:
@@ -93,6 +105,8 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
         yield "  " + _running_line(trial)
     for signature, count in status["failures"].items():
         yield f"  {count} x {signature}"
+    for note in status["notes"]:
+        yield f"  {note}"
 
 
 def _driver_lines(status: Mapping[str, Any]) -> Iterator[str]:
@@ -135,9 +149,38 @@ def _starts(run: RunDirectory, status: Mapping[str, Any]) -> bool:
     return owner is not None and owner["generation"] != status.get("driver", {}).get("generation")
 
 
-def _failures(run: RunDirectory) -> dict[str, int]:
+def _rows(run: RunDirectory, plan: SweepPlan) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The rows of planned cells, and those of former plans."""
+    columns = (*CELL_KEY, "status", "failure_kind", "error")
+    wanted = {cell.key for cell in plan.cells}
+    planned: list[dict[str, Any]] = []
+    former: list[dict[str, Any]] = []
+    for row in read_table(run.results, "trials", columns).rows.to_pylist():
+        (planned if cell_key(row) in wanted else former).append(row)
+    return planned, former
+
+
+def _former(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    counts = Counter((row["model"], row["template"], row["dataset"], row["status"]) for row in rows)
+    return {
+        "rows": len(rows),
+        "counts": [
+            {"model": model, "template": template, "dataset": dataset, "status": status, "rows": count}
+            for (model, template, dataset, status), count in sorted(counts.items())
+        ],
+    }
+
+
+def _former_lines(former: Mapping[str, Any], *, shown: bool) -> Iterator[str]:
+    if former["rows"] and not shown:
+        yield f"  {left_out(former['rows'])}"
+    for count in former["counts"] if shown else ():
+        name = f"{count['model']} {count['template']} {count['dataset']}"
+        yield f"  former plan, counted nowhere: {name}:  {count['rows']} {count['status']}"
+
+
+def _failures(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """Failed attempts counted by their signature."""
-    rows = read_table(run.results, "trials", ("status", "failure_kind", "error")).rows.to_pylist()
     failed = [row for row in rows if row["status"] == "failed"]
     return dict(Counter(failure_signature(row["failure_kind"], row["error"]) for row in failed))
 
@@ -149,4 +192,5 @@ def failure_signature(kind: str, error: str | None) -> str:
 
 
 def _age(status: Mapping[str, Any]) -> float:
-    return (datetime.now(UTC) - datetime.fromisoformat(status["written_at"])).total_seconds()
+    age: timedelta = datetime.now(UTC) - status["written_at"]
+    return age.total_seconds()

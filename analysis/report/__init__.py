@@ -11,8 +11,11 @@ from fdt_core.results.files import write_text_atomically
 __all__ = ["render_page", "write_report"]
 
 
-def write_report(study: Study, file: Path) -> Path:
-    """Write the report of a study to `file`, whole or not at all, and return its path."""
+def write_report(study: Study, file: Path, *, former: bool = False) -> Path:
+    """Write the report of a study to `file`, whole or not at all, and return its path.
+
+    With `former` it also lists the rows of former plans, apart from all else.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_text_atomically(file, render_page(study))
+    write_text_atomically(file, render_page(study, former=former))
     return file

@@ -16,7 +16,7 @@ from analysis.report.provenance import provenance_table, reproduction
 from analysis.report.resources import resource_tables
 from analysis.report.summary import summary
 from analysis.study import Study
-from analysis.tables import Layout, tables
+from analysis.tables import Layout, former_tables, tables
 from analysis.tables.table import Table
 from analysis.tables.trials import trial_table
 
@@ -29,14 +29,17 @@ SECTIONS = {
 """The sections that are tables alone, by the name of the table."""
 
 
-def render_page(study: Study, layout: Layout | None = None) -> str:
-    """The report of a study as an HTML document that holds all it needs."""
+def render_page(study: Study, layout: Layout | None = None, *, former: bool = False) -> str:
+    """The report of a study as an HTML document that holds all it needs; `former`: also the rows of former plans."""
     drawn = plots(study)
+    sections = [(name, title, _tables(study, name, layout)) for name, title in SECTIONS.items()]
+    if former:
+        sections.append(("former", "Former plans", former_tables(study)))
     return environment().get_template("report.html").render(
         title=" and ".join(study.results.paths),
         summary=summary(study),
         needs=_tables(study, "needs", layout),
-        sections=[(name, title, _tables(study, name, layout)) for name, title in SECTIONS.items()],
+        sections=sections,
         plots=drawn,
         drawings={plot.name: plot.drawings for plot in drawn},
         trials=trial_table(study),
@@ -45,7 +48,7 @@ def render_page(study: Study, layout: Layout | None = None) -> str:
         resources=resource_tables(study),
         provenance=provenance_table(study),
         reproduction=reproduction(study),
-        notes=study.results.notes,
+        notes=study.results.notes if former else (*study.results.notes, *study.results.left_out),
         plotly=_plotly(),
     )  # fmt: skip
 

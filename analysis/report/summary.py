@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.keys import STATUSES
-from analysis.recipes import unlike_trainings
+from analysis.recipes import unlike_runs, unlike_trainings
 from analysis.statistics.limits import statements
 from analysis.study import Study
 
@@ -39,7 +39,8 @@ class Summary:
 
 def summary(study: Study) -> Summary:
     """The summary of a study."""
-    between = statements(study.differences_between_runs) if len(study.results.paths) > 1 else ()
+    several = len(study.results.paths) > 1
+    between = (*unlike_runs(study), *statements(study.differences_between_runs)) if several else ()
     return Summary(
         questions=tuple(filter(None, map(opening_comment, study.results.paths.values()))),
         asked=_asked(study),

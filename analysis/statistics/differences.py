@@ -6,6 +6,8 @@ The intervals tell how far other seeds would have led elsewhere. They know nothi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -25,21 +27,24 @@ RESAMPLES = 1000
 _ELEMENTS = 20_000_000
 """Random numbers drawn at once; bounds the memory of a bootstrap."""
 
+ALIKE = ("recipe", "dataset_digest")
+"""Columns of outcomes in which two cells must agree, so that their difference is the templates' and nothing else's."""
+
 Values = NDArray[np.float64]
 
 
 def differences_to_base(outcomes: pd.DataFrame) -> pd.DataFrame:
     """Every template against base, within its run, model, width and data set. Columns: see `paired_differences`."""
-    return paired_differences(outcomes, axis="template", reference=BASE)
+    return paired_differences(outcomes, axis="template", reference=BASE, alike=ALIKE)
 
 
 def differences_between_runs(outcomes: pd.DataFrame, reference: str) -> pd.DataFrame:
     """Every cell against the same cell of the run `reference`. Columns: see `paired_differences`."""
-    return paired_differences(outcomes, axis="run", reference=reference)
+    return paired_differences(outcomes, axis="run", reference=reference, alike=("dataset_digest",))
 
 
 def paired_differences(
-    outcomes: pd.DataFrame, *, axis: str, reference: str, only_verdicts: bool = False
+    outcomes: pd.DataFrame, *, axis: str, reference: str, alike: Sequence[str] = (), only_verdicts: bool = False
 ) -> pd.DataFrame:
     """Each cell minus its partner, the cell that differs from it only in having `reference` on `axis`.
 
@@ -49,16 +54,20 @@ def paired_differences(
         outcomes: as `Study.outcomes`.
         axis: the column in which partners differ.
         reference: the value of the cells that the others are compared with.
+        alike: columns in which partners must agree, seed by seed. Where they do not, their difference has other causes
+            too: it is shown, and nothing is concluded from it.
         only_verdicts: leave `low`, `high` and `seeds_needed` empty; they take most of the time.
 
     Returns:
         One row per cell that has a partner. Beside the columns of a cell: `pairs` (seeds in common), `difference`
         (mean, points), `std` of the differences (ddof 1), `low` and `high` (95 % interval, for this difference alone),
         `p` (paired t test), `p_holm` (corrected for all rows of the frame; Holm, 1979), `effect` (Hedges' g),
-        `seeds_needed` (in all, to separate the two among so many tests) and `verdict`: `above`, `below`,
-        `not separated`, or `untested` where fewer than two pairs or differences without any spread allow no test.
+        `seeds_needed` (in all, to separate the two among so many tests), `unlike` (whether they disagree in `alike`)
+        and `verdict`: `above`, `below`, `not separated`, or `untested` where fewer than two pairs, differences without
+        any spread or unlike partners allow no test.
     """
-    accuracy = outcomes.set_index([*CELL, "seed"])["accuracy"].unstack("seed")
+    by_seed = outcomes.set_index([*CELL, "seed"])
+    accuracy = by_seed["accuracy"].unstack("seed")
     is_reference = accuracy.index.get_level_values(axis) == reference
     partners = accuracy[is_reference].droplevel(axis)
     others = accuracy[~is_reference]
@@ -66,7 +75,14 @@ def paired_differences(
     theirs = partners.reindex(_without(others.index, axis)).to_numpy(dtype=float)
     mine = others.to_numpy(dtype=float)
     columns = [_compared(mine - theirs, intervals=not only_verdicts), _effects(mine, theirs)]
-    compared = pd.concat(columns, axis=1).set_index(others.index).reset_index()
+    compared = pd.concat(columns, axis=1)
+    unlike = np.zeros(len(compared), dtype=np.bool_)
+    for name in alike:
+        numbers = pd.Series(pd.factorize(by_seed[name])[0], index=by_seed.index).unstack("seed")
+        partner = numbers[is_reference].droplevel(axis).reindex(_without(others.index, axis)).to_numpy()
+        unlike |= ((numbers.loc[others.index].to_numpy() != partner) & ~np.isnan(mine - theirs)).any(axis=1)
+    compared.loc[unlike, ["low", "high", "p", "effect"]] = np.nan
+    compared = compared.assign(unlike=unlike).set_index(others.index).reset_index()
     return _with_verdicts(compared, more_seeds=not only_verdicts)
 
 

@@ -57,8 +57,10 @@ def _sensitivity(tested: pd.DataFrame) -> str:
 
 def _untested(differences: pd.DataFrame) -> str:
     untested = differences[differences["verdict"] == "untested"]
-    few = int((untested["pairs"] < 2).sum())
-    flat = len(untested) - few
-    reasons = [f"{few} with fewer than two seeds in common"] if few else []
+    unlike = int(untested["unlike"].sum())
+    few = int((untested["pairs"][~untested["unlike"]] < 2).sum())
+    flat = len(untested) - few - unlike
+    reasons = [f"{unlike} between cells that were trained by different recipes or on different data"] if unlike else []
+    reasons += [f"{few} with fewer than two seeds in common"] if few else []
     reasons += [f"{flat} whose seeds all differ by the same amount, as happens on small test sets"] if flat else []
-    return f"Not tested: {' and '.join(reasons)}."
+    return f"Not tested: {'; '.join(reasons)}."

@@ -23,7 +23,7 @@ class RankAnalysis:
     Args:
         mean_ranks: by template, best first.
         blocks: number of blocks, each a model on a data set, in which every template has a result.
-        left_out: number of blocks that lack a template.
+        left_out: number of blocks that lack a template, or whose templates were trained by different recipes.
         p: of Friedman's test that all templates rank alike; None where there are too few blocks or templates, or all
             do rank alike.
         critical_difference: mean ranks further apart than this differ (Nemenyi, 1963); None as above.
@@ -37,9 +37,13 @@ class RankAnalysis:
 
 
 def rank_analysis(cells: pd.DataFrame) -> RankAnalysis:
-    """Rank the templates of `cells` (as `Study.cells`) by mean accuracy within each run, model, width and data set."""
+    """Rank the templates of `cells` (as `Study.cells`) by mean accuracy within each run, model, width and data set.
+
+    Blocks whose templates were trained by different recipes rank recipes too, and are left out.
+    """
     means = cells.pivot(index=[*BLOCK, "dataset"], columns="template", values="mean")
-    complete = means.dropna()
+    alike = cells.groupby([*BLOCK, "dataset"])["recipes"].nunique() == 1
+    complete = means[alike].dropna()
     ranks = complete.rank(axis=1, ascending=False).mean().dropna().sort_values(kind="stable")
     blocks, templates = complete.shape
     analysis = RankAnalysis(mean_ranks=ranks, blocks=blocks, left_out=len(means) - blocks)

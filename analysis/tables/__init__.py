@@ -9,13 +9,14 @@ from analysis.tables.cells import cell_table
 from analysis.tables.comparison import Layout, comparison
 from analysis.tables.differences import difference_tables
 from analysis.tables.failures import failure_tables
+from analysis.tables.former import former_tables
 from analysis.tables.needs import needs_tables
 from analysis.tables.published import published_tables
 from analysis.tables.ranks import rank_tables
 from analysis.tables.table import Table
 from fdt_core.errors import unknown_name
 
-__all__ = ["TABLES", "Layout", "Table", "tables"]
+__all__ = ["TABLES", "Layout", "Table", "former_tables", "tables"]
 
 TABLES: dict[str, Callable[[Study, Layout], list[Table]]] = {
     "comparison": comparison,

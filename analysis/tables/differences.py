@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pandas as pd
 
 from analysis.keys import BASE, dataset_order, model_name
+from analysis.recipes import unlike_runs
 from analysis.records import Record, records
 from analysis.statistics.limits import statements
 from analysis.statistics.seeds_needed import MOST
@@ -40,7 +42,8 @@ def difference_tables(study: Study) -> list[Table]:
     if several:
         first = next(iter(study.results.paths))
         title = f"Accuracy ({study.accuracy} epoch) minus that of run {first}"
-        tables.append(difference_table(study.differences_between_runs, title))
+        between = difference_table(study.differences_between_runs, title)
+        tables.append(replace(between, notes=(*unlike_runs(study), *between.notes)))
     return tables
 
 

@@ -48,7 +48,11 @@ def _alike(analysis: RankAnalysis) -> list[str]:
 
 
 def _notes(analysis: RankAnalysis) -> list[str]:
-    notes = [f"{analysis.left_out} blocks lack a template and are left out."] if analysis.left_out else []
+    notes = (
+        [f"{analysis.left_out} blocks lack a template, or compare recipes too, and are left out."]
+        if analysis.left_out
+        else []
+    )
     if analysis.critical_difference is None or analysis.p is None:
         return [*notes, f"No test: it needs at least {ENOUGH} blocks, and three templates that do not all rank alike."]
     return [

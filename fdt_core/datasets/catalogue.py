@@ -60,4 +60,4 @@ def dataset_info(name: str, data_dir: Path | None = None) -> DatasetInfo:
     own = own_datasets(directory)
     if name not in own:
         raise unknown_name("dataset", name, (*dataset_names(), *own))
-    return own_info(name, own[name], directory)
+    return own_info(name, directory)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdt_core.datasets.file_tree import FileTree
-from fdt_core.datasets.source import Images, Placed, Source
+from fdt_core.datasets.source import Images, Labels, Placed, Source, checked_labels
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.image import ImageShape
 
@@ -27,18 +27,14 @@ CLASS_NAMES = (
     "Bag",
     "Ankle boot",
 )
+_SIZE = 28
 _UNSIGNED_BYTE = 8
 
 
 def read_fashion_mnist(files: FileTree, image: ImageShape) -> Source:
     """Read the four files; the 28x28 grey images are padded with black to `image`, the same in each channel."""
-    train, test = (
-        _padded(_read_idx(files, f"{prefix}-images-idx3-ubyte.gz", dimensions=3), image) for prefix in ("train", "t10k")
-    )
-    train_labels, test_labels = (
-        _read_idx(files, f"{prefix}-labels-idx1-ubyte.gz", dimensions=1).astype(np.int64)
-        for prefix in ("train", "t10k")
-    )
+    train, train_labels = _read_split(files, "train", image)
+    test, test_labels = _read_split(files, "t10k", image)
     return Source(
         image=image,
         class_names=CLASS_NAMES,
@@ -46,6 +42,18 @@ def read_fashion_mnist(files: FileTree, image: ImageShape) -> Source:
         test_labels=test_labels,
         images=[Placed(split="train", position=0, images=train), Placed(split="test", position=0, images=test)],
     )
+
+
+def _read_split(files: FileTree, prefix: str, image: ImageShape) -> tuple[Images, Labels]:
+    images_file, labels_file = f"{prefix}-images-idx3-ubyte.gz", f"{prefix}-labels-idx1-ubyte.gz"
+    grey = _read_idx(files, images_file, dimensions=3)
+    if grey.shape[1:] != (_SIZE, _SIZE):
+        raise EnvironmentProblem(
+            f"{files.where(images_file)} holds an array of shape {grey.shape}, not images of {_SIZE}x{_SIZE}"
+        )
+    labels = _read_idx(files, labels_file, dimensions=1)
+    where = files.where(labels_file)
+    return _padded(grey, image), checked_labels(labels, images=len(grey), classes=image.classes, where=where)
 
 
 def _read_idx(files: FileTree, name: str, *, dimensions: int) -> npt.NDArray[np.uint8]:
@@ -63,6 +71,6 @@ def _read_idx(files: FileTree, name: str, *, dimensions: int) -> npt.NDArray[np.
 
 
 def _padded(grey: npt.NDArray[np.uint8], image: ImageShape) -> Images:
-    border = (image.size - grey.shape[1]) // 2
+    border = (image.size - _SIZE) // 2
     padded = np.pad(grey, ((0, 0), (border, border), (border, border)))
     return np.repeat(padded[..., np.newaxis], image.channels, axis=3)

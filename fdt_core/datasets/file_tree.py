@@ -6,7 +6,6 @@ Archives are read as streams and never unpacked: CINIC-10 alone would leave 270,
 from __future__ import annotations
 
 import contextlib
-import os
 import posixpath
 import tarfile
 import zipfile
@@ -15,6 +14,8 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fdt_core.datasets.file_names import path_of, printable
+from fdt_core.datasets.folder_walk import is_hidden, walk_folder
 from fdt_core.errors import EnvironmentProblem
 
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError)
@@ -40,8 +41,9 @@ class FileTree:
     read: _Reader
 
     def where(self, name: str) -> str:
-        """`name` as a user finds it: a path, or an archive and a member of it."""
-        return str(self.path / name) if self.path.is_dir() else f"{self.path}: {self.prefix}{name}"
+        """`name` as a user finds it, in one line: a path, or an archive and a member of it."""
+        inside = f"{self.prefix}{name}"
+        return printable(self.path / inside if self.path.is_dir() else f"{self.path}: {inside}")
 
     def contents(self, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
         """Name and contents of each of the files `names`, in any order.
@@ -59,26 +61,20 @@ class FileTree:
         """The contents of the file `name`."""
         return next(self.contents([name]))[1]
 
-    def folders(self, parent: str) -> tuple[str, ...]:
-        """Names of the folders directly in `parent` (such as `train/`) that hold files at any depth, sorted."""
-        inside = (name.removeprefix(parent) for name in self.names if name.startswith(parent))
-        return tuple(sorted({name.partition("/")[0] for name in inside if "/" in name}))
-
 
 def open_tree(path: Path, landmark: str) -> FileTree:
     """The data set's files in the folder or archive `path`; its tree begins where `landmark` is.
 
     Args:
         path: a folder, a tar archive (however compressed) or a zip archive.
-        landmark: a file that lies directly in the data set's tree, or a folder, with a slash at its end; empty for a
-            tree that begins at `path`.
+        landmark: a file that lies directly in the data set's tree, or a folder, with a slash at its end.
 
     Raises:
         EnvironmentProblem: where `path` cannot be read, is damaged, or has no such tree.
     """
     with _told(path):
         listed, read = _list(path)
-        visible = sorted(name for name in listed if not posixpath.basename(name).startswith("."))
+        visible = sorted({name for name in listed if not any(map(is_hidden, name.split("/")))})
     prefix = min((_above(landmark, name) for name in visible if _has(landmark, name)), key=len, default=None)
     if prefix is None:
         raise EnvironmentProblem(f"{path} has no {landmark}: it does not have the published layout")
@@ -87,8 +83,7 @@ def open_tree(path: Path, landmark: str) -> FileTree:
 
 
 def _has(landmark: str, name: str) -> bool:
-    is_file = landmark and not landmark.endswith("/")
-    return f"/{name}".endswith(f"/{landmark}") if is_file else f"/{landmark}" in f"/{name}"
+    return f"/{landmark}" in f"/{name}" if landmark.endswith("/") else f"/{name}".endswith(f"/{landmark}")
 
 
 def _above(landmark: str, name: str) -> str:
@@ -98,7 +93,7 @@ def _above(landmark: str, name: str) -> str:
 
 def _list(path: Path) -> tuple[list[str], _Reader]:
     if path.is_dir():
-        return _list_folder(path), _read_folder
+        return walk_folder(path).files, read_folder
     if not path.exists():
         raise EnvironmentProblem(f"{path} does not exist")
     if zipfile.is_zipfile(path):
@@ -108,17 +103,14 @@ def _list(path: Path) -> tuple[list[str], _Reader]:
         return [posixpath.normpath(member.name) for member in tar if member.isfile()], _read_tar
 
 
-def _list_folder(path: Path) -> list[str]:
-    return [
-        (Path(parent) / file).relative_to(path).as_posix()
-        for parent, _, files in os.walk(path, followlinks=True)
-        for file in files
-    ]
-
-
-def _read_folder(path: Path, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
+def read_folder(path: Path, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
+    """Name and contents of the files `names` in the folder `path`; EnvironmentProblem for one that cannot be read."""
     for name in sorted(names):
-        yield name, (path / name).read_bytes()
+        try:
+            contents = path_of(path, name).read_bytes()
+        except OSError as error:
+            raise EnvironmentProblem(f"{printable(path / name)} cannot be read: {error.strerror}") from error
+        yield name, contents
 
 
 def _read_zip(path: Path, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
@@ -143,4 +135,4 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except _BROKEN as error:
-        raise EnvironmentProblem(f"{path} is damaged or truncated: {error}") from error
+        raise EnvironmentProblem(f"{printable(path)} is damaged or truncated: {error}") from error

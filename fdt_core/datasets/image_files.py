@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import io
+import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps
 
+from fdt_core.datasets.file_names import counted
 from fdt_core.datasets.file_tree import FileTree
+from fdt_core.datasets.image_decoding import IMAGE_SUFFIXES, decode
 from fdt_core.datasets.source import SPLITS, Labels, Placed, Source, Split
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.image import ImageShape
-
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".gif")
 
 Fit = Callable[[Image.Image, int], Image.Image]
 """Brings an RGB image to the given size, or raises ValueError."""
@@ -35,6 +35,11 @@ def require_size(image: Image.Image, size: int) -> Image.Image:
     return image
 
 
+def cropped_to_square(image: Image.Image, size: int) -> Image.Image:
+    """The middle of the image as a square of `size` x `size`."""
+    return ImageOps.fit(image, (size, size), method=Image.Resampling.BICUBIC)
+
+
 def source_of_files(
     files: FileTree,
     splits: Mapping[Split, Sequence[LabelledFile]],
@@ -42,6 +47,7 @@ def source_of_files(
     image: ImageShape,
     class_names: Sequence[str],
     fit: Fit = require_size,
+    notes: tuple[str, ...] = (),
 ) -> Source:
     """The source whose images are decoded, as RGB, from the labelled files of each split, in their order."""
     return Source(
@@ -50,15 +56,35 @@ def source_of_files(
         train_labels=_labels(splits["train"]),
         test_labels=_labels(splits["test"]),
         images=_Decoded(files=files, splits=splits, size=image.size, fit=fit),
+        notes=notes,
     )
 
 
-def image_names(files: FileTree, folder: str) -> list[str]:
-    """Names of the image files below `folder` (such as `train/cat/`); EnvironmentProblem where there is none."""
-    found = [name for name in files.names if name.startswith(folder) and name.lower().endswith(IMAGE_SUFFIXES)]
-    if not found:
-        raise EnvironmentProblem(f"{files.where(folder)} is missing or holds no images")
-    return found
+def files_of_classes(files: FileTree, parent: str, classes: Sequence[str]) -> list[LabelledFile]:
+    """The images of the folders `classes` in `parent` (such as `train/`), class by class, at any depth.
+
+    Suffixes say what is an image, so that an archive is not read twice. EnvironmentProblem for a class without images.
+    """
+    images: dict[str, list[str]] = {class_: [] for class_ in classes}
+    for name in files.names:
+        class_, _, inside = name.removeprefix(parent).partition("/")
+        if name.startswith(parent) and inside and class_ in images and has_image_suffix(name):
+            images[class_].append(name)
+    for class_, found in images.items():
+        if not found:
+            raise EnvironmentProblem(f"{files.where(f'{parent}{class_}/')} is missing or holds no images")
+    return [LabelledFile(name=name, label=label) for label, class_ in enumerate(classes) for name in images[class_]]
+
+
+def unused_images(files: FileTree, parent: str, used: Sequence[LabelledFile]) -> tuple[str, ...]:
+    """A note on images of the folder `parent` that are in no class; none where all are used."""
+    unused = sum(name.startswith(parent) and has_image_suffix(name) for name in files.names) - len(used)
+    return (f"not used: {counted(unused, 'image')} below {parent} in no class",) if unused else ()
+
+
+def has_image_suffix(name: str) -> bool:
+    """Whether the file's name says that it is an image."""
+    return posixpath.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,15 +102,14 @@ class _Decoded:
         }
         for name, contents in self.files.contents(places.keys()):
             split, position = places[name]
-            yield Placed(split=split, position=position, images=self._decode(name, contents))
-
-    def _decode(self, name: str, contents: bytes) -> np.ndarray[tuple[int, int, int, int], np.dtype[np.uint8]]:
-        try:
-            with Image.open(io.BytesIO(contents)) as opened:
-                fitted = self.fit(opened.convert("RGB"), self.size)
-        except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-            raise EnvironmentProblem(f"{self.files.where(name)} is not a usable image: {error}") from error
-        return np.asarray(fitted, dtype=np.uint8)[np.newaxis]
+            try:
+                image, conversions = decode(contents)
+                fitted = self.fit(image, self.size)
+            except ValueError as error:
+                where = self.files.where(name)
+                raise EnvironmentProblem(f"{where} is not a usable image: {error} (replace or remove it)") from error
+            pixels = np.asarray(fitted, dtype=np.uint8)[np.newaxis]
+            yield Placed(split=split, position=position, images=pixels, conversions=conversions)
 
 
 def _labels(labelled: Sequence[LabelledFile]) -> Labels:

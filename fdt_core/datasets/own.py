@@ -13,11 +13,11 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from fdt_core.datasets.catalogue import DatasetInfo, dataset_names
-from fdt_core.datasets.file_tree import open_tree
-from fdt_core.datasets.image_folders import read_image_folder
+from fdt_core.datasets.class_folders import read_image_folder
+from fdt_core.datasets.file_names import printable
 from fdt_core.datasets.source import Source
 from fdt_core.datasets.store import read_description
-from fdt_core.errors import EnvironmentProblem
+from fdt_core.errors import EnvironmentProblem, UsageError
 from fdt_core.yaml_file import YamlFile, load_yaml
 
 OWN_DATASETS = "datasets.yaml"
@@ -29,8 +29,8 @@ class OwnDataset:
     """One entry of datasets.yaml.
 
     Args:
-        folder: a folder with a folder of images per class, or with `train` and `test` (or `val`) that have one per
-            class each; a relative path starts at the data directory.
+        folder: a folder with a folder of images per class, or with `train` and `test` (or `val`, or other usual names)
+            that have one per class each; a relative path starts at the data directory.
         size: width and height that the images are brought to, in pixels.
         test_part: part of each class that is kept for the test where there is no folder for it.
     """
@@ -54,20 +54,42 @@ def own_datasets(data_dir: Path) -> dict[str, OwnDataset]:
     return file.parse(dict[str, OwnDataset])
 
 
-def read_own_dataset(own: OwnDataset, data_dir: Path) -> Source:
-    """Find images and labels of an entry; nothing is decoded yet. EnvironmentProblem where the folder is not right."""
-    folder = data_dir / Path(own.folder).expanduser()
-    if not folder.is_dir():
-        raise EnvironmentProblem(f"{folder} is not a folder (named in {data_dir / OWN_DATASETS})")
-    return read_image_folder(open_tree(folder, ""), own.size, own.test_part)
+def read_own_dataset(name: str, data_dir: Path) -> Source:
+    """Find images and labels of the entry `name`; nothing is decoded yet.
+
+    Raises:
+        EnvironmentProblem: where the folder is not right.
+        UsageError: where `test_part` leaves a class without images to train on.
+    """
+    own = own_datasets(data_dir)[name]
+    folder = _folder(own, data_dir)
+    try:
+        return read_image_folder(folder, own.size, own.test_part)
+    except UsageError as error:
+        raise load_yaml(data_dir / OWN_DATASETS).error((name, "test_part"), str(error)) from error
 
 
-def own_info(name: str, own: OwnDataset, data_dir: Path) -> DatasetInfo:
-    """The facts of an entry: of the prepared data if there are any, else of the folder as it is now."""
+def _folder(own: OwnDataset, data_dir: Path) -> Path:
+    try:
+        folder = data_dir / Path(own.folder).expanduser()
+        problem = "" if folder.is_dir() else "is not a folder"
+    except (OSError, ValueError, RuntimeError) as error:  # one that may not be looked at; a ~ without a home
+        folder, problem = Path(own.folder), f"cannot be read: {error}"
+    if problem:
+        raise EnvironmentProblem(f"{printable(folder)} {problem} (named in {printable(data_dir / OWN_DATASETS)})")
+    return folder
+
+
+def own_info(name: str, data_dir: Path) -> DatasetInfo:
+    """The facts of the entry `name`: of the prepared data if there are any, else of the folder as it is now.
+
+    Images are counted as preparation counts them; a file is opened only where its suffix does not say what it is.
+    Raises like `read_own_dataset`.
+    """
     try:
         return read_description(data_dir / name).info
     except FileNotFoundError:
-        source = read_own_dataset(own, data_dir)
+        source = read_own_dataset(name, data_dir)
         return DatasetInfo(
             name=name,
             image=source.image,

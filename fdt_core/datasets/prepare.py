@@ -16,7 +16,7 @@ from fdt_core.datasets.own import own_datasets, read_own_dataset
 from fdt_core.datasets.published import PUBLICATIONS, Publication
 from fdt_core.datasets.source import SPLITS, Source
 from fdt_core.datasets.store import DESCRIPTION, Description, read_description, write_files
-from fdt_core.errors import EnvironmentProblem, UsageError
+from fdt_core.errors import EnvironmentProblem, UsageError, unknown_name
 
 EMBEDDED = "digits"
 """The data set that a dependency carries."""
@@ -43,19 +43,20 @@ def prepare_dataset(
         replace: prepare anew what is already prepared.
 
     Raises:
-        UsageError: for an unknown name.
+        UsageError: for an unknown name, or where `test_part` of an own data set leaves no image to train on.
         EnvironmentProblem: where files are missing, damaged or not as published, or the disk is full.
     """
+    own = {} if name in dataset_names() else own_datasets(data_dir)
 
     def source() -> Source:
         if name == EMBEDDED:
             return read_digits(dataset_info(name).image)
-        if name not in dataset_names():
-            return read_own_dataset(own_datasets(data_dir)[name], data_dir)
+        if name in own:
+            return read_own_dataset(name, data_dir)
         return _published_source(name, data_dir, origin, download, unchecked)
 
-    if name not in dataset_names():
-        dataset_info(name, data_dir)  # raises for a name that is not in datasets.yaml either
+    if name not in (*dataset_names(), *own):
+        raise unknown_name("dataset", name, (*dataset_names(), *own))
     if origin is not None and name not in PUBLICATIONS:
         raise UsageError(f"data set {name!r} is not read from an archive")
     return publish(name, source, data_dir, replace=replace)

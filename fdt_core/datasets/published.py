@@ -14,8 +14,9 @@ from types import MappingProxyType
 from fdt_core.datasets.cifar import CIFAR10_LAYOUT, CIFAR100_LAYOUT, read_cifar
 from fdt_core.datasets.fashion_mnist import read_fashion_mnist
 from fdt_core.datasets.file_tree import FileTree, open_tree
-from fdt_core.datasets.image_folders import read_cinic10, read_tinyimagenet
+from fdt_core.datasets.image_folders import read_cinic10
 from fdt_core.datasets.source import Source
+from fdt_core.datasets.tiny_imagenet import read_tinyimagenet
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.image import ImageShape
 

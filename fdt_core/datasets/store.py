@@ -13,6 +13,7 @@ import dataclasses
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from fdt_core.datasets.catalogue import DatasetInfo
-from fdt_core.datasets.source import SPLITS, Images, Source, Split
+from fdt_core.datasets.source import SPLITS, Conversion, Images, Source, Split
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.image import ImageShape
 
@@ -49,6 +50,7 @@ class Description:
         mean: of each channel over the training images, in units of the full scale (0 to 1).
         std: likewise, with one degree of freedom taken off (ddof 1).
         digest: see `content_digest`.
+        notes: what was skipped, not used or converted when it was prepared; a line each.
     """
 
     format: int
@@ -60,6 +62,7 @@ class Description:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     digest: str
+    notes: tuple[str, ...] = ()
 
     @property
     def info(self) -> DatasetInfo:
@@ -72,8 +75,10 @@ class Description:
 def write_files(name: str, source: Source, directory: Path) -> Description:
     """Write the files of data set `name` into the existing, empty `directory`, flushed to the disk."""
     for split in SPLITS:
+        if len(source.labels(split)) == 0:
+            raise EnvironmentProblem(f"{name} has no {split} images")
         np.save(directory / f"{split}_labels.npy", source.labels(split))
-    _write_images(source, directory)
+    conversions = _write_images(source, directory)
     mean, std = channel_moments(open_array(directory, "train_images"))
     description = Description(
         format=FORMAT,
@@ -85,6 +90,7 @@ def write_files(name: str, source: Source, directory: Path) -> Description:
         mean=mean,
         std=std,
         digest=content_digest(directory, source.class_names),
+        notes=(*source.notes, *_conversion_notes(conversions)),
     )
     (directory / DESCRIPTION).write_text(json.dumps(dataclasses.asdict(description), indent=1) + "\n")
     return description
@@ -95,6 +101,10 @@ def read_description(directory: Path) -> Description:
     path = directory / DESCRIPTION
     try:
         description = TypeAdapter(Description).validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise EnvironmentProblem(f"{path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
         raise EnvironmentProblem(f"{path} is damaged ({error.errors()[0]['msg']}): {_ANEW}") from error
     if description.format != FORMAT:
@@ -148,14 +158,27 @@ def _moments(histogram: list[int]) -> tuple[float, float]:
     return total / count / 255, variance**0.5 / 255
 
 
-def _write_images(source: Source, directory: Path) -> None:
-    """Write each image where it belongs; by plain writes, because a full disk kills a process that writes to a map."""
+def _conversion_notes(conversions: Counter[Conversion]) -> Iterator[str]:
+    if conversions:
+        yield "converted: " + ", ".join(
+            f"{conversions[kind]:,} {kind.value}" for kind in Conversion if conversions[kind]
+        )
+
+
+def _write_images(source: Source, directory: Path) -> Counter[Conversion]:
+    """Write each image where it belongs, and count what was converted.
+
+    By plain writes, because a full disk kills a process that writes to a map.
+    """
+    conversions = Counter[Conversion]()
     with contextlib.ExitStack() as stack:
         files = {split: stack.enter_context(_ImageFile.create(source, split, directory)) for split in SPLITS}
         for placed in source.images:
             files[placed.split].write(placed.position, placed.images)
+            conversions.update(placed.conversions)
         for file in files.values():
             file.require_complete()
+    return conversions
 
 
 class _ImageFile(contextlib.AbstractContextManager["_ImageFile"]):

@@ -16,16 +16,24 @@ def verify_prepared(name: str, data_dir: Path) -> Description:
     Raises EnvironmentProblem where it is not prepared, or naming the file that is damaged.
     """
     description, directory = prepared_description(name, data_dir), data_dir / name
-    image, counts = description.image, {"train": description.train_images, "test": description.test_images}
-    for split in SPLITS:
-        _require_shape(directory, f"{split}_images", (counts[split], image.size, image.size, image.channels))
-        _require_shape(directory, f"{split}_labels", (counts[split],))
+    require_arrays(directory, description)
     if content_digest(directory, description.class_names) != description.digest:
         raise EnvironmentProblem(
             f"{directory} does not hold what was prepared (its digest differs): "
             f"run `fdt-sweep data prepare {name} --replace`"
         )
     return description
+
+
+def require_arrays(directory: Path, description: Description) -> None:
+    """Raise EnvironmentProblem where an array of the prepared data set in `directory` is missing, cut short or wrong.
+
+    Takes a moment: it reads no image, so it cannot see changed ones.
+    """
+    image, counts = description.image, {"train": description.train_images, "test": description.test_images}
+    for split in SPLITS:
+        _require_shape(directory, f"{split}_images", (counts[split], image.size, image.size, image.channels))
+        _require_shape(directory, f"{split}_labels", (counts[split],))
 
 
 def _require_shape(directory: Path, name: str, shape: tuple[int, ...]) -> None:

@@ -14,7 +14,7 @@ from fdt_core.recipe import Recipe
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised when a column changes; readers fill the columns that an older version lacks with nulls."""
 
 ColumnType = Literal["string", "int", "float", "bool", "time", "list<int>", "list<string>"]
@@ -131,6 +131,17 @@ def _recipe_columns() -> tuple[Column, ...]:
 
 TRIAL_COLUMNS = _IDENTITY + _MODEL_COST + _OUTCOME + _recipe_columns() + _PROVENANCE
 
+RECIPE_COLUMNS = tuple(column.name for column in _recipe_columns())
+"""The columns of `trials` that hold the recipe."""
+
+PLANNED_COLUMNS = (
+    *("trial_id", "sweep", "model", "width", "template", "dataset", "seed"),
+    *(column.name for column in _MODEL_COST),
+    *RECIPE_COLUMNS,
+    "threads",
+)
+"""The columns of `trials` that a plan decides, before anything is trained."""
+
 EPOCH_COLUMNS = (
     _column("trial_id", "string", "the trial"),
     _column("attempt", "int", "the trial's attempt", volatile=True),
@@ -171,15 +182,16 @@ def _latency_columns() -> tuple[Column, ...]:
 
 
 PROFILE_COLUMNS = (
-    _column("sweep", "string", "name of the sweep that asked for the cell"),
+    _column("sweep", "string", "name of the sweep of the first cell that asked for the measurement"),
     _column("model", "string", "architecture"),
     _column("width", "float", "multiplier of the architecture's base filters"),
-    _column("template", "string", "filter distribution template"),
-    _column("dataset", "string", "data set, for the input shape and the classes"),
+    _column("template", "string", "template of that cell; others with the same filters share the measurement"),
+    _column("dataset", "string", "data set of that cell; others with images of the same shape share it too"),
     _column("device", "string", "cpu | cuda | mps"),
     _column("device_name", "string", "model of the device"),
     _column("threads", "int", "CPU threads"),
     _column("precision", "string", "fp32 | tf32 | bf16"),
+    _column("channels_last", "bool", "memory layout of weights and images; null before schema version 2"),
     _column("widths", "list<int>", "filters per slot"),
     _column("params", "int", "trainable parameters"),
     _column("macs", "int", "multiply-accumulates of convolutions and linear layers for one image"),

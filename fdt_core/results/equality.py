@@ -7,18 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from fdt_core.results.columns import TRIAL_COLUMNS
+from fdt_core.results.keys import cell_key
 from fdt_core.results.reader import read_table
-
-_KEY = ("trial_id", "sweep", "model", "template", "dataset", "budget_rule")
 
 STEADY_COLUMNS = tuple(column.name for column in TRIAL_COLUMNS if not column.volatile)
 """The columns of `trials` that are not volatile."""
 
 
 def done_rows(results: Path) -> dict[tuple[Any, ...], dict[str, Any]]:
-    """The `done` rows of a run's `results` directory by (trial_id, sweep, model, template, dataset, budget_rule)."""
+    """The `done` rows of a run's `results` directory by `CELL_KEY`."""
     rows = read_table(results, "trials").rows.to_pylist()
-    return {tuple(row[name] for name in _KEY): row for row in rows if row["status"] == "done"}
+    return {cell_key(row): row for row in rows if row["status"] == "done"}
 
 
 def row_differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -9,14 +9,26 @@ from typing import TYPE_CHECKING
 
 from fdt_core.results.columns import TABLES, arrow_schema
 from fdt_core.results.files import part_paths
+from fdt_core.results.keys import CELL_KEY
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 ROW_KEYS = {
-    "trials": ("trial_id", "sweep", "model", "template", "dataset", "budget_rule", "attempt"),
+    "trials": (*CELL_KEY, "attempt"),
     "epochs": ("trial_id", "attempt", "epoch"),
-    "profiles": ("sweep", "model", "width", "template", "dataset", "device_name", "threads", "precision"),
+    # A network may be measured again, and the later time counts: see `keys.measurement_key`.
+    "profiles": (
+        "sweep",
+        "model",
+        "width",
+        "template",
+        "dataset",
+        "device_name",
+        "threads",
+        "precision",
+        "measured_at",
+    ),
 }
 """What identifies a row of each table."""
 
@@ -43,7 +55,7 @@ def read_table(results: Path, table: str, columns: Sequence[str] | None = None) 
     for path in part_paths(results, table):
         try:
             tables.append(read_part(path, table))
-        except (pa.ArrowInvalid, OSError):
+        except (pa.ArrowException, OSError):
             damaged.append(path)
     rows = pa.concat_tables(tables) if tables else schema.empty_table()
     kept = _without_doubles(rows, ROW_KEYS[table])
@@ -56,13 +68,15 @@ def read_table(results: Path, table: str, columns: Sequence[str] | None = None) 
 def read_part(path: Path, table: str) -> pa.Table:
     """One part, brought to today's schema: columns it lacks are null, columns no longer known are left out.
 
-    Raises pyarrow.ArrowInvalid or OSError for a damaged file.
+    Raises pyarrow.ArrowException or OSError for a damaged file, and for one that is no part of this table.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
         stored = file.read()
+    if not set(ROW_KEYS[table]) <= set(stored.column_names):
+        raise pa.ArrowInvalid(f"{path} holds no rows of {table}")
     schema = arrow_schema(table)
     if stored.schema.equals(schema):
         return stored

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fdt_core.results.columns import TABLES, arrow_schema
-from fdt_core.results.files import PART_ROWS, part_path, part_paths, replace_durably, table_directory
+from fdt_core.results.files import PART_ROWS, QUARANTINE, part_path, part_paths, replace_durably, table_directory
 from fdt_core.results.reader import read_part
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class ResultsWriter:
 
         self._check_right_to_write()
         temporary = self._temporary / f"{table}-{number:06d}.parquet"
-        pq.write_table(rows, temporary, compression="zstd")
+        pq.write_table(rows, temporary, compression="zstd", write_page_checksum=True)
         replace_durably(temporary, part_path(self._results, table, number))
 
     def _open_last(self, table: str) -> _Part:
@@ -125,8 +125,8 @@ class ResultsWriter:
         for path in part_paths(self._results, table):
             try:
                 read_part(path, table)
-            except (pa.ArrowInvalid, OSError):
-                keep = self._results / "quarantine" / f"{table}-{path.stem}-{time.time_ns()}.parquet"
+            except (pa.ArrowException, OSError):
+                keep = self._results / QUARANTINE / f"{table}-{path.stem}-{time.time_ns()}.parquet"
                 keep.parent.mkdir(exist_ok=True)
                 keep.write_bytes(path.read_bytes())
                 self._write(table, int(path.stem.removeprefix("part-")), arrow_schema(table).empty_table())

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-import traceback
-
 import typer
 
-from fdt_core.errors import FdtError
 from fdt_core.version import VERSION
 from orchestrator.cli.cancel import cancel
 from orchestrator.cli.data import data
@@ -24,6 +20,7 @@ from orchestrator.cli.run import run
 from orchestrator.cli.start import drive
 from orchestrator.cli.status import status
 from orchestrator.cli.templates import templates
+from orchestrator.cli.verify import verify
 
 app = typer.Typer(
     name="fdt-sweep",
@@ -59,19 +56,9 @@ app.command()(retry)
 app.command()(reproduce)
 app.command()(doctor)
 app.command()(gc)
+app.command()(verify)
 app.command()(results)
 app.command()(report)
 app.command()(templates)
 app.command()(profile)
 app.add_typer(data, name="data")
-
-
-def main() -> None:
-    """Run the command line; errors that a user can mend become one line on stderr and their documented exit code."""
-    try:
-        app(prog_name="fdt-sweep")
-    except FdtError as error:
-        if {"-v", "--verbose"} & set(sys.argv[1:]):
-            traceback.print_exc()
-        print(f"fdt-sweep: error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)

@@ -28,6 +28,9 @@ def list_datasets(data_dir: DataDir = None, as_json: Json = False, verbose: Verb
 
     directory = data_directory(data_dir)
     rows = [_row(name, directory) for name in _known(directory)]
+    for row in rows:
+        if row["damage"] is not None:
+            typer.echo(f"warning: {row['damage']}", err=True)
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return
@@ -62,6 +65,7 @@ def prepare(
     """Check published files and write them once in the form that training reads: memory-mapped arrays with a digest."""
     from fdt_core.datasets.catalogue import data_directory
     from fdt_core.datasets.prepare import prepare_dataset
+    from fdt_core.datasets.summary import summary_lines
     from fdt_core.errors import UsageError
 
     if not sys.stderr.isatty():
@@ -75,7 +79,7 @@ def prepare(
     def prepared(name: str) -> Description:
         return prepare_dataset(name, directory, origin=origin, download=download, unchecked=unchecked, replace=replace)
 
-    _each(wanted, directory, prepared, "is prepared", as_json)
+    _each(wanted, directory, prepared, "is prepared", as_json, details=summary_lines)
 
 
 @data.command()
@@ -90,46 +94,62 @@ def verify(names: Names, data_dir: DataDir = None, as_json: Json = False, verbos
     )
 
 
-def _each(names: Sequence[str], directory: Path, act: Callable[[str], Description], done: str, as_json: bool) -> None:
+def _each(
+    names: Sequence[str],
+    directory: Path,
+    act: Callable[[str], Description],
+    done: str,
+    as_json: bool,
+    *,
+    details: Callable[[Description, Path], Sequence[str]] = lambda _, __: (),
+) -> None:
     """Act on each data set, go on after one that fails, and raise in the end if any did."""
-    from fdt_core.errors import EnvironmentProblem
+    from fdt_core.errors import EnvironmentProblem, FdtError, UsageError
 
-    problems = []
+    problems: list[FdtError] = []
     for name in names:
         try:
             description = act(name)
-        except EnvironmentProblem as problem:
-            problems.append(str(problem))
+            lines = details(description, directory / name)
+        except (EnvironmentProblem, UsageError) as problem:
+            problems.append(problem)
             continue
         if not as_json:
             typer.echo(
                 f"{name} {done}: {description.train_images:,} training and {description.test_images:,} test images "
                 f"in {directory / name}, digest {description.digest[:12]}"
             )
+            for line in lines:
+                typer.echo(f"  {line}")
     if as_json:
         typer.echo(json.dumps([_row(name, directory) for name in names], indent=1))
     if problems:
-        raise EnvironmentProblem("\n".join(problems))
+        kind = UsageError if all(isinstance(problem, UsageError) for problem in problems) else EnvironmentProblem
+        raise kind("\n".join(map(str, problems)))
 
 
 def _row(name: str, directory: Path) -> dict[str, Any]:
     """What `list` tells of a data set; facts that cannot be known now are None."""
     from fdt_core.datasets.catalogue import dataset_info
-    from fdt_core.datasets.store import read_description
-    from fdt_core.errors import EnvironmentProblem
+    from fdt_core.datasets.store import DESCRIPTION, read_description
+    from fdt_core.datasets.verify import require_arrays
+    from fdt_core.errors import EnvironmentProblem, UsageError
 
-    row: dict[str, Any] = dict.fromkeys(("size", "classes", "train_images", "test_images", "digest"))
+    row: dict[str, Any] = dict.fromkeys(("size", "classes", "train_images", "test_images", "digest", "notes", "damage"))
     try:
         info = dataset_info(name, directory)
         row |= {"size": info.image.size, "classes": info.image.classes}
         row |= {"train_images": info.train_images, "test_images": info.test_images}
         description = read_description(directory / name)
         row |= {"train_images": description.train_images, "test_images": description.test_images}
-        row |= {"digest": description.digest, "state": f"prepared, digest {description.digest[:12]}"}
+        require_arrays(directory / name, description)
+        row |= {"digest": description.digest, "notes": list(description.notes)}
+        row["state"] = f"prepared, digest {description.digest[:12]}"
     except FileNotFoundError:
         row["state"] = "not prepared"
-    except EnvironmentProblem as problem:
-        row["state"] = str(problem)
+    except (EnvironmentProblem, UsageError) as problem:
+        prepared = (directory / name / DESCRIPTION).exists()
+        row |= {"state": "damaged" if prepared else "cannot be prepared", "damage": str(problem)}
     return {"name": name, **row}
 
 

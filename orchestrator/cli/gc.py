@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.damage import tell_damage
 from orchestrator.cli.options import RunName, RunsDir, Verbose
 
 
@@ -26,6 +27,7 @@ def gc(
     from orchestrator.run_directory import find_run
 
     found = find_run(run, runs_dir)
+    tell_damage(found.results)
     generation = claim(found.driver)  # nothing may be removed under a driver at work
     try:
         garbage = find_garbage(found)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.damage import tell_damage
 from orchestrator.cli.options import DataDir, Detach, Json, Limit, RunsDir, Settings, SweepFile, Verbose
 from orchestrator.cli.start import start
 
@@ -49,8 +50,9 @@ def launch(
     the plan minus what the results already hold. Half-trained trials go on from their checkpoints.
 
     On Slurm, it submits the jobs and returns; --wait watches them through files alone, ends with the sweep's exit
-    code, and can be left by Ctrl-C. Locally, Ctrl-C saves the running trials and ends (exit 75), a second one stops
-    at once (exit 130); with --detach the sweep goes on without this terminal, until it ends or is cancelled.
+    code, and can be left by Ctrl-C. Locally, Ctrl-C, SIGTERM or a closed terminal saves the running trials and ends
+    (exit 75), a second Ctrl-C stops at once (exit 130); with --detach the sweep goes on without this terminal, until it
+    ends or is cancelled.
     Exit codes: 0 all wanted trials done, 1 some failed, 2 wrong sweep file or usage, 3 a problem of the machine,
     the cluster or the data, 4 refused by a budget guard, 75 interrupted but resumable, 130 stopped at once.
 
@@ -122,6 +124,7 @@ def plan(
     profile = load_profile(cluster, profile_settings)
     planned = plan_sweep(sweep_file, sweep_settings, data_directory(data_dir)).first(limit)
     run = RunDirectory(runs_root(runs_dir) / planned.name)
+    tell_damage(run.results)
     print(json.dumps(plan_json(planned, run), indent=1) if json_ else plan_text(planned, run))
     if profile.kind == "slurm" and not json_:
         from orchestrator.slurm import submission_scripts

@@ -39,5 +39,8 @@ Detach = Annotated[
         show_default=False,
     ),
 ]
+FormerPlans = Annotated[
+    bool, typer.Option("--all", help="Show the rows of former plans too: marked, apart, and in no mean.")
+]
 Json = Annotated[bool, typer.Option("--json", help="JSON for tools on stdout.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the traceback of an error.")]

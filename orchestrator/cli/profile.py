@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fdt_core.errors import UsageError, unknown_name
+from orchestrator.cli.damage import tell_damage
 from orchestrator.cli.options import DataDir, Json, RunsDir, Verbose
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ def _of_run(name: str, runs_dir: Path | None, device: str) -> Iterator[tuple[Net
     from orchestrator.run_directory import find_run
 
     found, place = find_run(name, runs_dir), _usable(device)
+    tell_damage(found.results)
     generation = claim(found.driver)
     try:
         writer = ResultsWriter(found.results, check_right_to_write=generation.check)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import RunsDir
-from orchestrator.cli.results import AccuracyKind, Batch, Device, RunNames, paths_of
+from orchestrator.cli.options import FormerPlans, RunsDir
+from orchestrator.cli.results import AccuracyKind, Batch, Device, RunNames, paths_of, tell_notes
 
 
 def report(
@@ -27,6 +27,7 @@ def report(
     accuracy: AccuracyKind = "final",
     batch: Batch = 16,
     device: Device = None,
+    all_: FormerPlans = False,
 ) -> None:
     """Write the results of runs, finished or not, as one HTML file that needs no network, and print its path."""
     from analysis.figures import save_figures
@@ -38,5 +39,6 @@ def report(
     file = output or Path(paths[0]) / "report" / f"{name}.html"
     study = study_of(*paths, accuracy=accuracy, batch=batch, device=device)
     drawn = save_figures(study, file.parent / "figures", figures.split(",")) if figures else []
-    for made in (write_report(study, file), *drawn):
+    for made in (write_report(study, file, former=all_), *drawn):
         typer.echo(made)
+    tell_notes(study, all_)

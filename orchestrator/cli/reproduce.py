@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.damage import tell_damage
 from orchestrator.cli.options import DataDir, RunName, RunsDir, Verbose
 
 
@@ -26,8 +27,10 @@ def reproduce(
     from orchestrator.reproduce import reproduction_text
     from orchestrator.run_directory import find_run
 
+    recorded = find_run(run, runs_dir)
+    tell_damage(recorded.results)
     found = run_again(
-        find_run(run, runs_dir),
+        recorded,
         trial,
         data_dir=data_directory(data_dir),
         say=lambda line: print(line, file=sys.stderr),

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.options import RunsDir
+from orchestrator.cli.options import FormerPlans, RunsDir
 
 if TYPE_CHECKING:
+    from analysis.study import Study
     from analysis.tables.table import Table
 
 RunNames = Annotated[
@@ -49,19 +51,24 @@ def results(
     ] = 0.01,
     batch: Batch = 16,
     device: Device = None,
+    all_: FormerPlans = False,
     standalone: Annotated[bool, typer.Option("--standalone", help="LaTeX or HTML as a document of its own.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the columns of the results.")] = False,
 ) -> None:
-    """Print the tables of runs, finished or not: accuracy over seeds, costs, differences and how sure they are."""
+    """Print the tables of runs, finished or not: accuracy over seeds, costs, differences and how sure they are.
+
+    Rows count that the plan of the last launch asks for. What is wrong with the results is said on stderr.
+    """
     if schema:
         from analysis.tables.schema import schema_tables
 
         _print(schema_tables(), "json" if as_json else format, standalone)
         return
+    from analysis.recipes import unlike_trainings
     from analysis.rounding import rounding as rounding_named
     from analysis.study import study as study_of
-    from analysis.tables import tables
+    from analysis.tables import former_tables, tables
     from analysis.tables.comparison import Layout
 
     study = study_of(*paths_of(runs, runs_dir), accuracy=accuracy, batch=batch, device=device)
@@ -71,19 +78,33 @@ def results(
         decimals=decimals,
         budget_tolerance=budget_tolerance,
     )
-    _print(tables(study, table, layout), "json" if as_json else format, standalone)
-    for note in study.results.notes:
+    shown = [*tables(study, table, layout), *(former_tables(study) if all_ else [])]
+    _print(shown, "json" if as_json else format, standalone)
+    tell_notes(study, all_)
+    for warning in unlike_trainings(study):
+        typer.echo(warning, err=True)
+
+
+def tell_notes(study: Study, former_shown: bool) -> None:
+    """Say on stderr what is wrong with the runs, and what is left out."""
+    for note in (*study.results.notes, *(() if former_shown else study.results.left_out)):
         typer.echo(note, err=True)
 
 
 def paths_of(runs: list[str] | None, runs_dir: RunsDir) -> list[str]:
-    """The run directories of these names; UsageError where none is given or one does not exist."""
+    """The run directories of these names; UsageError where none is given or one does not exist.
+
+    A path may also name a run directory without a plan, or a `results` folder alone.
+    """
+    from analysis.frames import run_directory
     from fdt_core.errors import UsageError
-    from orchestrator.run_directory import find_run
+    from orchestrator.run_directory import find_run, runs_root
 
     if not runs:
         raise UsageError("name a run, such as: fdt-sweep results demo")
-    return [str(find_run(run, runs_dir).path) for run in runs]
+    candidates = {run: (runs_root(runs_dir) / run, Path(run)) for run in runs}
+    found = {run: next(filter(None, map(run_directory, paths)), None) for run, paths in candidates.items()}
+    return [str(path or find_run(run, runs_dir).path) for run, path in found.items()]
 
 
 def _cost_names(costs: str | None) -> tuple[str, ...]:

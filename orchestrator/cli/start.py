@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.cli.damage import tell_damage
 from orchestrator.cli.options import RunName, RunsDir, Settings, Verbose
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ def start(
     those of `drive` that give the same profile.
     """
     _say(f"run directory: {run.path}")
+    tell_damage(run.results)
     if profile.kind == "slurm":
         from orchestrator.slurm import submit_and_tell
 
@@ -67,6 +70,9 @@ def _drive_or_stop(run: RunDirectory, generation: Generation, profile: ClusterPr
     except KeyboardInterrupt:
         _say("stopped at once; launch again to go on from the last checkpoints")
         return 130
+    finally:
+        with suppress(OSError):  # a full disk is told by what raised here
+            generation.release()
 
 
 def _say(line: str) -> None:

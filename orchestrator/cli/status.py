@@ -6,13 +6,15 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import Json, RunName, RunsDir, Verbose
+from orchestrator.cli.damage import tell_damage
+from orchestrator.cli.options import FormerPlans, Json, RunName, RunsDir, Verbose
 
 
 def status(
     run: RunName,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Repeat until the sweep ends; Ctrl-C leaves.")] = False,
     json_: Json = False,
+    all_: FormerPlans = False,
     runs_dir: RunsDir = None,
     verbose: Verbose = False,
 ) -> None:
@@ -27,9 +29,10 @@ def status(
     from orchestrator.status_text import is_under_way, run_status, status_text
 
     found = find_run(run, runs_dir)
+    tell_damage(found.results)
     while True:
         now = run_status(found)
-        typer.echo(json.dumps(now) if json_ else status_text(now))
+        typer.echo(json.dumps(now) if json_ else status_text(now, former=all_))
         if not follow or not is_under_way(now):
             return
         time.sleep(2.0)

@@ -12,11 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.keys import CELL
-from analysis.study import FROM_PLAN
 from fdt_core.published import published_rows
 from fdt_core.recipe import Recipe
-from fdt_core.results.columns import arrow_schema
+from fdt_core.results.columns import PLANNED_COLUMNS, arrow_schema
+from fdt_core.results.keys import cell_key
 from fdt_core.spec import recipe_fields
 
 STARTED = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -56,6 +55,13 @@ def done(accuracy: float, **given: Any) -> dict[str, Any]:
     return trial_row(final_test_accuracy=accuracy, best_test_accuracy=accuracy + 0.5, **given)
 
 
+def profile_row(trial: Mapping[str, Any], **given: Any) -> dict[str, Any]:
+    """A row of profiles: the given columns over those of a measurement of the trial's network."""
+    shared = ("sweep", "model", "width", "template", "dataset", "widths", "params", "macs", "paper_flops", "memory_mb",
+              "threads", "precision", "channels_last")  # fmt: skip
+    return {**{name: trial[name] for name in shared}, "device": "cuda", "device_name": "gpu", **given}
+
+
 def write_run(
     path: Path,
     trials: Iterable[Mapping[str, Any]],
@@ -69,8 +75,8 @@ def write_run(
     write_rows(path, "trials", rows)
     write_rows(path, "epochs", epochs)
     write_rows(path, "profiles", profiles)
-    keys = ("trial_id", "sweep", *CELL[1:], "seed", *FROM_PLAN)
-    cells = [{key: row.get(key) for key in keys} for row in (rows if planned is None else planned)]
+    wanted = {cell_key(row): row for row in (rows if planned is None else planned)}
+    cells = [{key: row.get(key) for key in PLANNED_COLUMNS} for row in wanted.values()]
     (path / "plan.json").write_text(json.dumps({"sweep": path.name, "trials": cells}), encoding="utf-8")
     return path
 
@@ -114,15 +120,14 @@ def paper_run(path: Path, seeds: int = 3, epochs: int = 0) -> Path:
         for dataset, cell in row.accuracy.items()
         for seed, accuracy in enumerate(seeds_with(cell.mean, cell.std, seeds))
     ]  # fmt: skip
+    published = {(row.model, row.template): row.inference_ms for row in published_rows()}
     profiles = [
-        {
-            "sweep": path.name, "model": row.model, "width": 1.0, "template": row.template, "dataset": dataset,
-            "device": "cuda", "device_name": "NVIDIA Titan X", "precision": "fp32", "threads": 4,
-            "latency_ms_b16_median": row.inference_ms, "latency_ms_b16_p10": row.inference_ms * 0.98,
-            "latency_ms_b16_p90": row.inference_ms * 1.05, "measured_at": STARTED,
-        }
-        for row in published_rows()
-        for dataset in row.accuracy
+        profile_row(
+            trial, device_name="NVIDIA Titan X", measured_at=STARTED, latency_ms_b16_median=ms,
+            latency_ms_b16_p10=ms * 0.98, latency_ms_b16_p90=ms * 1.05,
+        )
+        for trial in trials
+        if trial["seed"] == 0 and (ms := published[trial["model"], trial["template"]])
     ]  # fmt: skip
     curves = [row for trial in trials for row in epoch_rows(trial, epochs)]
     return write_run(path, trials, epochs=curves, profiles=profiles)

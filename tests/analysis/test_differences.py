@@ -28,7 +28,8 @@ def outcomes(accuracy: np.ndarray, templates: list[str]) -> pd.DataFrame:
         [["run"], ["model"], [1.0], [f"d{i:05}" for i in range(shape[0])], templates, range(shape[2])],
         names=["run", "model", "width", "dataset", "template", "seed"],
     )
-    return pd.DataFrame({"accuracy": accuracy.ravel()}, index=index).reset_index()
+    columns = {"accuracy": accuracy.ravel(), "recipe": 0, "dataset_digest": "digest"}
+    return pd.DataFrame(columns, index=index).reset_index()
 
 
 def two_templates(differences: np.ndarray) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pytest
 from analysis import load
 from fdt_core.errors import EnvironmentProblem, UsageError
 from fdt_core.results.columns import EPOCH_COLUMNS, PROFILE_COLUMNS, TRIAL_COLUMNS
-from tests.analysis.synthetic import done, trial_row, write_run
+from tests.analysis.synthetic import done, epoch_rows, trial_row, write_run
 
 
 def test_the_frames_have_the_columns_of_the_store_and_the_run(paper_path: Path) -> None:
@@ -33,9 +33,11 @@ def test_runs_of_one_name_are_told_apart_by_their_paths(tmp_path: Path) -> None:
 
 
 def test_a_row_written_twice_counts_once_and_is_told(tmp_path: Path) -> None:
-    results = load(write_run(tmp_path / "run", [done(90.0), done(90.0), done(91.0, seed=1)]))
+    rows = [done(90.0, epochs=1), done(90.0, epochs=1), done(91.0, epochs=1, seed=1)]
+    results = load(write_run(tmp_path / "run", rows, epochs=[*epoch_rows(rows[0], 1), *epoch_rows(rows[2], 1)]))
     assert len(results.trials) == 2
-    assert results.notes == ("run: 1 rows were written twice and are counted once.",)
+    (note,) = results.notes
+    assert "results/trials holds 1 row twice" in note
 
 
 def test_a_damaged_part_is_left_out_and_named(tmp_path: Path) -> None:
@@ -51,9 +53,24 @@ def test_a_run_without_a_plan_or_profiles_is_read(tmp_path: Path) -> None:
     (path / "plan.json").unlink()
     shutil.rmtree(path / "results" / "profiles")
     results = load(path)
-    assert len(results.planned) == 0
+    assert len(results.planned) == 1
     assert len(results.profiles) == 0
     assert len(results.trials) == 1
+    assert any("there is no plan.json" in note for note in results.notes)
+
+
+@pytest.mark.parametrize("given", ["results", "copied"])
+def test_a_results_folder_alone_is_read(tmp_path: Path, given: str) -> None:
+    run = write_run(tmp_path / "run", [done(90.0)])
+    (run / "plan.json").unlink()
+    folder = (run / "results").rename(tmp_path / given)
+    assert len(load(folder).trials) == 1
+
+
+def test_the_results_folder_of_a_run_stands_for_the_run(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", [done(90.0), done(91.0, seed=1)], planned=[done(90.0)])
+    assert load(run / "results").paths == {"run": run}
+    assert len(load(run / "results").trials) == 1
 
 
 def test_what_is_no_run_directory_is_named(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from analysis import Study, study
 from analysis.needs import Choice, average_over_datasets, choices
-from tests.analysis.synthetic import done, seeds_with, trial_row, write_run
+from tests.analysis.synthetic import done, profile_row, seeds_with, trial_row, write_run
 
 
 def choice(study: Study, need: str) -> Choice:
@@ -70,14 +70,13 @@ def test_a_loss_of_nearly_nothing_is_not_a_negative_zero(study_of: Callable[...,
     ],
 )
 def test_latency_is_as_sure_as_its_measurements(tmp_path: Path, p90: float, certainty: str) -> None:
-    profile = {"model": "vgg19", "width": 1.0, "dataset": "cifar10", "sweep": "s", "device_name": "gpu"}
+    trials = {name: done(90.0, template=name, params=params) for name, params in (("a", 1), ("b", 2), ("c", 3))}
     profiles = [
-        profile
-        | {"template": name, "latency_ms_b16_median": median, "latency_ms_b16_p10": low, "latency_ms_b16_p90": high}
+        profile_row(trials[name], latency_ms_b16_median=median, latency_ms_b16_p10=low, latency_ms_b16_p90=high)
         for name, median, low, high in (("a", 1.0, 0.9, p90), ("b", 2.0, 1.8, 2.2))
     ]
-    path = write_run(tmp_path / "run", seeds("a", [90.0]) + seeds("b", [90.0]), profiles=profiles)
-    assert choice(study(path), "inference time").certainty == certainty
+    path = write_run(tmp_path / "run", trials.values(), profiles=profiles)
+    assert choice(study(path), "inference time").certainty == f"{certainty}; not measured: c"
 
 
 def test_needs_without_base_or_results(study_of: Callable[..., Study]) -> None:

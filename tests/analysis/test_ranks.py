@@ -16,7 +16,7 @@ from tests.analysis.synthetic import done
 def cells(means: np.ndarray) -> pd.DataFrame:
     """Cells from means of shape data sets, templates."""
     return pd.DataFrame(
-        {"run": "r", "model": "m", "width": 1.0, "dataset": f"d{i}", "template": f"t{j}", "mean": value}
+        {"run": "r", "model": "m", "width": 1.0, "dataset": f"d{i}", "template": f"t{j}", "mean": value, "recipes": "0"}
         for (i, j), value in np.ndenumerate(means)
     )
 

@@ -7,7 +7,7 @@ import pytest
 
 from analysis import Study, study
 from fdt_core.errors import UsageError
-from tests.analysis.synthetic import STARTED, done, seeds_with, trial_row, write_run
+from tests.analysis.synthetic import STARTED, done, profile_row, seeds_with, trial_row, write_run
 
 StudyOf = Callable[..., Study]
 
@@ -57,18 +57,6 @@ def test_a_planned_cell_without_any_row_has_its_costs_from_the_plan(study_of: St
     assert missing[["done", "missing"]].tolist() == [0, 1]
 
 
-def test_of_two_trainings_of_one_cell_the_planned_one_counts(study_of: StudyOf) -> None:
-    """As after a change of the recipe in the sweep file: the rows of the former recipe stay in the run directory."""
-    old = done(80.0, learning_rate=0.5, finished_at=STARTED.replace(year=2027))
-    new = done(90.0, learning_rate=0.1)
-    assert study_of([old, new], planned=[new]).cells["mean"].item() == 90.0
-    assert study_of([old, new], planned=[old], name="other").cells["mean"].item() == 80.0
-
-
-def test_rows_outside_the_plan_are_kept(study_of: StudyOf) -> None:
-    assert len(study_of([done(90.0), done(91.0, dataset="cifar100")], planned=[done(90.0)]).cells) == 2
-
-
 def test_cells_of_two_widths_are_two_blocks(study_of: StudyOf) -> None:
     titles = [title for title, _ in study_of([done(90.0), done(80.0, width=0.25)]).blocks()]
     assert titles == ["vgg19 x 0.25", "vgg19"]
@@ -80,19 +68,43 @@ def test_templates_begin_with_base_and_data_sets_follow_the_paper(paper: Study) 
 
 
 def test_latency_is_that_of_the_batch_and_the_device(tmp_path: Path) -> None:
-    profile = {"model": "vgg19", "width": 1.0, "template": "base", "dataset": "cifar10", "sweep": "s"}
+    trial = done(90.0)
     path = write_run(
         tmp_path / "run",
-        [done(90.0)],
+        [trial],
         profiles=[
-            profile | {"device_name": "fast", "latency_ms_b16_median": 1.0, "latency_ms_b1_median": 0.5},
-            profile | {"device_name": "slow", "latency_ms_b16_median": 9.0},
-            profile | {"device_name": "fast", "threads": 2, "template": "a", "latency_ms_b16_median": 2.0},
+            profile_row(trial, device_name="fast", latency_ms_b16_median=1.0, latency_ms_b1_median=0.5),
+            profile_row(trial, device_name="slow", latency_ms_b16_median=9.0, measured_at=STARTED),
         ],
     )
     assert study(path).cells["latency_ms"].item() == 1.0
     assert study(path, batch=1).cells["latency_ms"].item() == 0.5
     assert study(path, device="slow").cells["latency_ms"].item() == 9.0
+
+
+def test_latency_is_that_of_the_cells_own_network(tmp_path: Path) -> None:
+    """After a changed budget, the time of the former network does not stand beside the new one."""
+    new = done(90.0, widths=[32, 64], params=5)
+    twin, slow = done(90.0, template="twin", widths=[32, 64], params=5), done(90.0, template="slow", precision="bf16")
+    former = done(90.0)
+    profiles = [
+        profile_row(former, latency_ms_b16_median=7.0, measured_at=STARTED),
+        profile_row(former, latency_ms_b16_median=7.0, device_name="other", measured_at=STARTED),
+        profile_row(former, latency_ms_b16_median=7.0, device_name="other", threads=1, measured_at=STARTED),
+    ]
+    seen = study(
+        write_run(tmp_path / "before", [new, twin, slow, former], profiles=profiles, planned=[new, twin, slow])
+    )
+    assert seen.cells["latency_ms"].isna().all()
+    measured = [
+        profile_row(new, latency_ms_b16_median=1.0, measured_at=STARTED),
+        profile_row(new, latency_ms_b16_median=2.0, measured_at=STARTED.replace(year=2027)),
+    ]
+    path = write_run(tmp_path / "after", [new, twin, slow], profiles=[*profiles, *measured])
+    latencies = study(path).cells.set_index("template")["latency_ms"].to_dict()
+    assert (latencies["base"], latencies["twin"]) == (2.0, 2.0)
+    assert latencies["slow"] != latencies["slow"]
+    assert study(path).latency_device == "gpu"
 
 
 @pytest.mark.parametrize(

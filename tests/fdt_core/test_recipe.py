@@ -9,7 +9,7 @@ import pytest
 
 from fdt_core.datasets.catalogue import dataset_names
 from fdt_core.errors import UsageError
-from fdt_core.recipe import Recipe, recipe_for, recipe_names
+from fdt_core.recipe import Recipe, held_out_images, recipe_for, recipe_names
 
 
 def test_the_paper_trains_cifar_for_200_epochs() -> None:
@@ -67,3 +67,10 @@ def test_base_names_another_recipe() -> None:
 def test_what_is_wrong_is_told_with_its_key(recipe: Any, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         recipe_for(recipe, "cifar10")
+
+
+def test_a_validation_that_leaves_nothing_to_train_on_is_refused() -> None:
+    assert [held_out_images(10, part) for part in (0, 0.001, 0.5, 0.94)] == [0, 1, 5, 9]
+    for images, part in ((10, 0.96), (1, 0.1)):
+        with pytest.raises(UsageError, match="none is left to train on"):
+            held_out_images(images, part)

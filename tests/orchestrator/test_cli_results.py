@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from fdt_core.results.columns import TABLES
 from orchestrator.cli import app
-from tests.analysis.synthetic import done, paper_run, write_run
+from tests.analysis.synthetic import done, epoch_rows, paper_run, write_run
 
 RUNS = CliRunner()
 
@@ -101,6 +102,40 @@ def test_results_come_on_stdout_and_notes_on_stderr(runs_dir: Path) -> None:
     result = call(runs_dir, "results", "damaged", "-f", "csv")
     assert "is damaged" in result.stderr
     assert "damaged" not in result.stdout
+
+
+def test_rows_of_former_plans_are_left_out_with_one_note_and_shown_by_all(runs_dir: Path) -> None:
+    rows = [done(90.0, epochs=1), done(12.34, learning_rate=0.5, epochs=1)]
+    epochs = [row for trial in rows for row in epoch_rows(trial, 1)]
+    run = write_run(runs_dir / "changed", rows, epochs=epochs, planned=rows[:1])
+    note = "changed: 1 row of former plans left out; --all shows them, marked\n"
+    without = call(runs_dir, "results", "changed")
+    assert "12.34" not in without.stdout
+    assert without.stderr == note
+    shown = call(runs_dir, "results", "changed", "--all")
+    as_csv = call(runs_dir, "results", "changed", "--all", "-f", "csv").stdout
+    assert re.search(r"base,cifar10,0,done,12\.34,.*former: learning_rate 0\.5", as_csv)
+    assert "12.34" in shown.stdout
+    assert shown.stdout.startswith(without.stdout.rstrip())
+    assert shown.stderr == ""
+    page = run / "report" / "index.html"
+    assert call(runs_dir, "report", "changed").stderr == note
+    assert "12.34" not in page.read_text()
+    call(runs_dir, "report", "changed", "--all")
+    assert "12.34" in page.read_text()
+
+
+def test_a_results_folder_without_a_plan_is_a_run_of_its_own(runs_dir: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs_dir / "small" / "results", tmp_path / "copy" / "results")
+    for path in (tmp_path / "copy", tmp_path / "copy" / "results"):
+        result = RUNS.invoke(app, ["results", str(path)])
+        assert "90.00" in result.stdout
+        assert "copy: there is no plan.json" in result.stderr
+
+
+def test_templates_of_unlike_recipes_are_warned_of_beside_the_table(runs_dir: Path) -> None:
+    write_run(runs_dir / "mixed", [done(90.0), done(91.0, template="a", weight_decay=0.1)])
+    assert "vgg19 on cifar10: the trials differ in weight_decay" in call(runs_dir, "results", "mixed").stderr
 
 
 def test_analysis_needs_neither_torch_nor_ray(runs_dir: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from fdt_core.errors import UsageError
+from fdt_core.results.columns import PLANNED_COLUMNS
 from orchestrator.plan import plan_from_json, plan_sweep
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
@@ -108,6 +109,46 @@ def test_ten_thousand_trials_plan_in_seconds(tmp_path: Path) -> None:
     assert time.process_time() - started < 10
 
 
+def test_the_columns_that_a_plan_decides_are_known() -> None:
+    assert set(plan_sweep(SWEEPS / "demo.yaml").cells[0].columns()) == set(PLANNED_COLUMNS)
+
+
 def test_the_papers_rule_is_refused_for_other_data_sets() -> None:
     with pytest.raises(UsageError, match=r"budget: the rule 'paper' is for the paper's data sets .*, not digits"):
         plan_sweep(SWEEPS / "demo.yaml", ["budget.rule=paper", "width=1.0"])
+
+
+SMALL = "name: small\nmodels: [vgg11]\nwidth: 0.125\ntemplates: [base]\ndatasets: [DATASET]\nseeds: 1\n"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "place"),
+    [
+        ("recipe: {base: quick, validation: 0.9999}\n", r"small\.yaml:7: recipe"),
+        (
+            "recipe: quick\noverrides: [{where: {dataset: digits}, recipe: {validation: 0.9999}}]\n",
+            r"small\.yaml:8: overrides\[0\]\.recipe",
+        ),
+    ],
+)
+def test_a_validation_that_leaves_no_training_image_is_refused_with_its_line(
+    tmp_path: Path, recipe: str, place: str
+) -> None:
+    file = tmp_path / "small.yaml"
+    file.write_text(SMALL.replace("DATASET", "digits") + recipe)
+    with pytest.raises(UsageError, match=f"{place}.*holds out 1,437 of 1,437 training images: none is left"):
+        plan_sweep(file)
+    assert plan_sweep(file, ["recipe.validation=0.999"] if "overrides" not in recipe else ["overrides=[]"]).cells
+
+
+def test_a_test_part_that_leaves_no_training_image_is_refused(tmp_path: Path) -> None:
+    for name in ("cat/1.png", "cat/2.png", "dog/1.png", "dog/2.png"):
+        (tmp_path / "own" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "own" / name).touch()
+    (tmp_path / "datasets.yaml").write_text("pets: {folder: own, size: 16, test_part: 0.8}\n")
+    file = tmp_path / "small.yaml"
+    file.write_text(SMALL.replace("DATASET", "pets"))
+    with pytest.raises(
+        UsageError, match=r"small\.yaml:5: .*datasets\.yaml:1: pets\.test_part: .* no image to train on"
+    ):
+        plan_sweep(file, data_dir=tmp_path)

@@ -16,7 +16,7 @@ from fdt_core.datasets.catalogue import dataset_info
 from fdt_core.errors import UsageError
 from fdt_core.results.columns import PROFILE_COLUMNS
 from orchestrator.generation import claim
-from orchestrator.plan import plan_sweep
+from orchestrator.plan import Cell, plan_sweep
 from orchestrator.profiling import (
     named_networks,
     network_of,
@@ -68,18 +68,58 @@ def test_a_shape_is_measured_once_for_all_seeds_and_again_on_another_device(run:
     assert len(cells) == 6
     shapes = unmeasured(cells, [], "A")
     assert [cell.template for cell in shapes] == ["base", "c"]
-    spec = shapes[0].spec
-    row = {
-        "model": spec.model,
-        "width": spec.width,
-        "template": "base",
-        "dataset": spec.dataset,
-        "threads": spec.threads,
-        "precision": "fp32",
-        "device_name": "A",
-    }
+    row = measured(shapes[0])
     assert [cell.template for cell in unmeasured(cells, [row], "A")] == ["c"]
     assert [cell.template for cell in unmeasured(cells, [row], "B")] == ["base", "c"]
+
+
+def measured(cell: Cell, **changes: Any) -> dict[str, Any]:
+    """What a row of profiles says of the cell's network on device A."""
+    columns = cell.columns()
+    names = [column.name for column in PROFILE_COLUMNS if column.name in columns]
+    return {name: columns[name] for name in names} | {"device_name": "A", **changes}
+
+
+def planned(tmp_path: Path, *settings: str) -> tuple[Cell, ...]:
+    file = tmp_path / "small.yaml"
+    file.write_text(SWEEP)
+    return plan_sweep(file, ["seeds=1", *settings]).cells
+
+
+@pytest.mark.parametrize(
+    ("change", "lacking"),
+    [
+        ("budget={rule: at_most, metric: params}", ["c"]),
+        ("resources={cpus: 2}", ["base", "c"]),
+        ("recipe.precision=bf16", ["base", "c"]),
+        ("recipe.channels_last=false", ["base", "c"]),
+        ("width=0.25", ["base", "c"]),
+        ("recipe.learning_rate=0.3", []),
+        ("recipe.epochs=3", []),
+        ("name=renamed", []),
+    ],
+)
+def test_a_measurement_belongs_to_the_network_and_how_it_was_run(
+    tmp_path: Path, change: str, lacking: list[str]
+) -> None:
+    """After a change of the file, exactly the networks that changed are measured again."""
+    rows = [measured(cell) for cell in planned(tmp_path)]
+    assert sorted(cell.template for cell in unmeasured(planned(tmp_path, change), rows, "A")) == lacking
+
+
+def test_labels_make_no_network(tmp_path: Path) -> None:
+    """Templates of the same filters, and data sets of images of the same shape, share a measurement."""
+    cells = planned(tmp_path, "datasets=[cifar10, cinic10, cifar100]", "templates=[base]")
+    assert {cell.spec.image.classes for cell in unmeasured(cells, [], "A")} == {10, 100}
+    assert len(unmeasured(cells, [], "A")) == 2
+    (base,) = planned(tmp_path, "templates=[base]")
+    assert unmeasured([base], [measured(base, template="of another name", dataset="other", sweep="s")], "A") == ()
+
+
+def test_measurements_of_version_0_1_0_count(tmp_path: Path) -> None:
+    """They lack the column of the memory layout."""
+    rows = [measured(cell, channels_last=None) for cell in planned(tmp_path)]
+    assert unmeasured(planned(tmp_path), rows, "A") == ()
 
 
 def test_templates_are_matched_as_in_a_sweep(run: RunDirectory) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.analysis.synthetic import done, trial_row, write_run
+from tests.analysis.synthetic import done, profile_row, trial_row, write_run
 
 PAGE = (Path(__file__).parents[2] / "docs" / "results.md").read_text()
 EXAMPLES = re.findall(r"```(python|sql)\n(.*?)```", PAGE, flags=re.DOTALL)
@@ -29,7 +29,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for epoch in (1, 2)
     ]
     monkeypatch.chdir(tmp_path)
-    return write_run(tmp_path / "runs" / "demo", trials, epochs=epochs)
+    profiles = [profile_row(row, latency_ms_b16_median=1.0) for row in trials]
+    return write_run(tmp_path / "runs" / "demo", trials, epochs=epochs, profiles=profiles)
 
 
 @pytest.mark.parametrize(("language", "code"), EXAMPLES)

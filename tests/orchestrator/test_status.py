@@ -20,6 +20,15 @@ from orchestrator.status_text import is_under_way, run_status, status_text
 from orchestrator.trial_report import Place, TrialReport
 from orchestrator.watch import Watch
 
+FORMER = {
+    "trial_id": "3f6a1c09be22",
+    **dict.fromkeys(("model", "template", "dataset", "host"), "of the former driver"),
+    **dict.fromkeys(("seed", "epoch", "epochs"), 1),
+    **dict.fromkeys(("test_accuracy", "images_per_second", "eta_seconds"), None),
+    "running_seconds": 1.0,
+}
+"""A running trial in a status."""
+
 DEMO = Path(__file__).parents[2] / "sweeps" / "demo.yaml"
 
 
@@ -67,7 +76,8 @@ def test_a_frozen_run_that_nobody_drives_is_new(run: RunDirectory) -> None:
 
 def test_a_driver_that_has_not_written_yet_is_starting_whatever_a_former_one_left(run: RunDirectory) -> None:
     for state in ("stopped", "running"):
-        write_status(run, generation=0, age=1000, state=state, running=[{"of": "the former one"}])
+        write_status(run, generation=0, age=1000, state=state, running=[FORMER])
+        assert run.status()["running"] == [FORMER]
         generation = claim(run.driver)
         status = run_status(run)
         assert (status["state"], status["running"], status["silent_seconds"]) == ("starting", [], None)
@@ -105,6 +115,21 @@ def test_failures_are_counted_by_their_signature_and_cells_by_how_they_ended(
     assert "2 x error: ValueError: no such luck" in text
     cell = plan.cells[1]
     assert f"{cell.template} 1/2 (1 failed)" in text
+
+
+def test_rows_of_former_plans_count_nowhere_and_are_shown_apart(run: RunDirectory, plan: SweepPlan) -> None:
+    """As after a change of the recipe: also the failures of the former trials are not the plan's."""
+    former = plan_sweep(DEMO, ["recipe.learning_rate=0.3"])
+    store = ResultsWriter(run.results)
+    store.append("trials", [row(plan, 0, "done"), row(former, 1, "failed", "error"), row(former, 2, "done")])
+    store.flush()
+    status = run_status(run)
+    assert (status["progress"]["done"], status["progress"]["failed"], status["failures"]) == (1, 0, {})
+    assert status["former"]["rows"] == 2
+    assert status_text(status).splitlines()[-1] == "  2 rows of former plans left out; --all shows them, marked"
+    shown = status_text(status, former=True).splitlines()[-2:]
+    assert all(line.startswith("  former plan, counted nowhere: ") for line in shown)
+    assert [line.rpartition("  ")[2] for line in sorted(shown)] in (["1 done", "1 failed"], ["1 failed", "1 done"])
 
 
 def test_trials_that_the_breaker_holds_back_are_told_and_how_they_go_on(tmp_path: Path) -> None:

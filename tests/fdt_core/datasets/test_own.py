@@ -112,7 +112,7 @@ def test_a_folder_without_classes_is_told(data: Path, files: dict[str, bytes]) -
 def test_a_class_without_test_images_is_told(data: Path) -> None:
     write_folder(data / "own", images("train/cat", "train/dog", "test/cat"))
     declare(data, "pets: {folder: own, size: 24}")
-    with pytest.raises(EnvironmentProblem, match="test/dog is missing"):
+    with pytest.raises(EnvironmentProblem, match="only train/ has images of dog"):
         prepare_dataset("pets", data)
 
 

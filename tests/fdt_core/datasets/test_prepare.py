@@ -79,6 +79,19 @@ def test_an_archive_is_prepared_verified_and_trained_on(tmp_path: Path, data: Pa
     assert record.test_accuracy is not None
 
 
+@pytest.mark.parametrize(
+    ("name", "digest"),
+    [
+        ("cifar10", "dddf1cf91453e7cb610153c62cd0e03bcd7a943c6f8eafbd0d9ed01b97b00545"),
+        ("cifar100", "f8993a274097840531662c46f06a576e858c8786937ed8bbdd2c5af8e1616810"),
+        ("cinic10", "d19ba85fd0999e4f9f3ee1559d3dd783607ed79cb014968886432c58db5dbb61"),
+    ],
+)
+def test_digests_are_those_of_version_0_1_0(data: Path, name: str, digest: str) -> None:
+    published(name, data / "raw")
+    assert prepare_dataset(name, data, unchecked=True).digest == digest
+
+
 def test_cifar_images_are_turned_from_planes_to_pixels(data: Path) -> None:
     published("cifar10", data / "raw")
     prepare_dataset("cifar10", data, unchecked=True)
@@ -372,7 +385,7 @@ def test_what_a_killed_process_left_is_never_used_and_removed_by_the_next(data: 
     assert process.stdout is not None
     assert process.stdout.readline() == "half\n"
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    assert process.wait() == -signal.SIGKILL, "it was at work until it was killed"
     process.stdout.close()
     assert [name for name in left_in(data) if name.startswith(".digits.partial-")]
     assert load_prepared("digits", data).info.train_images == 1437

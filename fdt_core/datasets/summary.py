@@ -1,0 +1,35 @@
+"""What was prepared, in a few lines for its user: what was left out or changed, and the classes with their counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from fdt_core.datasets.file_names import printable
+from fdt_core.datasets.source import SPLITS
+from fdt_core.datasets.store import Description, open_array
+
+_CLASSES_SHOWN = 20
+
+
+def summary_lines(description: Description, directory: Path) -> tuple[str, ...]:
+    """The notes of the preparation, and at the end one line of classes with their numbers of images.
+
+    Raises EnvironmentProblem where the labels in `directory` cannot be read.
+    """
+    classes = len(description.class_names)
+    train, test = (
+        np.bincount(open_array(directory, f"{split}_labels"), minlength=classes).tolist() for split in SPLITS
+    )
+    if classes <= _CLASSES_SHOWN:
+        counts = zip(description.class_names, train, test, strict=True)
+        shown = ", ".join(f"{printable(name)} {trained:,} + {tested:,}" for name, trained, tested in counts)
+        line = f"{classes} classes (training + test images): {shown}"
+    else:
+        line = f"{classes} classes of {_span(train)} training and {_span(test)} test images"
+    return (*description.notes, line)
+
+
+def _span(counts: list[int]) -> str:
+    return f"{min(counts):,}" if min(counts) == max(counts) else f"{min(counts):,} to {max(counts):,}"

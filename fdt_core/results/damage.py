@@ -1,0 +1,154 @@
+"""What is wrong with a run's results: one check, which every command that reads them makes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fdt_core.results.columns import TABLES
+from fdt_core.results.files import QUARANTINE, part_path, part_paths, table_directory
+from fdt_core.results.reader import StoredTable, read_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_PART = re.compile(r"part-(\d{6})\.parquet")
+
+_LOST_ROWS = {
+    "trials": "or launch again: the trials whose rows are lost run again",
+    "epochs": "for the learning curves that are lost cannot be made again without training",
+    "profiles": "or launch again: what is lost is measured again",
+}
+"""What follows 'put a copy of it back, ' for each table."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Something wrong with a run.
+
+    Args:
+        path: the file or folder that is concerned.
+        what: what is wrong with it, to be read after its path.
+        repair: what a user can do.
+    """
+
+    path: Path
+    what: str
+    repair: str
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.what}: {self.repair}"
+
+
+def find_damage(results: Path) -> tuple[Problem, ...]:
+    """What is wrong with a run's `results` directory; nothing where there is no such directory. Writes nothing.
+
+    Found are tables and parts that are missing, damaged or empty, rows written twice, finished trials without their
+    learning curves, files that do not belong there, and parts that a launch moved aside. It reads every table whole.
+    """
+    if not results.is_dir():
+        return ()
+    # Trials first: a driver writes a trial's epochs before its row, so a curve is never seen to lag behind.
+    stored = {table: read_table(results, table) for table in TABLES}
+    return tuple(
+        chain(
+            _missing_tables(results, stored),
+            chain.from_iterable(_parts(results, table, stored[table]) for table in TABLES),
+            _lost_curves(results, stored["trials"].rows, stored["epochs"].rows),
+            _foreign(results),
+            _quarantined(results),
+        )
+    )
+
+
+def _missing_tables(results: Path, stored: Mapping[str, StoredTable]) -> Iterator[Problem]:
+    """Tables without any part. A run that has no rows at all has just been made: its writer makes them."""
+    if any(table.rows.num_rows or table.damaged for table in stored.values()):
+        for table in TABLES:
+            if not part_paths(results, table):
+                yield _lost(table_directory(results, table), table, "holds no parts")
+
+
+def _parts(results: Path, table: str, stored: StoredTable) -> Iterator[Problem]:
+    """Parts that are damaged, missing from the sequence, or empty although others follow; and doubled rows."""
+    for path in stored.damaged:
+        yield _lost(path, table, "is damaged and left out")
+    numbers = [int(match[1]) for path in part_paths(results, table) if (match := _PART.fullmatch(path.name))]
+    for number in sorted(set(range(max(numbers, default=0))) - set(numbers)):
+        yield _lost(part_path(results, table, number), table, "is missing")
+    for number in sorted(numbers)[:-1]:
+        path = part_path(results, table, number)
+        if path not in stored.damaged and not _row_count(path):
+            yield _lost(path, table, "is empty although later parts follow")
+    if stored.doubled:
+        yield Problem(
+            path=table_directory(results, table),
+            what=f"holds {counted(stored.doubled, 'row')} twice",
+            repair="nothing needs to be done, each is counted once",
+        )
+
+
+def _lost_curves(results: Path, trials: pa.Table, epochs: pa.Table) -> Iterator[Problem]:
+    """Trials that are done, but have fewer rows of `epochs` than epochs."""
+    import pyarrow.compute as pc
+
+    if not part_paths(results, "epochs"):
+        return  # the whole table is missing, which is said already
+    attempt = ["trial_id", "attempt"]
+    done = trials.filter(pc.equal(trials["status"], "done")).group_by(attempt).aggregate([("epochs", "max")])
+    written = epochs.group_by(attempt).aggregate([("epoch", "count")])
+    both = done.join(written, attempt)
+    lacking = both.filter(pc.less(pc.fill_null(both["epoch_count"], 0), both["epochs_max"]))
+    if names := sorted(set(lacking["trial_id"].to_pylist())):
+        what = f"lacks epochs of {counted(len(names), 'finished trial')} ({listed(names)})"
+        yield _lost(table_directory(results, "epochs"), "epochs", what)
+
+
+def _foreign(results: Path) -> Iterator[Problem]:
+    """What neither the writer nor a reader knows. Hidden files, which readers skip too, do not count."""
+    known = {*TABLES, QUARANTINE}
+    strangers = [path for path in results.iterdir() if path.name not in known]
+    for table in TABLES:
+        directory = table_directory(results, table)
+        if directory.is_dir():
+            strangers += [path for path in directory.iterdir() if not _PART.fullmatch(path.name)]
+    for path in sorted(path for path in strangers if not path.name.startswith(".")):
+        yield Problem(
+            path=path,
+            what="does not belong there",
+            repair="move it elsewhere, for pandas reads every file of a table's folder",
+        )
+
+
+def _quarantined(results: Path) -> Iterator[Problem]:
+    for path in sorted((results / QUARANTINE).glob("*")):
+        yield Problem(
+            path=path,
+            what="is a damaged part that a launch moved aside",
+            repair="keep it if rows are to be rescued from it, else `fdt-sweep gc` removes it",
+        )
+
+
+def _lost(path: Path, table: str, what: str) -> Problem:
+    return Problem(path=path, what=what, repair=f"put a copy of it back, {_LOST_ROWS[table]}")
+
+
+def _row_count(path: Path) -> int:
+    import pyarrow.parquet as pq
+
+    return int(pq.read_metadata(path).num_rows)
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: '1 row', '2 rows'."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,0 +1,15 @@
+"""What every command that reads a run says of its damage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+
+def tell_damage(results: Path) -> None:
+    """Say on stderr what is wrong with a run's `results`, one line for each problem."""
+    from fdt_core.results.damage import find_damage
+
+    for problem in find_damage(results):
+        typer.echo(f"warning: {problem}", err=True)
