@@ -7,6 +7,7 @@ import re
 import pandas as pd
 
 from analysis.keys import listed
+from fdt_core.error_text import informative_line
 
 MOST_NAMES = 6
 """Models, templates, ... that are named for one signature; of more, the number is told."""
@@ -15,9 +16,8 @@ _VARYING = re.compile(r"0x[0-9a-fA-F]+|\d+(\.\d+)?")
 
 
 def signature(error: str) -> str:
-    """The last line of an error, its numbers replaced by 'N': what errors of one cause have in common."""
-    lines = [line for line in error.strip().splitlines() if line.strip()]
-    return _VARYING.sub("N", lines[-1].strip()) if lines else "no message"
+    """The line of an error that informs, its numbers replaced by 'N': what errors of one cause have in common."""
+    return _VARYING.sub("N", informative_line(error)) or "no message"
 
 
 def failed_attempts(trials: pd.DataFrame) -> pd.DataFrame:

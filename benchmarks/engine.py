@@ -49,7 +49,7 @@ class Engine:
     """A connected engine; each run works in a directory of its own."""
 
     scratch: Path
-    cpus: int
+    needs: TrialNeeds
 
     def run(self, trials: int, make_session: SessionFactory, plan: SweepPlan | None = None) -> EngineRun:
         """Run `trials` trials (seeds of one small model, or those of `plan`) through the whole engine."""
@@ -61,17 +61,18 @@ class Engine:
             before = _files(run.path)
             measured = EngineRun()
             started = time.perf_counter()
-            _driver(run, plan, make_session, self.cpus, place, measured, started).run()
+            _driver(run, plan, make_session, self.needs, place, measured, started).run()
             measured.files = _files(run.path) - before
             return measured
 
 
 @contextmanager
-def local_engine(*, cpus: int) -> Iterator[Engine]:
-    """A Ray of `cpus` CPUs on this machine, hardened as every local sweep's."""
-    profile = ClusterProfile(kind="local", device="cpu", cpus_per_node=cpus)
+def local_engine(*, cpus: int, needs: TrialNeeds | None = None) -> Iterator[Engine]:
+    """A Ray of `cpus` CPUs (and a GPU, if the `needs` say so) on this machine, hardened as every local sweep's."""
+    needs = needs or TrialNeeds(cpus=1, gpus=0, whole_gpus=0, slots=cpus)
+    profile = ClusterProfile(kind="local", device="cpu", cpus_per_node=cpus, gpus_per_node=int(needs.whole_gpus))
     with local_ray(profile) as head:
-        yield Engine(scratch=head.directory, cpus=cpus)
+        yield Engine(scratch=head.directory, needs=needs)
 
 
 def small_plan(directory: Path, trials: int) -> SweepPlan:
@@ -85,7 +86,7 @@ def _driver(
     run: RunDirectory,
     plan: SweepPlan,
     make_session: SessionFactory,
-    cpus: int,
+    needs: TrialNeeds,
     place: Path,
     measured: EngineRun,
     started: float,
@@ -114,7 +115,7 @@ def _driver(
             checkpoint_interval=plan.checkpoint_interval,
             keep="none",
         ),
-        needs=TrialNeeds(cpus=1, gpus=0, whole_gpus=0, slots=cpus),
+        needs=needs,
         drain_flag=place / "drain",
         scratch=place,
         watch=Watched(status_file=run.status_file, driver={}),

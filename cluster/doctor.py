@@ -18,10 +18,11 @@ import psutil
 from packaging.requirements import Requirement
 
 from cluster.access_token import check_private
-from cluster.device_check import DeviceMissing, devices_of
+from cluster.device_check import PROBE, Device, DeviceMissing, look_at_devices
 from cluster.profile import ClusterProfile
 from cluster.ray_node import own_ip_address
 from cluster.scratch import file_system_of, private_parent, remove_stale
+from cluster.torch_builds import build_advice, description
 from fdt_core.errors import EnvironmentProblem
 
 State = Literal["ok", "warning", "problem"]
@@ -56,7 +57,7 @@ def examine_machine(profile: ClusterProfile, runs: Path) -> Iterator[Finding]:
         "shared memory": lambda: _shared_memory(profile),
         "open files": _open_files,
         "network": lambda: _network(profile),
-        "device": lambda: _device(profile),
+        "device": lambda: device_finding(profile),
         "tokens": lambda: _tokens(runs),
     }
     for name, check in checks.items():
@@ -176,9 +177,23 @@ def _network(profile: ClusterProfile) -> Finding:
     return Finding(check="network", state="ok", found=f"{address}, free ports can be listened at")
 
 
-def _device(profile: ClusterProfile) -> Finding:
-    names = devices_of(profile)
-    return Finding(check="device", state="ok", found=", ".join(names) or "the profile wants none")
+def device_finding(profile: ClusterProfile, *, probe: Sequence[str] = PROBE) -> Finding:
+    """Whether torch, the driver and the devices fit together, and trials can use the devices; `probe` looks at one.
+
+    Raises DeviceMissing where there are fewer devices than the profile asks for.
+    """
+    devices = look_at_devices(profile, probe=probe)
+    found = "; ".join(map(description, (*devices.usable, *devices.left_out))) or "the profile wants none"
+    if not devices.left_out:
+        return Finding(check="device", state="ok", found=found)
+    state: State = "warning" if devices.usable else "problem"
+    cures = dict.fromkeys(build_advice(device) or _cure(device) for device in devices.left_out)
+    return Finding(check="device", state=state, found=found, mend="; ".join(cures))
+
+
+def _cure(device: Device) -> str:
+    """What to do about a device that torch and the driver fit."""
+    return "trials_per_gpu: 1 in the profile" if device.exclusive else _MENDS["device"]
 
 
 def _tokens(runs: Path) -> Finding:

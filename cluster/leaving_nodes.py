@@ -14,7 +14,7 @@ LOOK_SECONDS = 2.0
 
 
 class LeavingNodes:
-    """The nodes of workers that said that they drain or have ended. Made within a process that is connected to Ray."""
+    """The nodes of workers that said that they drain, rejoin or have ended. Made in a process connected to Ray."""
 
     def __init__(self, files: SlurmFiles) -> None:
         self._files = files
@@ -45,7 +45,7 @@ class LeavingNodes:
     def _leaves_by(self, job: str) -> float | None:
         """When the worker will be gone (seconds since the epoch), if it is leaving."""
         record = self._files.read_worker(job)
-        if record is None or record.state not in ("draining", "ended"):
+        if record is None or record.state not in ("draining", "rejoining", "ended"):
             return None
         return record.ends_at or time.time()
 

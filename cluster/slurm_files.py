@@ -21,12 +21,13 @@ from fdt_core.results.files import read_text_if_exists, write_text_atomically
 
 T = TypeVar("T")
 
-IDLE, DEVICE_FAILED = "nothing more to do here", "a device failed in a trial"
-"""Why workers are asked to leave."""
+IDLE = "nothing more to do here"
+"""Why the pool asks workers to leave."""
 
 Role = Literal["head", "worker"]
 HeadState = Literal["expected", "open", "moving", "closed"]
-WorkerState = Literal["starting", "refused", "waiting", "joined", "draining", "ended"]
+WorkerState = Literal["starting", "refused", "waiting", "joined", "rejoining", "draining", "ended"]
+"""`rejoining`: its trials are to save and leave, and it comes back at once without a device that has failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +169,7 @@ class SlurmFiles:
         return self.workers / f"{job_id}.json"
 
     def leave(self, job_id: str) -> Path:
-        """Holds why this worker is to leave: written by the pool for idle ones, by the driver for failed devices."""
+        """Holds why this worker is to leave: written by the pool for idle ones."""
         return self.workers / f"{job_id}.leave"
 
     def ask_to_leave(self, job_id: str, why: str) -> None:
@@ -179,6 +180,23 @@ class SlurmFiles:
     def asked_to_leave(self, job_id: str) -> str | None:
         """Why this worker is to leave; None where it may stay."""
         return read_text_if_exists(self.leave(job_id))
+
+    def suspects(self, job_id: str) -> Path:
+        """Holds the devices of this worker that failed in trials, one a line: written by the driver."""
+        return self.workers / f"{job_id}.suspects"
+
+    def suspect(self, job_id: str, device: str) -> None:
+        """Have a worker examine a device (as CUDA_VISIBLE_DEVICES names it; empty: all of them)."""
+        waiting = read_text_if_exists(self.suspects(job_id)) or ""
+        write_text_atomically(self.suspects(job_id), f"{waiting}{device}\n")
+
+    def take_suspects(self, job_id: str) -> list[str]:
+        """The devices that this worker is to examine, told only once."""
+        taken = self.suspects(job_id).with_suffix(".taken")
+        with contextlib.suppress(FileNotFoundError):
+            self.suspects(job_id).rename(taken)  # first of all, so that nothing is lost that is added meanwhile
+            return taken.read_text(encoding="utf-8").splitlines()
+        return []
 
     def output(self, job_id: str) -> Path:
         """What a job printed."""

@@ -7,39 +7,30 @@ submitit, or as `python -m cluster.worker_job SLURM_DIRECTORY PROFILE` inside th
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster.device_check import DeviceMissing, devices_of
+from cluster.device_check import PROBE, Device, DeviceMissing, devices_of
+from cluster.device_watch import DeviceWatch
 from cluster.drain import DRAIN_FILE_VARIABLE, raise_drain_flag, read_drain_flag
 from cluster.fingerprint import difference, own_fingerprint
 from cluster.job_context import JobContext, JobEnd, current_job, job_end
 from cluster.processes import end_session, process_title, session_members, start_session, stop_signals_held_back
 from cluster.profile import ClusterProfile
-from cluster.ray_node import NODE_VARIABLE, join_command, node_resources, own_ip_address, ray_environment
+from cluster.ray_node import NODE_VARIABLE, join_command, own_ip_address, ray_environment
 from cluster.scratch import scratch_directory
-from cluster.slurm_files import (
-    DEVICE_FAILED,
-    HeadRecord,
-    Launch,
-    SlurmFiles,
-    WorkerRecord,
-    WorkerState,
-    read_launch,
-    write_record,
-)
+from cluster.slurm_files import HeadRecord, Launch, SlurmFiles, read_launch
+from cluster.worker_voice import Voice, first_record
 from fdt_core.datasets.prepared import prepared_digest
 from fdt_core.errors import EnvironmentProblem
 
 POLL_SECONDS = 1.0
-BEAT_SECONDS = 5.0
 PATIENCE_WITHOUT_HEAD = 600.0
 """A worker ends after so many seconds without a head."""
 LAST_SECONDS = 5.0
@@ -52,8 +43,10 @@ SWEEP_IS_OVER, CANCELLED = "the sweep is over", "cancelled"
 _RAYS_OWN = ("ray::IDLE", "ray::DashboardAgent", "ray::RuntimeEnvAgent")
 
 
-def run_worker(slurm_directory: str, profile_name: str, *, beside_head: bool = False) -> None:
-    """The whole life of a worker job, or of the worker `beside_head` in the head's job.
+def run_worker(
+    slurm_directory: str, profile_name: str, *, beside_head: bool = False, probe: Sequence[str] = PROBE
+) -> None:
+    """The whole life of a worker job, or of the worker `beside_head` in the head's job; `probe` looks at one device.
 
     Exits with status 3 where the node is not fit for the sweep.
     """
@@ -67,7 +60,7 @@ def run_worker(slurm_directory: str, profile_name: str, *, beside_head: bool = F
         drain_seconds=profile.drain_seconds,
         notice_seconds=profile.notice_seconds,
     )
-    voice = _Voice(files.worker(job.job_id), _first_record(job, end))
+    voice = Voice(files.worker(job.job_id), first_record(job, end))
     with end.listening():
         try:
             files.leave(job.job_id).unlink(missing_ok=True)  # of this job's former life, where the site requeued it
@@ -75,18 +68,18 @@ def run_worker(slurm_directory: str, profile_name: str, *, beside_head: bool = F
                 raise EnvironmentProblem(f"the sweep was launched again, without the profile {profile_name!r}")
             if job.restarts and not beside_head:
                 raise EnvironmentProblem("the site requeued this worker, which has been replaced already")
-            voice.say("starting", devices=_check_fitness(launch, profile))
-            why = _Worker(files, job, profile, end, voice).work()
-            if why == DEVICE_FAILED:
-                devices_of(profile)  # a node whose device does not answer any more is left out from now on
+            _check_fitness(launch)
+            devices = devices_of(profile, probe=probe)
+            voice.say("starting", devices.faults(), devices=tuple(device.name for device in devices.usable))
+            why = _Worker(files, job, profile, end, voice, DeviceWatch(devices, probe=probe)).work()
         except (EnvironmentProblem, DeviceMissing) as problem:
             voice.say("refused", str(problem), unfit=isinstance(problem, DeviceMissing))
             raise SystemExit(EXIT_REFUSED) from None
         voice.say("ended", why)
 
 
-def _check_fitness(launch: Launch, profile: ClusterProfile) -> tuple[str, ...]:
-    """The job's devices. Raises EnvironmentProblem or DeviceMissing where it must not take part."""
+def _check_fitness(launch: Launch) -> None:
+    """Raise EnvironmentProblem where the job must not take part: it has other software, or sees other data."""
     if differs := difference(launch.fingerprint, own_fingerprint()):
         raise EnvironmentProblem(differs)
     for name, wanted in launch.dataset_digests.items():
@@ -95,52 +88,6 @@ def _check_fitness(launch: Launch, profile: ClusterProfile) -> tuple[str, ...]:
                 f"data set {name} in {launch.data_directory} is not what was launched: it has digest {found} here, "
                 f"{wanted} there"
             )
-    return devices_of(profile)
-
-
-def _first_record(job: JobContext, end: JobEnd) -> WorkerRecord:
-    now = time.time()
-    return WorkerRecord(
-        job_id=job.job_id,
-        slurm_job_id=job.slurm_job_id,
-        host=job.host,
-        node=job.node,
-        state="starting",
-        gpus=job.gpus,
-        started_at=now,
-        ends_at=end.deadline,
-        beat=0,
-        written_at=now,
-    )
-
-
-class _Voice:
-    """Keeps the worker's record, which is also its heartbeat."""
-
-    def __init__(self, path: Path, record: WorkerRecord) -> None:
-        self._path = path
-        self._record = record
-        self._spoken_at = float("-inf")
-
-    def say(self, state: WorkerState, why: str = "", **changes: object) -> None:
-        """Write the record with a new state, and tell the job's output."""
-        print(f"{time.strftime('%H:%M:%S')} worker {self._record.job_id}: {state} {why}".rstrip(), flush=True)
-        self._write(dataclasses.replace(self._record, state=state, why=why, **changes))  # type: ignore[arg-type]
-
-    def beat(self, is_idle: Callable[[], bool] = lambda: False) -> None:
-        """Show that the job lives, if it is time to, and for how long it was without work."""
-        if time.monotonic() - self._spoken_at >= BEAT_SECONDS:
-            idle_beats = self._record.idle_beats + 1 if is_idle() else 0
-            self._write(dataclasses.replace(self._record, idle_beats=idle_beats))
-
-    def has_joined(self) -> bool:
-        """Whether the worker was part of the cluster when it last spoke."""
-        return self._record.joined_at is not None
-
-    def _write(self, record: WorkerRecord) -> None:
-        self._record = dataclasses.replace(record, beat=record.beat + 1, written_at=time.time())
-        self._spoken_at = time.monotonic()
-        write_record(self._path, self._record)
 
 
 @dataclass(frozen=True)
@@ -171,10 +118,11 @@ class _Worker:
     job: JobContext
     profile: ClusterProfile
     end: JobEnd
-    voice: _Voice
+    voice: Voice
+    watch: DeviceWatch
 
     def work(self) -> str:
-        """Serve until there is nothing more to do here; says why."""
+        """Serve until there is nothing more to do here; says why. Raises DeviceMissing once no device works."""
         given_up_at = time.monotonic() + PATIENCE_WITHOUT_HEAD
         while True:
             head = self._await_head(given_up_at)
@@ -186,7 +134,7 @@ class _Worker:
                 return why
             if self.voice.has_joined():
                 given_up_at = time.monotonic() + PATIENCE_WITHOUT_HEAD
-            self.voice.say("waiting", f"the head at {head.address} has left", joined_at=None)
+            self.voice.say("waiting", f"it has left the head at {head.address}", joined_at=None)
 
     def _await_head(self, given_up_at: float) -> HeadRecord | str:
         """A head that is open and answers, or why there is none to be awaited."""
@@ -216,11 +164,11 @@ class _Worker:
             drain_flag = directory / "drain"
             environment = ray_environment(self.files.token, os.environ)
             environment |= {NODE_VARIABLE: self.job.job_id, DRAIN_FILE_VARIABLE: str(drain_flag)}
+            environment |= self.watch.devices.environment()
             interface = self.profile.network_interface
             own_address = own_ip_address(interface) if interface else None
-            command = join_command(
-                str(head.address), node_resources(self.profile), directory, own_address, job=self.job.job_id
-            )
+            resources = self.watch.resources(self.profile)
+            command = join_command(str(head.address), resources, directory, own_address, job=self.job.job_id)
             log = directory / "ray_start.log"
             with log.open("wb") as output, stop_signals_held_back():
                 process = start_session(command, environment=environment, output=output)
@@ -230,17 +178,23 @@ class _Worker:
                 end_session(process, patience=0)
 
     def _serve(self, node: _RayNode, head: HeadRecord) -> str | None:
-        """Watch over the Ray node. Returns why the job is to end, or None where the head was lost."""
+        """Watch over the Ray node. Returns why the job is to end, or None where it is to join (another head) again."""
         joined = False
         while node.process.poll() is None:
             if not joined and (joined := node.is_up()):
-                self.voice.say("joined", f"the head at {head.address}", joined_at=time.time())
+                faults = self.watch.devices.faults()
+                self.voice.say(
+                    "joined", "; ".join(filter(None, (f"the head at {head.address}", faults))), joined_at=time.time()
+                )
             if (deadline := read_drain_flag(self.files.drain)) is not None:
                 raise_drain_flag(node.drain_flag, deadline)
             if why := self._reason_to_leave():
                 if why != SWEEP_IS_OVER:
                     self._drain(node, why)
                 return why
+            if broken := self._broken_devices():
+                self._leave_out(node, broken)
+                return None
             now = self.files.read_head()
             if now is None or (now.state, now.address) != ("open", head.address):
                 self._await_trials(node)  # they were told to save, if there was time
@@ -252,10 +206,24 @@ class _Worker:
 
     def _drain(self, node: _RayNode, why: str) -> None:
         """Let the trials save and leave, but no longer than the job has."""
-        now = time.time()
-        self._hurry(node, now + self.profile.drain_seconds if why == DEVICE_FAILED else float("inf"))
-        self.voice.say("draining", why, draining_since=now)
+        self._hurry(node)
+        self.voice.say("draining", why, draining_since=time.time())
         self._await_trials(node)
+
+    def _broken_devices(self) -> tuple[Device, ...]:
+        """Those that trials have complained of and that do not work any more."""
+        if suspects := self.files.take_suspects(self.job.job_id):
+            self.watch.suspect(suspects)
+        return self.watch.look()
+
+    def _leave_out(self, node: _RayNode, broken: Sequence[Device]) -> None:
+        """Let the trials save, so that the node can join again without these devices."""
+        self._hurry(node, time.time() + self.profile.drain_seconds)
+        told = "; ".join(f"{device} does not work any more: {device.fault}" for device in broken)
+        self.voice.say("rejoining", told, devices=tuple(device.name for device in self.watch.devices.usable))
+        self._await_trials(node)
+        if not self.watch.devices.usable:
+            raise DeviceMissing(told)
 
     def _hurry(self, node: _RayNode, end: float = float("inf")) -> None:
         """Tell the trials the nearest end that is known by now: the job's, the driver's, or a cancelled sweep's."""

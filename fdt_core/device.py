@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
+import os
 import platform
 import resource
 import sys
@@ -14,6 +16,7 @@ from typing import Any
 import psutil
 import torch
 
+from fdt_core.error_text import informative_line
 from fdt_core.errors import EnvironmentProblem, UsageError
 
 
@@ -38,15 +41,58 @@ def require_device(device: str) -> str:
     except RuntimeError as error:
         if device.partition(":")[0] not in ("cpu", "cuda", "mps"):
             raise UsageError(f"{device!r} is not a device: name cpu, cuda, cuda:1, mps, ...") from error
-        raise EnvironmentProblem(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from error
+        raise EnvironmentProblem(f"device {device!r} cannot be used: {informative_line(str(error))}") from error
     return device
 
 
-def cap_memory(device: str, share: float) -> None:
-    """Let this process use at most `share` (0 to 1) of a GPU's memory; beyond it, it runs out of memory alone."""
-    if torch.device(device).type == "cuda":
-        # An index alone: torch refuses "cuda" without one here, while None is the current device.
-        torch.cuda.set_per_process_memory_fraction(float(share), torch.device(device).index)
+def device_uuid(device: str) -> str | None:
+    """The identifier by which nvidia-smi names a CUDA device or MIG slice; None for other devices."""
+    place, visible = torch.device(device), os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    if place.type != "cuda":
+        return None
+    return visible if visible.startswith("MIG-") else f"GPU-{torch.cuda.get_device_properties(place).uuid}"
+
+
+def limit_memory(device: str, share: float | None, *, context: int) -> int | None:
+    """Let this process use at most its `share` (0 to 1) of a GPU, or all of it (None); beyond that, it alone fails.
+
+    torch's limit is one of its allocator. Beside it every process takes `context` bytes of the device, for CUDA's
+    context and the kernels of the libraries, and so does the process that examines a device that is suspected of being
+    broken: N sharers get a share of what N + 1 contexts leave.
+
+    Returns:
+        The bytes that tensors may take; None where there is no limit to set (CPU, MPS).
+
+    Raises:
+        EnvironmentProblem: where the contexts would leave nothing.
+    """
+    place = torch.device(device)
+    if place.type != "cuda":
+        return None
+    total = torch.cuda.get_device_properties(place).total_memory
+    allowed = total if share is None else int(share * (total - context)) - context
+    if allowed <= 0:
+        raise EnvironmentProblem(
+            f"1/{1 / (share or 1):.0f} of the memory of {device_name(place)} ({total / 1e9:.1f} GB) is less than CUDA "
+            f"itself takes in each process ({context / 1e9:.1f} GB): lower trials_per_gpu"
+        )
+    # An index alone: torch refuses "cuda" without one here, while None is the current device.
+    torch.cuda.set_per_process_memory_fraction(allowed / total, place.index)
+    return allowed
+
+
+def release_memory(device: str) -> None:
+    """Give back the memory that nothing uses any more: a GPU's to its other processes, the CPU's to the system."""
+    place = torch.device(device)
+    if place.type == "cuda":
+        with contextlib.suppress(RuntimeError):  # after most errors of a device every call fails; its process ends soon
+            torch.cuda.empty_cache()
+    elif place.type == "mps":
+        torch.mps.empty_cache()
+    else:
+        # Else glibc keeps what a large trial has freed, and the next trial's peak would begin with it.
+        with contextlib.suppress(AttributeError):  # another C library
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def reset_peak_memory(device: torch.device) -> None:

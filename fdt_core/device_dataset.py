@@ -9,8 +9,8 @@ from torch import Tensor
 
 from fdt_core.datasets.prepared import PreparedDataset
 
-_DEVICE_SHARE = 0.5
-"""Part of the device's free memory that a resident data set may take unless the caller says otherwise."""
+_DATA_SHARE = 0.5
+"""Part of the device's memory that the resident data sets of a process may take, all of them together."""
 
 
 class DeviceDataset:
@@ -21,11 +21,11 @@ class DeviceDataset:
     Args:
         data: the prepared data set.
         device: 'cpu', 'cuda', 'cuda:1', 'mps', ...
-        memory_limit: bytes that the data may take on the device; by default half of what is free. Above it, every
-            batch is gathered on the host and copied: the same batches, only slower.
+        memory_limit: bytes that the data may take on the device; by default `resident_limit`. Above it, every batch
+            is gathered on the host and copied: the same batches, only slower.
     """
 
-    def __init__(self, data: PreparedDataset, device: str, *, memory_limit: int | None = None) -> None:
+    def __init__(self, data: PreparedDataset, device: str, *, memory_limit: float | None = None) -> None:
         self.prepared = data
         self.device = torch.device(device)
         self.image_size = data.info.image.size
@@ -35,7 +35,7 @@ class DeviceDataset:
         images = {"train": torch.from_numpy(data.train_images), "test": torch.from_numpy(data.test_images)}
         labels = {"train": torch.from_numpy(data.train_labels), "test": torch.from_numpy(data.test_labels)}
         size = sum(tensor.nbytes for tensor in (*images.values(), *labels.values()))
-        self.resident = size <= (_affordable(self.device) if memory_limit is None else memory_limit)
+        self.resident = size <= (resident_limit(device) if memory_limit is None else memory_limit)
         home = self.device if self.resident else torch.device("cpu")
         self._images = {split: tensor.to(home) for split, tensor in images.items()}
         self._labels = {split: tensor.to(home) for split, tensor in labels.items()}
@@ -61,9 +61,19 @@ class DeviceDataset:
         return tensor.to(self.device, non_blocking=True)
 
 
-def _affordable(device: torch.device) -> float:
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0] * _DEVICE_SHARE
-    if device.type == "mps":
-        return torch.mps.recommended_max_memory() * _DEVICE_SHARE
+def resident_limit(device: str, allowed: int | None = None) -> float:
+    """Bytes that one more data set may take on `device`: half of what this process may use, less what it uses already.
+
+    Between two trials of a process, what it uses are the data sets of earlier trials.
+
+    Args:
+        device: 'cpu', 'cuda', 'cuda:1', 'mps', ...
+        allowed: bytes that tensors of this process may take in all, where it shares the device; else what is free.
+    """
+    place = torch.device(device)
+    if place.type == "cuda":
+        usable = torch.cuda.mem_get_info(place)[0] + torch.cuda.memory_reserved(place)
+        return min(usable, allowed or math.inf) * _DATA_SHARE - torch.cuda.memory_allocated(place)
+    if place.type == "mps":
+        return torch.mps.recommended_max_memory() * _DATA_SHARE - torch.mps.current_allocated_memory()
     return math.inf

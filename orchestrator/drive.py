@@ -121,7 +121,6 @@ def _driver(
         checkpoint_interval=work.plan.checkpoint_interval,
         keep=work.plan.keep,
         time_limit=work.plan.resources.time_limit,
-        gpu_share=needs.gpus if 0 < needs.gpus < 1 else None,
     )
     return Driver(
         work.run,

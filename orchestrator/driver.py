@@ -6,26 +6,24 @@ own state is disposable. A launch is a loop of Tune runs, each with the resource
 
 from __future__ import annotations
 
-import logging
-import os
 import tempfile
 import time
-from collections.abc import Callable, Container, Iterator, Mapping
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Container
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from ray import tune
 from ray.tune.experiment import Trial
 
 from cluster.drain import raise_drain_flag, read_drain_flag
 from fdt_core.checkpoint import Keep
+from fdt_core.error_text import informative_line
 from fdt_core.errors import EnvironmentProblem
 from orchestrator.backlog import Backlog, Progress
 from orchestrator.deaths import Deaths, FailedStarts
 from orchestrator.failed_start import explain_failed_start
-from orchestrator.failures import DEATHS_WITHOUT_PROGRESS
+from orchestrator.failures import BUSY_REPORTS, BUSY_SECONDS, DEATHS_WITHOUT_PROGRESS
 from orchestrator.own_node import OwnNode
 from orchestrator.plan_order import PlanOrder
 from orchestrator.recorder import Recorder
@@ -35,7 +33,8 @@ from orchestrator.trial_needs import TrialNeeds
 from orchestrator.trial_queue import TrialQueue
 from orchestrator.trial_report import Place, TrialReport
 from orchestrator.trial_session import TrialOrder
-from orchestrator.watch import Watch
+from orchestrator.tune_events import StopWhen, TuneEvents, quiet_tune
+from orchestrator.watch import Watch, label
 from orchestrator.watchdog import take_expiry
 
 DRAIN_SECONDS = 60.0
@@ -55,7 +54,6 @@ class OrderTemplate:
     checkpoint_interval: float
     keep: Keep
     time_limit: float | None = None
-    gpu_share: float | None = None
 
 
 class Driver:
@@ -75,7 +73,7 @@ class Driver:
         max_failures: so many given-up trials end the sweep.
         leaving: ids of Ray nodes that are about to go: deaths of processes there count against no trial.
         tell_progress: called several times a second.
-        tell_device_failure: called with the place of a process whose device has failed.
+        tell_device_failure: called with the place of a process in which a trial failed by its device.
 
     Attributes:
         stop_reason: why the driver stopped before the backlog was empty; None where it did not.
@@ -121,6 +119,7 @@ class Driver:
         self._own_node = OwnNode()
         self._at_work: set[str] = set()
         self._leaving: set[str] = set()
+        self._busy: Counter[str] = Counter()  # reports in a row that a trial's device is in use by another process
         self._stop_by = float("inf")
         self._broken_by: BaseException | None = None
 
@@ -161,7 +160,7 @@ class Driver:
         gpus = needs.whole_gpus if whole_device else needs.gpus
         resources = tune.PlacementGroupFactory([{"CPU": needs.cpus, **({"GPU": gpus} if gpus else {})}])
         queue = TrialQueue(lambda: self._next_order(whole_device))
-        with tempfile.TemporaryDirectory(prefix="tune-", dir=self._scratch) as scratch, _quiet_tune(slots):
+        with tempfile.TemporaryDirectory(prefix="tune-", dir=self._scratch) as scratch, quiet_tune(slots):
             # Not tune.Tuner: it pickles callbacks and searcher, to restore a run that is never restored.
             tune.run(
                 self._trainable,
@@ -171,8 +170,8 @@ class Driver:
                 num_samples=-1,
                 resources_per_trial=resources,
                 reuse_actors=True,
-                callbacks=[_TuneEvents(self)],
-                stop=_StopWhen(self._may_stop),
+                callbacks=[TuneEvents(self)],
+                stop=StopWhen(self._may_stop),
                 max_failures=-1,
                 raise_on_failed_trial=False,
                 storage_path=scratch,
@@ -194,6 +193,7 @@ class Driver:
             spec=cell.spec.to_json(),
             attempt=attempt,
             dataset_digest=self._recorder.dataset_digest(cell.spec.dataset),
+            gpu_share=self._needs.gpu_share(whole_device=whole_device),
             **asdict(self._template),
         )
 
@@ -216,14 +216,19 @@ class Driver:
         self._failed_starts.end_row()
         self._recorder.record(cells, report)
         self._watch.reported(cells[0], report)
+        if report.epochs:
+            del self._busy[report.trial_id]
         if report.outcome is None:
             return
         self._at_work.discard(report.trial_id)
-        if report.outcome == "drained":
+        if report.outcome in ("drained", "busy"):
             self._leaving.add(report.trial_id)
+            self._busy[report.trial_id] += report.outcome == "busy"
+            if report.outcome == "busy" and self._busy[report.trial_id] == 1:
+                self._watch.say(f"{label(cells[0])}  another process uses its device: trying every {BUSY_SECONDS:g} s")
         elif report.outcome == "environment":
             self._backlog.returned(report.trial_id)
-            self.on_broken(EnvironmentProblem((report.error or "").splitlines()[-1]))
+            self.on_broken(EnvironmentProblem(informative_line(report.error or "")))
         else:
             if report.outcome == "device":
                 self._tell_device_failure(report.place)
@@ -242,6 +247,9 @@ class Driver:
         self._at_work.discard(trial_id)
         if trial_id in self._leaving:
             self._leaving.remove(trial_id)
+            if self._busy[trial_id] >= BUSY_REPORTS:
+                seconds = BUSY_REPORTS * BUSY_SECONDS
+                trial.config["verdict"] = ("device", f"the device was in use by another process for {seconds:.0f} s")
             return
         cell = self._backlog.cells_of(trial_id)[0]
         had_reported, node_id = trial_id in self._places, self._places.pop(trial_id, None)
@@ -281,66 +289,3 @@ class Driver:
         failed = self._backlog.progress().failed
         if self._max_failures is not None and failed >= self._max_failures:
             self.stop(f"{failed} failed trials (the limit is {self._max_failures})", interrupted=False)
-
-
-class _TuneEvents(tune.Callback):
-    """Passes Tune's events to the driver. Nothing may raise here: Tune would end the run with its own error."""
-
-    def __init__(self, driver: Driver) -> None:
-        self._driver = driver
-
-    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        self._guarded(self._driver.on_start, trial.config["trial_id"])
-
-    def on_trial_result(
-        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
-    ) -> None:
-        self._guarded(self._driver.on_report, result.pop("report"))
-
-    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        # Tune keeps every trial, with all its metrics, in memory and in its state until the round ends.
-        trial.run_metadata.last_result = {}
-        trial.run_metadata.metric_analysis = {}
-        trial.run_metadata.metric_n_steps = {}
-
-    def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        self._guarded(self._driver.on_death, trial)
-
-    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
-        self._guarded(self._driver.on_tick)
-
-    def _guarded(self, handle: Any, *arguments: Any) -> None:
-        try:
-            handle(*arguments)
-        except Exception as error:  # told to the driver, which raises it when Tune has ended
-            self._driver.on_broken(error)
-
-
-class _StopWhen(tune.Stopper):
-    """Ends Tune's run, never a single trial."""
-
-    def __init__(self, may_stop: Any) -> None:
-        self._may_stop = may_stop
-
-    def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
-        return False
-
-    def stop_all(self) -> bool:
-        return bool(self._may_stop())
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}  # Tune writes its stopper with its state, which is never read
-
-
-@contextmanager
-def _quiet_tune(slots: int) -> Iterator[None]:
-    """Tune's settings for one round: as many trials in its own queue as there are slots, and no chatter."""
-    # More pending trials than slots would lose their order: Tune pops them from a set.
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
-    logger = logging.getLogger("ray.tune")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

@@ -12,7 +12,7 @@ from pathlib import Path
 from cluster.head import open_head
 from cluster.leaving_nodes import LeavingNodes
 from cluster.ray_node import node_resources
-from cluster.slurm_files import DEVICE_FAILED, Demand, SlurmFiles, read_launch, write_record
+from cluster.slurm_files import Demand, SlurmFiles, read_launch, write_record
 from cluster.sweep_jobs import job_is_live
 from orchestrator.backlog import Progress
 from orchestrator.boundary import exit_status
@@ -79,10 +79,10 @@ class _Workers:
             write_record(self._files.demand, demand)
 
     def tell_device_failure(self, place: Place) -> None:
-        """Have the worker leave and look at its devices: a node where one does not answer is left out from then on."""
+        """Have the worker examine the device: one that does not work is left out there from then on."""
         for worker in self._files.read_workers():
             if worker.slurm_job_id == place.slurm_job_id:
-                self._files.ask_to_leave(worker.job_id, DEVICE_FAILED)
+                self._files.suspect(worker.job_id, place.device_id or "")
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from fdt_core.error_text import informative_line
 from fdt_core.results.reader import read_table
 from orchestrator.plan import Cell
 from orchestrator.profiling import network_of, profile_row, setting_of, unmeasured
@@ -39,7 +40,7 @@ def measure_shapes(
             try:
                 work.recorder.add_profile(ray.get(task) | {"sweep": cell.sweep})
             except ray.exceptions.RayError as error:  # what a network or a device raises
-                say(f"{label(cell)}: not measured: {str(error).strip().splitlines()[-1]}")
+                say(f"{label(cell)}: not measured: {informative_line(str(error))}")
 
 
 def _one_node_per_device_name(

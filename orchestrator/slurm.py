@@ -23,7 +23,7 @@ from orchestrator.plan import SweepPlan
 from orchestrator.run_directory import RunDirectory
 from orchestrator.slurm_status import follow_run
 from orchestrator.status_text import run_status
-from orchestrator.trial_needs import trial_needs
+from orchestrator.trial_needs import packed, trial_needs
 from orchestrator.work import Work, open_work
 
 
@@ -78,7 +78,7 @@ def submit_run(launch: Launch, generation: Generation, profile: ClusterProfile) 
     finally:
         generation.release()
     try:
-        return submit_sweep(SlurmFiles(run.slurm), _jobs(run, profile, work), workers=workers)
+        return submit_sweep(SlurmFiles(run.slurm), _jobs(run, packed(profile, work.plan), work), workers=workers)
     except BaseException:
         run.restore(before)
         raise

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cluster.slurm_commands import QueuedJob
+from fdt_core.error_text import informative_line
 from fdt_core.json_file import DamagedFile
 from fdt_core.results.keys import CELL_KEY, cell_key
 from fdt_core.results.planned import left_out
@@ -184,14 +185,15 @@ def _former_lines(former: Mapping[str, Any], *, shown: bool) -> Iterator[str]:
 
 
 def _failures(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Failed attempts counted by kind and last line of the error."""
+    """Failed attempts counted by their signature."""
     failed = [row for row in rows if row["status"] == "failed"]
     return dict(Counter(failure_signature(row["failure_kind"], row["error"]) for row in failed))
 
 
 def failure_signature(kind: str, error: str | None) -> str:
-    """What failures with one cause have in common: the kind and the error's last line."""
-    return f"{kind}: {(error or '').strip().splitlines()[-1]}" if (error or "").strip() else kind
+    """What failures with one cause have in common: the kind, and the line of the error that informs."""
+    line = informative_line(error or "")
+    return f"{kind}: {line}" if line else kind
 
 
 def _age(status: Mapping[str, Any]) -> float:

@@ -100,6 +100,8 @@ def load_sweep(path: Path, settings: Sequence[str] = ()) -> tuple[YamlFile, Swee
         _apply_setting(data, setting)
     file = dataclasses.replace(file, data=data)
     sweep = file.parse(Sweep)
+    if sweep.resources.gpus > 1:
+        file.fail(("resources", "gpus"), "must be 1: a trial trains on one GPU, and the others would idle")
     _check_axes(file, sweep)
     return file, sweep
 

@@ -52,14 +52,16 @@ def sweep_trainable(make_session: SessionFactory) -> type[tune.Trainable]:
 
         def step(self) -> dict[str, Any]:
             if self._leaving:
-                # A draining node's actor must be gone, or Tune would give it the next trial. After a device error the
-                # process can never use the device again (CUDA's errors are sticky): the next trial needs a fresh one.
+                # A draining node's actor must be gone, or Tune would give it the next trial. After most errors of a
+                # device the process can never use it again (they are sticky): the next trial needs a fresh one.
                 os._exit(0)
             if self._session is None:
                 self._session = make_session(self.config, self._cache, _node_id())
             report = self._session.advance()
-            self._leaving = report.outcome in ("drained", "device")
-            return {"report": report, "done": report.outcome not in (None, "drained")}
+            self._leaving = report.outcome == "drained" or report.ends_process
+            if report.outcome is not None:
+                self._end_session()  # now, not at the next trial's start, which may be long in coming
+            return {"report": report, "done": report.outcome not in (None, "drained", "busy")}
 
         def cleanup(self) -> None:
             self._end_session()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cluster.profile import ClusterProfile, with_further_profiles
 from cluster.ray_node import NodeResources, node_resources
@@ -19,6 +19,15 @@ class TrialNeeds:
     whole_gpus: float
     slots: int
 
+    def gpu_share(self, *, whole_device: bool) -> float | None:
+        """The part of a GPU's memory that a trial may use; None where it has the device to itself, or needs none."""
+        return self.gpus if 0 < self.gpus < 1 and not whole_device else None
+
+
+def packed(profile: ClusterProfile, plan: SweepPlan) -> ClusterProfile:
+    """The profile with as many trials on a GPU as the plan says, where it does."""
+    return replace(profile, trials_per_gpu=plan.resources.trials_per_gpu or profile.trials_per_gpu)
+
 
 def trial_needs(plan: SweepPlan, *, node: NodeResources, profile: ClusterProfile, nodes: int = 1) -> TrialNeeds:
     """What a trial asks of Ray, and how many fit on `nodes` nodes that offer `node` each.
@@ -26,7 +35,7 @@ def trial_needs(plan: SweepPlan, *, node: NodeResources, profile: ClusterProfile
     Raises EnvironmentProblem where not even one fits.
     """
     asked = plan.resources
-    share = 0.0 if not node.gpus else asked.gpus / (asked.trials_per_gpu or profile.trials_per_gpu)
+    share = 1 / packed(profile, plan).trials_per_gpu if node.gpus else 0.0
     slots = node.cpus // asked.cpus
     if share:
         slots = min(slots, int(node.gpus / share + 1e-9))
@@ -34,7 +43,7 @@ def trial_needs(plan: SweepPlan, *, node: NodeResources, profile: ClusterProfile
         raise EnvironmentProblem(
             f"a trial asks for {asked.cpus} CPUs and {share:g} GPUs, but a node offers {node.cpus} and {node.gpus}"
         )
-    return TrialNeeds(cpus=asked.cpus, gpus=share, whole_gpus=max(share, 1.0) if share else 0.0, slots=slots * nodes)
+    return TrialNeeds(cpus=asked.cpus, gpus=share, whole_gpus=1.0 if share else 0.0, slots=slots * nodes)
 
 
 def local_device(profile: ClusterProfile) -> str:

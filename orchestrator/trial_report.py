@@ -25,6 +25,10 @@ class Place:
     pid: int
     node_id: str | None = None
     slurm_job_id: str | None = None
+    device_id: str | None = None
+    """The device of a process that uses CUDA, as CUDA_VISIBLE_DEVICES names it."""
+    device_uuid: str | None = None
+    """The same as nvidia-smi names it."""
 
     @classmethod
     def here(cls, node_id: str | None = None) -> Place:
@@ -41,8 +45,8 @@ class Place:
 class TrialReport:
     """One step of a trial: the epochs that are new to the driver, and, at its end, how it ended.
 
-    `outcome` is None while the trial goes on. `drained` (the state is saved and the process leaves) and `environment`
-    are no ends.
+    `outcome` is None while the trial goes on. `drained` (the state is saved and the process leaves), `busy` (its device
+    is in use by another process) and `environment` are no ends.
     """
 
     trial_id: str
@@ -51,6 +55,8 @@ class TrialReport:
     epochs: tuple[EpochRecord, ...] = ()
     outcome: Outcome | None = None
     error: str | None = None
+    ends_process: bool = False
+    """Whether no further trial can run in the process."""
     result: TrainingResult | None = None
 
 

@@ -5,19 +5,24 @@ Used by the Ray trainable and by `fdt-sweep run`, so that both train in the same
 
 from __future__ import annotations
 
+import dataclasses
+import gc
 import logging
+import os
 import time
 import traceback
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cluster.device_check import context_bytes
 from cluster.drain import drain_deadline
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.spec import TrialSpec
 from orchestrator.drain_guard import DrainGuard
-from orchestrator.failures import Outcome, classify
+from orchestrator.failures import BUSY_SECONDS, Failure, Outcome, chain, classify
 from orchestrator.trial_report import Place, TrialReport
 from orchestrator.watchdog import Watchdog
 
@@ -47,7 +52,7 @@ class TrialOrder:
     time_limit: float | None = None
     """Seconds after which the process is ended."""
     gpu_share: float | None = None
-    """Part of a GPU's memory that the process may use; None = all."""
+    """Part of a GPU that the process may use of its memory; None = it has the device to itself."""
     verdict: tuple[Outcome, str] | None = None
     """Set when the attempt has ended with its process: it is only to be reported (the outcome and the error)."""
 
@@ -66,14 +71,16 @@ class TrialSession:
         self._datasets = datasets
         self._spec = TrialSpec.from_json(order.spec)
         self._trial_id = order.trial_id
-        self._place = Place.here(node_id)
+        device_id = os.environ.get("CUDA_VISIBLE_DEVICES") if order.device.startswith("cuda") else None
+        self._place = dataclasses.replace(Place.here(node_id), device_id=device_id)
         self._announced = False
+        self._started = False
         self._training: Training | None = None
         self._epochs: Iterator[EpochRecord] = iter(())
-        self._epoch_begun = False
+        self._patience = _Patience()
         self._watchdog = Watchdog(self._trial_directory, order.time_limit)
         self._log = _open_log(Path(order.run_directory) / "logs" / f"{self._trial_id}.log")
-        self._guard = DrainGuard(self._save, self._log)
+        self._guard = DrainGuard(self._log)
 
     def advance(self) -> TrialReport:
         """Train one epoch and report; never raises Exception.
@@ -101,16 +108,39 @@ class TrialSession:
             self._log.info("drained: saved and leaving")
             return self._report(outcome="drained")
         except Exception as error:  # whatever user code, data or the device raise is this trial's outcome
-            self._log.exception("failed")
-            return self._report(outcome=classify(error), error=_short_traceback(error))
+            # As text: a handler of a user's own that keeps its records would keep the traceback, and so the trial.
+            self._log.error("failed\n%s", "".join(traceback.format_exception(error)).rstrip())
+            failure, text = classify(error), _short_traceback(error)
+            _forget_frames(error)
+            return self._failed(failure, text)
+
+    def _failed(self, failure: Failure, text: str) -> TrialReport:
+        outcome = failure.outcome
+        if outcome == "busy":
+            outcome = "drained" if _drains_within(BUSY_SECONDS) else "busy"
+        device = self._place.device_uuid or self._place.device_id
+        if outcome == "device" and device:
+            text += f"\nDevice: {device} on {self._place.hostname}"
+        return self._report(outcome=outcome, error=text, ends_process=failure.ends_process)
 
     def close(self) -> None:
-        """Close the log."""
+        """Close the log, and let nothing of the trial live on: neither objects nor memory of the device."""
         self._guard.stop()
         self._watchdog.stop()
         for handler in list(self._log.handlers):
             handler.close()
             self._log.removeHandler(handler)
+        network = None if self._training is None else weakref.ref(self._training.network)
+        self._training, self._epochs = None, iter(())
+        if self._started:
+            from fdt_core.device import release_memory
+
+            if network is None or network() is not None:
+                # Nothing of ours holds it, but a network of a user's own may hold itself, as where a hook knows its
+                # module. torch's compiler, imported in the first trial, leaves a cycle that holds its callers' frames.
+                # And of a trial that failed as it began there is no telling.
+                gc.collect()
+            release_memory(self._order.device)
 
     @property
     def _trial_directory(self) -> Path:
@@ -119,10 +149,10 @@ class TrialSession:
     def _next_epoch(self) -> TrialReport:
         if self._training is None:
             self._training = self._start()
-            self._guard.start()
+            self._guard.start(self._training.save)
             if self._training.history:
                 return self._report(epochs=self._training.history)
-        self._epoch_begun = False
+        self._patience.end_epoch()
         record = next(self._epochs, None)
         if record is not None:
             self._log.info(epoch_line(record, self._spec.recipe.epochs))
@@ -131,25 +161,22 @@ class TrialSession:
         self._log.info("ended: %s", result.status)
         return self._report(epochs=result.history, outcome=result.status, result=result)
 
-    def _save(self) -> None:
-        if self._training is not None:
-            self._training.save()
-
     def _start(self) -> Training:
         from fdt_core.process import prepare_process
 
         self._watchdog.start()
         order, spec = self._order, self._spec
         prepare_process(threads=spec.threads)  # before torch is imported
+        self._started = True
 
         from fdt_core.checkpoint import TrialCheckpoints
-        from fdt_core.device import cap_memory
+        from fdt_core.device import device_uuid, limit_memory
         from fdt_core.train import Drained, Training
 
-        if order.gpu_share is not None:
-            cap_memory(order.device, order.gpu_share)
+        self._place = dataclasses.replace(self._place, device_uuid=device_uuid(order.device))
+        allowed = limit_memory(order.device, order.gpu_share, context=context_bytes())
         checkpoints = TrialCheckpoints(directory=self._trial_directory, keep=order.keep)
-        data = self._device_dataset()
+        data = self._device_dataset(allowed)
         if drain_deadline() is not None:  # imports and data took a while: a node that drains begins no trial
             raise Drained
         training = Training(
@@ -158,15 +185,16 @@ class TrialSession:
             device=order.device,
             checkpoints=checkpoints,
             checkpoint_interval=order.checkpoint_interval,
-            should_stop=self._must_leave,
+            should_stop=self._patience.must_leave,
         )
         self._epochs = training.epochs()
         self._log.info("attempt %d on %s, after %d epochs", order.attempt, self._place, len(training.history))
         return training
 
-    def _device_dataset(self) -> DeviceDataset:
+    def _device_dataset(self, allowed: int | None) -> DeviceDataset:
+        """The trial's data; they stay on the device if they fit into the `allowed` bytes beside those already there."""
         from fdt_core.datasets.prepared import load_prepared, prepared_digest
-        from fdt_core.device_dataset import DeviceDataset
+        from fdt_core.device_dataset import DeviceDataset, resident_limit
 
         name, directory = self._spec.dataset, Path(self._order.data_directory)
         if (digest := prepared_digest(name, directory)) != self._order.dataset_digest:
@@ -175,11 +203,25 @@ class TrialSession:
                 f"it has {digest} now"
             )
         if name not in self._datasets:
-            prepared = load_prepared(name, directory)
-            self._datasets[name] = DeviceDataset(prepared, device=self._order.device)
+            prepared, device = load_prepared(name, directory), self._order.device
+            self._datasets[name] = DeviceDataset(prepared, device, memory_limit=resident_limit(device, allowed))
         return self._datasets[name]
 
-    def _must_leave(self, seconds_to_epoch_end: float) -> bool:
+    def _report(self, **fields: Any) -> TrialReport:
+        return TrialReport(trial_id=self._trial_id, attempt=self._order.attempt, place=self._place, **fields)
+
+
+class _Patience:
+    """Tells a training when to leave. It knows nothing of the session, which would hold itself through its training."""
+
+    def __init__(self) -> None:
+        self._epoch_begun = False
+
+    def end_epoch(self) -> None:
+        """No epoch is under way."""
+        self._epoch_begun = False
+
+    def must_leave(self, seconds_to_epoch_end: float) -> bool:
         """Asked before every batch: whether this node drains and the epoch cannot be finished and saved in time.
 
         A draining node begins no epoch: before its first batch nothing of it is lost.
@@ -190,8 +232,19 @@ class TrialSession:
             return False
         return not self._epoch_begun or time.time() + seconds_to_epoch_end + _SAVING_SECONDS > deadline
 
-    def _report(self, **fields: Any) -> TrialReport:
-        return TrialReport(trial_id=self._trial_id, attempt=self._order.attempt, place=self._place, **fields)
+
+def _drains_within(seconds: float) -> bool:
+    """Wait for so long, or until the node drains, and return whether it does."""
+    end = time.monotonic() + seconds
+    while drain_deadline() is None and time.monotonic() < end:
+        time.sleep(0.2)
+    return drain_deadline() is not None
+
+
+def _forget_frames(error: BaseException) -> None:
+    """Empty the frames of the error's traceback: their variables hold the network, and may hold the error itself."""
+    for each in chain(error):
+        traceback.clear_frames(each.__traceback__)
 
 
 def epoch_line(record: EpochRecord, epochs: int) -> str:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster.doctor import Finding, examine_machine, worst
+from cluster.doctor import Finding, device_finding, examine_machine, worst
 from cluster.profile import ClusterProfile, load_profile
+from tests.cluster.probe_answers import H100, probe
 
 
 def findings(runs: Path, profile: ClusterProfile) -> dict[str, Finding]:
@@ -74,3 +75,28 @@ def test_runs_on_a_file_system_of_this_machine_alone_are_warned_of_for_slurm(tmp
     profile = load_profile("slurm", {"device": "cpu", "scratch": str(scratch)})
     found = findings(tmp_path, profile)["runs directory"]
     assert (found.state, "--submit-test" in found.mend) == ("warning", True)
+
+
+def test_devices_are_compared_with_torch_and_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    gpus = load_profile("slurm", {"gpus_per_node": 2})
+    v100 = H100 | {"name": "Tesla V100", "capability": [7, 0], "fault": "CUDA error: no kernel image is available"}
+    found = device_finding(gpus, probe=probe(tmp_path, _0=H100, _1=H100))
+    assert (found.state, found.mend) == ("ok", "")
+    assert "NVIDIA H100" in found.found
+    assert "compute capability 9.0, driver for CUDA 13.0, torch for CUDA 13.0" in found.found
+    found = device_finding(gpus, probe=probe(tmp_path, _0=H100, _1=v100))
+    assert (found.state, "cu126" in found.mend) == ("warning", True)
+    found = device_finding(gpus, probe=probe(tmp_path, _0=v100, _1=v100))
+    assert (found.state, found.mend.count("cu126")) == ("problem", 1)
+
+
+def test_a_device_for_one_process_is_no_place_for_several_trials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    command = probe(tmp_path, _0=H100 | {"exclusive": True})
+    alone = device_finding(load_profile("slurm", {"gpus_per_node": 1}), probe=command)
+    assert (alone.state, "one process at a time" in alone.found) == ("ok", True)
+    shared = device_finding(load_profile("slurm", {"gpus_per_node": 1, "trials_per_gpu": 2}), probe=command)
+    assert (shared.state, "trials_per_gpu: 1" in shared.mend) == ("problem", True)

@@ -29,6 +29,10 @@ def _raise(error: Exception) -> None:
 
 raises = _misbehaving("raises", lambda: _raise(ValueError("these widths do not please me")))
 exhausts_memory = _misbehaving("exhausts_memory", lambda: _raise(MemoryError("no more")))
-loses_its_device = _misbehaving("loses_its_device", lambda: _raise(RuntimeError("CUDA error: device-side assert")))
+loses_its_device = _misbehaving("loses_its_device", lambda: _raise(RuntimeError("CUDA error: uncorrectable ECC error")))
+breaks_its_context = _misbehaving(
+    "breaks_its_context",
+    lambda: _raise(RuntimeError("CUDA error: device-side assert triggered\nCompile with `TORCH_USE_CUDA_DSA`")),
+)
 kills_itself = _misbehaving("kills_itself", lambda: os.kill(os.getpid(), signal.SIGKILL))
 hangs = _misbehaving("hangs", lambda: time.sleep(10_000))

@@ -165,7 +165,10 @@ def test_a_paused_and_overtaken_driver_writes_nothing_more(place: Place, undistu
     [
         pytest.param("raises", "error", 2, "these widths do not please me", marks=pytest.mark.slow),
         pytest.param("exhausts_memory", "oom", 2, "no more", marks=pytest.mark.slow),
-        pytest.param("loses_its_device", "device", 3, "device-side assert", marks=pytest.mark.slow),
+        pytest.param("loses_its_device", "device", 3, "uncorrectable ECC error", marks=pytest.mark.slow),
+        pytest.param(
+            "breaks_its_context", "error", 2, "RuntimeError: CUDA error: device-side assert", marks=pytest.mark.slow
+        ),
         ("kills_itself", "crash", 1, "died 3 times without a new checkpoint"),
     ],
 )

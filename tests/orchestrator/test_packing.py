@@ -2,50 +2,106 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 import torch
 
-from fdt_core.device import cap_memory
+from benchmarks.engine import Engine, local_engine
+from benchmarks.trial_cost import nothing_session
+from orchestrator import driver
+from orchestrator.failures import Outcome
+from orchestrator.trainable import Session
+from orchestrator.trial_needs import TrialNeeds
+from orchestrator.trial_report import TrialReport
 from tests.orchestrator.engine import SWEEP, Place, wait_until
 
 needs_gpu = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="needs a CUDA device: run on a machine that has one"
 )
 
-# Takes a fifth of the GPU's memory, once within its share and once beyond it.
-TAKES_A_FIFTH = """
-import sys, torch
-from fdt_core.device import cap_memory
-cap_memory("cuda", float(sys.argv[1]))
-total = torch.cuda.get_device_properties(0).total_memory
-try:
-    torch.empty(total // 5, dtype=torch.uint8, device="cuda")
-except torch.OutOfMemoryError:
-    sys.exit(7)
-"""
+
+class Scripted:
+    """A trial that ends as `outcome` says, and writes down the memory that it may use."""
+
+    def __init__(self, session: Session, config: Mapping[str, Any], outcome: Outcome, *, until: int) -> None:
+        self._session, self._config = session, config
+        self._outcome, self._until = outcome, until
+
+    def advance(self) -> TrialReport:
+        """The one and last report; after `until` attempts the trial is done."""
+        with (Path(self._config["run_directory"]) / "shares").open("a") as file:
+            file.write(f"{self._config['attempt']} {self._config['gpu_share']}\n")
+        report = self._session.advance()
+        if self._config["verdict"] is not None:
+            outcome, error = self._config["verdict"]
+            return dataclasses.replace(report, outcome=outcome, error=error, epochs=(), result=None)
+        if self._config["attempt"] > self._until:
+            return report
+        ends = self._outcome == "busy"
+        return dataclasses.replace(
+            report, outcome=self._outcome, error="no luck", epochs=(), result=None, ends_process=ends
+        )
+
+    def close(self) -> None:
+        """Nothing to free."""
+        self._session.close()
 
 
-@pytest.mark.parametrize(("device", "index"), [("cuda", 0), ("cuda:1", 1)])
-def test_the_share_is_asked_of_the_right_device(monkeypatch: pytest.MonkeyPatch, device: str, index: int) -> None:
-    asked: list[tuple[float, int]] = []
-    monkeypatch.setattr("torch.cuda.memory._lazy_init", lambda: None)
-    monkeypatch.setattr("torch.cuda.current_device", lambda: 0)
-    monkeypatch.setattr("torch._C._cuda_setMemoryFraction", lambda *given: asked.append(given), raising=False)
-    cap_memory(device, 1 / 3)
-    cap_memory("cpu", 1 / 3)
-    assert asked == [(1 / 3, index)]
+def small_at_first(config: Mapping[str, Any], cache: dict[str, Any], node_id: str | None) -> Session:
+    return Scripted(nothing_session(config, cache, node_id), config, "oom", until=1)
 
 
-@pytest.mark.gpu
-@needs_gpu
-@pytest.mark.parametrize(("share", "status"), [("0.5", 0), ("0.1", 7)])
-def test_a_process_runs_out_of_memory_at_its_own_share(share: str, status: int) -> None:
-    command = [sys.executable, "-c", TAKES_A_FIFTH, share]
-    assert subprocess.run(command, timeout=120, check=False).returncode == status
+def always_busy(config: Mapping[str, Any], cache: dict[str, Any], node_id: str | None) -> Session:
+    return Scripted(nothing_session(config, cache, node_id), config, "busy", until=1000)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    """Two trials share a GPU, which Ray only counts."""
+    with local_engine(cpus=2, needs=TrialNeeds(cpus=1, gpus=0.5, whole_gpus=1, slots=2)) as running:
+        yield running
+
+
+@pytest.mark.engine
+def test_the_retry_of_a_trial_that_ran_out_of_memory_has_a_whole_device_and_all_of_its_memory(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    real = driver.Driver.run
+
+    def run(self: driver.Driver) -> None:
+        real(self)
+        seen.extend((self._run.path / "shares").read_text().splitlines())
+
+    monkeypatch.setattr(driver.Driver, "run", run)
+    assert engine.run(2, small_at_first).done == 2
+    assert sorted(seen) == ["1 0.5", "1 0.5", "2 None", "2 None"]
+
+
+@pytest.mark.engine
+def test_a_device_that_stays_in_use_fails_the_trial_in_the_end_and_is_complained_of(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complaints: list[str] = []
+    failures: list[str] = []
+    real = driver.Driver.__init__
+
+    def with_ears(self: driver.Driver, *given: Any, **options: Any) -> None:
+        real(self, *given, **options)
+        self._tell_device_failure = lambda place: complaints.append(place.hostname)
+        ended = self._watch.ended
+        self._watch.ended = lambda cell, report, *rest: failures.append(str(report.error)) or ended(cell, report, *rest)
+
+    monkeypatch.setattr(driver.Driver, "__init__", with_ears)
+    monkeypatch.setattr(driver, "BUSY_REPORTS", 2)
+    assert engine.run(1, always_busy).done == 0
+    assert failures == ["the device was in use by another process for 20 s"] * 3
+    assert len(complaints) == 3
 
 
 @pytest.mark.gpu

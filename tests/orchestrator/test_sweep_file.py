@@ -73,6 +73,9 @@ def changed(key: str, value: str) -> str:
         pytest.param("name: !!python/object:os.system x\n", ["python/object", "plain YAML"], id="Python tag"),
         pytest.param(changed("exclude", "[{model: vgg11}]"), ["exclude", "no trial"], id="nothing left"),
         pytest.param(changed("schema_version", "2"), ["schema_version", "1"], id="schema version"),
+        pytest.param(
+            changed("resources", "{gpus: 2}"), [":8:", "resources.gpus", "must be 1", "one GPU"], id="several GPUs"
+        ),
         pytest.param(changed("resources", "{gpus: 2, trials_per_gpu: 2}"), ["resources", "not both"], id="resources"),
         pytest.param(changed("checkpoint_interval", "-1"), ["checkpoint_interval"], id="interval"),
         pytest.param(changed("keep", "everything"), ["keep", "'final'"], id="keep"),

@@ -10,7 +10,7 @@ from cluster.profile import ClusterProfile
 from cluster.ray_node import NodeResources
 from fdt_core.errors import EnvironmentProblem
 from orchestrator.plan import plan_sweep
-from orchestrator.trial_needs import TrialNeeds, trial_needs
+from orchestrator.trial_needs import TrialNeeds, packed, trial_needs
 
 DEMO = Path(__file__).parents[2] / "sweeps" / "demo.yaml"
 
@@ -31,11 +31,23 @@ def needs(*settings: str, cpus: int, gpus: int = 0, packed: int = 1) -> TrialNee
         (("resources.trials_per_gpu=3",), 8, 2, 1, TrialNeeds(cpus=1, gpus=1 / 3, whole_gpus=1, slots=6)),
         (("resources.trials_per_gpu=3",), 4, 2, 1, TrialNeeds(cpus=1, gpus=1 / 3, whole_gpus=1, slots=4)),
         ((), 8, 1, 4, TrialNeeds(cpus=1, gpus=1 / 4, whole_gpus=1, slots=4)),
-        (("resources.gpus=2",), 8, 4, 1, TrialNeeds(cpus=1, gpus=2, whole_gpus=2, slots=2)),
     ],
 )
 def test_slots(settings: tuple[str, ...], cpus: int, gpus: int, packed: int, expected: TrialNeeds) -> None:
     assert needs(*settings, cpus=cpus, gpus=gpus, packed=packed) == expected
+
+
+def test_a_trial_that_has_a_device_to_itself_has_all_of_its_memory() -> None:
+    shared = needs(cpus=8, gpus=1, packed=4)
+    assert (shared.gpu_share(whole_device=False), shared.gpu_share(whole_device=True)) == (1 / 4, None)
+    alone = needs(cpus=8, gpus=1)
+    assert (alone.gpu_share(whole_device=False), needs(cpus=8).gpu_share(whole_device=False)) == (None, None)
+
+
+def test_the_sweep_file_says_how_many_share_a_gpu_else_the_profile_does() -> None:
+    profile = ClusterProfile(kind="local", trials_per_gpu=4)
+    assert packed(profile, plan_sweep(DEMO)).trials_per_gpu == 4
+    assert packed(profile, plan_sweep(DEMO, ["resources.trials_per_gpu=3"])).trials_per_gpu == 3
 
 
 def test_a_trial_that_fits_nowhere_is_refused_with_both_numbers() -> None:

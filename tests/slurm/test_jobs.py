@@ -114,7 +114,8 @@ def test_a_worker_without_the_profiles_device_is_refused(lab: SlurmLab, files: S
         refused = _further_worker(lab, files)
     finally:
         files.launch.write_text(json.dumps(launch))
-    assert "the profile asks for 2 CUDA devices, torch sees 0" in refused
+    assert "no CUDA device can be used: left out: CUDA device 0: " in refused
+    assert "; left out: CUDA device 1: " in refused
 
 
 def test_a_worker_that_does_not_see_the_prepared_data_is_refused(
