@@ -9,15 +9,17 @@ import dataclasses
 import json
 import re
 import types
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
+from yaml.reader import ReaderError
 
 from fdt_core.errors import UsageError, nearest_match
+from fdt_core.validation_messages import most_specific
 
 T = TypeVar("T")
 Path_ = tuple[str | int, ...]
@@ -38,24 +40,59 @@ for _tag, _pattern, _first in (
 ):
     _CoreSchemaLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
 
+_PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("bool", "null", "int", "float", "str", "seq", "map"))
+
+
+class WrongValue(UsageError):
+    """A wrong value in plain data: `where` it is (a path of keys and indexes) and the `problem`, also one by one."""
+
+    def __init__(self, text: str, where: Path_, problem: str) -> None:
+        super().__init__(text)
+        self.where = where
+        self.problem = problem
+
 
 @dataclass(frozen=True, kw_only=True)
 class YamlFile:
-    """A file's plain data (a mapping) and the line of each key and list item in it."""
+    """A file's plain data (a mapping) and where each value of it comes from.
+
+    Args:
+        path: the file.
+        data: what the file says, with what the command line lays over it (see `fdt_core.settings`).
+        lines: the line of each key and list item, where the value is the file's own.
+        settings: the command line's `--set KEY=VALUE`, by the place of the value that it gave.
+    """
 
     path: Path
     data: dict[str, Any]
     lines: dict[Path_, int]
+    settings: dict[Path_, str] = field(default_factory=dict)
 
-    def fail(self, where: Path_, message: str) -> NoReturn:
-        """Raise UsageError with the file, the line and the key of `where` (a path of keys and indexes)."""
-        raise self.error(where, message)
+    def fail(self, where: Path_, message: str, joint: Sequence[Path_] = ()) -> NoReturn:
+        """Raise what `error` returns."""
+        raise self.error(where, message, joint)
 
-    def error(self, where: Path_, message: str) -> UsageError:
-        """The UsageError that `fail` raises."""
-        known = next((where[:end] for end in range(len(where), 0, -1) if where[:end] in self.lines), ())
-        place = f"{self.path}:{self.lines[known]}" if known else str(self.path)
-        return UsageError(f"{place}: {_dotted(where)}: {message}" if where else f"{place}: {message}")
+    def error(self, where: Path_, message: str, joint: Sequence[Path_] = ()) -> WrongValue:
+        """The error of the value at `where`, a path of keys and indexes.
+
+        It names the file and line, or the setting that gave the value. Where settings only took part (they gave values
+        in the wrong one, or at a place of `joint`, with which the value does not go together), it names them and the
+        file, and no line.
+        """
+        around = [where[:end] for end in range(len(where), 0, -1)]
+        source = next((place for place in around if place in self.settings or place in self.lines), ())
+        parts = [other for other in self.settings if any(_within(other, place) for place in (where, *joint))]
+        if source in self.settings:
+            parts.insert(0, source)
+        settings = ", ".join(dict.fromkeys(self.settings[part] for part in parts))
+        if source in self.settings:
+            origin = settings
+        elif settings:
+            origin = f"{settings} over {self.path}"
+        else:
+            origin = f"{self.path}:{self.lines[source]}" if source else str(self.path)
+        key = "" if where == source and source in self.settings else _dotted(where)
+        return WrongValue(f"{origin}: {key}: {message}" if key else f"{origin}: {message}", where, message)
 
     def parse(self, type_: type[T]) -> T:
         """The data as an instance of the (pydantic or plain) dataclass `type_`, checked strictly."""
@@ -63,7 +100,7 @@ class YamlFile:
         try:
             return TypeAdapter(type_).validate_json(json.dumps(self.data))
         except ValidationError as error:
-            self.fail(*_most_specific(error, self.data))
+            self.fail(*most_specific(error, self.data))
 
 
 def load_yaml(path: Path) -> YamlFile:
@@ -83,50 +120,79 @@ def load_yaml(path: Path) -> YamlFile:
 
 def parse_yaml(text: str, path: Path) -> YamlFile:
     """Like `load_yaml`, for text that came from `path`."""
-    loader = _CoreSchemaLoader(text)
-    try:
-        node = loader.get_single_node()
-        if node is None:
-            raise UsageError(f"{path}: is empty")
-        if not isinstance(node, yaml.MappingNode):
-            kind = "list" if isinstance(node, yaml.SequenceNode) else "single value"
-            raise UsageError(f"{path}:{node.start_mark.line + 1}: must be a mapping of keys to values, not a {kind}")
-        lines: dict[Path_, int] = {}
-        _index(node, (), lines, path, frozenset())
-        data = loader.construct_document(node)
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path}{_line_of(error)}: {_problem_of(error)}") from error
-    finally:
-        loader.dispose()
+    data, lines = _read(text, lambda line: f"{path}:{line}" if line else str(path))
+    if data is None:
+        raise UsageError(f"{path}: is empty")
+    if not isinstance(data, dict):
+        kind = "list" if isinstance(data, list) else "single value"
+        raise UsageError(f"{path}: must be a mapping of keys to values, not a {kind}")
     return YamlFile(path=path, data=data, lines=lines)
 
 
-def parse_scalar(text: str) -> Any:
-    """The value that `text` has as a YAML value: used for `--set key=value`."""
+def parse_scalar(text: str, source: str = "") -> Any:
+    """The value that `text` has as a YAML value: used for `--set key=value`.
+
+    Raises UsageError, which begins with `source` where that is given.
+    """
+    return _read(text, lambda _line: source or f"the value {printable(text)}")[0]
+
+
+def printable(text: str) -> str:
+    """`text` with control characters and half characters written as escapes, so that it is safe in one line."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
+def _read(text: str, place: Callable[[int], str]) -> tuple[Any, dict[Path_, int]]:
+    """The data of a YAML text, and the line of each key and item; `place` names a line (0: not known) to people."""
+    lines: dict[Path_, int] = {}
     try:
-        return yaml.load(text, Loader=_CoreSchemaLoader)
+        loader = _CoreSchemaLoader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None, lines
+        _index(node, (), lines, place, frozenset())
+        return loader.construct_document(node), lines
+    except UsageError:
+        raise
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise UsageError(f"{place(line)}: holds the control character {chr(error.character)!r}") from error
     except yaml.YAMLError as error:
-        raise UsageError(f"cannot read the value {text!r}: {_problem_of(error)}") from error
+        raise UsageError(f"{place(_line_of(error))}: {_problem_of(error)}") from error
+    except RecursionError as error:
+        raise UsageError(f"{place(0)}: is nested too deeply") from error
+    except (ValueError, KeyError) as error:  # such as a number of 5,000 digits
+        raise UsageError(f"{place(0)}: holds a value that cannot be read") from error
 
 
-def _index(node: yaml.Node, where: Path_, lines: dict[Path_, int], path: Path, above: frozenset[int]) -> None:
-    """Record the line of every key and item; reject repeated keys and aliases that contain themselves."""
+def _index(
+    node: yaml.Node, where: Path_, lines: dict[Path_, int], place: Callable[[int], str], above: frozenset[int]
+) -> None:
+    """Record the line of every key and item; reject repeated keys, tags, and aliases that contain themselves."""
+    line = node.start_mark.line + 1
     if id(node) in above:
-        raise UsageError(f"{path}:{node.start_mark.line + 1}: an alias contains itself")
+        raise UsageError(f"{place(line)}: an alias contains itself")
+    if node.tag not in _PLAIN_TAGS:
+        raise UsageError(f"{place(line)}: {printable(node.tag)} is no type of plain YAML (only plain YAML is read)")
     above = above | {id(node)}
-    if isinstance(node, yaml.SequenceNode):
+    if isinstance(node, yaml.ScalarNode):
+        if strange := re.search(r"[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\U0010ffff]", node.value):
+            raise UsageError(f"{place(line)}: holds the control character {strange.group()!r}")
+    elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             lines[(*where, index)] = item.start_mark.line + 1
-            _index(item, (*where, index), lines, path, above)
+            _index(item, (*where, index), lines, place, above)
     elif isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            place, line = (*where, str(key.value)), key.start_mark.line + 1
+            inner, line = (*where, str(key.value)), key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
-                raise UsageError(f"{path}:{line}: {_dotted(where) or 'the file'}: a key must be a plain word")
-            if place in lines:
-                raise UsageError(f"{path}:{line}: {_dotted(place)}: repeated key (first in line {lines[place]})")
-            lines[place] = line
-            _index(value, place, lines, path, above)
+                within = f"{_dotted(where)}: " if where else ""
+                raise UsageError(f"{place(line)}: {within}a key must be a plain word")
+            if inner in lines:
+                first = f" (first in line {lines[inner]})" if lines[inner] != line else ""
+                raise UsageError(f"{place(line)}: {_dotted(inner)}: repeated key{first}")
+            lines[inner] = line
+            _index(value, inner, lines, place, above)
 
 
 def _reject_unknown_keys(file: YamlFile, data: object, type_: Any, where: Path_) -> None:
@@ -158,92 +224,22 @@ def _members(type_: Any) -> tuple[Any, ...]:
     return (type_,)
 
 
-def _most_specific(error: ValidationError, data: object) -> tuple[Path_, str]:
-    """The place deepest in the file that pydantic complains of, and what is wrong there.
-
-    Of a value that fits no member of a union, pydantic reports each member: the deepest place is where the file's
-    author was at; several complaints about that place are alternatives.
-    """
-    found: dict[Path_, list[Any]] = {}
-    for detail in error.errors():
-        found.setdefault(_place(data, detail), []).append(detail)
-    where = max(found, key=len)
-    details = found[where]
-    messages = list(dict.fromkeys(_describe(detail) for detail in details))
-    if len(messages) == 1 and not messages[0].startswith("must be "):
-        return where, messages[0]
-    legal = " or ".join(message.removeprefix("must be ") for message in messages)
-    return where, f"must be {legal}, not {_shown(details[0]['input'])}{_nearest_literal(details[0])}"
-
-
-_PLAIN_WORDS = (
-    ("a valid ", "a "),
-    ("an array", "a list"),
-    ("a array", "a list"),
-    ("a integer", "an integer"),
-    ("a dictionary or an instance of ", "a mapping of the fields of "),
-    ("a dictionary", "a mapping"),
-    ("a object", "a mapping"),
-    ("a boolean", "true or false"),
-)
-
-
-def _describe(detail: Any) -> str:
-    """Pydantic's complaint in plain words."""
-    message = str(detail["msg"])
-    if detail["type"] == "missing":
-        return "this key is missing"
-    if detail["type"] in ("value_error", "assertion_error"):
-        return message.removeprefix("Value error, ")
-    if detail["type"] == "too_short":
-        return "must not be empty"
-    if detail["type"] == "string_pattern_mismatch":
-        return f"must match {detail['ctx']['pattern']}, not {_shown(detail['input'])}"
-    message = "must be " + message.removeprefix("Input should be ")
-    for theirs, ours in _PLAIN_WORDS:
-        message = message.replace(theirs, ours)
-    return message
-
-
-def _shown(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _nearest_literal(detail: Any) -> str:
-    if detail["type"] != "literal_error" or not isinstance(detail["input"], str):
-        return ""
-    return nearest_match(detail["input"], re.findall(r"'([^']*)'", str(detail["msg"])))
-
-
-def _place(data: Any, detail: Any) -> Path_:
-    """The part of pydantic's location that leads somewhere in `data`, plus the last key where that is the missing one.
-
-    The rest are names of union members, which mean nothing to the file's author.
-    """
-    found: list[str | int] = []
-    for part in detail["loc"]:
-        in_mapping = isinstance(data, dict) and part in data
-        if in_mapping or (isinstance(data, list) and isinstance(part, int) and part < len(data)):
-            found.append(part)
-            data = data[part]
-    return (*found, detail["loc"][-1]) if detail["type"] == "missing" else tuple(found)
+def _within(place: Path_, other: Path_) -> bool:
+    """Whether `place` is `other`, or lies in it."""
+    return place[: len(other)] == other
 
 
 def _dotted(where: Path_) -> str:
     text = ""
     for part in where:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
+    return printable(text)
 
 
-def _line_of(error: yaml.YAMLError) -> str:
+def _line_of(error: yaml.YAMLError) -> int:
     mark = getattr(error, "problem_mark", None)
-    return f":{mark.line + 1}" if mark else ""
+    return mark.line + 1 if mark else 0
 
 
 def _problem_of(error: yaml.YAMLError) -> str:
-    problem = getattr(error, "problem", None) or str(error)
-    if "could not determine a constructor" in problem:
-        return f"{problem} (only plain YAML is read)"
-    return f"is not YAML: {problem}"
+    return f"is not YAML: {printable(getattr(error, 'problem', None) or str(error).splitlines()[0])}"

@@ -21,7 +21,8 @@ def plan_json(plan: SweepPlan, run: RunDirectory) -> dict[str, Any]:
     """The plan as plain data, with what is done of it and the estimate of what is left."""
     done, failed, left = _standing(plan, run)
     progress = {"done": done, "failed": failed, "left": len(left)}
-    return plan.to_json({"progress": progress, "estimate": as_json(estimate(left, plan.keep, run.results))})
+    expected = as_json(estimate(left, plan.keep, run.results))
+    return plan.to_json({"warnings": list(plan.warnings), "progress": progress, "estimate": expected})
 
 
 def _standing(plan: SweepPlan, run: RunDirectory) -> tuple[int, int, list[Cell]]:
@@ -46,6 +47,8 @@ def _summary(plan: SweepPlan, run: RunDirectory) -> Iterator[str]:
     done, failed, left = _standing(plan, run)
     yield f"  done      {done}, failed {failed}, to run {len(left)}  ({run.path})"
     yield from estimate_lines(estimate(left, plan.keep, run.results))
+    for warning in plan.warnings:
+        yield f"  warning   {warning}"
 
 
 def _axes(plan: SweepPlan) -> dict[str, Counter[str]]:

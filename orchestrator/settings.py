@@ -6,20 +6,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from fdt_core.errors import UsageError
-from fdt_core.yaml_file import parse_scalar
-
-_CLUSTER = "cluster."
+from fdt_core.settings import parse_setting
 
 
 def split_settings(settings: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
-    """The settings of the sweep file as given, and those of the profile by key. Raises UsageError without a `=`."""
-    for setting in settings:
-        if "=" not in setting:
-            raise UsageError(f"--set {setting}: must have the form KEY=VALUE")
-    sweep = [setting for setting in settings if not setting.startswith(_CLUSTER)]
-    profile = {}
-    for setting in settings:
-        if setting.startswith(_CLUSTER):
-            key, _, text = setting.removeprefix(_CLUSTER).partition("=")
-            profile[key.strip()] = parse_scalar(text)
+    """The settings of the sweep file as given, and the values of those of the profile by key (`head.cpus`).
+
+    Raises UsageError for a setting that is not KEY=VALUE.
+    """
+    sweep, profile = [], {}
+    for given in settings:
+        setting = parse_setting(given)
+        if setting.keys[0] != "cluster":
+            sweep.append(given)
+        elif len(setting.keys) == 1:
+            raise UsageError(f"{setting.text}: --cluster chooses a profile; --set cluster.KEY=VALUE changes it")
+        else:
+            profile[".".join(setting.keys[1:])] = setting.value
     return sweep, profile
