@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fdt_core.errors import UsageError
 from fdt_core.recipe import Recipe, recipe_for
 from fdt_core.settings import Place
 from fdt_core.yaml_file import WrongValue, YamlFile
@@ -45,8 +44,8 @@ def resolve_recipe(file: YamlFile, given: GivenRecipe, dataset: str) -> Recipe:
     try:
         return recipe_for(given.fields, dataset)
     except WrongValue as error:
-        if error.where:
-            raise file.error((*given.place(str(error.where[0])), *error.where[1:]), error.problem) from error
-        raise file.error(("recipe",), error.problem, joint=list(given.places.values())) from error
-    except UsageError as error:
-        raise file.error(("recipe",), str(error)) from error
+        # What is wrong with several fields together names them in its message.
+        named = [name for name in given.places if name in error.problem]
+        fields = [str(error.where[0])] if error.where else named
+        joint = [given.places[name] for name in fields if name in given.places]
+        raise file.error((*given.place(*fields), *error.where[1:]), error.problem, joint) from error

@@ -117,6 +117,8 @@ OVERRIDES = "overrides:\n  - where: {model: vgg11}\n    epochs: 3\nexclude: [{te
         pytest.param(["models=[vgg91]"], "--set models=[vgg91]: models[0]: unknown model 'vgg91'", id="model"),
         pytest.param(["templates=[z]"], "--set templates=[z]: templates[0]: unknown template 'z'", id="template"),
         pytest.param(["datasets=[digit]"], "--set datasets=[digit]: datasets[0]: unknown dataset", id="data set"),
+        pytest.param(["momentum=0"], "--set momentum=0: nesterov needs a momentum above 0", id="with the base"),
+        pytest.param(["milestones=[3,2]"], "--set milestones=[3,2]: milestones must rise strictly", id="list"),
         pytest.param(["budget.target=1"], "--set budget.target=1: vgg11 with template 'a'", id="budget out of reach"),
         pytest.param(["budget.rule=paper"], "--set budget.rule=paper: the rule 'paper'", id="rule"),
         pytest.param(["seeds=[4,4]"], "--set seeds=[4,4]: seeds[1]: repeated value 4", id="repeated value"),
@@ -159,8 +161,6 @@ def test_an_error_in_a_setting_names_the_setting_and_no_line_of_the_file(
 @pytest.mark.parametrize(
     ("setting", "problem"),
     [
-        ("momentum=0", "recipe: nesterov needs a momentum above 0"),
-        ("milestones=[3,2]", "recipe: milestones must rise strictly"),
         ("width=1e9", "budget: vgg11 with template 'a'"),
         ("models=[vgg13]", "overrides[0].where.model: 'vgg11' is no model of this sweep"),
         ("seeds=[0]", "exclude[0].seed: 1 is no seed of this sweep"),
@@ -175,6 +175,8 @@ def test_a_fault_of_the_file_keeps_its_line_whatever_is_set_elsewhere(sweep_file
     text = GOOD + "overrides:\n  - where: {model: vgg11}\n    epochs: 3\n    batch_size: 0\n"
     found = refusal(sweep_file, text, "width=0.25", "learning_rate=0.2")
     assert found.startswith(f"{sweep_file}:11: overrides[0].recipe.batch_size: must be greater than or equal to 1")
+    found = refusal(sweep_file, changed("recipe", "{milestones: [3, 2]}"), "epochs=9")
+    assert found.startswith(f"{sweep_file}:7: recipe.milestones: milestones must rise strictly")
 
 
 def test_overrides_on_the_command_line_are_read_as_in_a_file(sweep_file: Path) -> None:
