@@ -19,6 +19,9 @@ def gc(
     """Remove what no row needs: checkpoints of dropped or given-up trials, files of dead writers, damaged parts.
 
     Lists everything first and asks. Results, logs and the weights that `keep` left stay.
+
+    Example:
+      fdt-sweep gc demo
     """
     from fdt_core.errors import UsageError
     from orchestrator.garbage import find_garbage, remove

@@ -107,7 +107,12 @@ def plan(
 ) -> None:
     """Show what a sweep file means: its trials, their widths and costs, what is excluded, what is already done.
 
-    Needs neither the data nor the cluster, and writes nothing.
+    Needs neither the data nor the cluster, and writes nothing. A warning says what the file asks for in vain.
+
+    Examples:
+      fdt-sweep plan sweeps/paper.yaml
+      fdt-sweep plan sweeps/paper.yaml --set 'models=[vgg19]' --set seeds=1
+      fdt-sweep plan sweeps/paper.yaml --cluster slurm
     """
     import json
 

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from fdt_core.errors import UsageError
+
+
+def other_meaning(flag: str, meaning: str, here: str) -> Any:
+    """A hidden option for a short flag that means `meaning` in other commands: it says what to write `here`."""
+
+    def refuse(value: str | None) -> None:
+        if value is not None:
+            raise UsageError(f"{flag} is short for {meaning}, which this command does not have; write {here} {value}")
+
+    return typer.Option(flag, hidden=True, callback=refuse)
+
 
 SweepFile = Annotated[Path, typer.Argument(help="The sweep file, such as sweeps/demo.yaml.", show_default=False)]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run: its name, or the path of its directory.")]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.options import RunsDir
+from orchestrator.cli.options import Json, RunsDir, Verbose, other_meaning
 
 if TYPE_CHECKING:
     from analysis.tables.table import Table
@@ -29,9 +29,9 @@ def results(
     runs_dir: RunsDir = None,
     table: Annotated[
         str,
-        typer.Option("--table", "-t", help="comparison, published, differences, needs, ranks, failures, cells or all."),
+        typer.Option("--table", help="comparison, published, differences, needs, ranks, failures, cells or all."),
     ] = "comparison",
-    format: Annotated[str, typer.Option("--format", "-f", help="text, markdown, latex, csv, html or json.")] = "text",
+    format: Annotated[str, typer.Option("--format", help="text, markdown, latex, csv, html or json.")] = "text",
     accuracy: AccuracyKind = "final",
     costs: Annotated[
         str | None,
@@ -50,10 +50,21 @@ def results(
     batch: Batch = 16,
     device: Device = None,
     standalone: Annotated[bool, typer.Option("--standalone", help="LaTeX or HTML as a document of its own.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    as_json: Json = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the columns of the results.")] = False,
+    verbose: Verbose = False,
+    former_t: Annotated[str | None, other_meaning("-t", "--template", "--table")] = None,
+    former_f: Annotated[str | None, other_meaning("-f", "--follow", "--format")] = None,
 ) -> None:
-    """Print the tables of runs, finished or not: accuracy over seeds, costs, differences and how sure they are."""
+    """Print the tables of runs, finished or not: accuracy over seeds, costs, differences and how sure they are.
+
+    --json is the same as --format json.
+
+    Examples:
+      fdt-sweep results demo
+      fdt-sweep results demo --table differences
+      fdt-sweep results paper --rounding paper --costs paper --format latex
+    """
     if schema:
         from analysis.tables.schema import schema_tables
 

@@ -23,6 +23,10 @@ def retry(
     """Try failed trials again, by the plan frozen at the last launch, and run whatever else is left of it.
 
     The failed attempts stay in the results; the new attempts get rows of their own. Exit codes as for launch.
+
+    Examples:
+      fdt-sweep retry demo
+      fdt-sweep retry demo oom
     """
     from cluster.profile import load_profile
     from orchestrator.launch import claim_run, refreeze
