@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from fdt_core.errors import EnvironmentProblem, UsageError
+from fdt_core.errors import UsageError
+from fdt_core.plan_file import read_plan_file
 from fdt_core.results.columns import TABLES
 from fdt_core.results.reader import StoredTable, read_table
 
@@ -101,10 +101,8 @@ def _planned(path: Path, run: str) -> pd.DataFrame:
 
 
 def read_plan(path: Path) -> dict[str, Any]:
-    """The frozen plan of a run directory as plain data; empty where there is none."""
-    file = path / "plan.json"
-    try:
-        plan: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    except ValueError as error:
-        raise EnvironmentProblem(f"{file} is damaged: {error}") from error
-    return plan
+    """The frozen plan of a run directory as plain data; empty where there is none.
+
+    Raises EnvironmentProblem where it is damaged or a newer fdt-sweep wrote it.
+    """
+    return read_plan_file(path / "plan.json") or {}

@@ -25,17 +25,23 @@ def die_with_parent() -> None:
 
 
 @contextlib.contextmanager
-def sigterm_held_back() -> Iterator[None]:
-    """Whatever is started meanwhile, and its children, never get SIGTERM: they inherit the blocked signal (signal(7)).
+def stop_signals_held_back() -> Iterator[None]:
+    """Whatever is started meanwhile, and its children, never get SIGTERM or SIGHUP: they inherit the mask (signal(7)).
 
-    At the end of a job Slurm sends SIGTERM to all of its processes at once. Those of Ray would end before the trials
-    have saved; when they end is for their owner to say, which gets the signal too.
+    At the end of a job Slurm sends SIGTERM to all of its processes at once; `timeout` and a terminal that closes signal
+    a whole process group. Ray's processes would end before the trials have saved; when they end is for their owner to
+    say, which gets the signal too. Its own handlers are as before afterwards: `ray.init` sets one for SIGTERM that
+    exits. Call it in the main thread.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    handlers = {number: signal.getsignal(number) for number in numbers}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def start_session(

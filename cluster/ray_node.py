@@ -12,8 +12,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +20,7 @@ import psutil
 
 from cluster.access_token import check_private, ensure_token
 from cluster.drain import DRAIN_FILE_VARIABLE
-from cluster.processes import process_environment, sigterm_held_back, visible_cpus
+from cluster.processes import process_environment, stop_signals_held_back, visible_cpus
 from cluster.profile import ClusterProfile
 from cluster.scratch import scratch_directory
 from cluster.slurm_units import parse_memory
@@ -128,7 +127,7 @@ def head_ray(profile: ClusterProfile, *, token_file: Path) -> Iterator[RayHead]:
     with scratch_directory(profile.scratch) as directory:
         nothing = NodeResources(cpus=0, gpus=0, memory=0, object_store=profile.object_store_bytes)
         own_address = own_ip_address(profile.network_interface)
-        with _ray_head(nothing, directory, token_file, {}, own_address=own_address, starting=sigterm_held_back) as head:
+        with _ray_head(nothing, directory, token_file, {}, own_address=own_address) as head:
             yield head
 
 
@@ -139,14 +138,12 @@ def _ray_head(
     token_file: Path,
     variables: Mapping[str, str],
     own_address: str | None,
-    *,
-    starting: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
 ) -> Iterator[RayHead]:
     with process_environment(ray_environment(token_file, os.environ) | dict(variables)):
         import ray
 
         _forget_former_token()
-        with starting():
+        with stop_signals_held_back():
             ray.init(
                 address="local",
                 num_cpus=resources.cpus,

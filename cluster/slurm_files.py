@@ -5,6 +5,7 @@ Nothing else passes between launch, head and workers, so any of them may die and
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -13,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import TypeAdapter
-
 from cluster.profile import ClusterProfile
 from fdt_core.errors import EnvironmentProblem
+from fdt_core.json_file import DamagedFile, parse_json, read_json
 from fdt_core.results.files import read_text_if_exists, write_text_atomically
 
 T = TypeVar("T")
@@ -209,17 +209,24 @@ class SlurmFiles:
         return _read(self.worker(job_id), WorkerRecord)
 
     def read_workers(self) -> list[WorkerRecord]:
-        """The records of all workers that ever started, oldest first."""
-        found = [_read(path, WorkerRecord) for path in self.workers.glob("*.json")]
+        """The records of all workers that ever started, oldest first; damaged ones are left out."""
+        found = []
+        for path in self.workers.glob("*.json"):
+            with contextlib.suppress(DamagedFile):
+                found.append(_read(path, WorkerRecord))
         return sorted((record for record in found if record is not None), key=lambda record: record.started_at)
 
     def read_jobs(self) -> list[JobRecord]:
-        """All jobs that were ever submitted, oldest first."""
+        """All jobs that were ever submitted, oldest first; lines that a full disk or a crash cut short are left out."""
         try:
-            lines = self.job_log.read_text(encoding="utf-8").splitlines()
+            lines = self.job_log.read_text(encoding="utf-8", errors="replace").splitlines()
         except FileNotFoundError:
             return []
-        return [JobRecord(**json.loads(line)) for line in lines if line.endswith("}")]
+        found = []
+        for line in lines:
+            with contextlib.suppress(DamagedFile):
+                found.append(parse_json(line, JobRecord, self.job_log))
+        return found
 
     def note_jobs(self, jobs: Sequence[JobRecord]) -> None:
         """Append to the list of submitted jobs: one write, so that two submitters do not mix their lines."""
@@ -264,7 +271,7 @@ def write_record(path: Path, record: Any) -> None:
 
 
 def read_launch(files: SlurmFiles) -> Launch:
-    """The last launch. Raises EnvironmentProblem where there is none."""
+    """The last launch. Raises EnvironmentProblem where there is none, or it is damaged."""
     launch = _read(files.launch, Launch)
     if launch is None:
         raise EnvironmentProblem(f"{files.launch} is missing: this run was never launched on Slurm")
@@ -272,5 +279,4 @@ def read_launch(files: SlurmFiles) -> Launch:
 
 
 def _read(path: Path, type_: type[T]) -> T | None:
-    text = read_text_if_exists(path)
-    return None if text is None else TypeAdapter(type_).validate_json(text)
+    return read_json(path, type_, cure="when all jobs of the sweep have ended, launch again")

@@ -21,7 +21,7 @@ from cluster.device_check import DeviceMissing, devices_of
 from cluster.drain import DRAIN_FILE_VARIABLE, raise_drain_flag, read_drain_flag
 from cluster.fingerprint import difference, own_fingerprint
 from cluster.job_context import JobContext, JobEnd, current_job, job_end
-from cluster.processes import end_session, process_title, session_members, sigterm_held_back, start_session
+from cluster.processes import end_session, process_title, session_members, start_session, stop_signals_held_back
 from cluster.profile import ClusterProfile
 from cluster.ray_node import NODE_VARIABLE, join_command, node_resources, own_ip_address, ray_environment
 from cluster.scratch import scratch_directory
@@ -222,7 +222,7 @@ class _Worker:
                 str(head.address), node_resources(self.profile), directory, own_address, job=self.job.job_id
             )
             log = directory / "ray_start.log"
-            with log.open("wb") as output, sigterm_held_back():
+            with log.open("wb") as output, stop_signals_held_back():
                 process = start_session(command, environment=environment, output=output)
             try:
                 yield _RayNode(process=process, drain_flag=drain_flag, log=log)

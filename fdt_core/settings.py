@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from fdt_core.errors import UsageError
+from fdt_core.plain_yaml import Path_
 from fdt_core.yaml_file import YamlFile, parse_scalar, printable
 
-Place = tuple[str | int, ...]
+Place = Path_
+
+_MOST_KEYS = 20
+"""In the path to one value: no file nests as deep."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +36,7 @@ def parse_setting(given: str) -> Setting:
     dotted, equals, value = given.partition("=")
     keys = tuple(key.strip() for key in dotted.split("."))
     text = f"--set {_shortened(printable(given))}"
-    if not equals or not all(keys):
+    if not equals or not all(keys) or len(keys) > _MOST_KEYS:
         raise UsageError(f"{text}: must have the form KEY=VALUE")
     return Setting(keys=keys, value=parse_scalar(value, text), text=text)
 

@@ -9,8 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from fdt_core.errors import nearest_match
-
-Path_ = tuple[str | int, ...]
+from fdt_core.plain_yaml import Path_
 
 
 def most_specific(error: ValidationError, data: object) -> tuple[Path_, str]:

@@ -8,8 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
+from fdt_core.json_file import DamagedFile
 from orchestrator.generation import Generation, process_lives
 from orchestrator.run_directory import RunDirectory
 
@@ -35,7 +37,7 @@ def start_detached(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    while process.poll() is None and run.status().get("driver", {}).get("pid") != process.pid:
+    while process.poll() is None and not _is_at_work(run, process.pid):
         time.sleep(_POLL_SECONDS)
     if process.returncode is not None:
         say(run.driver_log.read_bytes()[begin:].decode(errors="replace").rstrip())
@@ -47,6 +49,13 @@ def start_detached(
         f"  end:     fdt-sweep cancel {run.path}"
     )
     return 0
+
+
+def _is_at_work(run: RunDirectory, pid: int) -> bool:
+    """Whether the driver with this process id has written its first status."""
+    with suppress(DamagedFile):  # left by a former driver
+        return bool(run.status().get("driver", {}).get("pid") == pid)
+    return False
 
 
 def end_driver(owner: Mapping[str, Any], say: Callable[[str], None]) -> None:

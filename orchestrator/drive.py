@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
-from collections.abc import Callable, Container, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Container
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 from fdt_core.errors import EnvironmentProblem
 from orchestrator.backlog import Progress
 from orchestrator.console import Console
 from orchestrator.driver import Driver, OrderTemplate
 from orchestrator.shape_profiles import measure_shapes
+from orchestrator.stop_signals import StopSignals
 from orchestrator.trial_needs import TrialNeeds
 from orchestrator.trial_report import Place
 from orchestrator.watch import Watch
@@ -35,9 +34,16 @@ class Nodes:
 
 
 def drive(
-    work: Work, *, needs: TrialNeeds, device: str, drain_flag: Path, scratch: Path, nodes: Nodes | None = None
+    work: Work,
+    *,
+    needs: TrialNeeds,
+    device: str,
+    drain_flag: Path,
+    scratch: Path,
+    signals: StopSignals,
+    nodes: Nodes | None = None,
 ) -> int:
-    """Run the work to its end, or until a signal or the failure limit stops it; returns the exit code.
+    """Run the work to its end, or until one of the `signals` or the failure limit stops it; returns the exit code.
 
     Raising `drain_flag` must tell all nodes to drain; `scratch` is a private directory on this machine's own disk.
     """
@@ -51,14 +57,13 @@ def drive(
             say=console.say,
             show=console.show,
         )
-        driver = _driver(work, needs, device, drain_flag, scratch, watch, nodes or Nodes())
+        driver = _driver(work, needs, device, drain_flag, scratch, signals, watch, nodes or Nodes())
         try:
-            with _stopping_on_signals(driver):
-                driver.run()
-                watch.write(work.backlog.progress())
-                console.show(work.backlog.progress(), [])
-                if work.settings.profile and driver.stop_reason is None:
-                    measure_shapes(work, needs, device, say=console.say, must_stop=_told_to_stop(driver, work, watch))
+            driver.run()
+            watch.write(work.backlog.progress())
+            console.show(work.backlog.progress(), [])
+            if work.settings.profile and driver.stop_reason is None:
+                measure_shapes(work, needs, device, say=console.say, must_stop=_told_to_stop(driver, work, watch))
         except OSError as error:
             raise EnvironmentProblem(
                 f"cannot write to {work.run.path}: {error.strerror or error}; rows and checkpoints written so far are "
@@ -69,7 +74,7 @@ def drive(
                 watch.write(work.backlog.progress(), state="ended" if driver.stop_reason is None else "stopped")
                 work.generation.release()
         console.say(_summary(work))
-    return work.exit_code(stopped=driver.stop_reason is not None)
+    return work.exit_code(interrupted=driver.interrupted)
 
 
 def _told_to_stop(driver: Driver, work: Work, watch: Watch) -> Callable[[], bool]:
@@ -77,7 +82,7 @@ def _told_to_stop(driver: Driver, work: Work, watch: Watch) -> Callable[[], bool
 
     def asked() -> bool:
         watch.tick(work.backlog.progress())
-        return driver.stop_reason is not None
+        return driver.must_stop()
 
     return asked
 
@@ -95,7 +100,14 @@ def _summary(work: Work) -> str:
 
 
 def _driver(
-    work: Work, needs: TrialNeeds, device: str, drain_flag: Path, scratch: Path, watch: Watch, nodes: Nodes
+    work: Work,
+    needs: TrialNeeds,
+    device: str,
+    drain_flag: Path,
+    scratch: Path,
+    signals: StopSignals,
+    watch: Watch,
+    nodes: Nodes,
 ) -> Driver:
     template = OrderTemplate(
         run_directory=str(work.run.path),
@@ -115,29 +127,9 @@ def _driver(
         drain_flag=drain_flag,
         scratch=scratch,
         watch=watch,
+        asked_to_stop=lambda: signals.reason,
         max_failures=work.settings.max_failures,
         leaving=nodes.leaving,
         tell_progress=nodes.tell_progress,
         tell_device_failure=nodes.tell_device_failure,
     )
-
-
-@contextmanager
-def _stopping_on_signals(driver: Driver) -> Iterator[None]:
-    """SIGINT and SIGTERM drain; a further SIGINT stops at once (KeyboardInterrupt).
-
-    A further SIGTERM does not: on Slurm it comes from Slurm itself and from the head's job.
-    """
-
-    def handle(number: int, _frame: FrameType | None) -> None:
-        interrupted = number == signal.SIGINT
-        if interrupted and driver.stop_reason is not None:
-            raise KeyboardInterrupt
-        driver.stop("interrupted (once more stops at once)" if interrupted else "told to end (SIGTERM)")
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -70,6 +70,7 @@ class Driver:
         scratch: private directory on this machine's own disk, for Tune's state.
         watch: tells people and files what happens.
         make_session: what a trial does.
+        asked_to_stop: looked at several times a second: why to stop, None as long as nobody wants that.
         max_failures: so many given-up trials end the sweep.
         leaving: ids of Ray nodes that are about to go: deaths of processes there count against no trial.
         tell_progress: called several times a second.
@@ -77,6 +78,7 @@ class Driver:
 
     Attributes:
         stop_reason: why the driver stopped before the backlog was empty; None where it did not.
+        interrupted: whether it stopped for a reason other than the limit of failed trials.
     """
 
     def __init__(
@@ -91,12 +93,15 @@ class Driver:
         scratch: Path,
         watch: Watch,
         make_session: SessionFactory = training_session,
+        asked_to_stop: Callable[[], str | None] = lambda: None,
         max_failures: int | None = None,
         leaving: Container[str] = frozenset(),
         tell_progress: Callable[[Progress], None] = lambda _progress: None,
         tell_device_failure: Callable[[Place], None] = lambda _place: None,
     ) -> None:
         self.stop_reason: str | None = None
+        self.interrupted = False
+        self._asked_to_stop = asked_to_stop
         self._run = run
         self._backlog = backlog
         self._recorder = recorder
@@ -118,10 +123,16 @@ class Driver:
         self._stop_by = float("inf")
         self._broken_by: BaseException | None = None
 
-    def stop(self, reason: str) -> None:
-        """Begin no further trial, and have the running ones save their state and leave."""
+    def must_stop(self) -> bool:
+        """Whether the driver stops, or somebody has asked it to: then it begins to."""
+        if reason := self._asked_to_stop():
+            self.stop(reason)
+        return self.stop_reason is not None
+
+    def stop(self, reason: str, *, interrupted: bool = True) -> None:
+        """Begin no further trial, and have the running ones save their state and leave. Only the first call counts."""
         if self.stop_reason is None:
-            self.stop_reason = reason
+            self.stop_reason, self.interrupted = reason, interrupted
             # Where somebody has raised the flag already, as the head's job does on Slurm, that deadline stands.
             deadline = read_drain_flag(self._drain_flag) or time.time() + DRAIN_SECONDS
             self._stop_by = time.monotonic() + deadline - time.time() + PATIENCE_SECONDS
@@ -133,7 +144,7 @@ class Driver:
 
         Raises whatever broke the writing of the ledger: OSError (a full disk), or Overtaken.
         """
-        while self.stop_reason is None:
+        while not self.must_stop():
             whole_device = not self._backlog.has_waiting(whole_device=False)
             if whole_device and not self._backlog.has_waiting(whole_device=True):
                 break
@@ -171,7 +182,7 @@ class Driver:
         self._at_work.clear()
 
     def _next_order(self, whole_device: bool) -> TrialOrder | None:
-        if self.stop_reason is not None:
+        if self.must_stop():
             return None
         cell = self._backlog.next(whole_device=whole_device)
         if cell is None:
@@ -253,6 +264,7 @@ class Driver:
         progress = self._backlog.progress()
         self._watch.tick(progress)
         self._tell_progress(progress)
+        self.must_stop()
         if self._own_node.is_lost():
             self.stop("the Ray node of the driver has died")
             self._at_work.clear()  # nobody is left to wait for
@@ -266,7 +278,7 @@ class Driver:
     def _stop_at_too_many_failures(self) -> None:
         failed = self._backlog.progress().failed
         if self._max_failures is not None and failed >= self._max_failures:
-            self.stop(f"{failed} failed trials (the limit is {self._max_failures})")
+            self.stop(f"{failed} failed trials (the limit is {self._max_failures})", interrupted=False)
 
 
 class _TuneEvents(tune.Callback):

@@ -6,23 +6,41 @@ while no higher number exists, so one that was paused and overtaken writes nothi
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import socket
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired
 
 import psutil
+from typing_extensions import TypedDict
 
 from fdt_core.errors import EnvironmentProblem
+from fdt_core.json_file import DamagedFile, read_json
 from fdt_core.results.files import write_text_atomically
 
 STALE_AFTER = 90.0
 """Seconds of the observer's own clock without a heartbeat, after which an unreachable driver counts as gone."""
+
+
+class Owner(TypedDict):
+    """What a driver writes of itself into its file."""
+
+    pid: int
+    process_started: float
+    """Seconds since the epoch."""
+    boot_id: str
+    host: str
+    slurm_job_id: str | None
+    started_at: str
+    ended_at: NotRequired[str]
 
 
 class Overtaken(EnvironmentProblem):
@@ -49,23 +67,27 @@ class Generation:
 
     def release(self) -> None:
         """Say that this driver has ended, so that the next one need not find out."""
-        path = _path(self.directory, self.number)
-        owner = _read(self.directory, self.number) | {"ended_at": datetime.now(UTC).isoformat()}
-        write_text_atomically(path, json.dumps(owner))
+        with suppress(DamagedFile):  # then the next one must be told to look by itself
+            owner = _read(self.directory, self.number) | {"ended_at": datetime.now(UTC).isoformat()}
+            write_text_atomically(_path(self.directory, self.number), json.dumps(owner))
 
 
 def claim(directory: Path, *, job_is_live: Callable[[str], bool | None] = lambda _job: None) -> Generation:
     """Become the driver of the run whose generations lie in `directory`.
 
     `job_is_live` tells of a Slurm job whether it is still queued or running (None: cannot be known). Raises
-    EnvironmentProblem where another driver lives, naming it.
+    EnvironmentProblem where another driver lives, naming it, where that cannot be known because its file is damaged,
+    and where `directory` cannot be written.
     """
     while True:
         number = max(_numbers(directory), default=0)
         if number and (owner := live_owner(directory, job_is_live=job_is_live)):
             raise EnvironmentProblem(f"another driver is at work on this run: {describe(owner)}")
-        if _create(directory, number + 1):
-            return Generation(directory=directory, number=number + 1)
+        try:
+            if _create(directory, number + 1):
+                return Generation(directory=directory, number=number + 1)
+        except OSError as error:
+            raise EnvironmentProblem(f"cannot write to {directory}: {error.strerror}") from error
 
 
 def live_owner(
@@ -120,11 +142,11 @@ def describe(owner: Mapping[str, Any]) -> str:
 
 
 def _heartbeat_moves(directory: Path, patience: float) -> bool:
-    def heartbeat() -> str:
+    def heartbeat() -> bytes:
         try:
-            return (directory / "heartbeat.json").read_text(encoding="utf-8")
+            return (directory / "heartbeat.json").read_bytes()
         except OSError:
-            return ""
+            return b""
 
     first, deadline = heartbeat(), time.monotonic() + patience
     while time.monotonic() < deadline:
@@ -157,7 +179,7 @@ def _create(directory: Path, number: int) -> bool:
 
 
 def _numbers(directory: Path) -> list[int]:
-    return [int(path.stem) for path in directory.glob("[0-9]*.json")]
+    return [int(path.stem) for path in directory.glob("[0-9]*.json") if re.fullmatch("[0-9]+", path.stem)]
 
 
 def _path(directory: Path, number: int) -> Path:
@@ -171,8 +193,12 @@ def _newest(directory: Path) -> dict[str, Any]:
 
 
 def _read(directory: Path, number: int) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads(_path(directory, number).read_text(encoding="utf-8"))
-    return data
+    """What the driver wrote. Raises DamagedFile where that is no such record, OSError where it cannot be read."""
+    path = _path(directory, number)
+    owner = read_json(path, Owner, cure="if no driver is at work on this run, remove the file")
+    if owner is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    return dict(owner)
 
 
 def _boot_id() -> str:

@@ -14,14 +14,15 @@ from cluster.leaving_nodes import LeavingNodes
 from cluster.ray_node import node_resources
 from cluster.slurm_files import DEVICE_FAILED, Demand, SlurmFiles, read_launch, write_record
 from cluster.sweep_jobs import job_is_live
-from fdt_core.errors import FdtError
 from orchestrator.backlog import Progress
+from orchestrator.boundary import exit_status
 from orchestrator.console import silent_stdout
 from orchestrator.generation import claim
 from orchestrator.run_directory import RunDirectory
+from orchestrator.stop_signals import StopSignals
 from orchestrator.trial_needs import trial_needs
 from orchestrator.trial_report import Place
-from orchestrator.work import EXIT_STOPPED, open_work
+from orchestrator.work import open_work
 
 
 def drive_on_slurm(run: RunDirectory) -> int:
@@ -35,12 +36,12 @@ def drive_on_slurm(run: RunDirectory) -> int:
     work = open_work(run, generation, device=profiles[0].device)
     if not work.backlog.progress().left:
         generation.release()
-        return work.exit_code(stopped=False)
+        return work.exit_code(interrupted=False)
 
     needs = [trial_needs(work.plan, node=node_resources(profile), profile=profile) for profile in profiles]
     per_worker = tuple(each.slots for each in needs)
     slots = sum(each.slots * profile.max_workers for each, profile in zip(needs, profiles, strict=True))
-    with silent_stdout(), open_head(run.slurm) as head:
+    with StopSignals() as signals, silent_stdout(), open_head(run.slurm) as head:
         from orchestrator.drive import Nodes, drive  # takes seconds, in which workers join already
 
         workers = _Workers(files, per_worker)
@@ -50,6 +51,7 @@ def drive_on_slurm(run: RunDirectory) -> int:
             device=profiles[0].device,
             drain_flag=files.drain,
             scratch=head.directory,
+            signals=signals,
             nodes=Nodes(
                 tell_progress=workers.tell_progress,
                 tell_device_failure=workers.tell_device_failure,
@@ -83,15 +85,8 @@ class _Workers:
 
 
 def main() -> None:
-    """Drive the run given on the command line; errors that a user can mend are one line in the job's output."""
-    try:
-        status = drive_on_slurm(RunDirectory(Path(sys.argv[1])))
-    except FdtError as error:
-        print(f"fdt-sweep: error: {error}", file=sys.stderr, flush=True)
-        status = error.exit_code
-    except KeyboardInterrupt:
-        status = EXIT_STOPPED
-    sys.exit(status)
+    """Drive the run given on the command line; what ends it is told in the job's output, tracebacks included."""
+    sys.exit(exit_status(lambda: drive_on_slurm(RunDirectory(Path(sys.argv[1]))), verbose=True))
 
 
 if __name__ == "__main__":

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from fdt_core.datasets.prepared import prepared_digest
 from fdt_core.errors import unknown_name
+from fdt_core.json_file import parse_json
+from fdt_core.plan_file import LAUNCH_AGAIN
 from fdt_core.provenance import git_commit, uncommitted_digest, versions
 from fdt_core.results.files import write_text_atomically
 from orchestrator.estimate import estimate, refuse_above
@@ -32,6 +34,12 @@ class LaunchSettings:
     """Whether each network is measured when the training is over."""
     reuse: tuple[str, ...] = ()
     """Directories of other runs whose finished rows count where the trial and the data are the same."""
+
+
+def frozen_settings(run: RunDirectory) -> LaunchSettings:
+    """How the last launch of `run` treats its plan. Raises EnvironmentProblem where the frozen plan is damaged."""
+    text = json.dumps(run.provenance().get("settings"))
+    return parse_json(text, LaunchSettings, run.plan_file, cure=LAUNCH_AGAIN)
 
 
 BecomeDriver = Callable[[RunDirectory], Generation]
@@ -62,6 +70,7 @@ def freeze(
     plan = plan_sweep(sweep_file, overrides, data).first(settings.limit)
     digests = {name: prepared_digest(name, data) for name in plan.datasets()}
     run = RunDirectory((runs_root(runs_dir) / plan.name).absolute())
+    run.refuse_newer_plan()
     ledger = Ledger.read(run.results)
     left = ledger.left(plan.cells)
     refuse_above(max_gpu_hours, estimate(left, plan.keep, run.results))
@@ -88,8 +97,8 @@ def refreeze(run: RunDirectory, *, retry: str, become_driver: BecomeDriver = cla
     kinds = {kind: (kind,) for kind in ATTEMPTS} | {"failed": ("all",), "all": ("all",)}
     if retry not in kinds:
         raise unknown_name("failure kind", retry, kinds)
-    data = run.plan_data()
+    data, settings = run.plan_data(), frozen_settings(run)
     generation = become_driver(run)
-    data["provenance"]["settings"]["retry"] = kinds[retry]
+    data["provenance"]["settings"] = asdict(replace(settings, retry=kinds[retry]))
     write_text_atomically(run.plan_file, json.dumps(data), durable=True)
     return generation

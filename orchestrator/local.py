@@ -11,6 +11,7 @@ from fdt_core.errors import EnvironmentProblem
 from orchestrator.console import silent_stdout
 from orchestrator.generation import Generation
 from orchestrator.run_directory import RunDirectory
+from orchestrator.stop_signals import StopSignals
 from orchestrator.trial_needs import trial_needs
 from orchestrator.work import open_work
 
@@ -32,12 +33,14 @@ def drive_here(run: RunDirectory, generation: Generation, profile: ClusterProfil
             f"nothing to do: {progress.done + progress.diverged} of {progress.total} trials are done", file=sys.stderr
         )
         generation.release()
-        return work.exit_code(stopped=False)
+        return work.exit_code(interrupted=False)
 
     from orchestrator.drive import drive
     from orchestrator.tune_environment import TUNE_ENVIRONMENT
 
     needs = trial_needs(work.plan, node=offered, profile=profile)
     os.environ.update(TUNE_ENVIRONMENT)
-    with silent_stdout(), local_ray(profile) as head:
-        return drive(work, needs=needs, device=device, drain_flag=head.directory / "drain", scratch=head.directory)
+    # What asks for a stop while Ray starts is heard when Ray is up, and does not break off its start or its end.
+    with StopSignals() as signals, silent_stdout(), local_ray(profile) as head:
+        drain_flag = head.directory / "drain"
+        return drive(work, needs=needs, device=device, drain_flag=drain_flag, scratch=head.directory, signals=signals)

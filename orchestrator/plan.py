@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from fdt_core.architectures import Architecture, architecture, source_digest
 from fdt_core.checkpoint import Keep
 from fdt_core.cost import Cost
 from fdt_core.datasets.catalogue import DatasetInfo, dataset_info
 from fdt_core.errors import UsageError
+from fdt_core.json_file import parse_json
+from fdt_core.plan_file import LAUNCH_AGAIN, PLAN_VERSION
 from fdt_core.published import require_paper_dataset
 from fdt_core.recipe import Recipe
 from fdt_core.settings import Place
@@ -28,8 +28,6 @@ from fdt_core.yaml_file import YamlFile
 from orchestrator.cell_recipe import given_recipe, resolve_recipe
 from orchestrator.slips import recipe_slips, unused_overrides
 from orchestrator.sweep_file import AXES, Resources, Sweep, check_selectors, load_sweep, selects
-
-PLAN_VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,26 +132,17 @@ class SweepPlan:
         }
 
 
-def plan_from_json(data: Mapping[str, Any]) -> SweepPlan:
-    """The inverse of `SweepPlan.to_json`."""
-    specs = TypeAdapter(tuple[TrialSpec, ...]).validate_json(json.dumps([trial["spec"] for trial in data["trials"]]))
-    return SweepPlan(
-        name=data["sweep"],
-        cells=tuple(_cell_from_json(trial, spec) for trial, spec in zip(data["trials"], specs, strict=True)),
-        excluded=tuple(Exclusion(**exclusion) for exclusion in data["excluded"]),
-        resources=Resources(**data["resources"]),
-        checkpoint_interval=data["checkpoint_interval"],
-        keep=data["keep"],
-    )
+def plan_from_json(data: Mapping[str, Any], source: Path) -> SweepPlan:
+    """The inverse of `SweepPlan.to_json`, for data that came from the file `source`.
 
-
-def _cell_from_json(trial: Mapping[str, Any], spec: TrialSpec) -> Cell:
-    cost = Cost(**{field.name: trial[field.name] for field in dataclasses.fields(Cost)})
-    same = (
-        *("sweep", "template", "trial_id", "n", "train_images"),
-        *("budget_metric", "budget_rule", "budget_target", "budget_error"),
-    )
-    return Cell(spec=spec, cost=cost, **{key: trial[key] for key in same})
+    Raises EnvironmentProblem, which names the file, where the data is no such plan.
+    """
+    trials = data.get("trials")
+    if isinstance(trials, list):  # the columns of a cell's cost stand beside its others
+        trials = [trial | {"cost": trial} if isinstance(trial, dict) else trial for trial in trials]
+    plan = dict(data) | {"cells": trials, "name": data.get("sweep")}
+    cure = f"if another version of fdt-sweep wrote it, or in doubt, {LAUNCH_AGAIN}"
+    return parse_json(json.dumps(plan), SweepPlan, source, cure=cure)
 
 
 def plan_sweep(path: Path, settings: Sequence[str] = (), data_dir: Path | None = None) -> SweepPlan:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from fdt_core.errors import EnvironmentProblem, UsageError, nearest_match
+from fdt_core.json_file import DamagedFile, damaged, read_json
+from fdt_core.plan_file import LAUNCH_AGAIN, read_plan_file
 from fdt_core.results.files import write_text_atomically
+from orchestrator.driver_status import DriverStatus
 from orchestrator.plan import SweepPlan, plan_from_json
 
 
@@ -103,32 +105,38 @@ class RunDirectory:
     def plan(self) -> SweepPlan:
         """The frozen plan.
 
-        Raises UsageError where there is none, EnvironmentProblem where another version of fdt-sweep wrote it.
+        Raises UsageError where there is none, EnvironmentProblem where it is damaged or a newer fdt-sweep wrote it.
         """
-        try:
-            return plan_from_json(self.plan_data())
-        except (KeyError, TypeError, ValidationError) as error:
-            raise EnvironmentProblem(
-                f"{self.plan_file} was written by another version of fdt-sweep: launch the sweep file again"
-            ) from error
+        return plan_from_json(self.plan_data(), self.plan_file)
 
     def plan_data(self) -> dict[str, Any]:
-        """The frozen plan as plain data."""
-        try:
-            data: dict[str, Any] = json.loads(self.plan_file.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise UsageError(f"{self.path} holds no plan.json: it is not a run directory") from error
-        except ValueError as error:
-            raise EnvironmentProblem(f"{self.plan_file} is damaged: {error}") from error
+        """The frozen plan as plain data; raises as `plan` does."""
+        data = read_plan_file(self.plan_file)
+        if data is None:
+            raise UsageError(f"{self.path} holds no plan.json: it is not a run directory")
         return data
 
+    def provenance(self) -> dict[str, Any]:
+        """What the launch froze beside the plan: versions, digests of the data, settings; raises as `plan` does."""
+        provenance = self.plan_data().get("provenance")
+        if not isinstance(provenance, dict):
+            raise damaged(self.plan_file, "it has no provenance", LAUNCH_AGAIN)
+        return provenance
+
+    def refuse_newer_plan(self) -> None:
+        """Raise EnvironmentProblem where a newer fdt-sweep made this run: a launch would replace what it froze.
+
+        A damaged plan is no obstacle, for a launch makes a new one.
+        """
+        with suppress(DamagedFile):
+            read_plan_file(self.plan_file)
+
     def status(self) -> dict[str, Any]:
-        """What the driver last wrote of itself; empty before the first launch."""
-        try:
-            data: dict[str, Any] = json.loads(self.status_file.read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
-            return {}
-        return data
+        """What the driver last wrote of itself (see DriverStatus); empty before the first launch.
+
+        Raises DamagedFile where it is damaged.
+        """
+        return dict(read_json(self.status_file, DriverStatus, cure="the next driver writes it again") or {})
 
 
 def find_run(name: str, runs_dir: Path | None = None) -> RunDirectory:

@@ -58,7 +58,7 @@ def submit_run(run: RunDirectory, generation: Generation, profile: ClusterProfil
         work: Work = open_work(run, generation, device=profile.device)
         left = work.backlog.progress().left
         if not left:
-            return work.exit_code(stopped=False)
+            return work.exit_code(interrupted=False)
         workers = wanted_workers(work.plan, profile, left)
     finally:
         generation.release()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from fdt_core.json_file import DamagedFile
 from fdt_core.results.reader import read_table
 from orchestrator.backlog import Backlog
 from orchestrator.failures import FINISHED
@@ -27,9 +28,13 @@ def run_status(run: RunDirectory) -> dict[str, Any]:
     Keys: run, sweep, state (new | waiting | starting | running | stopping | stopped | ended), silent_seconds (since the
     driver last wrote, None when it is not at work), progress (counts of cells), cells (counts by model, template and
     data set), running, failures (count by signature), driver, driver_is_gone (true where this machine can tell), slurm
-    (head and workers; None for a local run).
+    (head and workers; None for a local run), notes (what could not be read, a line each).
     """
-    plan, ledger, status = run.plan(), Ledger.read(run.results), run.status()
+    plan, ledger, notes = run.plan(), Ledger.read(run.results), []
+    try:
+        status = run.status()
+    except DamagedFile as problem:  # the rows say how far the sweep is
+        status, notes = {}, [str(problem)]
     cells: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
     for cell in plan.cells:
         record = ledger.record(cell.key)
@@ -55,6 +60,7 @@ def run_status(run: RunDirectory) -> dict[str, Any]:
         "driver": status.get("driver"),
         "driver_is_gone": at_work and owner_is_gone(run.driver),
         "slurm": slurm,
+        "notes": notes,
     }
 
 
@@ -93,6 +99,8 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
         yield "  " + _running_line(trial)
     for signature, count in status["failures"].items():
         yield f"  {count} x {signature}"
+    for note in status["notes"]:
+        yield f"  {note}"
 
 
 def _driver_lines(status: Mapping[str, Any]) -> Iterator[str]:
@@ -148,4 +156,5 @@ def failure_signature(kind: str, error: str | None) -> str:
 
 
 def _age(status: Mapping[str, Any]) -> float:
-    return (datetime.now(UTC) - datetime.fromisoformat(status["written_at"])).total_seconds()
+    age: timedelta = datetime.now(UTC) - status["written_at"]
+    return age.total_seconds()

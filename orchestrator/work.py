@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from fdt_core.datasets.prepared import prepared_digest
 from fdt_core.provenance import versions
@@ -13,7 +12,7 @@ from fdt_core.results.reader import read_table
 from fdt_core.results.writer import ResultsWriter
 from orchestrator.backlog import Backlog, Progress
 from orchestrator.generation import Generation
-from orchestrator.launch import LaunchSettings
+from orchestrator.launch import LaunchSettings, frozen_settings
 from orchestrator.ledger import CellKey, Ledger
 from orchestrator.plan import Cell, SweepPlan
 from orchestrator.profiling import unmeasured
@@ -53,28 +52,34 @@ class Work:
         finished = self.finished_cells()
         return min(len(unmeasured(finished, rows, name)) for name in names) == 0
 
-    def exit_code(self, *, stopped: bool) -> int:
-        """The launch's exit code for where it ended."""
-        progress: Progress = self.backlog.progress()
-        if stopped and progress.left:
+    def exit_code(self, *, interrupted: bool) -> int:
+        """The launch's exit code for where it ended.
+
+        `interrupted`: somebody, or the loss of a node, ended it before it had reached its own end; reaching the limit
+        of failed trials is such an end.
+        """
+        if interrupted and not self.nothing_left():
             return EXIT_INTERRUPTED
+        progress: Progress = self.backlog.progress()
         return EXIT_FAILED if progress.failed or progress.held_back else EXIT_DONE
 
 
 def open_work(run: RunDirectory, generation: Generation, *, device: str) -> Work:
     """Open the results for writing and find what is left to do of the frozen plan, on `device` (cpu or cuda).
 
-    Raises EnvironmentProblem where the prepared data is not what finished trials were trained on.
+    Raises EnvironmentProblem where the prepared data is not what finished trials were trained on, and where the frozen
+    plan is damaged.
     """
-    data, plan = run.plan_data(), run.plan()
-    frozen = data["provenance"]
-    settings = LaunchSettings(**{key: _frozen(value) for key, value in frozen["settings"].items()})
+    plan, frozen = run.plan(), run.provenance()
+    settings = frozen_settings(run)
     digests = {name: prepared_digest(name, Path(settings.data_directory)) for name in plan.datasets()}
     writer = ResultsWriter(run.results, check_right_to_write=generation.check)
     ledger = Ledger.read(run.results)
     ledger.check_data(plan.cells, digests)
     context = RowContext(
-        provenance={key: frozen[key] for key in ("git_commit", *versions())}, dataset_digests=digests, device=device
+        provenance={key: frozen.get(key) for key in ("git_commit", *versions())},
+        dataset_digests=digests,
+        device=device,
     )
     recorder = Recorder(run, writer, ledger, context, keep=plan.keep)
     recorder.reuse([Path(path) for path in settings.reuse], plan.cells)
@@ -96,11 +101,6 @@ def _by_trial(plan: SweepPlan) -> list[list[Cell]]:
     for cell in plan.cells:
         trials.setdefault(cell.trial_id, []).append(cell)
     return list(trials.values())
-
-
-def _frozen(value: Any) -> Any:
-    """A value of the settings as it was before JSON made lists of its tuples."""
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _forgiven(plan: SweepPlan, ledger: Ledger, retry: Sequence[str]) -> dict[CellKey, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import secrets
@@ -36,7 +37,10 @@ def replace_durably(temporary: Path, target: Path) -> None:
 
 
 def write_text_atomically(path: Path, text: str, *, durable: bool = False) -> None:
-    """Write `text` to `path` through a temporary file beside it; readers see the old or the new content whole."""
+    """Write `text` to `path` through a temporary file beside it; readers see the old or the new content whole.
+
+    Raises OSError, which names `path`.
+    """
     # A random name: process ids may be the same on two hosts, and in two containers often are.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
@@ -45,8 +49,11 @@ def write_text_atomically(path: Path, text: str, *, durable: bool = False) -> No
             replace_durably(temporary, path)
         else:
             temporary.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def read_text_if_exists(path: Path) -> str | None:

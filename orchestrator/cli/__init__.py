@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-import traceback
-
 import typer
 
-from fdt_core.errors import FdtError
 from fdt_core.version import VERSION
 from orchestrator.cli.cancel import cancel
 from orchestrator.cli.data import data
@@ -67,14 +63,3 @@ app.command()(profile)
 app.add_typer(data, name="data")
 for command in (*app.registered_commands, *data.registered_commands):
     command.help = help_text(command.callback)
-
-
-def main() -> None:
-    """Run the command line; errors that a user can mend become one line on stderr and their documented exit code."""
-    try:
-        app(prog_name="fdt-sweep")
-    except FdtError as error:
-        if {"-v", "--verbose"} & set(sys.argv[1:]):
-            traceback.print_exc()
-        print(f"fdt-sweep: error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -71,6 +72,9 @@ def _drive_or_stop(run: RunDirectory, generation: Generation, profile: ClusterPr
     except KeyboardInterrupt:
         _say("stopped at once; launch again to go on from the last checkpoints")
         return 130
+    finally:
+        with suppress(OSError):  # a full disk is told by what raised here
+            generation.release()
 
 
 def _say(line: str) -> None:

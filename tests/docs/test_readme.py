@@ -1,4 +1,4 @@
-"""The README's table is the one that `make demo` prints: what does not depend on the machine is compared digit by digit."""
+"""The table in the README is that of `make demo`: what does not depend on the machine is compared digit by digit."""
 
 from __future__ import annotations
 

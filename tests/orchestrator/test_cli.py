@@ -19,7 +19,7 @@ def test_help_imports_nothing_heavy() -> None:
     probe = (
         "import sys\n"
         "sys.argv = ['fdt-sweep', '--help']\n"
-        "from orchestrator.cli import main\n"
+        "from orchestrator.__main__ import main\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
         "print([name for name in ('torch', 'torchvision', 'ray', 'pandas') if name in sys.modules])\n"
     )

@@ -21,7 +21,7 @@ def test_settings_of_the_profile_are_read_and_those_of_the_sweep_passed_on() -> 
         ("cluster.=1", "--set cluster.=1: must have the form KEY=VALUE"),
         ("cluster=slurm", "--set cluster=slurm: --cluster chooses a profile"),
         ("cluster.mem=[1", r"--set cluster\.mem=\[1: is not YAML"),
-        ("cluster.name=\x1b[1m", r"--set cluster\.name=\\x1b\[1m: holds the control character '\\x1b'"),
+        ("cluster.name=\x1b[1m", r"--set cluster\.name=\\x1b\[1m: contains the character U\+001B"),
     ],
 )
 def test_a_setting_of_another_form_is_refused_in_one_line(setting: str, message: str) -> None:

@@ -1,0 +1,161 @@
+"""Text to plain data, by a strict subset of YAML 1.2: nothing that a person would not write into such a file.
+
+Refused before anything else sees it: control characters, tags, repeated keys, deep nesting, and aliases that multiply.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+Path_ = tuple[str | int, ...]
+
+MOST_CHARACTERS = 1_000_000
+_MOST_VALUES = 100_000
+"""Keys and items in a file, where each alias counts as what it stands for."""
+_DEEPEST = 50
+"""Mappings and lists within each other."""
+_LONGEST_NUMBER = 40
+"""Characters. Python reads no whole number of more than 4300 digits."""
+
+_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+"""Control characters but for tab and line breaks, and what is no character: half a surrogate pair, for example."""
+
+
+class Unreadable(Exception):
+    """Text that is not plain YAML: why, and in which line (from 1) where that is known."""
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """Plain data, and the line (from 1) of each key and list item in it."""
+
+    data: Any
+    lines: dict[Path_, int]
+    line: int
+    """Where it begins."""
+    is_empty: bool
+
+
+class _CoreSchemaLoader(yaml.SafeLoader):
+    """PyYAML's safe loader with YAML 1.2's core schema in place of 1.1's surprises."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own interface
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+    ("int", r"^[-+]?(?:0|[1-9][0-9]*)$", "-+0123456789"),
+    ("float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", "-+0123456789."),
+    ("float", r"^(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$", "-+."),
+):
+    _CoreSchemaLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
+
+_STR, _SEQ, _MAP = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map"))
+
+
+def read_document(text: str) -> Document:
+    """The document in `text`. Raises Unreadable."""
+    if len(text) > MOST_CHARACTERS:
+        raise Unreadable(f"is larger than {MOST_CHARACTERS:,} characters")
+    lines: dict[Path_, int] = {}
+    try:
+        loader = _CoreSchemaLoader(text)
+        try:
+            node = loader.get_single_node()
+            if node is None:
+                return Document(data=None, lines=lines, line=1, is_empty=True)
+            _index(loader, node, (), lines, frozenset())
+            return Document(data=loader.construct_document(node), lines=lines, line=_line(node), is_empty=False)
+        finally:
+            loader.dispose()
+    except yaml.reader.ReaderError as error:  # a character that YAML allows nowhere
+        raise Unreadable(_no_text(text[error.position]), text.count("\n", 0, error.position) + 1) from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or str(error)
+        raise Unreadable(f"is not YAML: {problem}", mark.line + 1 if mark else None) from error
+    except RecursionError as error:
+        raise Unreadable(_too_deep()) from error
+
+
+def dotted(where: Path_) -> str:
+    """How people are told of a key: `overrides[0].where.model`."""
+    text = ""
+    for part in where:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += ("." if text else "") + (part if part.isprintable() else json.dumps(part))
+    return text
+
+
+def _index(
+    loader: _CoreSchemaLoader, node: yaml.Node, where: Path_, lines: dict[Path_, int], above: frozenset[int]
+) -> None:
+    """Record the line of every key and item, and refuse what plain YAML files do not hold."""
+    if id(node) in above:
+        raise Unreadable("an alias contains itself", _line(node))
+    if len(where) > _DEEPEST:
+        raise Unreadable(_too_deep(), _line(node))
+    if len(lines) > _MOST_VALUES:
+        raise Unreadable(f"holds more than {_MOST_VALUES:,} values, with its aliases written out")
+    _check_plain(loader, node, where)
+    above = above | {id(node)}
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            lines[(*where, index)] = _line(item)
+            _index(loader, item, (*where, index), lines, above)
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag != _STR:
+                raise Unreadable(f"{_place(where)}a key must be a plain word", _line(key))
+            place = (*where, key.value)
+            _check_plain(loader, key, place)
+            if place in lines:
+                first = f" (first in line {lines[place]})" if lines[place] != _line(key) else ""
+                raise Unreadable(f"{dotted(place)}: repeated key{first}", _line(key))
+            lines[place] = _line(key)
+            _index(loader, value, place, lines, above)
+
+
+def _check_plain(loader: _CoreSchemaLoader, node: yaml.Node, where: Path_) -> None:
+    """Raise Unreadable for what is no text, and for a tag other than the one that the node has without it."""
+    if isinstance(node, yaml.ScalarNode):
+        if found := _NO_TEXT.search(node.value):
+            raise Unreadable(_no_text(found[0]), _line(node))
+        if node.tag != _STR and len(node.value) > _LONGEST_NUMBER:
+            raise Unreadable(f"{_place(where)}this number is too long", _line(node))
+        resolve: Any = loader.resolve  # PyYAML's stubs leave it untyped
+        usual = _STR if node.tag == _STR else resolve(yaml.ScalarNode, node.value, (True, False))
+    else:
+        usual = _SEQ if isinstance(node, yaml.SequenceNode) else _MAP
+    if node.tag != usual:
+        name = node.tag.replace("tag:yaml.org,2002:", "!!")
+        raise Unreadable(f"{_place(where)}has the tag {name} (only plain YAML is read)", _line(node))
+
+
+def _place(where: Path_) -> str:
+    return f"{dotted(where)}: " if where else ""
+
+
+def _line(node: yaml.Node) -> int:
+    line: int = node.start_mark.line + 1
+    return line
+
+
+def _no_text(character: str) -> str:
+    return f"contains the character U+{ord(character):04X}, which is not text"
+
+
+def _too_deep() -> str:
+    return f"has more than {_DEEPEST} lists and mappings within each other"
