@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -32,7 +33,7 @@ def read_json(path: Path, type_: type[T], *, cure: str = "") -> T | None:
 
 def parse_json(text: str, type_: type[T], source: Path | str, *, cure: str = "") -> T:
     """Like `read_json`, for text that came from `source`."""
-    adapter: TypeAdapter[T] = TypeAdapter(type_)
+    adapter: TypeAdapter[T] = _adapter(cast(Any, type_))  # mypy takes types for unhashable
     try:
         return adapter.validate_json(text)
     except ValidationError as error:
@@ -42,6 +43,12 @@ def parse_json(text: str, type_: type[T], source: Path | str, *, cure: str = "")
 def damaged(source: Path | str, problem: str, cure: str = "") -> DamagedFile:
     """The error for a file that holds something else than it should."""
     return DamagedFile(f"{source} is damaged ({problem})" + (f": {cure}" if cure else ""))
+
+
+@functools.cache
+def _adapter(type_: Any) -> TypeAdapter[Any]:
+    """Making one takes milliseconds; some files are read every second."""
+    return TypeAdapter(type_)
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -89,7 +89,7 @@ def _verdict(error: BaseException) -> tuple[int, str]:
             names = [str(name) for name in (error.filename, error.filename2) if name is not None]
             return EXIT_PROBLEM, ": ".join(["error", *([" -> ".join(names)] if names else []), error.strerror])
     kind = f"{type(error).__name__}: {error}".splitlines()[0] if str(error) else type(error).__name__
-    return EXIT_PROBLEM, f"error: this is a fault of fdt-sweep, please report it: {kind}"
+    return EXIT_PROBLEM, f"error: unexpected {kind}; please report it, unless it comes from code of your own"
 
 
 def _whereabouts(error: BaseException) -> str:

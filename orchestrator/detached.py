@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from fdt_core.json_file import DamagedFile
+from orchestrator.boundary import EXIT_INTERRUPTED, ToldToEnd
 from orchestrator.generation import Generation, process_lives
 from orchestrator.run_directory import RunDirectory
 
@@ -37,10 +38,17 @@ def start_detached(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    while process.poll() is None and not _is_at_work(run, process.pid):
-        time.sleep(_POLL_SECONDS)
+    try:
+        while process.poll() is None and not _is_at_work(run, process.pid):
+            time.sleep(_POLL_SECONDS)
+    except (KeyboardInterrupt, ToldToEnd):
+        say(f"left while process {process.pid} was starting; it goes on. End it with: fdt-sweep cancel {run.path}")
+        raise
     if process.returncode is not None:
         say(run.driver_log.read_bytes()[begin:].decode(errors="replace").rstrip())
+        if process.returncode < 0:
+            say(f"the driver was ended by {signal.Signals(-process.returncode).name}")
+            return EXIT_INTERRUPTED
         return process.returncode
     say(
         f"started: process {process.pid}\n"

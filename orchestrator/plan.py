@@ -132,7 +132,7 @@ class SweepPlan:
         }
 
 
-def plan_from_json(data: Mapping[str, Any], source: Path) -> SweepPlan:
+def plan_from_json(data: Mapping[str, Any], source: Path = Path("plan.json")) -> SweepPlan:
     """The inverse of `SweepPlan.to_json`, for data that came from the file `source`.
 
     Raises EnvironmentProblem, which names the file, where the data is no such plan.
@@ -141,7 +141,7 @@ def plan_from_json(data: Mapping[str, Any], source: Path) -> SweepPlan:
     if isinstance(trials, list):  # the columns of a cell's cost stand beside its others
         trials = [trial | {"cost": trial} if isinstance(trial, dict) else trial for trial in trials]
     plan = dict(data) | {"cells": trials, "name": data.get("sweep")}
-    cure = f"if another version of fdt-sweep wrote it, or in doubt, {LAUNCH_AGAIN}"
+    cure = f"perhaps written by another version of fdt-sweep: {LAUNCH_AGAIN}"
     return parse_json(json.dumps(plan), SweepPlan, source, cure=cure)
 
 

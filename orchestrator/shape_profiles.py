@@ -27,7 +27,7 @@ def measure_shapes(
     it. Ends early when `must_stop` says so.
     """
     trained = work.finished_cells()
-    for node_id, device_name in _one_node_per_device_name(needs, device):
+    for node_id, device_name in _one_node_per_device_name(needs, device, must_stop):
         rows = read_table(work.run.results, "profiles").rows.to_pylist()
         cells = unmeasured(trained, rows, device_name)
         if cells:
@@ -42,14 +42,19 @@ def measure_shapes(
                 say(f"{label(cell)}: not measured: {str(error).strip().splitlines()[-1]}")
 
 
-def _one_node_per_device_name(needs: TrialNeeds, device: str) -> Iterator[tuple[str, str]]:
-    """Ids of living nodes that can run a trial, the first of each device name."""
+def _one_node_per_device_name(
+    needs: TrialNeeds, device: str, must_stop: Callable[[], bool]
+) -> Iterator[tuple[str, str]]:
+    """Ids of living nodes that can run a trial, the first of each device name; ends early when `must_stop` says so."""
     seen = set()
     nodes = ray.nodes()  # type: ignore[no-untyped-call]  # Ray ships few types
     for node in nodes:
         offered = node["Resources"]
         if node["Alive"] and offered.get("CPU", 0) >= needs.cpus and offered.get("GPU", 0) >= needs.whole_gpus:
-            name = ray.get(_on(node["NodeID"], needs, _device_name).remote(device))
+            task = _on(node["NodeID"], needs, _device_name).remote(device)
+            if not _wait(task, must_stop):
+                return
+            name = ray.get(task)
             if name not in seen:
                 seen.add(name)
                 yield node["NodeID"], name

@@ -49,8 +49,9 @@ def launch(
     the plan minus what the results already hold. Half-trained trials go on from their checkpoints.
 
     On Slurm, it submits the jobs and returns; --wait watches them through files alone, ends with the sweep's exit
-    code, and can be left by Ctrl-C. Locally, Ctrl-C saves the running trials and ends (exit 75), a second one stops
-    at once (exit 130); with --detach the sweep goes on without this terminal, until it ends or is cancelled.
+    code, and can be left by Ctrl-C. Locally, Ctrl-C, SIGTERM or a closed terminal saves the running trials and ends
+    (exit 75), a second Ctrl-C stops at once (exit 130); with --detach the sweep goes on without this terminal, until it
+    ends or is cancelled.
     Exit codes: 0 all wanted trials done, 1 some failed, 2 wrong sweep file or usage, 3 a problem of the machine,
     the cluster or the data, 4 refused by a budget guard, 75 interrupted but resumable, 130 stopped at once.
 

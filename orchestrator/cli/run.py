@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -32,6 +33,7 @@ def run(
     import json
 
     from fdt_core.datasets.catalogue import data_directory
+    from fdt_core.errors import FdtError
     from orchestrator.plan import plan_sweep
     from orchestrator.run_alone import choose_trial, run_alone
     from orchestrator.settings import split_settings
@@ -39,11 +41,14 @@ def run(
     cell = choose_trial(plan_sweep(sweep_file, split_settings(set_ or [])[0], data_directory(data_dir)), trial)
     try:
         row = run_alone(cell, data_directory(data_dir), device, say=lambda line: print(line, file=sys.stderr))
-    except Exception:
-        if not pdb:
-            raise
-        import pdb as debugger
+    except Exception as error:
+        if pdb:
+            import pdb as debugger
 
-        debugger.post_mortem()
+            debugger.post_mortem()
+        elif isinstance(error, FdtError | OSError):
+            raise
+        else:  # of the trial itself: where it was raised is what this command is for
+            traceback.print_exc()
         raise typer.Exit(1) from None
     print(json.dumps(row, default=str, indent=1))

@@ -1,8 +1,9 @@
 import os
+import signal
 import subprocess
 import sys
 
-from cluster.processes import end_session, session_members, start_session
+from cluster.processes import end_session, session_members, start_session, stop_signals_held_back
 
 PARENT = """
 import os, sys, time
@@ -19,7 +20,7 @@ def test_a_child_dies_with_its_killed_parent() -> None:
     child = int(parent.stdout.readline())
     assert session_members(child) == [child]
     parent.kill()
-    parent.wait()
+    assert parent.wait() == -signal.SIGKILL, "it lived until it was killed"
     assert _gone(child)
 
 
@@ -30,6 +31,43 @@ def test_the_whole_session_ends_even_what_ignores_sigterm_or_changed_its_group()
         pass
     end_session(process, patience=0.2)
     assert session_members(process.pid) == []
+
+
+def test_what_starts_while_signals_are_held_back_survives_a_signal_to_its_group_and_its_parent_hears_it() -> None:
+    script = (
+        "import os, signal, subprocess, sys, time\n"
+        "from cluster.processes import stop_signals_held_back\n"
+        "heard = []\n"
+        "for number in (signal.SIGTERM, signal.SIGHUP): signal.signal(number, lambda number, _: heard.append(number))\n"
+        "with stop_signals_held_back():\n"
+        "    child = subprocess.Popen(['sleep', '300'])\n"
+        "    signal.signal(signal.SIGTERM, lambda *_: sys.exit(15))  # as ray.init does\n"
+        "print(child.pid, flush=True)\n"
+        "while len(heard) < 2: time.sleep(0.01)\n"
+        "time.sleep(0.3)\n"
+        "print(sorted(heard) == [signal.SIGHUP, signal.SIGTERM] and child.poll() is None, flush=True)\n"
+        "child.kill()\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    assert set(session_members(parent.pid)) == {parent.pid, child}
+    os.killpg(parent.pid, signal.SIGHUP)
+    os.killpg(parent.pid, signal.SIGTERM)
+    assert parent.communicate(timeout=30)[0] == "True\n"
+    assert parent.returncode == 0
+
+
+def test_signals_that_came_meanwhile_are_heard_afterwards() -> None:
+    heard: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: heard.append(number))
+    try:
+        with stop_signals_held_back():
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert heard == []
+        assert heard == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _gone(session: int) -> bool:

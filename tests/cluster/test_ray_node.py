@@ -1,6 +1,7 @@
 """Real Ray: what `local_ray` gives, and what it leaves behind (nothing)."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -99,7 +100,7 @@ def test_nothing_of_it_outlives_its_process(end: str) -> None:
     if end == "stay":
         assert len(session_members(process.pid)) > 4
         process.kill()
-    process.wait()
+    assert process.wait() == (-signal.SIGKILL if end == "stay" else 0)
     for _ in range(100):
         if not session_members(process.pid) and not directory.exists():
             break

@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -65,7 +66,7 @@ def test_a_killed_owners_processes_and_directory_go_too(base: Path) -> None:
     path, child = owner.stdout.readline().split()
     assert is_alive(int(child))
     owner.kill()
-    owner.wait()
+    assert owner.wait() == -signal.SIGKILL, "it lived until it was killed"
     assert wait_until(lambda: not is_alive(int(child)) and not Path(path).exists())
 
 

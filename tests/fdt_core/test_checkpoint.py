@@ -115,6 +115,7 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_checkpoint(checkpoints: Tr
         time.sleep(0.05 + 0.0137 * attempt)
         writer.send_signal(signal.SIGKILL)
         saved = [int(line) for line in writer.communicate()[0].split()]
+        assert writer.returncode == -signal.SIGKILL, "it was at work until it was killed"
         loaded = checkpoints.load("trial")
         assert loaded is not None
         assert loaded["epoch"] >= max(saved, default=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -66,6 +67,7 @@ def test_readers_see_whole_tables_at_every_moment(tmp_path: Path, steps: list[in
         more, rows = read_beside(writer, tmp_path, known=rows)
         reads += more
         output, _ = writer.communicate()
+        assert writer.returncode == -signal.SIGKILL, "it was killed in mid-work"
         told = int(output.split()[-1])
         assert rows >= told, "a row that the writer knew to be safe is lost"
         assert read_table(tmp_path, "trials").doubled == 0

@@ -100,8 +100,10 @@ def wait_until(happened: Callable[[], object], seconds: float = 120.0) -> None:
 
 
 def driver_process(launched: subprocess.Popen[str]) -> psutil.Process:
-    """The process of the driver itself: what was launched, or its child where it was isolated."""
-    return psutil.Process(launched.pid)
+    """The process of the driver itself, which what was launched has become."""
+    process = psutil.Process(launched.pid)
+    assert "orchestrator" in process.cmdline(), f"{process.cmdline()} is no driver"
+    return process
 
 
 def actors(launched: subprocess.Popen[str]) -> list[psutil.Process]:
@@ -149,8 +151,28 @@ def raylets(process: psutil.Process) -> list[psutil.Process]:
 
 
 def kill(process: psutil.Process) -> None:
-    """SIGKILL."""
+    """SIGKILL to a process that lives; returns when it is gone."""
+    assert is_alive(process), f"{process} had ended before it was killed"
     process.send_signal(signal.SIGKILL)
+    wait_until(lambda: not is_alive(process), seconds=30)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether the process has not ended yet."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def has_begun(place: Place, epochs: int = 1) -> bool:
+    """Whether a trial that runs has reached so many epochs."""
+    return any(trial["epoch"] >= epochs for trial in place.status().get("running", []))
+
+
+def saved_trials(place: Place) -> set[str]:
+    """The trials that have saved their state and wait to be resumed."""
+    return {path.parent.name for path in (place.run / "checkpoints").glob("*/working-*.pt")}
 
 
 def descendants(launched: subprocess.Popen[str]) -> list[psutil.Process]:

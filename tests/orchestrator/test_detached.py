@@ -38,6 +38,7 @@ def test_cancel_ends_a_local_sweep_and_the_same_launch_goes_on(place: Place, und
     owner = owner_here(place.run / "driver")
     assert owner is not None
     family = psutil.Process(owner["pid"]).children(recursive=True)
+    assert any(process.name() == "raylet" for process in family)
     unasked = fdt_sweep("cancel", str(place.run))
     assert unasked.returncode == 2
     assert "give --yes" in unasked.stderr

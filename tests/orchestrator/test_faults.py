@@ -1,4 +1,7 @@
-"""Whatever goes wrong, the rows at the end are right: faults of processes, nodes, files and disks, and of trials."""
+"""Whatever goes wrong, the rows at the end are right: faults of processes, nodes, files and disks, and of trials.
+
+One of each kind is part of `make test`; the others take minutes.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,11 @@ import json
 import os
 import random
 import shutil
-import signal
 import subprocess
 import time
 from pathlib import Path
 
 import pandas as pd
-import psutil
 import pytest
 
 from fdt_core.results.equality import run_differences
@@ -27,16 +28,15 @@ from tests.orchestrator.engine import (
     descendants,
     driver_process,
     fdt_sweep,
+    has_begun,
+    is_alive,
     kill,
+    raylets,
     second_node,
     wait_until,
 )
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow]
-
-
-def begun(place: Place, epochs: int = 1) -> bool:
-    return any(trial["epoch"] >= epochs for trial in place.status().get("running", []))
+pytestmark = pytest.mark.engine
 
 
 def trials(place: Place) -> pd.DataFrame:
@@ -57,48 +57,54 @@ def fill(path: Path) -> None:
             file.flush()
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_actors_killed_at_random_moments(place: Place, undisturbed: Place, seed: int) -> None:
     moments = random.Random(seed)
     launched = place.start()
-    wait_until(lambda: begun(place))
+    wait_until(lambda: has_begun(place))
     for _ in range(3):
         time.sleep(moments.uniform(0.0, 2.0))
-        if alive := actors(launched):
-            kill(moments.choice(alive))
-            wait_until(lambda before=alive: launched.poll() is not None or set(actors(launched)) - set(before))
+        wait_until(lambda: [process for process in actors(launched) if is_alive(process)])
+        alive = actors(launched)
+        kill(moments.choice([process for process in alive if is_alive(process)]))
+        wait_until(lambda before=alive: set(actors(launched)) - set(before))
     output, _ = launched.communicate(timeout=300)
     assert launched.returncode == 0, output
+    assert output.count("its process died") == 3
     assert run_differences(place.run / "results", undisturbed.run / "results") == []
 
 
+@pytest.mark.slow
 def test_the_only_ray_node_killed_is_an_interruption(place: Place, undisturbed: Place) -> None:
     launched = place.start("--set", "seeds=10")  # it must last until Ray notices
-    wait_until(lambda: begun(place))
-    (raylet,) = [process for process in descendants(launched) if process.name() == "raylet"]
+    wait_until(lambda: has_begun(place))
+    (raylet,) = raylets(driver_process(launched))
     kill(raylet)
     output, _ = launched.communicate(timeout=120)
     assert launched.returncode == 75, output
+    assert "stopping: the Ray node of the driver has died" in output
     place.launch()
     found = run_differences(place.run / "results", undisturbed.run / "results")
     assert [line for line in found if not line.endswith(f"only in {place.run / 'results'}")] == []
 
 
+@pytest.mark.slow
 def test_a_second_node_killed_costs_nothing_but_time(place: Place, undisturbed: Place) -> None:
     launched = place.start("--set", "cluster.cpus_per_node=1")
-    wait_until(lambda: begun(place))
+    wait_until(lambda: has_begun(place))
     with second_node(launched) as raylet:
         wait_until(lambda: actors_below(raylet))
         (victim,) = actors_below(raylet)
         wait_until(lambda: len([trial for trial in place.status()["running"] if trial["epoch"] >= 1]) == 2)
         kill(raylet)
-        wait_until(lambda: not victim.is_running(), seconds=60)
+        wait_until(lambda: not is_alive(victim), seconds=60)
         output, _ = launched.communicate(timeout=300)
     assert launched.returncode == 0, output
     assert "its process died: resuming from its checkpoint" in output
     assert run_differences(place.run / "results", undisturbed.run / "results") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [b"", b"garbage" * 1000])
 def test_a_damaged_part_is_set_aside_and_its_trials_run_again(place: Place, undisturbed: Place, damage: bytes) -> None:
     shutil.copytree(undisturbed.run, place.run)
@@ -117,7 +123,8 @@ def test_a_full_disk_loses_nothing(place: Place, undisturbed: Place) -> None:
         place.sweep_file()
         filler = place.run.parent / "filler"
         launched = place.start()
-        wait_until(lambda: begun(place))
+        wait_until(lambda: has_begun(place))
+        assert launched.poll() is None
         with pytest.raises(OSError, match="No space"):
             fill(filler)
         output, _ = launched.communicate(timeout=120)
@@ -132,15 +139,18 @@ def test_a_full_disk_loses_nothing(place: Place, undisturbed: Place) -> None:
 
 def test_a_paused_and_overtaken_driver_writes_nothing_more(place: Place, undisturbed: Place) -> None:
     launched = place.start()
-    wait_until(lambda: begun(place))
+    wait_until(lambda: has_begun(place))
     owner = place.run / "driver" / "000001.json"
     driver = driver_process(launched)
     family = [driver, *descendants(launched)]
+    assert any("SweepTrial" in " ".join(process.cmdline()) for process in family)
     for process in family:
         process.suspend()
     owner.write_text(owner.read_text().replace('"ended_at"', '"_"').replace("}", ', "ended_at": "forged"}'))
     place.launch()
     before = trials(place)
+    assert list(before.status) == ["done"] * 4
+    assert launched.poll() is None
     for process in family:
         process.resume()
     output, _ = launched.communicate(timeout=120)
@@ -153,9 +163,9 @@ def test_a_paused_and_overtaken_driver_writes_nothing_more(place: Place, undistu
 @pytest.mark.parametrize(
     ("model", "kind", "rows", "said"),
     [
-        ("raises", "error", 2, "these widths do not please me"),
-        ("exhausts_memory", "oom", 2, "no more"),
-        ("loses_its_device", "device", 3, "device-side assert"),
+        pytest.param("raises", "error", 2, "these widths do not please me", marks=pytest.mark.slow),
+        pytest.param("exhausts_memory", "oom", 2, "no more", marks=pytest.mark.slow),
+        pytest.param("loses_its_device", "device", 3, "device-side assert", marks=pytest.mark.slow),
         ("kills_itself", "crash", 1, "died 3 times without a new checkpoint"),
     ],
 )
@@ -174,6 +184,7 @@ def test_a_failing_trial_gets_its_retries_and_its_rows(
     assert "nothing to do" in again
 
 
+@pytest.mark.slow
 def test_a_trial_that_hangs_is_ended_by_its_time_limit(place: Place) -> None:
     own_model(place, "hangs", "resources: {time_limit: 20}\n")
     place.launch("--set", "epochs=1", expect=1)  # so that the good trial beside it ends in time on a busy machine too
@@ -183,25 +194,31 @@ def test_a_trial_that_hangs_is_ended_by_its_time_limit(place: Place) -> None:
     assert failed.error.str.contains("misbehaving").all(), "the traceback shows where it hung"
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_is_a_result(place: Place) -> None:
     place.sweep_file(SWEEP.replace("flip: false", "flip: false, learning_rate: 1e20").replace("seeds: 2", "seeds: 1"))
     place.launch()
     assert set(trials(place).status) == {"diverged"}
 
 
-def test_fail_fast_stops_at_the_first_trial_given_up(place: Place) -> None:
+@pytest.mark.parametrize("option", ["--fail-fast", pytest.param("--max-failures=1", marks=pytest.mark.slow)])
+def test_the_limit_of_failures_ends_a_sweep_that_had_more_to_do_as_failed(place: Place, option: str) -> None:
     own_model(place, "raises")
-    output = place.launch("--fail-fast", "--set", "resources.cpus=1", expect=1)
+    output = place.launch(option, "--set", "seeds=20", expect=1)
     assert "stopping: 1 failed trials (the limit is 1)" in output
+    progress = place.status()["progress"]
+    assert progress["failed"] == 1
+    assert progress["left"] > 0
 
 
+@pytest.mark.slow
 def test_data_that_changes_in_mid_run_is_refused_with_both_digests(place: Place) -> None:
     data = place.directory / "data"
     shutil.copytree(place.data, data)
     alone = Place(directory=place.directory, data=data)
     alone.sweep_file()
     launched = alone.start()
-    wait_until(lambda: begun(alone))
+    wait_until(lambda: has_begun(alone))
     (description,) = (data / "digits").glob("*.json")
     text = description.read_text()
     digest = json.loads(text)["digest"]
@@ -212,6 +229,7 @@ def test_data_that_changes_in_mid_run_is_refused_with_both_digests(place: Place)
     assert "0" * len(digest) in output
 
 
+@pytest.mark.slow
 def test_data_that_vanishes_in_mid_run_ends_the_sweep_and_is_named(place: Place) -> None:
     data = place.directory / "data"
     pictures = {f"{name}/{i}.png": image_file(pixels(32, 32, 3), "PNG") for name in ("cat", "dog") for i in range(200)}
@@ -222,7 +240,7 @@ def test_data_that_vanishes_in_mid_run_ends_the_sweep_and_is_named(place: Place)
     alone = Place(directory=place.directory, data=data)
     alone.sweep_file(SWEEP.replace("[digits]", "[pets]"))
     launched = alone.start()
-    wait_until(lambda: begun(alone))
+    wait_until(lambda: has_begun(alone))
     (data / "pets" / "dataset.json").rename(data / "away.json")
     output, _ = launched.communicate(timeout=120)
     assert launched.returncode == 3, output
@@ -233,6 +251,7 @@ def test_data_that_vanishes_in_mid_run_ends_the_sweep_and_is_named(place: Place)
     assert list(trials(alone).status) == ["done"] * 4
 
 
+@pytest.mark.slow
 def test_a_given_up_trial_is_tried_again_when_it_is_asked_for(place: Place) -> None:
     own_model(place, "raises")
     place.launch(expect=1)
@@ -247,13 +266,16 @@ def test_a_given_up_trial_is_tried_again_when_it_is_asked_for(place: Place) -> N
 
 def test_nothing_of_ray_outlives_a_killed_driver(place: Place) -> None:
     launched = place.start()
-    wait_until(lambda: begun(place))
+    wait_until(lambda: has_begun(place))
     family = descendants(launched)
-    driver_process(launched).send_signal(signal.SIGKILL)
+    assert {"raylet", "gcs_server"} <= {process.name() for process in family}
+    assert actors(launched)
+    kill(driver_process(launched))
     launched.communicate()
-    wait_until(lambda: not any(psutil.pid_exists(process.pid) for process in family), seconds=30)
+    wait_until(lambda: not any(is_alive(process) for process in family), seconds=30)
 
 
+@pytest.mark.slow
 def test_extending_a_finished_sweep_runs_only_what_is_new(place: Place, undisturbed: Place) -> None:
     shutil.copytree(undisturbed.run, place.run)
     output = place.launch("--set", "seeds=3")
@@ -261,6 +283,7 @@ def test_extending_a_finished_sweep_runs_only_what_is_new(place: Place, undistur
     assert len(trials(place)) == 6
 
 
+@pytest.mark.slow
 def test_rows_of_another_run_are_reused(place: Place, undisturbed: Place) -> None:
     output = place.launch("--reuse", str(undisturbed.run), "--set", "name=other")
     assert "nothing to do: 4 of 4" in output
@@ -271,6 +294,7 @@ def test_rows_of_another_run_are_reused(place: Place, undisturbed: Place) -> Non
     assert len(epochs) == 32
 
 
+@pytest.mark.slow
 def test_a_recorded_trial_comes_out_identical_again(undisturbed: Place) -> None:
     trial_id = trials(undisturbed).trial_id[0]
     again = ("reproduce", str(undisturbed.run), trial_id[:6], "--data-dir", str(undisturbed.data))

@@ -89,6 +89,7 @@ def test_a_driver_elsewhere_lives_as_long_as_its_heart_beats(tmp_path: Path) -> 
     )
     try:
         assert live_owner(tmp_path, patience=10.0) is not None
+        assert beating.poll() is None
     finally:
         beating.kill()
         beating.wait()

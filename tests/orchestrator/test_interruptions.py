@@ -9,9 +9,23 @@ import pandas as pd
 import pytest
 
 from fdt_core.results.equality import done_rows, run_differences
-from tests.orchestrator.engine import Place, actors, descendants, driver_process, kill, wait_until
+from tests.orchestrator.engine import (
+    Place,
+    actors,
+    descendants,
+    driver_process,
+    is_alive,
+    kill,
+    saved_trials,
+    wait_until,
+)
 
 pytestmark = pytest.mark.engine
+
+
+def resumed_trials(place: Place) -> int:
+    """Done trials that were interrupted, and went on from a checkpoint."""
+    return int(pd.read_parquet(place.run / "results" / "trials").interruptions.ge(1).sum())
 
 
 def test_a_sweep_gives_one_done_row_per_cell_and_seed(undisturbed: Place) -> None:
@@ -50,20 +64,21 @@ def test_when_the_training_is_over_each_network_is_measured_once(place: Place, u
 def test_killed_actor_and_killed_driver_leave_equal_rows(place: Place, undisturbed: Place) -> None:
     launched = place.start()
     wait_until(lambda: any(trial["epoch"] >= 1 for trial in place.status().get("running", [])))
-    kill(actors(launched)[0])
+    kill(actors(launched)[0])  # which is right in a trial
     wait_until(lambda: place.status().get("progress", {}).get("done", 0) >= 1)
     begun = descendants(launched)
+    assert {"raylet", "gcs_server"} <= {process.name() for process in begun}
     kill(driver_process(launched))
     launched.communicate()
-    wait_until(lambda: not any(process.is_running() for process in begun), seconds=30)
+    assert launched.returncode == -signal.SIGKILL
+    wait_until(lambda: not any(is_alive(process) for process in begun), seconds=30)
 
     done_before = len(done_rows(place.run / "results"))
     assert 1 <= done_before < 4
     output = place.launch()
     assert output.count(" done  ") == 4 - done_before
     assert run_differences(place.run / "results", undisturbed.run / "results") == []
-    interruptions = pd.read_parquet(place.run / "results" / "trials").interruptions
-    assert interruptions.sum() >= 1
+    assert resumed_trials(place) >= 1
 
 
 def test_one_interrupt_saves_and_exits_with_75(place: Place, undisturbed: Place) -> None:
@@ -72,15 +87,18 @@ def test_one_interrupt_saves_and_exits_with_75(place: Place, undisturbed: Place)
     driver_process(launched).send_signal(signal.SIGINT)
     output, _ = launched.communicate(timeout=90)
     assert launched.returncode == 75, output
-    assert list((place.run / "checkpoints").glob("*/working-*.pt"))
+    assert saved_trials(place)
     place.launch()
     assert run_differences(place.run / "results", undisturbed.run / "results") == []
+    assert resumed_trials(place) >= 1
 
 
 def test_two_interrupts_stop_at_once_with_130(place: Place, undisturbed: Place) -> None:
     launched = place.start()
     wait_until(lambda: any(trial["epoch"] >= 1 for trial in place.status().get("running", [])))
-    for actor in actors(launched):
+    suspended = actors(launched)
+    assert suspended
+    for actor in suspended:
         actor.suspend()  # so that they cannot save and leave before the second interrupt
     driver_process(launched).send_signal(signal.SIGINT)
     wait_until(lambda: place.status()["state"] == "stopping")

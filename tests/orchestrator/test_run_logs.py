@@ -52,4 +52,5 @@ def test_a_log_is_followed_as_it_grows(run: RunDirectory) -> None:
         with run.driver_log.open("a") as log:
             log.write("more\n")
         assert following.stdout.readline() == "more\n"
+        assert following.poll() is None, "it goes on until somebody ends it"
         following.kill()

@@ -20,6 +20,15 @@ from orchestrator.status_text import is_under_way, run_status, status_text
 from orchestrator.trial_report import Place, TrialReport
 from orchestrator.watch import Watch
 
+FORMER = {
+    "trial_id": "3f6a1c09be22",
+    **dict.fromkeys(("model", "template", "dataset", "host"), "of the former driver"),
+    **dict.fromkeys(("seed", "epoch", "epochs"), 1),
+    **dict.fromkeys(("test_accuracy", "images_per_second", "eta_seconds"), None),
+    "running_seconds": 1.0,
+}
+"""A running trial in a status."""
+
 DEMO = Path(__file__).parents[2] / "sweeps" / "demo.yaml"
 
 
@@ -67,7 +76,8 @@ def test_a_frozen_run_that_nobody_drives_is_new(run: RunDirectory) -> None:
 
 def test_a_driver_that_has_not_written_yet_is_starting_whatever_a_former_one_left(run: RunDirectory) -> None:
     for state in ("stopped", "running"):
-        write_status(run, generation=0, age=1000, state=state, running=[{"of": "the former one"}])
+        write_status(run, generation=0, age=1000, state=state, running=[FORMER])
+        assert run.status()["running"] == [FORMER]
         generation = claim(run.driver)
         status = run_status(run)
         assert (status["state"], status["running"], status["silent_seconds"]) == ("starting", [], None)

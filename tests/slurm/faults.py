@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import psutil
 
 from cluster.slurm_files import WorkerRecord
+from tests.orchestrator.engine import is_alive
 from tests.slurm.lab import wait_for
 from tests.slurm.runs import SlurmRun
 from tests.slurm.time_lost import TICK_SECONDS, Interruption, epochs_trained, interruptions, jobs_at_work
@@ -28,9 +29,10 @@ class Blow:
 
 
 def strike(run: SlurmRun, name: str, chance: random.Random, *, workers: int = 1) -> Blow:
-    """Wait until so many workers have joined, let the sweep train a little, and strike."""
+    """Wait until so many workers have joined, let the sweep train a little, and strike: it must not be over by then."""
     wait_for(lambda: len(joined_workers(run)) >= workers or run.is_over(), f"{workers} workers have joined", 180)
     await_training(run)
+    assert not run.is_over(), f"the sweep was over before {name}"
     at = time.time()
     return Blow(fault=name, at=at, hit=FAULTS[name](run, chance))
 
@@ -92,6 +94,7 @@ def head_job(run: SlurmRun) -> str:
 def worker_cancelled(run: SlurmRun, chance: random.Random) -> str:
     """Somebody scancels a worker."""
     victim = some_worker(run, chance)
+    assert victim.job_id in run.lab.jobs("RUNNING")
     run.lab.run("scancel", victim.job_id)
     return f"worker {victim.job_id} on {victim.node}"
 
@@ -110,7 +113,9 @@ def worker_preempted(run: SlurmRun, chance: random.Random) -> str:
 def worker_killed(run: SlurmRun, chance: random.Random) -> str:
     """All processes of a worker's job are killed at once, without any warning (scancel would warn)."""
     victim = some_worker(run, chance)
-    for process in worker_processes(run, victim):
+    processes = worker_processes(run, victim)
+    assert "raylet" in _names(processes), "it was a living part of the cluster"
+    for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     wait_for(lambda: victim.job_id not in run.lab.jobs("RUNNING"), "the worker is gone", 60)
@@ -128,7 +133,10 @@ def worker_requeued(run: SlurmRun, chance: random.Random) -> str:
 def node_crashed(run: SlurmRun, chance: random.Random) -> str:
     """The power of a worker's node is cut; it comes back when Slurm has noticed."""
     victim = some_worker(run, chance)
+    processes = worker_processes(run, victim)
+    assert "raylet" in _names(processes), "it was a living part of the cluster"
     run.lab.crash_node(victim.node)
+    assert not any(is_alive(process) for process in processes)
     time.sleep(5)
     run.lab.start_node(victim.node)
     return f"{victim.node}, worker {victim.job_id}"
@@ -147,19 +155,21 @@ def driver_killed(run: SlurmRun, chance: random.Random) -> str:
 def raylet_killed(run: SlurmRun, chance: random.Random) -> str:
     """A worker's part of Ray dies, and its job lives on."""
     victim = some_worker(run, chance)
-    killed = 0
+    killed = []
     for process in run.lab.job_processes(victim.node):
         with contextlib.suppress(psutil.Error):
             if process.name() == "raylet" and process.environ().get("FDT_NODE") == victim.job_id:
+                killed.append(process)
                 process.kill()
-                killed += 1
-    assert killed == 1
+    assert len(killed) == 1
+    wait_for(lambda: not is_alive(killed[0]), "the raylet is gone", 30)
     return f"worker {victim.job_id} on {victim.node}"
 
 
 def head_requeued(run: SlurmRun, chance: random.Random) -> str:
     """An administrator, or a preemption, requeues the head."""
     job = head_job(run)
+    assert job in run.lab.jobs("RUNNING")
     run.lab.run("scontrol", "requeue", job)
     return f"head {job}"
 
@@ -167,6 +177,7 @@ def head_requeued(run: SlurmRun, chance: random.Random) -> str:
 def head_lost(run: SlurmRun, chance: random.Random) -> str:
     """The head is killed for good; its user launches again."""
     job = head_job(run)
+    assert job in run.lab.jobs("RUNNING")
     run.lab.run("scancel", job)
     wait_for(lambda: job not in run.lab.live_jobs(), "the head is gone", 60)
     run.launch_again()
@@ -209,7 +220,17 @@ def _kill_one(run: SlurmRun, chance: random.Random, word: str) -> str:
     wait_for(lambda: bool(_job_processes(run, word)), f"{word} runs", 120)
     victim = chance.choice(_job_processes(run, word))
     victim.kill()
+    wait_for(lambda: not is_alive(victim), f"{word} is gone", 30)
     return f"process {victim.pid}"
+
+
+def _names(processes: Sequence[psutil.Process]) -> set[str]:
+    """The names of those that still live."""
+    found = set()
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            found.add(process.name())
+    return found
 
 
 def _job_processes(run: SlurmRun, word: str) -> list[psutil.Process]:

@@ -372,7 +372,7 @@ def test_what_a_killed_process_left_is_never_used_and_removed_by_the_next(data: 
     assert process.stdout is not None
     assert process.stdout.readline() == "half\n"
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    assert process.wait() == -signal.SIGKILL, "it was at work until it was killed"
     process.stdout.close()
     assert [name for name in left_in(data) if name.startswith(".digits.partial-")]
     assert load_prepared("digits", data).info.train_images == 1437
