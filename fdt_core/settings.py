@@ -35,14 +35,10 @@ def parse_setting(given: str) -> Setting:
     """Read `KEY=VALUE` or `KEY.SUB=VALUE`. Raises UsageError where it has another form or the value is not YAML."""
     dotted, equals, value = given.partition("=")
     keys = tuple(key.strip() for key in dotted.split("."))
-    text = f"--set {_shortened(printable(given))}"
-    if not equals or not all(keys) or len(keys) > _MOST_KEYS:
+    text = f"--set {printable(given)}"
+    if not equals or not all(keys) or not dotted.isprintable() or len(keys) > _MOST_KEYS:
         raise UsageError(f"{text}: must have the form KEY=VALUE")
     return Setting(keys=keys, value=parse_scalar(value, text), text=text)
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 100 else f"{text[:97]}..."
 
 
 def lay_over(file: YamlFile, setting: Setting, where: Place | None = None) -> YamlFile:

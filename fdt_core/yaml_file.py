@@ -20,6 +20,7 @@ from fdt_core.plain_yaml import MOST_CHARACTERS, Path_, Unreadable, dotted, read
 from fdt_core.validation_messages import most_specific
 
 T = TypeVar("T")
+_SHOWN = 100
 
 
 class WrongValue(UsageError):
@@ -122,12 +123,13 @@ def parse_scalar(text: str, source: str = "") -> Any:
     try:
         return read_document(text).data
     except Unreadable as problem:
-        raise UsageError(f"{source or f'the value {printable(text)}'}: {problem}") from problem
+        raise UsageError(f"{source or f'cannot read the value {printable(text)}'}: {problem}") from problem
 
 
 def printable(text: str) -> str:
-    """`text` with control characters and half characters written as escapes, so that it is safe in one line."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+    """`text` shortened, with control characters and half characters as escapes: safe to show in a line of a message."""
+    shown = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text[:_SHOWN])
+    return shown if len(text) <= _SHOWN else f"{shown}..."
 
 
 def _reject_unknown_keys(file: YamlFile, data: object, type_: Any, where: Path_) -> None:
