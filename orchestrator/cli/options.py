@@ -35,14 +35,14 @@ Settings = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Lay a value over the sweep file, say --set epochs=1 or --set seeds=[0,1]. May be repeated; "
-        "cluster.KEY=VALUE goes to the cluster profile.",
+        help="Set a value of the sweep file, such as --set epochs=1 or --set 'seeds=[0,1]', for every trial. May be "
+        "repeated. cluster.KEY=VALUE sets a value of the cluster profile.",
         show_default=False,
     ),
 ]
 Limit = Annotated[
     int | None,
-    typer.Option("--limit", min=1, help="Only the first N cells of the plan are wanted.", show_default=False),
+    typer.Option("--limit", min=1, help="Only the first N trials of the plan.", show_default=False),
 ]
 Detach = Annotated[
     bool | None,
