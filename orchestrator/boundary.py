@@ -69,7 +69,7 @@ def _status_of_exit(run: Callable[[], int]) -> int:
             if isinstance(caught, KeyboardInterrupt | BrokenPipeError):
                 raise caught from None
             caught = caught.__context__
-        if ended.code == signal.SIGTERM:  # the handler that `ray.init` sets, in the moment before ours is back
+        if ended.code == signal.SIGTERM:  # the handler that `ray.init` sets, before ours is back
             raise ToldToEnd("SIGTERM") from None
         return int(ended.code or EXIT_DONE)
 

@@ -21,6 +21,7 @@ from orchestrator.generation import owner_here
 from orchestrator.stop_signals import StopSignals
 from tests.orchestrator.engine import (
     Place,
+    descendants,
     driver_process,
     has_begun,
     is_alive,
@@ -134,10 +135,13 @@ def test_under_nohup_a_sweep_goes_on_after_a_hang_up(place: Place) -> None:
 def test_sigterm_while_ray_starts_is_an_interruption(place: Place) -> None:
     launched = place.start()
     wait_until(lambda: raylets(driver_process(launched)) if owner_here(place.run / "driver") else None)
+    family = descendants(launched)
     os.killpg(launched.pid, signal.SIGTERM)
     output, _ = launched.communicate(timeout=120)
     assert launched.returncode == 75, output
-    assert "4 left of 4 trials" in output
+    assert "told to end (SIGTERM)" in output
+    assert "Traceback" not in output
+    wait_until(lambda: not any(is_alive(process) for process in family), seconds=30)
 
 
 @pytest.mark.engine
