@@ -8,17 +8,22 @@ export OMP_NUM_THREADS ?= 1
 
 # Tests that start servers have the machine to themselves; the others share its cores.
 SERVERS := engine or slurm or browser
+FAST := not slow and not trainer and not oracle and not gpu and not ($(SERVERS))
+
+# A second environment, for the least versions of everything that pyproject.toml names.
+LEAST := .venv-least
 
 # What the tests of Slurm, of pages in a browser and of real data need beside Python.
 SYSTEM_PACKAGES := chromium chromium-driver dataset-fashion-mnist iproute2 \
                    mariadb-server munge slurm-wlm slurmdbd
 
-.PHONY: help demo check test test-all chaos bench clean
+.PHONY: help demo check test test-all test-least chaos bench clean
 help:
 	@echo 'make demo      a real small sweep, then its table and its report'
 	@echo 'make check     format, lint, types, import rules, fast tests (under 2 minutes)'
 	@echo 'make test      all tests but the slow ones (under 25 minutes on 2 cores)'
 	@echo 'make test-all  all tests (under 60 minutes)'
+	@echo 'make test-least  fast tests with the least versions that pyproject.toml allows (Python 3.11)'
 	@echo 'make chaos     a sweep on a real Slurm under ten random faults (SEED=1)'
 	@echo 'make bench     all benchmarks, one after the other'
 	@echo 'make clean     remove the virtual environment and caches'
@@ -39,7 +44,7 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -n 2 -m 'not slow and not trainer and not oracle and not gpu and not ($(SERVERS))'
+	$(BIN)/python -m pytest -q -n 2 -m '$(FAST)'
 
 test: $(INSTALLED) system
 	$(BIN)/python -m pytest -q -n 2 -m 'not slow and not ($(SERVERS))'
@@ -49,6 +54,13 @@ test-all: SYSTEM_PACKAGES += texlive-latex-recommended
 test-all: $(INSTALLED) system
 	$(BIN)/python -m pytest -q -n 2 -m 'not ($(SERVERS))'
 	$(BIN)/python -m pytest -q -m '$(SERVERS)' --durations=20
+
+test-least:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "the least Python is needed: make test-least PYTHON=python3.11")'
+	$(PYTHON) -m venv $(LEAST)
+	$(PYTHON) .ci/least_versions.py > $(LEAST)/constraints.txt
+	$(LEAST)/bin/python -m pip install --quiet --disable-pip-version-check -c $(LEAST)/constraints.txt -e '.[test]'
+	$(LEAST)/bin/python -m pytest -q -n 2 -m '$(FAST)'
 
 # As root on Debian the packages are installed; elsewhere the tests that need them say so and are skipped.
 .PHONY: system
@@ -69,4 +81,4 @@ bench: $(INSTALLED)
 	done
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf $(VENV) $(LEAST) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections import Counter
@@ -17,7 +18,8 @@ from pydantic.dataclasses import dataclass
 from cluster.sbatch_options import checked_options
 from cluster.slurm_units import parse_memory, parse_time_limit
 from fdt_core.errors import UsageError, unknown_name
-from fdt_core.yaml_file import YamlFile, load_yaml
+from fdt_core.settings import Setting, lay_over
+from fdt_core.yaml_file import load_yaml, printable
 
 
 def _number_as_text(value: object) -> object:
@@ -147,10 +149,11 @@ def load_profile(name_or_path: str, overrides: Mapping[str, Any] | None = None) 
     Raises UsageError for an unknown profile, and for an unknown key or a wrong value in the file or the overrides.
     """
     file = load_yaml(_profile_path(name_or_path))
+    for key, value in (overrides or {}).items():
+        text = value if isinstance(value, str) else json.dumps(value)
+        setting = Setting(keys=tuple(key.split(".")), value=value, text=printable(f"--set cluster.{key}={text}"))
+        file = lay_over(file, setting)
     profile = file.parse(ClusterProfile)
-    if overrides:
-        data = _merged(file.data, overrides)
-        profile = YamlFile(path=Path("--set cluster"), data=data, lines={}).parse(ClusterProfile)
     return profile if profile.name else replace(profile, name=file.path.stem)
 
 
@@ -188,13 +191,3 @@ def _profile_path(name_or_path: str) -> Path:
     if name_or_path not in found:
         raise unknown_name("cluster profile", name_or_path, sorted(found))
     return found[name_or_path]
-
-
-def _merged(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of `data` with the values of `overrides` at their dotted keys."""
-    merged = dict(data)
-    for key, value in overrides.items():
-        first, _, rest = key.partition(".")
-        below = merged.get(first)
-        merged[first] = _merged(below if isinstance(below, Mapping) else {}, {rest: value}) if rest else value
-    return merged

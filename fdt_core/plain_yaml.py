@@ -122,7 +122,8 @@ def _index(
             place = (*where, key.value)
             _check_plain(loader, key, place)
             if place in lines:
-                raise Unreadable(f"{dotted(place)}: repeated key (first in line {lines[place]})", _line(key))
+                first = f" (first in line {lines[place]})" if lines[place] != _line(key) else ""
+                raise Unreadable(f"{dotted(place)}: repeated key{first}", _line(key))
             lines[place] = _line(key)
             _index(loader, value, place, lines, above)
 

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from fdt_core.errors import UsageError, unknown_name
-from fdt_core.yaml_file import YamlFile, load_yaml
+from fdt_core.yaml_file import WrongValue, YamlFile, load_yaml
 
 PositiveInt = Annotated[int, Field(ge=1)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
@@ -111,7 +111,8 @@ def recipe_for(recipe: str | Mapping[str, Any], dataset: str) -> Recipe:
         dataset: name of the data set; a shipped recipe may treat some data sets in their own way.
 
     Raises:
-        UsageError: for an unknown recipe, an unknown field or a wrong value; it names the key and the legal values.
+        WrongValue: (a UsageError) for an unknown recipe, an unknown field or a wrong value; it names the key and the
+            legal values.
     """
     fields = {"base": recipe} if isinstance(recipe, str) else dict(recipe)
     base = _load(fields.pop("base", DEFAULT_RECIPE))
@@ -121,7 +122,9 @@ def recipe_for(recipe: str | Mapping[str, Any], dataset: str) -> Recipe:
 
 def _load(name: object) -> _RecipeFile:
     if not isinstance(name, str):
-        raise UsageError(f"recipe: base must be the name of a recipe, not {name!r}")
+        problem = f"base must be the name of a recipe, not {name!r}"
+        raise WrongValue(f"recipe: {problem}", ("base",), problem)
     if name not in recipe_names():
-        raise unknown_name("recipe", name, recipe_names())
+        problem = str(unknown_name("recipe", name, recipe_names()))
+        raise WrongValue(problem, ("base",), problem)
     return load_yaml(_FOLDER / f"{name}.yaml").parse(_RecipeFile)

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 import types
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -18,27 +17,62 @@ from pydantic import TypeAdapter, ValidationError
 
 from fdt_core.errors import UsageError, nearest_match
 from fdt_core.plain_yaml import MOST_CHARACTERS, Path_, Unreadable, dotted, read_document
+from fdt_core.validation_messages import most_specific
 
 T = TypeVar("T")
+_SHOWN = 100
+
+
+class WrongValue(UsageError):
+    """A wrong value in plain data: `where` it is (a path of keys and indexes) and the `problem`, also one by one."""
+
+    def __init__(self, text: str, where: Path_, problem: str) -> None:
+        super().__init__(text)
+        self.where = where
+        self.problem = problem
 
 
 @dataclass(frozen=True, kw_only=True)
 class YamlFile:
-    """A file's plain data (a mapping) and the line of each key and list item in it."""
+    """A file's plain data (a mapping) and where each value of it comes from.
+
+    Args:
+        path: the file.
+        data: what the file says, with what the command line lays over it (see `fdt_core.settings`).
+        lines: the line of each key and list item, where the value is the file's own.
+        settings: the command line's `--set KEY=VALUE`, by the place of the value that it gave.
+    """
 
     path: Path
     data: dict[str, Any]
     lines: dict[Path_, int]
+    settings: dict[Path_, str] = field(default_factory=dict)
 
-    def fail(self, where: Path_, message: str) -> NoReturn:
-        """Raise UsageError with the file, the line and the key of `where` (a path of keys and indexes)."""
-        raise self.error(where, message)
+    def fail(self, where: Path_, message: str, joint: Sequence[Path_] = ()) -> NoReturn:
+        """Raise what `error` returns."""
+        raise self.error(where, message, joint)
 
-    def error(self, where: Path_, message: str) -> UsageError:
-        """The UsageError that `fail` raises."""
-        known = next((where[:end] for end in range(len(where), 0, -1) if where[:end] in self.lines), ())
-        place = f"{self.path}:{self.lines[known]}" if known else str(self.path)
-        return UsageError(f"{place}: {dotted(where)}: {message}" if where else f"{place}: {message}")
+    def error(self, where: Path_, message: str, joint: Sequence[Path_] = ()) -> WrongValue:
+        """The error of the value at `where`, a path of keys and indexes.
+
+        It names the file and line, or the setting that gave the value. Where settings only took part (they gave values
+        in the wrong one, or at a place of `joint`, with which the value does not go together), it names them and the
+        file, and no line.
+        """
+        around = [where[:end] for end in range(len(where), 0, -1)]
+        source = next((place for place in around if place in self.settings or place in self.lines), ())
+        parts = [other for other in self.settings if any(_within(other, place) for place in (where, *joint))]
+        if source in self.settings:
+            parts.insert(0, source)
+        settings = ", ".join(dict.fromkeys(self.settings[part] for part in parts))
+        if source in self.settings:
+            origin = settings
+        elif settings:
+            origin = f"{settings} over {self.path}"
+        else:
+            origin = f"{self.path}:{self.lines[source]}" if source else str(self.path)
+        key = "" if where == source and source in self.settings else dotted(where)
+        return WrongValue(f"{origin}: {key}: {message}" if key else f"{origin}: {message}", where, message)
 
     def parse(self, type_: type[T]) -> T:
         """The data as an instance of the (pydantic or plain) dataclass `type_`, checked strictly."""
@@ -46,7 +80,7 @@ class YamlFile:
         try:
             return TypeAdapter(type_).validate_json(json.dumps(self.data))
         except ValidationError as error:
-            self.fail(*_most_specific(error, self.data))
+            self.fail(*most_specific(error, self.data))
 
 
 def load_yaml(path: Path) -> YamlFile:
@@ -81,12 +115,21 @@ def parse_yaml(text: str, path: Path) -> YamlFile:
     return YamlFile(path=path, data=document.data, lines=document.lines)
 
 
-def parse_scalar(text: str) -> Any:
-    """The value that `text` has as a YAML value: used for `--set key=value`. Raises UsageError as `load_yaml` does."""
+def parse_scalar(text: str, source: str = "") -> Any:
+    """The value that `text` has as a YAML value: used for `--set key=value`.
+
+    Raises UsageError as `load_yaml` does; it begins with `source` where that is given.
+    """
     try:
         return read_document(text).data
     except Unreadable as problem:
-        raise UsageError(f"cannot read the value {_shown(text)}: {problem}") from problem
+        raise UsageError(f"{source or f'cannot read the value {printable(text)}'}: {problem}") from problem
+
+
+def printable(text: str) -> str:
+    """`text` shortened, with control characters and half characters as escapes: safe to show in a line of a message."""
+    shown = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text[:_SHOWN])
+    return shown if len(text) <= _SHOWN else f"{shown}..."
 
 
 def _reject_unknown_keys(file: YamlFile, data: object, type_: Any, where: Path_) -> None:
@@ -118,73 +161,6 @@ def _members(type_: Any) -> tuple[Any, ...]:
     return (type_,)
 
 
-def _most_specific(error: ValidationError, data: object) -> tuple[Path_, str]:
-    """The place deepest in the file that pydantic complains of, and what is wrong there.
-
-    Of a value that fits no member of a union, pydantic reports each member: the deepest place is where the file's
-    author was at; several complaints about that place are alternatives.
-    """
-    found: dict[Path_, list[Any]] = {}
-    for detail in error.errors():
-        found.setdefault(_place(data, detail), []).append(detail)
-    where = max(found, key=len)
-    details = found[where]
-    messages = list(dict.fromkeys(_describe(detail) for detail in details))
-    if len(messages) == 1 and not messages[0].startswith("must be "):
-        return where, messages[0]
-    legal = " or ".join(message.removeprefix("must be ") for message in messages)
-    return where, f"must be {legal}, not {_shown(details[0]['input'])}{_nearest_literal(details[0])}"
-
-
-_PLAIN_WORDS = (
-    ("a valid ", "a "),
-    ("an array", "a list"),
-    ("a array", "a list"),
-    ("a integer", "an integer"),
-    ("a dictionary or an instance of ", "a mapping of the fields of "),
-    ("a dictionary", "a mapping"),
-    ("a object", "a mapping"),
-    ("a boolean", "true or false"),
-)
-
-
-def _describe(detail: Any) -> str:
-    """Pydantic's complaint in plain words."""
-    message = str(detail["msg"])
-    if detail["type"] == "missing":
-        return "this key is missing"
-    if detail["type"] in ("value_error", "assertion_error"):
-        return message.removeprefix("Value error, ")
-    if detail["type"] == "too_short":
-        return "must not be empty"
-    if detail["type"] == "string_pattern_mismatch":
-        return f"must match {detail['ctx']['pattern']}, not {_shown(detail['input'])}"
-    message = "must be " + message.removeprefix("Input should be ")
-    for theirs, ours in _PLAIN_WORDS:
-        message = message.replace(theirs, ours)
-    return message
-
-
-def _shown(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _nearest_literal(detail: Any) -> str:
-    if detail["type"] != "literal_error" or not isinstance(detail["input"], str):
-        return ""
-    return nearest_match(detail["input"], re.findall(r"'([^']*)'", str(detail["msg"])))
-
-
-def _place(data: Any, detail: Any) -> Path_:
-    """The part of pydantic's location that leads somewhere in `data`, plus the last key where that is the missing one.
-
-    The rest are names of union members, which mean nothing to the file's author.
-    """
-    found: list[str | int] = []
-    for part in detail["loc"]:
-        in_mapping = isinstance(data, dict) and part in data
-        if in_mapping or (isinstance(data, list) and isinstance(part, int) and part < len(data)):
-            found.append(part)
-            data = data[part]
-    return (*found, detail["loc"][-1]) if detail["type"] == "missing" else tuple(found)
+def _within(place: Path_, other: Path_) -> bool:
+    """Whether `place` is `other`, or lies in it."""
+    return place[: len(other)] == other

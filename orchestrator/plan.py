@@ -19,13 +19,16 @@ from fdt_core.errors import UsageError
 from fdt_core.json_file import parse_json
 from fdt_core.plan_file import LAUNCH_AGAIN, PLAN_VERSION
 from fdt_core.published import require_paper_dataset
-from fdt_core.recipe import Recipe, held_out_images, recipe_for
+from fdt_core.recipe import Recipe, held_out_images
 from fdt_core.results.keys import cell_key
+from fdt_core.settings import Place
 from fdt_core.solver import Budget, Match, match
 from fdt_core.spec import TrialSpec
 from fdt_core.templates import Template, template
 from fdt_core.yaml_file import YamlFile
-from orchestrator.sweep_file import Resources, Sweep, load_sweep, selects
+from orchestrator.cell_recipe import given_recipe, resolve_recipe
+from orchestrator.slips import recipe_slips, unused_overrides
+from orchestrator.sweep_file import AXES, Resources, Sweep, check_selectors, load_sweep, selects
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +109,8 @@ class SweepPlan:
     resources: Resources
     checkpoint_interval: float
     keep: Keep
+    warnings: tuple[str, ...] = dataclasses.field(default=(), compare=False)
+    """What is surely a slip in the sweep file, one line each. Known when it is read; not part of the frozen plan."""
 
     def first(self, limit: int | None) -> SweepPlan:
         """The plan of the first `limit` cells alone."""
@@ -150,9 +155,10 @@ def plan_sweep(path: Path, settings: Sequence[str] = (), data_dir: Path | None =
     """
     file, sweep = load_sweep(path, settings)
     study = _Study(file, sweep, data_dir)
+    check_selectors(file, sweep)
     kept, excluded = _excluded(sweep, study.grid())
     if not kept:
-        raise UsageError(f"{path}: exclude: leaves no trial")
+        file.fail(("exclude",), "leaves no trial", joint=[(f"{axis}s",) for axis in AXES])
     cells = [study.cell(point) for point in kept]
     return SweepPlan(
         name=sweep.name,
@@ -161,11 +167,15 @@ def plan_sweep(path: Path, settings: Sequence[str] = (), data_dir: Path | None =
         resources=sweep.resources,
         checkpoint_interval=sweep.checkpoint_interval,
         keep=sweep.keep,
+        warnings=(*study.slips, *unused_overrides(file, sweep, kept)),
     )
 
 
 _Point = dict[str, Any]
 """A point of the grid: the names on each axis."""
+
+_NETWORK: tuple[Place, ...] = (("models",), ("templates",), ("datasets",), ("width",), ("overrides",))
+"""The keys of a sweep file that decide, with the budget, whether a network can be matched."""
 
 
 class _Study:
@@ -185,6 +195,8 @@ class _Study:
         for index, given_dataset in enumerate(sweep.datasets):
             info = self._resolved(("datasets", index), dataset_info, given_dataset, data_dir)
             self._datasets[info.name] = info
+        self.slips: dict[str, None] = {}
+        """Those in the recipes of the cells resolved so far, in order."""
         self._settings = functools.cache(self._settings_of)
         self._match = functools.cache(self._match_of)
 
@@ -227,36 +239,32 @@ class _Study:
 
     def _settings_of(self, dataset: str, overriding: tuple[int, ...]) -> tuple[float, Budget, Recipe]:
         """Width, budget and recipe for a data set under the overrides with these numbers, the last one winning."""
-        width, budget, recipe = self._sweep.width, self._sweep.budget, _as_mapping(self._sweep.recipe)
-        where: tuple[str | int, ...] = ("recipe",)
+        width, budget = self._sweep.width, self._sweep.budget
         for index in overriding:
-            rule = self._sweep.overrides[index]
-            width = rule.width or width
-            budget = rule.budget or budget
-            if rule.recipe is not None:
-                given = _as_mapping(rule.recipe)
-                recipe, where = given if "base" in given else recipe | given, ("overrides", index, "recipe")
-        resolved: Recipe = self._resolved(where, recipe_for, recipe, dataset)
-        self._resolved(where, held_out_images, self._datasets[dataset].train_images, resolved.validation)
-        return width, budget, resolved
+            width = self._sweep.overrides[index].width or width
+            budget = self._sweep.overrides[index].budget or budget
+        given, image = given_recipe(self._sweep, overriding), self._datasets[dataset].image
+        recipe = resolve_recipe(self._file, given, dataset)
+        self._resolved(
+            given.place("validation"), held_out_images, self._datasets[dataset].train_images, recipe.validation
+        )
+        self.slips |= dict.fromkeys(recipe_slips(self._file, given, recipe, dataset, image))
+        return width, budget, recipe
 
     def _match_of(self, model: str, template_name: str, dataset: str, width: float, budget: Budget) -> Match:
         if budget.rule == "paper":
-            self._resolved(("budget",), require_paper_dataset, dataset)
-        found: Match = self._resolved(
-            ("budget",),
-            functools.partial(match, image=self._datasets[dataset].image, width=width, budget=budget),
-            self._models[model],
-            self._templates[template_name],
-        )
+            self._resolved(("budget",), require_paper_dataset, dataset, joint=_NETWORK)
+        matched = functools.partial(match, image=self._datasets[dataset].image, width=width, budget=budget)
+        network = self._models[model], self._templates[template_name]
+        found: Match = self._resolved(("budget",), matched, *network, joint=_NETWORK)
         return found
 
-    def _resolved(self, where: tuple[str | int, ...], resolve: Any, *arguments: Any) -> Any:
-        """`resolve(*arguments)`, its UsageError told with the file, line and key `where`."""
+    def _resolved(self, where: Place, resolve: Any, *arguments: Any, joint: Sequence[Place] = ()) -> Any:
+        """`resolve(*arguments)`; its UsageError gets the file, line and key of `where`, or the settings at fault."""
         try:
             return resolve(*arguments)
         except UsageError as error:
-            raise self._file.error(where, str(error)) from error
+            raise self._file.error(where, str(error), joint) from error
 
 
 def _excluded(sweep: Sweep, points: Iterator[_Point]) -> tuple[list[_Point], tuple[Exclusion, ...]]:
@@ -279,10 +287,6 @@ def _in_running_order(cells: list[Cell]) -> list[Cell]:
     for cell in cells:
         round_of.setdefault(cell.spec.seed, len(round_of))
     return sorted(cells, key=lambda cell: (round_of[cell.spec.seed], -cell.training_macs))
-
-
-def _as_mapping(recipe: str | Mapping[str, Any]) -> dict[str, Any]:
-    return {"base": recipe} if isinstance(recipe, str) else dict(recipe)
 
 
 def _as_json(value: Any) -> Any:

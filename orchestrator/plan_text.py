@@ -26,6 +26,7 @@ def plan_json(launch: Launch) -> dict[str, Any]:
     done, failed, left = _standing(launch)
     return launch.plan.to_json(
         {
+            "warnings": list(launch.plan.warnings),
             "progress": {"done": done, "failed": failed, "left": len(left)},
             "estimate": as_json(estimate(left, launch.plan.keep, launch.run.results)),
             "plan_change": None if (change := _change(launch)) is None else change.to_json(),
@@ -66,6 +67,8 @@ def _summary(launch: Launch) -> Iterator[str]:
     if change is not None and (change.dropped or change.new):
         yield f"  changes   against the plan of the last launch: {change}"
     yield from estimate_lines(estimate(left, plan.keep, launch.run.results))
+    for warning in plan.warnings:
+        yield f"  warning   {warning}"
 
 
 def _axes(plan: SweepPlan) -> dict[str, Counter[str]]:

@@ -76,6 +76,16 @@ def reproduction_text(found: Reproduction) -> str:
     return "\n".join(lines)
 
 
+def reproduction_json(found: Reproduction) -> dict[str, Any]:
+    """The outcome as plain data: what differs, and what changed around it, each as [recorded, repeated]."""
+    return {
+        "trial_id": found.recorded["trial_id"],
+        "identical": found.identical,
+        "differences": {column: list(pair) for column, pair in found.differences.items()},
+        "surroundings": {column: list(pair) for column, pair in found.surroundings.items()},
+    }
+
+
 def _recorded_row(run: RunDirectory, prefix: str) -> dict[str, Any]:
     rows = read_table(run.results, "trials").rows.to_pylist()
     finished = {row["trial_id"]: row for row in rows if row["status"] != "failed"}

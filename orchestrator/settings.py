@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from fdt_core.errors import UsageError
-from fdt_core.yaml_file import parse_scalar
-
-_CLUSTER = "cluster."
-_MOST_DOTS = 20
+from fdt_core.settings import parse_setting
 
 
 def split_settings(settings: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
-    """The settings of the sweep file as given, and those of the profile by key.
+    """The settings of the sweep file as given, and the values of those of the profile by key (`head.cpus`).
 
-    Raises UsageError for one without a `=`, and for a key that no file could hold.
+    Raises UsageError for a setting that is not KEY=VALUE.
     """
-    for setting in settings:
-        key, equals, _ = setting.partition("=")
-        if not equals or not key.isprintable() or key.count(".") > _MOST_DOTS:
-            shown = json.dumps(setting) if len(setting) < 60 else json.dumps(setting[:60]) + "..."
-            raise UsageError(f"--set {shown}: must have the form KEY=VALUE")
-    sweep = [setting for setting in settings if not setting.startswith(_CLUSTER)]
-    profile = {}
-    for setting in settings:
-        if setting.startswith(_CLUSTER):
-            key, _, text = setting.removeprefix(_CLUSTER).partition("=")
-            profile[key.strip()] = parse_scalar(text)
+    sweep, profile = [], {}
+    for given in settings:
+        setting = parse_setting(given)
+        if setting.keys[0] != "cluster":
+            sweep.append(given)
+        elif len(setting.keys) == 1:
+            raise UsageError(f"{setting.text}: --cluster chooses a profile; --set cluster.KEY=VALUE changes it")
+        else:
+            profile[".".join(setting.keys[1:])] = setting.value
     return sweep, profile

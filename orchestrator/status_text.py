@@ -20,6 +20,7 @@ from orchestrator.failures import FINISHED
 from orchestrator.generation import owner_here, owner_is_gone
 from orchestrator.ledger import Ledger
 from orchestrator.plan import SweepPlan
+from orchestrator.quantities import about
 from orchestrator.run_directory import RunDirectory
 from orchestrator.slurm_status import is_over, slurm_lines, slurm_status
 
@@ -144,7 +145,7 @@ def _running_line(trial: Mapping[str, Any]) -> str:
     if trial["images_per_second"] is not None:
         parts.append(f"{trial['images_per_second']:.0f} images/s")
     if trial["eta_seconds"] is not None:
-        parts.append(f"about {trial['eta_seconds']:.0f} s left")
+        parts.append(f"{about(trial['eta_seconds'])} left")
     return "  ".join([*parts, trial["host"]])
 
 

@@ -5,7 +5,6 @@ Strict: unknown keys, repeated values and names that do not exist are refused wi
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,8 +15,9 @@ from pydantic.dataclasses import dataclass
 
 from fdt_core.errors import UsageError, nearest_match
 from fdt_core.recipe import Recipe
+from fdt_core.settings import Place, Setting, lay_over, parse_setting
 from fdt_core.solver import Budget
-from fdt_core.yaml_file import YamlFile, load_yaml, parse_scalar
+from fdt_core.yaml_file import YamlFile, load_yaml
 
 _STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
@@ -91,14 +91,13 @@ class Sweep:
 def load_sweep(path: Path, settings: Sequence[str] = ()) -> tuple[YamlFile, Sweep]:
     """Read the sweep file `path`, with `--set key=value` `settings` laid over it.
 
-    Raises UsageError naming file, line, key, legal values and the nearest match.
+    A setting holds for every cell: it is laid over the overrides of the file too. The last setting of a key wins.
+
+    Raises UsageError naming the file and line or the setting, the key, the legal values and the nearest match.
     """
-    file = load_yaml(path)
-    data = copy.deepcopy(file.data)
-    data = _move_recipe_fields(data)
+    file = _with_recipes(load_yaml(path))
     for setting in settings:
-        _apply_setting(data, setting)
-    file = dataclasses.replace(file, data=data)
+        file = _with_recipes(_with_setting(file, parse_setting(setting)))
     sweep = file.parse(Sweep)
     if sweep.resources.gpus > 1:
         file.fail(("resources", "gpus"), "must be 1: a trial trains on one GPU, and the others would idle")
@@ -131,73 +130,97 @@ def recipe_field_names() -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(Recipe))
 
 
-def _apply_setting(data: dict[str, Any], setting: str) -> None:
-    """Lay `key.sub=value` over `data` and its overrides: what is set on the command line holds for every cell.
-
-    A recipe given by name becomes the base of a recipe with fields.
-    """
-    dotted, equals, text = setting.partition("=")
-    keys = dotted.strip().split(".")
-    if not equals or not all(keys):
-        raise UsageError(f"--set {setting}: must have the form key=value")
-    if keys[0] in recipe_field_names():
-        keys = ["recipe", *keys]
-    value = parse_scalar(text)
-    _set(data, keys, value, setting)
-    for override in data["overrides"] if isinstance(data.get("overrides"), list) else []:
-        if isinstance(override, dict) and keys[0] in ("recipe", "width", "budget") and keys[0] in override:
-            _set(override, keys, value, setting)
+def _with_setting(file: YamlFile, setting: Setting) -> YamlFile:
+    """The file with a setting laid over it, and over the overrides that say something of the same kind."""
+    first, fields = setting.keys[0], recipe_field_names()
+    known = (*(field.name for field in dataclasses.fields(Sweep)), *fields)
+    if first not in known:
+        raise UsageError(f"{setting.text}: unknown key{nearest_match(first, known)} (known: {', '.join(known)})")
+    keys = ("recipe", *setting.keys) if first in fields else setting.keys
+    places: list[Place] = [keys]
+    if keys[0] in ("recipe", "width", "budget"):
+        places += [(*place, *keys) for place, override in _overrides(file) if keys[0] in override]
+    for place in places:
+        file = lay_over(file, setting, place)
+    return file
 
 
-def _set(data: dict[str, Any], keys: Sequence[str], value: Any, setting: str) -> None:
-    """Set the value at a path of keys, making the mappings on the way."""
-    for key in keys[:-1]:
-        inner = data.get(key, {})
-        if key == "recipe" and isinstance(inner, str):
-            inner = {"base": inner}
-        if not isinstance(inner, dict):
-            raise UsageError(f"--set {setting}: {key} has no keys of its own")
-        data[key] = dict(inner)
-        data = data[key]
-    data[keys[-1]] = value
+def _with_recipes(file: YamlFile) -> YamlFile:
+    """The file with every recipe as a mapping: the name of one is its `base`, and fields beside `where` are its own."""
+    data = dict(file.data)
+    if "recipe" in data:
+        data["recipe"] = _as_mapping(data["recipe"])
+    if isinstance(data.get("overrides"), list):
+        data["overrides"] = list(data["overrides"])
+    for place, override in _overrides(file):
+        data["overrides"][place[1]] = _override_with_recipe(file, place, override)
+    return dataclasses.replace(file, data=data, lines={_in_recipe(place): line for place, line in file.lines.items()})
 
 
-def _move_recipe_fields(data: dict[str, Any]) -> dict[str, Any]:
-    """Move recipe fields that stand beside an override's `where` under its `recipe`."""
-    overrides = data.get("overrides")
-    if not isinstance(overrides, list):
-        return data
-    fields = set(recipe_field_names())
-    moved = []
-    for override in overrides:
-        if isinstance(override, dict) and (flat := {key: override[key] for key in override.keys() & fields}):
-            recipe = override.get("recipe", {})
-            recipe = {"base": recipe} if isinstance(recipe, str) else recipe
-            override = {key: value for key, value in override.items() if key not in flat} | {"recipe": recipe | flat}
-        moved.append(override)
-    return data | {"overrides": moved}
+def _override_with_recipe(file: YamlFile, place: Place, override: dict[str, Any]) -> dict[str, Any]:
+    """An override whose recipe fields have moved from beside `where` under `recipe`."""
+    keys, fields = [field.name for field in dataclasses.fields(Override)], recipe_field_names()
+    if unknown := [key for key in override if key not in (*keys, *fields)]:
+        known = (*keys, *fields)
+        file.fail((*place, unknown[0]), f"unknown key{nearest_match(unknown[0], known)} (known: {', '.join(known)})")
+    beside = {key: value for key, value in override.items() if key in fields}
+    kept = {key: value for key, value in override.items() if key in keys}
+    if beside or "recipe" in kept:
+        recipe = _as_mapping(kept.get("recipe", {}))
+        if isinstance(recipe, dict):
+            for key in beside.keys() & recipe.keys():
+                file.fail((*place, key), "is given in its recipe too")
+            recipe = recipe | beside
+        kept["recipe"] = recipe
+    return kept
 
 
-def _check_axes(file: YamlFile, sweep: Sweep) -> None:
-    """Refuse repeated axis values, and selectors that name an axis or a value the sweep does not have."""
-    values: dict[str, tuple[AxisValue, ...]] = {
-        "model": sweep.models,
-        "template": tuple(template_name(item) for item in sweep.templates),
-        "dataset": sweep.datasets,
-        "seed": sweep.seed_list,
-    }
-    for axis, names in values.items():
-        for index, name in enumerate(names):
-            if name in names[:index]:
-                file.fail((f"{axis}s", index), f"repeated value {name!r}")
+def _as_mapping(recipe: Any) -> Any:
+    """A recipe's name as a mapping; anything else as it is."""
+    return {"base": recipe} if isinstance(recipe, str) else recipe
+
+
+def _in_recipe(place: Place) -> Place:
+    """Where a line of the file is found once recipe fields beside `where` have moved under `recipe`."""
+    beside_where = place[0] == "overrides" and len(place) > 2 and place[2] in recipe_field_names()
+    return (*place[:2], "recipe", *place[2:]) if beside_where else place
+
+
+def _overrides(file: YamlFile) -> list[tuple[Place, dict[str, Any]]]:
+    """The overrides that are mappings, each with its place."""
+    given = file.data.get("overrides")
+    items = given if isinstance(given, list) else []
+    return [(("overrides", index), item) for index, item in enumerate(items) if isinstance(item, dict)]
+
+
+def check_selectors(file: YamlFile, sweep: Sweep) -> None:
+    """Refuse overrides and exclusions that name an axis or a value the sweep does not have. Raises UsageError."""
+    values = _axis_values(sweep)
     for index, override in enumerate(sweep.overrides):
         _check_selector(file, ("overrides", index, "where"), override.where, values)
     for index, selector in enumerate(sweep.exclude):
         _check_selector(file, ("exclude", index), selector, values)
 
 
+def _axis_values(sweep: Sweep) -> dict[str, tuple[AxisValue, ...]]:
+    return {
+        "model": sweep.models,
+        "template": tuple(template_name(item) for item in sweep.templates),
+        "dataset": sweep.datasets,
+        "seed": sweep.seed_list,
+    }
+
+
+def _check_axes(file: YamlFile, sweep: Sweep) -> None:
+    """Refuse repeated axis values."""
+    for axis, names in _axis_values(sweep).items():
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                file.fail((f"{axis}s", index), f"repeated value {name!r}")
+
+
 def _check_selector(
-    file: YamlFile, where: tuple[str | int, ...], selector: Selector, values: Mapping[str, tuple[AxisValue, ...]]
+    file: YamlFile, where: Place, selector: Selector, values: Mapping[str, tuple[AxisValue, ...]]
 ) -> None:
     if not selector:
         file.fail(where, f"must name at least one axis ({', '.join(AXES)})")
@@ -211,4 +234,5 @@ def _check_selector(
                     (*where, axis),
                     f"{pattern!r} is no {axis} of this sweep{nearest_match(str(pattern), known)} "
                     f"(this sweep has: {', '.join(known[:20])})",
+                    joint=[(f"{axis}s",)],
                 )

@@ -9,6 +9,7 @@ from orchestrator.cli.cancel import cancel
 from orchestrator.cli.data import data
 from orchestrator.cli.doctor import doctor
 from orchestrator.cli.gc import gc
+from orchestrator.cli.help_text import help_text
 from orchestrator.cli.launch import launch, plan
 from orchestrator.cli.logs import logs
 from orchestrator.cli.profile import profile
@@ -62,3 +63,5 @@ app.command()(report)
 app.command()(templates)
 app.command()(profile)
 app.add_typer(data, name="data")
+for command in (*app.registered_commands, *data.registered_commands):
+    command.help = help_text(command.callback)

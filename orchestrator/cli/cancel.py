@@ -8,19 +8,26 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import RunName, RunsDir, Verbose
+from orchestrator.cli.options import Json, RunName, RunsDir, Verbose
 
 
 def cancel(
     run: RunName,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     runs_dir: RunsDir = None,
+    json_: Json = False,
     verbose: Verbose = False,
 ) -> None:
     """End a sweep: trials save their state, its driver on this machine or all its Slurm jobs leave, nothing stays.
 
     The same launch goes on later from there.
+
+    Examples:
+      fdt-sweep cancel demo
+      fdt-sweep cancel demo --yes
     """
+    import json
+
     from cluster.slurm_files import SlurmFiles
     from cluster.sweep_jobs import cancel_sweep
     from fdt_core.errors import UsageError
@@ -35,7 +42,7 @@ def cancel(
         driver = None  # it goes with its job
     if not on_slurm and not driver:
         _refuse_elsewhere(found.driver)
-        print(f"no driver is at work on {found.path}")
+        print(json.dumps({"driver": None, "jobs": []}) if json_ else f"no driver is at work on {found.path}")
         return
     if not yes and not sys.stdin.isatty():
         raise UsageError("cancel asks before it acts: give --yes where nobody can answer")
@@ -44,9 +51,13 @@ def cancel(
         typer.confirm(f"End {what} of {found.name}?", abort=True, err=True)
     if driver:
         end_driver(driver, say=_say)
+    jobs = cancel_sweep(files, say=_say) if on_slurm else []
+    if json_:
+        print(json.dumps({"driver": driver["pid"] if driver else None, "jobs": jobs}))
+        return
+    if driver:
         print(f"ended process {driver['pid']}; the same launch goes on from there")
     if on_slurm:
-        jobs = cancel_sweep(files, say=_say)
         print(f"ended {len(jobs)} jobs: {', '.join(jobs)}" if jobs else "no job of this sweep was in the queue")
 
 

@@ -23,7 +23,11 @@ Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Data sets; 
 
 @data.command("list")
 def list_datasets(data_dir: DataDir = None, as_json: Json = False, verbose: Verbose = False) -> None:
-    """Print the data sets that ship with the project and your own of DATA_DIR/datasets.yaml, and which are prepared."""
+    """Print the data sets that ship with the project and your own of DATA_DIR/datasets.yaml, and which are prepared.
+
+    Example:
+      fdt-sweep data list
+    """
     from fdt_core.datasets.catalogue import data_directory
 
     directory = data_directory(data_dir)
@@ -62,7 +66,12 @@ def prepare(
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Check published files and write them once in the form that training reads: memory-mapped arrays with a digest."""
+    """Check published files and write them once in the form that training reads: memory-mapped arrays with a digest.
+
+    Examples:
+      fdt-sweep data prepare cifar10 --from cifar-10-python.tar.gz
+      fdt-sweep data prepare cifar10 cifar100 --download
+    """
     from fdt_core.datasets.catalogue import data_directory
     from fdt_core.datasets.prepare import prepare_dataset
     from fdt_core.datasets.summary import summary_lines
@@ -84,7 +93,12 @@ def prepare(
 
 @data.command()
 def verify(names: Names, data_dir: DataDir = None, as_json: Json = False, verbose: Verbose = False) -> None:
-    """Read prepared data sets in full and compare them with their digests."""
+    """Read prepared data sets in full and compare them with their digests.
+
+    Examples:
+      fdt-sweep data verify cifar10
+      fdt-sweep data verify all
+    """
     from fdt_core.datasets.catalogue import data_directory
     from fdt_core.datasets.verify import verify_prepared
 

@@ -116,8 +116,13 @@ def plan(
 ) -> None:
     """Show what a sweep file means: its trials, their widths and costs, what is excluded, what is already done.
 
-    Where the sweep has been launched before, it says which trials drop out of its plan, are new, or stay.
-    Needs neither the data nor the cluster, and writes nothing.
+    Where the sweep has been launched before, it says which trials drop out of its plan, are new, or stay. A warning
+    names settings that have no effect. Needs neither the data nor the cluster, and writes nothing.
+
+    Examples:
+      fdt-sweep plan sweeps/paper.yaml
+      fdt-sweep plan sweeps/paper.yaml --set 'models=[vgg19]' --set seeds=1
+      fdt-sweep plan sweeps/paper.yaml --cluster slurm
     """
     import json
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import RunName, RunsDir, Verbose
+from orchestrator.cli.options import Json, RunName, RunsDir, Verbose
 
 
 def logs(
@@ -19,21 +19,31 @@ def logs(
     ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as the log grows; Ctrl-C leaves.")] = False,
     runs_dir: RunsDir = None,
+    json_: Json = False,
     verbose: Verbose = False,
 ) -> None:
     """Print a trial's log, or what a Slurm job printed. Without an argument, list the logs there are.
+
+    --json gives the list as an object of paths; a log itself is plain text.
 
     Examples:
       fdt-sweep logs demo
       fdt-sweep logs demo 3f6a1c09be22
       fdt-sweep logs demo head --follow
     """
+    import json
+
+    from fdt_core.errors import UsageError
     from orchestrator.run_directory import find_run
     from orchestrator.run_logs import find_log, print_log, run_logs
 
+    if what is not None and json_:
+        raise UsageError("a log is plain text: --json goes with the list of logs alone")
     found = find_run(run, runs_dir)
     if what is None:
-        for name, path in run_logs(found).items():
-            typer.echo(f"{name:16} {path}")
+        paths = {name: str(path) for name, path in run_logs(found).items()}
+        lines = [json.dumps(paths, indent=1)] if json_ else [f"{name:16} {path}" for name, path in paths.items()]
+        for line in lines:
+            typer.echo(line)
         return
     print_log(find_log(found, what), typer.echo, follow=follow)

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from fdt_core.errors import UsageError
+
+
+def other_meaning(flag: str, meaning: str, here: str) -> Any:
+    """A hidden option for a short flag that means `meaning` in other commands: it says what to write `here`."""
+
+    def refuse(value: str | None) -> None:
+        if value is not None:
+            raise UsageError(f"{flag} is short for {meaning}, which this command does not have; write {here} {value}")
+
+    return typer.Option(flag, hidden=True, callback=refuse)
+
 
 SweepFile = Annotated[Path, typer.Argument(help="The sweep file, such as sweeps/demo.yaml.", show_default=False)]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run: its name, or the path of its directory.")]
@@ -22,14 +35,14 @@ Settings = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Lay a value over the sweep file, say --set epochs=1 or --set seeds=[0,1]. May be repeated; "
-        "cluster.KEY=VALUE goes to the cluster profile.",
+        help="Set a value of the sweep file, such as --set epochs=1 or --set 'seeds=[0,1]', for every trial. May be "
+        "repeated. cluster.KEY=VALUE sets a value of the cluster profile.",
         show_default=False,
     ),
 ]
 Limit = Annotated[
     int | None,
-    typer.Option("--limit", min=1, help="Only the first N cells of the plan are wanted.", show_default=False),
+    typer.Option("--limit", min=1, help="Only the first N trials of the plan.", show_default=False),
 ]
 Detach = Annotated[
     bool | None,

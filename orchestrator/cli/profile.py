@@ -50,8 +50,10 @@ def profile(
     Nothing else should use the device meanwhile. With --run, networks that the run has measured on such a device
     before are left out, and no driver may be at work on it.
 
-    For example `fdt-sweep profile vgg19 resnet50 -t base -t c --device cuda` or
-    `fdt-sweep profile torchvision.models:mobilenet_v2 -d tinyimagenet --layers`.
+    Examples:
+      fdt-sweep profile vgg19 resnet50 -t base -t c --device cuda
+      fdt-sweep profile torchvision.models:mobilenet_v2 -d tinyimagenet --layers
+      fdt-sweep profile --run demo
     """
     if bool(models) == bool(run):
         raise UsageError("name models, or a run with --run")

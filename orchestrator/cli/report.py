@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import FormerPlans, RunsDir
+from orchestrator.cli.options import FormerPlans, Json, RunsDir, Verbose
 from orchestrator.cli.results import AccuracyKind, Batch, Device, RunNames, paths_of, tell_notes
 
 
@@ -28,8 +28,18 @@ def report(
     batch: Batch = 16,
     device: Device = None,
     all_: FormerPlans = False,
+    json_: Json = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Write the results of runs, finished or not, as one HTML file that needs no network, and print its path."""
+    """Write the results of runs, finished or not, as one HTML file that needs no network, and print its path.
+
+    Examples:
+      fdt-sweep report demo
+      fdt-sweep report demo --figures pdf,svg
+      fdt-sweep report monday tuesday --output both.html
+    """
+    import json
+
     from analysis.figures import save_figures
     from analysis.report import write_report
     from analysis.study import study as study_of
@@ -39,6 +49,10 @@ def report(
     file = output or Path(paths[0]) / "report" / f"{name}.html"
     study = study_of(*paths, accuracy=accuracy, batch=batch, device=device)
     drawn = save_figures(study, file.parent / "figures", figures.split(",")) if figures else []
-    for made in (write_report(study, file, former=all_), *drawn):
-        typer.echo(made)
+    report_file = write_report(study, file, former=all_)
     tell_notes(study, all_)
+    if json_:
+        typer.echo(json.dumps({"report": str(report_file), "figures": [str(path) for path in drawn]}))
+        return
+    for made in (report_file, *drawn):
+        typer.echo(made)

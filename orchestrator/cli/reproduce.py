@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.damage import tell_damage
-from orchestrator.cli.options import DataDir, RunName, RunsDir, Verbose
+from orchestrator.cli.options import DataDir, Json, RunName, RunsDir, Verbose
 
 
 def reproduce(
@@ -16,15 +16,21 @@ def reproduce(
     trial: Annotated[str, typer.Argument(metavar="TRIAL_ID", help="The trial, by the first letters of its id.")],
     runs_dir: RunsDir = None,
     data_dir: DataDir = None,
+    json_: Json = False,
     verbose: Verbose = False,
 ) -> None:
     """Train one recorded trial again, in this process, and say whether it came out identical.
 
     Records nothing. Exit code 0 where every metric is the same to the bit, 1 where one differs.
+
+    Example:
+      fdt-sweep reproduce demo 3f6a1c
     """
+    import json
+
     from fdt_core.datasets.catalogue import data_directory
     from orchestrator.reproduce import reproduce as run_again
-    from orchestrator.reproduce import reproduction_text
+    from orchestrator.reproduce import reproduction_json, reproduction_text
     from orchestrator.run_directory import find_run
 
     recorded = find_run(run, runs_dir)
@@ -35,5 +41,5 @@ def reproduce(
         data_dir=data_directory(data_dir),
         say=lambda line: print(line, file=sys.stderr),
     )
-    print(reproduction_text(found))
+    print(json.dumps(reproduction_json(found), indent=1, default=str) if json_ else reproduction_text(found))
     raise typer.Exit(0 if found.identical else 1)

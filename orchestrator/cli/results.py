@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.options import FormerPlans, RunsDir
+from orchestrator.cli.options import FormerPlans, Json, RunsDir, Verbose, other_meaning
 
 if TYPE_CHECKING:
     from analysis.study import Study
@@ -31,9 +31,9 @@ def results(
     runs_dir: RunsDir = None,
     table: Annotated[
         str,
-        typer.Option("--table", "-t", help="comparison, published, differences, needs, ranks, failures, cells or all."),
+        typer.Option("--table", help="comparison, published, differences, needs, ranks, failures, cells or all."),
     ] = "comparison",
-    format: Annotated[str, typer.Option("--format", "-f", help="text, markdown, latex, csv, html or json.")] = "text",
+    format: Annotated[str, typer.Option("--format", help="text, markdown, latex, csv, html or json.")] = "text",
     accuracy: AccuracyKind = "final",
     costs: Annotated[
         str | None,
@@ -53,12 +53,21 @@ def results(
     device: Device = None,
     all_: FormerPlans = False,
     standalone: Annotated[bool, typer.Option("--standalone", help="LaTeX or HTML as a document of its own.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    as_json: Json = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the columns of the results.")] = False,
+    verbose: Verbose = False,
+    former_t: Annotated[str | None, other_meaning("-t", "--template", "--table")] = None,
+    former_f: Annotated[str | None, other_meaning("-f", "--follow", "--format")] = None,
 ) -> None:
     """Print the tables of runs, finished or not: accuracy over seeds, costs, differences and how sure they are.
 
-    Rows count that the plan of the last launch asks for. What is wrong with the results is said on stderr.
+    Only rows that the plan of the last launch asks for count. What is wrong with the results is reported on stderr.
+    --json is the same as --format json.
+
+    Examples:
+      fdt-sweep results demo
+      fdt-sweep results demo --table differences
+      fdt-sweep results paper --rounding paper --costs paper --format latex
     """
     if schema:
         from analysis.tables.schema import schema_tables

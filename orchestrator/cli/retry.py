@@ -46,6 +46,7 @@ def retry(
     launch.
 
     Examples:
+      fdt-sweep retry demo
       fdt-sweep retry demo -n
       fdt-sweep retry demo oom --set resources.trials_per_gpu=1
     """

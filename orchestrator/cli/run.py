@@ -26,7 +26,9 @@ def run(
 
     Prints a line for each epoch on stderr, and at the end the trial's result as one JSON object on stdout.
 
-    Example: fdt-sweep run sweeps/debug.yaml --set epochs=1 --pdb
+    Examples:
+      fdt-sweep run sweeps/debug.yaml --set epochs=1
+      fdt-sweep run sweeps/debug.yaml --pdb
     """
     import json
 

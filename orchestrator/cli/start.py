@@ -118,7 +118,11 @@ def drive(
     runs_dir: RunsDir = None,
     verbose: Verbose = False,
 ) -> None:
-    """Run what is left of a run's frozen plan on this machine: what `launch --detach` starts."""
+    """Run what is left of a run's frozen plan on this machine: what `launch --detach` starts.
+
+    Example:
+      fdt-sweep drive demo
+    """
     from cluster.profile import load_profile
     from orchestrator.launch import claim_run, frozen_launch
     from orchestrator.run_directory import find_run

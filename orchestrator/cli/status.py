@@ -7,30 +7,51 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.damage import tell_damage
-from orchestrator.cli.options import FormerPlans, Json, RunName, RunsDir, Verbose
+from orchestrator.cli.options import FormerPlans, Json, RunsDir, Verbose
 
 
 def status(
-    run: RunName,
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[RUN]",
+            help="A run: its name, or the path of its directory. Without one: all runs.",
+            show_default=False,
+        ),
+    ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Repeat until the sweep ends; Ctrl-C leaves.")] = False,
     json_: Json = False,
     all_: FormerPlans = False,
     runs_dir: RunsDir = None,
     verbose: Verbose = False,
 ) -> None:
-    """Show how far a sweep is: counts, running trials with accuracy and time left, failures.
+    """Show how far a sweep is: counts, running trials with accuracy and time left, failures. Without RUN: all runs.
 
     Reads files alone, so it works from any machine that sees the run directory, and never writes. Where squeue is, it
     is asked why jobs wait; with --follow, exit code 3 says that the head's job is gone or will never start.
+
+    Examples:
+      fdt-sweep status
+      fdt-sweep status demo
+      fdt-sweep status demo --follow
     """
     import json
     import time
 
     from cluster.queue_watch import QueueWatch
     from cluster.slurm_files import SlurmFiles
-    from orchestrator.run_directory import find_run
+    from fdt_core.errors import UsageError
+    from orchestrator.run_directory import find_run, runs_root
+    from orchestrator.run_list import list_runs, runs_json, runs_text
     from orchestrator.status_text import is_under_way, run_status, status_text
 
+    if run is None:
+        if follow:
+            raise UsageError("name the run to follow, such as: fdt-sweep status demo --follow")
+        root = runs_root(runs_dir)
+        runs = list_runs(root)
+        typer.echo(json.dumps(runs_json(runs), indent=1) if json_ else runs_text(runs, root))
+        return
     found = find_run(run, runs_dir)
     tell_damage(found.results)
     queue = QueueWatch(SlurmFiles(found.slurm))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fdt_core.errors import UsageError, unknown_name
+from orchestrator.cli.options import Json, Verbose
 
 if TYPE_CHECKING:
     from fdt_core.budget import Budget
@@ -35,7 +36,7 @@ def templates(
     ] = "paper_flops",
     target: Annotated[str, typer.Option(help="base, a multiple such as '0.5 x base', or a number.")] = "base",
     rule: Annotated[str, typer.Option(help="nearest, at_most or paper.")] = "nearest",
-    as_json: Annotated[bool, typer.Option("--json", help="Print a list of objects.")] = False,
+    as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     plot: Annotated[
         Path | None, typer.Option(help="Draw the filters per layer into this file (png, pdf, svg).")
@@ -43,8 +44,15 @@ def templates(
     check_paper: Annotated[
         bool, typer.Option("--check-paper", help="Compare with the paper's printed values.")
     ] = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Show the filters and the cost of each template of a model; without a model, list what there is."""
+    """Show the filters and the cost of each template of a model; without a model, list what there is.
+
+    Examples:
+      fdt-sweep templates
+      fdt-sweep templates --model resnet50 --dataset cifar100 --template base --template a
+      fdt-sweep templates --model vgg19 --plot filters.pdf
+    """
     if as_json and as_csv:
         raise UsageError("choose one of --json and --csv")
     if check_paper:

@@ -83,9 +83,24 @@ def test_a_wrong_profile_gets_one_message_that_names_the_place(tmp_path: Path, t
         load_profile(str(write(tmp_path, "bad", text)))
 
 
-def test_a_wrong_override_names_the_flag() -> None:
-    with pytest.raises(UsageError, match=r"--set cluster: partitoin: unknown key; did you mean 'partition'"):
-        load_profile("slurm", {"partitoin": "a"})
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"partitoin": "a"}, r"--set cluster\.partitoin=a: unknown key; did you mean 'partition'"),
+        ({"head.cpus": 0}, r"--set cluster\.head\.cpus=0: must be greater than or equal to 1"),
+        ({"time": "UNLIMITED"}, r"--set cluster\.time=UNLIMITED: 'UNLIMITED' is not a finite time"),
+        ({"kind.x": 1}, r"--set cluster\.kind\.x=1: kind has no keys of its own"),
+        ({"drain_seconds": 10**6}, r"--set cluster\.drain_seconds=1000000 over .*slurm\.yaml: drain_seconds"),
+    ],
+)
+def test_a_wrong_override_names_the_flag_and_no_line_of_the_file(overrides: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=f"^{message}") as caught:
+        load_profile("slurm", overrides)
+    assert ".yaml:" not in str(caught.value).replace(".yaml: ", "")
+
+
+def test_an_override_may_give_what_a_profile_lacks(tmp_path: Path) -> None:
+    assert load_profile(str(write(tmp_path, "half", "device: cpu\n")), {"kind": "slurm"}).kind == "slurm"
 
 
 def test_an_unknown_profile_lists_the_known_ones() -> None:

@@ -11,6 +11,7 @@ from fdt_core.datasets.own import own_datasets
 from fdt_core.datasets.published import PUBLICATIONS
 from fdt_core.recipe import Recipe, recipe_for
 from fdt_core.yaml_file import parse_scalar
+from orchestrator.plan import plan_sweep
 
 DOCS = Path(__file__).parents[2] / "docs"
 TRAINING = (DOCS / "training.md").read_text(encoding="utf-8")
@@ -54,3 +55,23 @@ def test_the_line_for_ones_own_images_is_valid(tmp_path: Path) -> None:
 def test_the_recipes_that_are_shown_are_valid() -> None:
     assert recipe_for({"epochs": 30, "milestones": [10, 20]}, "cifar10").epochs == 30
     assert recipe_for({"base": "quick", "precision": "bf16"}, "cifar10").precision == "bf16"
+
+
+def test_the_overrides_and_settings_that_are_shown_are_valid(tmp_path: Path) -> None:
+    (overrides,) = re.findall(r"```yaml\n(overrides:\n.*?)```", TRAINING, re.DOTALL)
+    file = tmp_path / "study.yaml"
+    head = (
+        "name: study\nmodels: [vgg11, resnet18]\nwidth: 0.125\ntemplates: [base, a, b]\ndatasets: [digits]\nseeds: 1\n"
+    )
+    file.write_text(f"{head}recipe: {{base: quick, batch_size: 32}}\n{overrides}")
+    found = {
+        (cell.spec.model, cell.template): (cell.spec.recipe.epochs, cell.spec.recipe.batch_size)
+        for cell in plan_sweep(file).cells
+    }
+    expected = {("vgg11", "base"): (10, 32), ("resnet18", "base"): (12, 32)}
+    assert found == expected | {
+        (model, template): (6, 128) for model in ("vgg11", "resnet18") for template in ("a", "b")
+    }
+    settings = re.findall(r"`--set '?(.*?)'?`", TRAINING)
+    assert len(settings) == 3
+    assert {cell.spec.recipe.epochs for cell in plan_sweep(file, settings).cells} == {2}

@@ -50,7 +50,7 @@ def test_the_tables_of_the_paper_by_one_command(runs_dir: Path) -> None:
 def test_every_table_and_format(runs_dir: Path) -> None:
     for table in ("comparison", "published", "differences", "needs", "ranks", "cells", "all"):
         assert call(runs_dir, "results", "paper", "--table", table).exit_code == 0
-    for line in call(runs_dir, "results", "paper", "--json", "-t", "needs").stdout.splitlines():
+    for line in call(runs_dir, "results", "paper", "--json", "--table", "needs").stdout.splitlines():
         assert json.loads(line)["rows"]
 
 
@@ -91,6 +91,13 @@ def test_the_report_stands_in_the_run_directory_with_its_figures(runs_dir: Path)
     assert all(path.stat().st_size > 1000 for path in paths)
 
 
+def test_the_report_names_its_files_as_json(runs_dir: Path) -> None:
+    found = json.loads(call(runs_dir, "report", "small", "--figures", "svg", "--json").stdout)
+    assert found["report"] == str(runs_dir / "small" / "report" / "index.html")
+    assert found["figures"]
+    assert all(Path(path).is_file() for path in [found["report"], *found["figures"]])
+
+
 def test_two_runs_are_compared_in_a_page_of_their_own(runs_dir: Path) -> None:
     result = call(runs_dir, "report", "paper", "small")
     assert result.stdout.strip() == str(runs_dir / "paper" / "report" / "paper-and-small.html")
@@ -99,7 +106,7 @@ def test_two_runs_are_compared_in_a_page_of_their_own(runs_dir: Path) -> None:
 def test_results_come_on_stdout_and_notes_on_stderr(runs_dir: Path) -> None:
     damaged = write_run(runs_dir / "damaged", [done(90.0)])
     (damaged / "results" / "trials" / "part-000001.parquet").write_bytes(b"")
-    result = call(runs_dir, "results", "damaged", "-f", "csv")
+    result = call(runs_dir, "results", "damaged", "--format", "csv")
     assert "is damaged" in result.stderr
     assert "damaged" not in result.stdout
 

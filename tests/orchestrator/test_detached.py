@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pandas as pd
 import psutil
 import pytest
@@ -27,6 +29,7 @@ def test_a_detached_sweep_is_followed_and_its_output_kept(place: Place, undistur
     assert run_differences(place.run / "results", undisturbed.run / "results") == []
     assert fdt_sweep("logs", str(place.run), "driver").stdout.count(" done  ") == 4
     assert "no driver is at work" in fdt_sweep("cancel", str(place.run)).stdout
+    assert json.loads(fdt_sweep("cancel", str(place.run), "--json").stdout) == {"driver": None, "jobs": []}
 
 
 def test_cancel_ends_a_local_sweep_and_the_same_launch_goes_on(place: Place, undisturbed: Place) -> None:
@@ -39,9 +42,9 @@ def test_cancel_ends_a_local_sweep_and_the_same_launch_goes_on(place: Place, und
     unasked = fdt_sweep("cancel", str(place.run))
     assert unasked.returncode == 2
     assert "give --yes" in unasked.stderr
-    told = fdt_sweep("cancel", str(place.run), "--yes")
+    told = fdt_sweep("cancel", str(place.run), "--yes", "--json")
     assert told.returncode == 0, told.stderr
-    assert f"ended process {owner['pid']}" in told.stdout
+    assert json.loads(told.stdout) == {"driver": owner["pid"], "jobs": []}
     assert place.status()["state"] == "stopped"
     assert not any(process.is_running() for process in family)
     assert list((place.run / "checkpoints").glob("*/working-*.pt"))

@@ -300,6 +300,9 @@ def test_rows_of_another_run_are_reused(place: Place, undisturbed: Place) -> Non
 @pytest.mark.slow
 def test_a_recorded_trial_comes_out_identical_again(undisturbed: Place) -> None:
     trial_id = trials(undisturbed).trial_id[0]
-    shown = fdt_sweep("reproduce", str(undisturbed.run), trial_id[:6], "--data-dir", str(undisturbed.data))
+    again = ("reproduce", str(undisturbed.run), trial_id[:6], "--data-dir", str(undisturbed.data))
+    shown = fdt_sweep(*again)
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert f"trial {trial_id} came out identical" in shown.stdout
+    found = json.loads(fdt_sweep(*again, "--json").stdout)
+    assert (found["trial_id"], found["identical"], found["differences"]) == (trial_id, True, {})

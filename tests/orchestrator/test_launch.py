@@ -83,7 +83,7 @@ def test_too_many_hours_are_refused_with_4_and_make_no_run(place: Place) -> None
     options = ["--runs-dir", str(place.run.parent), "--data-dir", str(place.data), "--max-gpu-hours", "0"]
     shown = fdt_sweep("launch", str(place.directory / "small.yaml"), *options)
     assert shown.returncode == 4, shown.stderr
-    assert "more than --max-gpu-hours 0 (vgg11: assumed" in shown.stderr
+    assert "more than --max-gpu-hours 0 (vgg11: nothing measured in this run: assumed" in shown.stderr
     assert not place.run.exists()
 
 

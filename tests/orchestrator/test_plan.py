@@ -36,7 +36,7 @@ def test_every_shipped_sweep_says_what_it_asks_and_plans(path: Path) -> None:
     assert path.read_text().startswith("# Question: ")
     plan = plan_sweep(path)
     assert plan.name == path.stem
-    assert plan_from_json(json.loads(json.dumps(plan.to_json()))) == plan
+    assert plan_from_json(json.loads(json.dumps(plan.to_json())), path) == plan
 
 
 def test_the_paper_has_144_trials_with_the_published_parameter_counts() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -37,6 +38,10 @@ def test_the_command_lists_and_prints(run: RunDirectory) -> None:
     listed = fdt_sweep("logs", str(run.path))
     assert [line.split()[0] for line in listed.stdout.splitlines()] == ["3f6a1c09be22", "3f77000000aa", "driver"]
     assert fdt_sweep("logs", str(run.path), "3f77").stdout == "of 3f77000000aa\n"
+    assert json.loads(fdt_sweep("logs", str(run.path), "--json").stdout) == {
+        name: str(path) for name, path in run_logs(run).items()
+    }
+    assert "a log is plain text" in fdt_sweep("logs", str(run.path), "3f77", "--json").stderr
 
 
 def test_a_log_is_followed_as_it_grows(run: RunDirectory) -> None:

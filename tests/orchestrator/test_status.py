@@ -180,5 +180,5 @@ def test_a_running_trial_shows_its_place_before_its_first_epoch_and_its_time_lef
     watch.reported(cell, dataclasses.replace(announced, epochs=(record,)))
     watch.write(progress)
     text = status_text(run_status(run))
-    assert f"epoch 2/{epochs}  61.50 %  140 images/s  about {(epochs - 2) * 10} s left  node7" in text
+    assert f"epoch 2/{epochs}  61.50 %  140 images/s  about {(epochs - 2) * 10} seconds left  node7" in text
     mine.release()

@@ -80,6 +80,12 @@ def changed(key: str, value: str) -> str:
         pytest.param(changed("checkpoint_interval", "-1"), ["checkpoint_interval"], id="interval"),
         pytest.param(changed("keep", "everything"), ["keep", "'final'"], id="keep"),
         pytest.param(changed("overrides", "[{epochs: 3}]"), ["overrides[0]", "where", "missing"], id="where"),
+        pytest.param(
+            changed("overrides", "[{where: {seed: 0}, recipe: 5, epochs: 3}]"), ["[0].recipe", "not 5"], id="no recipe"
+        ),
+        pytest.param(
+            changed("overrides", "[{where: {seed: 0}, recipe: {epochs: 2}, epochs: 3}]"), ["epochs", "too"], id="twice"
+        ),
     ],
 )
 def test_a_bad_file_is_refused_with_its_place_and_the_legal_values(
@@ -95,8 +101,104 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_a_bad_setting_is_refused(sweep_file: Path) -> None:
-    assert "must have the form key=value" in refusal(sweep_file, GOOD, "epochs")
-    assert "epochs" in refusal(sweep_file, GOOD, "epochs=-1")
+    assert refusal(sweep_file, GOOD, "epochs") == "--set epochs: must have the form KEY=VALUE"
+
+
+OVERRIDES = "overrides:\n  - where: {model: vgg11}\n    epochs: 3\nexclude: [{template: a, seed: 1}]\n"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        pytest.param(["epochs=x"], '--set epochs=x: must be an integer, not "x"', id="type"),
+        pytest.param(["epochs=-1"], "--set epochs=-1: must be greater than or equal to 1, not -1", id="recipe range"),
+        pytest.param(["epochs=2", "recipe.epochs=0"], "--set recipe.epochs=0: must be", id="the last of two"),
+        pytest.param(["epochz=1"], "--set epochz=1: unknown key; did you mean 'epochs'?", id="key"),
+        pytest.param(["recipe.epochz=1"], "--set recipe.epochz=1: unknown key; did you mean 'epochs'?", id="field"),
+        pytest.param(["recipe=fast"], "--set recipe=fast: ", id="recipe name"),
+        pytest.param(["recipe.base=papr"], "--set recipe.base=papr: unknown recipe 'papr'", id="base"),
+        pytest.param(["models=[vgg91]"], "--set models=[vgg91]: models[0]: unknown model 'vgg91'", id="model"),
+        pytest.param(["templates=[z]"], "--set templates=[z]: templates[0]: unknown template 'z'", id="template"),
+        pytest.param(["datasets=[digit]"], "--set datasets=[digit]: datasets[0]: unknown dataset", id="data set"),
+        pytest.param(["momentum=0"], "--set momentum=0: nesterov needs a momentum above 0", id="with the base"),
+        pytest.param(["milestones=[3,2]"], "--set milestones=[3,2]: milestones must rise strictly", id="list"),
+        pytest.param(["budget.target=1"], "--set budget.target=1: vgg11 with template 'a'", id="budget out of reach"),
+        pytest.param(["budget.rule=paper"], "--set budget.rule=paper: the rule 'paper'", id="rule"),
+        pytest.param(["seeds=[4,4]"], "--set seeds=[4,4]: seeds[1]: repeated value 4", id="repeated value"),
+        pytest.param(["seeds.x=1"], "--set seeds.x=1: seeds has no keys of its own", id="key below a number"),
+        pytest.param(
+            ["overrides=[{epochs: 3}]"], "--set overrides=[{epochs: 3}]: overrides[0].where: this", id="where"
+        ),
+        pytest.param(
+            ["overrides=[{where: {seed: 0}, epoch: 3}]"],
+            "--set overrides=[{where: {seed: 0}, epoch: 3}]: overrides[0].epoch: unknown key; did you mean 'epochs'?",
+            id="key of an override",
+        ),
+        pytest.param(["exclude=[{seed: '*'}]"], "--set exclude=[{seed: '*'}]: exclude[0].seed: ", id="exclude"),
+        pytest.param(["exclude=[{model: '*'}]"], "--set exclude=[{model: '*'}]: leaves no trial", id="nothing left"),
+        pytest.param(["recipe={epochs: 1, epochs: 2}"], "--set recipe={epochs: 1, epochs: 2}: epochs: re", id="twice"),
+        pytest.param(["recipe={1: 2}"], "--set recipe={1: 2}: a key must be a plain word", id="number as key"),
+        pytest.param(["name=!!binary aGk="], "--set name=!!binary aGk=: has the tag !!binary", id="tag"),
+        pytest.param(["models=[vgg11"], "--set models=[vgg11: is not YAML", id="not YAML"),
+        pytest.param(["name=a\x07b"], r"--set name=a\x07b: contains the character U+0007", id="control character"),
+        pytest.param(["name=a\nb: c"], r"--set name=a\nb: c: ", id="line break"),
+        pytest.param(
+            ['name="\\x07"'], r"--set name=" + '"\\x07": contains the character', id="escaped control character"
+        ),
+        pytest.param(["a\x1b[1m=1"], r"--set a\x1b[1m=1: must have the form", id="control character in the key"),
+        pytest.param(["epochs=" + "9" * 5000], "--set epochs=999", id="too many digits"),
+        pytest.param(["recipe" + ".x" * 5000 + "=1"], "--set recipe.x.x", id="too many keys"),
+        pytest.param(["models=" + "[" * 5000], "--set models=[[[", id="too deep"),
+        pytest.param(
+            ["resources.gpus=2", "resources.trials_per_gpu=2"],
+            "--set resources.gpus=2, --set resources.trials_per_gpu=2: give either",
+            id="two that do not go together",
+        ),
+    ],
+)
+def test_an_error_in_a_setting_names_the_setting_and_no_line_of_the_file(
+    sweep_file: Path, settings: list[str], message: str
+) -> None:
+    found = refusal(sweep_file, GOOD + OVERRIDES, *settings)
+    assert found.startswith(message), found
+    assert str(sweep_file) not in found
+
+
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [
+        ("width=1e9", "budget: vgg11 with template 'a'"),
+        ("models=[vgg13]", "overrides[0].where.model: 'vgg11' is no model of this sweep"),
+        ("seeds=[0]", "exclude[0].seed: 1 is no seed of this sweep"),
+    ],
+)
+def test_where_setting_and_file_do_not_go_together_both_are_named(sweep_file: Path, setting: str, problem: str) -> None:
+    found = refusal(sweep_file, GOOD + OVERRIDES, setting)
+    assert found.startswith(f"--set {setting} over {sweep_file}: {problem}"), found
+
+
+def test_a_fault_of_the_file_keeps_its_line_whatever_is_set_elsewhere(sweep_file: Path) -> None:
+    text = GOOD + "overrides:\n  - where: {model: vgg11}\n    epochs: 3\n    batch_size: 0\n"
+    found = refusal(sweep_file, text, "width=0.25", "learning_rate=0.2")
+    assert found.startswith(f"{sweep_file}:11: overrides[0].recipe.batch_size: must be greater than or equal to 1")
+    found = refusal(sweep_file, changed("recipe", "{milestones: [3, 2]}"), "epochs=9")
+    assert found.startswith(f"{sweep_file}:7: recipe.milestones: milestones must rise strictly")
+
+
+def test_overrides_on_the_command_line_are_read_as_in_a_file(sweep_file: Path) -> None:
+    overrides = "[{where: {seed: 1}, epochs: 5, batch_size: 32}, {where: {template: a}, recipe: {epochs: 7}}]"
+    sweep_file.write_text(GOOD + f"overrides: {overrides}\n")
+    in_the_file = plan_sweep(sweep_file)
+    sweep_file.write_text(GOOD)
+    assert plan_sweep(sweep_file, [f"overrides={overrides}"]) == in_the_file
+    assert {(cell.template, cell.spec.seed): cell.spec.recipe.epochs for cell in in_the_file.cells} == {
+        ("base", 0): 1,
+        ("a", 0): 7,
+        ("base", 1): 5,
+        ("a", 1): 7,
+    }
+    last = plan_sweep(sweep_file, [f"overrides={overrides}", "epochs=2"])
+    assert {cell.spec.recipe.epochs for cell in last.cells} == {2}
 
 
 def test_numbers_are_read_as_people_write_them(sweep_file: Path) -> None:

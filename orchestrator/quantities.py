@@ -1,0 +1,31 @@
+"""Amounts in the units that people use."""
+
+from __future__ import annotations
+
+
+def duration(seconds: float) -> str:
+    """A time in seconds, minutes or hours, to two figures: `45 seconds`, `1.5 minutes`, `1,200 hours`."""
+    if seconds < 1:
+        return "less than a second"
+    for unit, length in (("seconds", 1.0), ("minutes", 60.0)):
+        if seconds < 100 * length:
+            return f"{_rounded(seconds / length)} {unit}"
+    return f"{_rounded(seconds / 3600)} hours"
+
+
+def about(seconds: float) -> str:
+    """A time that is not known exactly: `about 45 seconds`, `less than a second`."""
+    return duration(seconds) if seconds < 1 else f"about {duration(seconds)}"
+
+
+def size(count: float) -> str:
+    """A number of bytes, in decimal units: `12.3 MB`."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
+def _rounded(value: float) -> str:
+    return f"{value:.1f}" if value < 9.95 else f"{float(f'{value:.2g}'):,.0f}"
