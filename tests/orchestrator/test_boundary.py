@@ -33,7 +33,7 @@ from fdt_core.datasets.prepared import prepared_digest
 from fdt_core.plan_file import PLAN_VERSION
 from fdt_core.results.writer import ResultsWriter
 from orchestrator.boundary import exit_status, run_command_line
-from orchestrator.launch import LaunchSettings, freeze
+from orchestrator.launch import LaunchSettings, checked, claim_run, new_launch
 from orchestrator.run_directory import RunDirectory
 from orchestrator.watch import Watch
 from tests.orchestrator.engine import FDT_SWEEP, Place, fdt_sweep
@@ -73,8 +73,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Place:
     directory = tmp_path_factory.mktemp("finished")
     place = Place(directory=directory, data=directory / "data")
     settings = LaunchSettings(data_directory=str(place.data), profile=False)
-    run, generation = freeze(place.sweep_file(SWEEP), runs_dir=place.run.parent, settings=settings)
-    cells = run.plan().cells
+    launch = new_launch(place.sweep_file(SWEEP), runs_dir=place.run.parent, settings=settings)
+    launch, run = checked(launch, load_profile("local")), launch.run
+    run.create()
+    launch.freeze()
+    generation, cells = claim_run(run), launch.plan.cells
     done = {"attempt": 1, "status": "done", "dataset_digest": prepared_digest("digits", place.data)}
     store = ResultsWriter(run.results)
     store.append("trials", [cell.columns() | done | {"final_test_accuracy": 50.0} for cell in cells])

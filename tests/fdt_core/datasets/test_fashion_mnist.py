@@ -18,7 +18,7 @@ LABELS, IMAGES = "t10k-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte.gz"
 
 def idx(*shape: int, value: int = 0) -> bytes:
     header = bytes((0, 0, 8, len(shape))) + struct.pack(f">{len(shape)}I", *shape)
-    return gzip.compress(header + np.full(shape, value, dtype=np.uint8).tobytes())
+    return gzip.compress(header + np.full(shape, value, dtype=np.uint8).tobytes(), mtime=0)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,7 @@ def idx(*shape: int, value: int = 0) -> bytes:
         (LABELS, idx(9), r"labels of shape \(9,\) for 10 images"),
         (IMAGES, idx(10, 32, 32), r"shape \(10, 32, 32\), not images of 28x28"),
     ],
+    ids=["label out of range", "too few labels", "wrong size"],
 )
 def test_files_that_do_not_fit_are_refused_by_name(tmp_path: Path, file: str, contents: bytes, reason: str) -> None:
     origin = write_folder(tmp_path / "files", fashion_mnist_files() | {file: contents})
