@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 from cluster.processes import end_session, session_members, start_session, stop_signals_held_back
 
@@ -63,7 +64,8 @@ def test_signals_that_came_meanwhile_are_heard_afterwards() -> None:
     before = signal.signal(signal.SIGTERM, lambda number, _frame: heard.append(number))
     try:
         with stop_signals_held_back():
-            os.kill(os.getpid(), signal.SIGTERM)
+            # To this thread: another one, such as pytest-xdist's, would hear a signal to the process.
+            signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
             assert heard == []
         assert heard == [signal.SIGTERM]
     finally:

@@ -182,7 +182,7 @@ def assert_told_in_one_line(command: str, status: int, stderr: str) -> None:
     lines = [line for line in stderr.splitlines() if line.startswith("fdt-sweep: ")]
     assert status in DOCUMENTED, (command, status, stderr)
     assert "Traceback" not in stderr, (command, stderr)
-    assert "unexpected" not in stderr, (command, stderr)
+    assert "error: unexpected" not in stderr, (command, stderr)
     assert len(lines) == (1 if status in (2, 3) else 0), (command, status, stderr)
     assert len(stderr.splitlines()) <= 4, (command, stderr)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,9 +45,11 @@ def templates(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
 
     def run(*arguments: str) -> Outcome:
         monkeypatch.setattr("sys.argv", ["fdt-sweep", "templates", *arguments])
-        exit_code = run_command_line()
+        for name in ("stdout", "stderr"):  # the boundary wraps them, for good
+            monkeypatch.setattr(sys, name, getattr(sys, name))
+        code = run_command_line()
         captured = capsys.readouterr()
-        return Outcome(exit_code=exit_code, stdout=captured.out, stderr=captured.err)
+        return Outcome(exit_code=code, stdout=captured.out, stderr=captured.err)
 
     return run
 
