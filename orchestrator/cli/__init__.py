@@ -29,7 +29,14 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Plan, run and analyse comparison studies of CNNs, on this machine or on a Slurm cluster.",
+    help="""Plan, run and analyse comparison studies of CNNs, on this machine or on a Slurm cluster.
+
+    Examples:
+      fdt-sweep plan sweeps/demo.yaml
+      fdt-sweep launch sweeps/demo.yaml
+      fdt-sweep status demo
+      fdt-sweep results demo
+    """,
 )
 
 

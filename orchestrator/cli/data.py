@@ -16,7 +16,15 @@ from orchestrator.cli.options import DataDir, Json, Verbose
 if TYPE_CHECKING:
     from fdt_core.datasets.store import Description
 
-data = typer.Typer(no_args_is_help=True, help="List, prepare and verify data sets.")
+data = typer.Typer(
+    no_args_is_help=True,
+    help="""List, prepare and verify data sets.
+
+    Examples:
+      fdt-sweep data list
+      fdt-sweep data prepare cifar10 --download
+    """,
+)
 
 Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Data sets; all = all there are.")]
 

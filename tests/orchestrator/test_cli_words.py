@@ -33,7 +33,8 @@ def leaves(command: Any, name: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
         yield from leaves(inner, (*name, word))
 
 
-COMMANDS = dict(leaves(typer.main.get_command(app)))
+ROOT_COMMAND: Any = typer.main.get_command(app)
+COMMANDS = dict(leaves(ROOT_COMMAND))
 NAMES = [" ".join(name) for name in COMMANDS]
 
 
@@ -82,6 +83,16 @@ def test_every_command_has_an_example_that_it_understands(name: str) -> None:
         command.make_context(name, example[len(words) :])
         files = [word for word in example if word.startswith("sweeps/")]
         assert all((ROOT / file).is_file() for file in files)
+
+
+@pytest.mark.parametrize("group", [ROOT_COMMAND, ROOT_COMMAND.commands["data"]], ids=["fdt-sweep", "data"])
+def test_a_group_has_examples_of_its_commands(group: Any) -> None:
+    assert examples(group)
+    for example in examples(group):
+        name, command = next((name, each) for name, each in COMMANDS.items() if tuple(example[: len(name)]) == name)
+        command.make_context(" ".join(name), example[len(name) :])
+    shown = CliRunner().invoke(app, ["data", "--help"] if group.name == "data" else ["--help"]).stdout
+    assert f" fdt-sweep {shlex.join(examples(group)[0])}" in shown
 
 
 @pytest.mark.parametrize("name", NAMES)
