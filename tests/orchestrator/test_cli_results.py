@@ -120,7 +120,7 @@ def test_rows_of_former_plans_are_left_out_with_one_note_and_shown_by_all(runs_d
     assert "12.34" not in without.stdout
     assert without.stderr == note
     shown = call(runs_dir, "results", "changed", "--all")
-    as_csv = call(runs_dir, "results", "changed", "--all", "-f", "csv").stdout
+    as_csv = call(runs_dir, "results", "changed", "--all", "--format", "csv").stdout
     assert re.search(r"base,cifar10,0,done,12\.34,.*former: learning_rate 0\.5", as_csv)
     assert "12.34" in shown.stdout
     assert shown.stdout.startswith(without.stdout.rstrip())

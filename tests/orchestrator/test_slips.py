@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.launch import LaunchSettings, new_launch
 from orchestrator.plan import plan_sweep
 from orchestrator.plan_text import plan_json, plan_text
-from orchestrator.run_directory import RunDirectory
 from tests.orchestrator.engine import fdt_sweep
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
@@ -98,14 +98,14 @@ def test_what_the_command_line_makes_useless_is_put_down_to_it(tmp_path: Path) -
 def test_a_plan_shows_its_warnings_as_text_and_as_json_and_a_frozen_one_has_none(tmp_path: Path) -> None:
     file = tmp_path / "study.yaml"
     file.write_text(HEAD + "recipe: {base: quick, cutout: 40}\n")
-    plan, run = plan_sweep(file), RunDirectory(tmp_path / "study")
-    (warning,) = plan.warnings
-    assert f"\n  warning   {warning}\n" in plan_text(plan, run)
-    assert json.loads(json.dumps(plan_json(plan, run)))["warnings"] == [warning]
-    run.create()
-    run.freeze(plan, file.read_text(), {})
-    assert run.plan() == plan
-    assert run.plan().warnings == ()
+    launch = new_launch(file, runs_dir=tmp_path, settings=LaunchSettings(data_directory=str(tmp_path)))
+    (warning,) = launch.plan.warnings
+    assert f"\n  warning   {warning}\n" in plan_text(launch)
+    assert json.loads(json.dumps(plan_json(launch)))["warnings"] == [warning]
+    launch.run.create()
+    launch.freeze()
+    assert launch.run.plan() == launch.plan
+    assert launch.run.plan().warnings == ()
 
 
 def test_the_command_prints_them(tmp_path: Path) -> None:
