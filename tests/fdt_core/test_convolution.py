@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -16,11 +14,8 @@ from fdt_core.convolution import Convolution, use_right_kernels
 from fdt_core.image import ImageShape
 from fdt_core.models import build_model
 from fdt_core.module_cost import module_cost
+from tests.fdt_core.processors import HAS_AVX512, like
 
-VISIBLE_FAULTS = {"LD_PRELOAD": "libc_malloc_debug.so.0", "MALLOC_CHECK_": "3", "MALLOC_PERTURB_": "1"}
-"""Makes glibc abort where memory was written out of bounds, and fill new memory with numbers near 1e38."""
-CPUINFO = Path("/proc/cpuinfo")
-HAS_AVX512 = CPUINFO.exists() and "avx512f" in CPUINFO.read_text()
 PROCESSORS = (
     "DEFAULT",
     pytest.param("AVX2", marks=pytest.mark.skipif(not HAS_AVX512, reason="is what this processor does by default")),
@@ -29,10 +24,9 @@ PROCESSORS = (
 
 def check(processor: str, *arguments: str) -> None:
     """Compare convolutions with float64, on kernels for `processor`."""
-    surroundings = {"ONEDNN_MAX_CPU_ISA": processor, "OMP_NUM_THREADS": "1", **VISIBLE_FAULTS}
     checked = subprocess.run(
         [sys.executable, "-m", "tests.fdt_core.convolution_check", *arguments],
-        env=os.environ | surroundings,
+        env=like(processor),
         capture_output=True,
         text=True,
     )
