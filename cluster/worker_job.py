@@ -23,7 +23,7 @@ from cluster.fingerprint import difference, own_fingerprint
 from cluster.job_context import JobContext, JobEnd, current_job, job_end
 from cluster.processes import end_session, process_title, session_members, sigterm_held_back, start_session
 from cluster.profile import ClusterProfile
-from cluster.ray_node import NODE_VARIABLE, join_command, node_resources, own_ip_address, ray_environment
+from cluster.ray_node import join_command, node_resources, node_variables, own_ip_address, ray_environment
 from cluster.scratch import scratch_directory
 from cluster.slurm_files import (
     DEVICE_FAILED,
@@ -213,9 +213,8 @@ class _Worker:
     @contextlib.contextmanager
     def _ray_node(self, head: HeadRecord) -> Iterator[_RayNode]:
         with scratch_directory(self.profile.scratch) as directory:
-            drain_flag = directory / "drain"
             environment = ray_environment(self.files.token, os.environ)
-            environment |= {NODE_VARIABLE: self.job.job_id, DRAIN_FILE_VARIABLE: str(drain_flag)}
+            environment |= node_variables(self.job.job_id, directory)
             interface = self.profile.network_interface
             own_address = own_ip_address(interface) if interface else None
             command = join_command(
@@ -225,7 +224,7 @@ class _Worker:
             with log.open("wb") as output, sigterm_held_back():
                 process = start_session(command, environment=environment, output=output)
             try:
-                yield _RayNode(process=process, drain_flag=drain_flag, log=log)
+                yield _RayNode(process=process, drain_flag=Path(environment[DRAIN_FILE_VARIABLE]), log=log)
             finally:
                 end_session(process, patience=0)
 

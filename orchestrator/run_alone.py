@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from cluster.scratch import own_compiler_caches
 from fdt_core.datasets.prepared import load_prepared
 from fdt_core.errors import UsageError
 from fdt_core.process import prepare_process
@@ -25,6 +26,7 @@ def choose_trial(plan: SweepPlan, prefix: str) -> Cell:
     return found[0]
 
 
+@own_compiler_caches()
 def run_alone(cell: Cell, data_dir: Path, device: str, say: Callable[[str], None]) -> dict[str, Any]:
     """Train the cell's trial on `device` from the start; `say` gets a line per epoch. Returns its row of `trials`."""
     spec = cell.spec
