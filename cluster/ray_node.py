@@ -25,6 +25,7 @@ from cluster.profile import ClusterProfile
 from cluster.scratch import scratch_directory
 from cluster.slurm_units import parse_memory
 from fdt_core.errors import EnvironmentProblem
+from fdt_core.process import compiler_caches
 
 NODE_VARIABLE = "FDT_NODE"
 """Environment variable that tells an actor the name of its node: a worker's Slurm job id, or `local`."""
@@ -111,6 +112,18 @@ def ray_environment(token_file: Path, inherited: Mapping[str, str]) -> dict[str,
     return kept | _SETTINGS | {"RAY_AUTH_TOKEN_PATH": str(token_file)}
 
 
+def node_variables(node: str, directory: Path) -> dict[str, str]:
+    """What tells the actors of node `node` its name, its drain flag, and where to keep what they compile.
+
+    All of it lies in `directory`, the node's private one.
+    """
+    return {
+        NODE_VARIABLE: node,
+        DRAIN_FILE_VARIABLE: str(directory / "drain"),
+        **compiler_caches(directory),
+    }
+
+
 @contextlib.contextmanager
 def local_ray(profile: ClusterProfile, *, node: str = "local") -> Iterator[RayHead]:
     """A Ray of one node in this process, with the profile's resources; all of it is gone at exit.
@@ -120,7 +133,7 @@ def local_ray(profile: ClusterProfile, *, node: str = "local") -> Iterator[RayHe
     """
     with scratch_directory(profile.scratch) as directory:
         token_file = ensure_token(directory / "token")
-        variables = {NODE_VARIABLE: node, DRAIN_FILE_VARIABLE: str(directory / "drain")}
+        variables = node_variables(node, directory)
         with _ray_head(node_resources(profile), directory, token_file, variables, own_address=None) as head:
             yield head
 

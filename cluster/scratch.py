@@ -10,13 +10,16 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 
 from cluster import guard
+from cluster.processes import process_environment
 from fdt_core.errors import EnvironmentProblem
+from fdt_core.process import compiler_caches
 
 LONGEST_PATH = 40
 """Ray appends about 64 characters to reach its sockets, and a socket's path has at most 107 (unix(7))."""
@@ -51,6 +54,16 @@ def scratch_directory(parent: str) -> Iterator[Path]:
         yield path
     finally:
         watcher.communicate()
+
+
+@contextlib.contextmanager
+def own_compiler_caches() -> Iterator[None]:
+    """For training outside a Ray node: what torch compiles meanwhile is kept in a private directory, then removed."""
+    with (
+        tempfile.TemporaryDirectory(prefix="fdt-compiled-") as directory,
+        process_environment(os.environ | compiler_caches(Path(directory))),
+    ):
+        yield
 
 
 def private_parent(parent: str) -> Path:

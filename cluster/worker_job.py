@@ -23,7 +23,7 @@ from cluster.fingerprint import difference, own_fingerprint
 from cluster.job_context import JobContext, JobEnd, current_job, job_end
 from cluster.processes import end_session, process_title, session_members, start_session, stop_signals_held_back
 from cluster.profile import ClusterProfile
-from cluster.ray_node import NODE_VARIABLE, join_command, own_ip_address, ray_environment
+from cluster.ray_node import join_command, node_variables, own_ip_address, ray_environment
 from cluster.scratch import scratch_directory
 from cluster.slurm_files import HeadRecord, Launch, SlurmFiles, read_launch
 from cluster.worker_voice import Voice, first_record
@@ -161,10 +161,8 @@ class _Worker:
     @contextlib.contextmanager
     def _ray_node(self, head: HeadRecord) -> Iterator[_RayNode]:
         with scratch_directory(self.profile.scratch) as directory:
-            drain_flag = directory / "drain"
             environment = ray_environment(self.files.token, os.environ)
-            environment |= {NODE_VARIABLE: self.job.job_id, DRAIN_FILE_VARIABLE: str(drain_flag)}
-            environment |= self.watch.devices.environment()
+            environment |= node_variables(self.job.job_id, directory) | self.watch.devices.environment()
             interface = self.profile.network_interface
             own_address = own_ip_address(interface) if interface else None
             resources = self.watch.resources(self.profile)
@@ -173,7 +171,7 @@ class _Worker:
             with log.open("wb") as output, stop_signals_held_back():
                 process = start_session(command, environment=environment, output=output)
             try:
-                yield _RayNode(process=process, drain_flag=drain_flag, log=log)
+                yield _RayNode(process=process, drain_flag=Path(environment[DRAIN_FILE_VARIABLE]), log=log)
             finally:
                 end_session(process, patience=0)
 

@@ -10,6 +10,7 @@ import platform
 import resource
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -126,17 +127,19 @@ def synchronize(device: torch.device) -> None:
 
 
 class PeakMemory:
-    """The highest memory above what was in use at construction."""
+    """The highest memory that something needs above what was in use at construction."""
 
     def __init__(self, device: torch.device) -> None:
         gc.collect()
         synchronize(device)
         self._device = device
         self._before_mb = _memory_in_use_mb(device)
-        reset_peak_memory(device)
 
-    def megabytes(self) -> float:
-        """The peak since construction, in MB (1e6 bytes)."""
+    def megabytes(self, run: Callable[[], None]) -> float:
+        """The peak while `run` runs, in MB (1e6 bytes); earlier peaks do not count."""
+        synchronize(self._device)
+        reset_peak_memory(self._device)
+        run()
         synchronize(self._device)
         return max(0.0, peak_memory_mb(self._device) - self._before_mb)
 

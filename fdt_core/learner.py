@@ -43,9 +43,7 @@ class Learner:
         self._apply_numerics()
         memory_format = torch.channels_last if self._recipe.channels_last else torch.contiguous_format
         self.network: nn.Module = initial_network(spec).to(self._device, memory_format=memory_format)  # type: ignore[call-overload]
-        self._forward: Callable[[Tensor], Tensor] = (
-            torch.compile(self.network) if self._recipe.compile else self.network
-        )
+        self._forward_full_batch = compiled(self.network) if self._recipe.compile else self.network
         self.optimiser = build_optimiser(self.network, self._recipe)
         self._normalise = Normalisation(mean=data.mean, std=data.std, image_size=data.image_size, device=self._device)
         self._augment = Augmentation(self._recipe, self._normalise)
@@ -88,7 +86,7 @@ class Learner:
             before_batch(1.0)
             images, labels = self._data.gather(split, indices[start : start + EVALUATION_BATCH])
             with autocast(self._recipe.precision, self._device):
-                logits = self._forward(self._laid_out(self._normalise(images)))
+                logits = self.network(self._laid_out(self._normalise(images)))
             metrics.record(batch, F.cross_entropy(logits.float(), labels), logits, labels)
         return metrics
 
@@ -118,8 +116,9 @@ class Learner:
         """One step of SGD on pixels [B, C, H, W]; the batch's mean loss and its logits [B, classes], both detached."""
         for group in self.optimiser.param_groups:
             group["lr"] = rate
+        forward = self._forward_full_batch if len(pixels) == self._recipe.batch_size else self.network
         with autocast(self._recipe.precision, self._device):
-            logits = self._forward(pixels)
+            logits = forward(pixels)
         loss = F.cross_entropy(logits.float(), labels, label_smoothing=self._recipe.label_smoothing)
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
@@ -138,6 +137,18 @@ def hold_out(images: int, part: float, seed: int) -> tuple[Tensor, Tensor]:
     held = held_out_images(images, part)
     shuffled = torch.randperm(images, generator=generator(seed, 0, "validation_split"))
     return shuffled[held:].sort().values, shuffled[:held].sort().values
+
+
+def compiled(network: nn.Module) -> Callable[[Tensor], Tensor]:
+    """`network` compiled for inputs of one shape, in one mode, as a trial that begins in this process.
+
+    torch counts the compilations of a function for the whole process, and at its limit quietly computes without them:
+    all networks share such functions, so after some trials nothing was compiled any more. So each trial begins with
+    nothing compiled, and whatever cannot be compiled as a whole, or too often, raises (`fullgraph`).
+    """
+    torch.compiler.reset()
+    forward: Callable[[Tensor], Tensor] = torch.compile(network, fullgraph=True, dynamic=False)
+    return forward
 
 
 def _copy(state: Any) -> Any:

@@ -7,6 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from fdt_core.convolution import Convolution
 from fdt_core.layers import BatchNorm, Conv, GlobalAveragePool, Layer, Linear, MaxPool, ReLU, Residual
 
 
@@ -63,7 +64,7 @@ def _layer_module(layer: Layer) -> nn.Module:
     match layer:
         case Conv(input=shape, kernel=kernel):
             padding = kernel // 2
-            return nn.Conv2d(shape.channels, layer.filters, kernel, stride=layer.stride, padding=padding, bias=False)
+            return Convolution(shape.channels, layer.filters, kernel, stride=layer.stride, padding=padding, bias=False)
         case BatchNorm():
             return nn.BatchNorm2d(layer.input.channels)
         case ReLU():

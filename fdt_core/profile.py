@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fdt_core.convolution import use_right_kernels
 from fdt_core.cost import Cost
 from fdt_core.device import PeakMemory, device_name, synchronize
 from fdt_core.image import ImageShape
@@ -28,8 +29,9 @@ from fdt_core.results.columns import PROFILE_BATCH_SIZES, TABLES
 
 _INFERENCE_MEMORY_BATCH = 16
 _TRAINING_MEMORY_BATCH = 128
-_TRAINING_STEPS = 2  # the second has the optimiser's state
 _WARM_UP_RUNS = 3
+"""Runs before anything is measured: the first ones choose kernels, which takes time and memory of its own, and the
+first training step has no optimiser state yet."""
 _RUNS = (7, 50)
 """Least and largest number of timed runs per batch size."""
 _SECONDS = 0.5
@@ -69,17 +71,18 @@ def measure(
     apply_numerics(precision, threads=threads, deterministic=False)
     memory = PeakMemory(place)
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    network = make().to(place, memory_format=layout)  # type: ignore[call-overload]  # torch's stub lacks this form
+    network = use_right_kernels(make())
+    network.to(place, memory_format=layout)  # type: ignore[call-overload]  # torch's stub lacks this form
 
     def images(count: int) -> Tensor:
         pixels = torch.randn(count, image.channels, image.size, image.size, device=place)
         return pixels.to(memory_format=layout)
 
     inference = _Inference(network, precision, place)
-    inference(images(_INFERENCE_MEMORY_BATCH))
-    inference_peak = memory.megabytes()
+    inference_peak = _settled_peak(memory, lambda: inference(images(_INFERENCE_MEMORY_BATCH)))
     latencies = {batch: _milliseconds(inference, images(batch), place) for batch in PROFILE_BATCH_SIZES}
-    _train(network, images(_TRAINING_MEMORY_BATCH), image.classes, precision)
+    training = _Training(network, image.classes, precision)
+    training_peak = _settled_peak(memory, lambda: training(images(_TRAINING_MEMORY_BATCH)))
     return {
         "device": place.type,
         "device_name": device_name(place),
@@ -87,7 +90,7 @@ def measure(
         "precision": precision,
         "channels_last": channels_last,
         "inference_peak_memory_mb": inference_peak,
-        "training_peak_memory_mb": memory.megabytes(),
+        "training_peak_memory_mb": training_peak,
         **_latency_columns(latencies),
         "measured_at": datetime.now(UTC),
         **{name: version for name, version in versions().items() if name in ("code_version", "torch_version")},
@@ -104,6 +107,31 @@ class _Inference:
         self._network.eval()
         with torch.inference_mode(), autocast(self._precision, self._device):
             self._network(pixels)
+
+
+class _Training:
+    """A training step, as the trainer makes it."""
+
+    def __init__(self, network: nn.Module, classes: int, precision: Precision) -> None:
+        self._network, self._classes, self._precision = network, classes, precision
+        self._optimiser = build_optimiser(network, Recipe())
+
+    def __call__(self, pixels: Tensor) -> None:
+        self._network.train()
+        labels = torch.arange(len(pixels), device=pixels.device) % self._classes
+        with autocast(self._precision, pixels.device):
+            logits = self._network(pixels)
+        loss = F.cross_entropy(logits.float(), labels)
+        self._optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        self._optimiser.step()
+
+
+def _settled_peak(memory: PeakMemory, run: Callable[[], None]) -> float:
+    """What `run` needs at most once it has warmed up, in MB."""
+    for _ in range(_WARM_UP_RUNS):
+        run()
+    return memory.megabytes(run)
 
 
 def _milliseconds(inference: _Inference, pixels: Tensor, device: torch.device) -> list[float]:
@@ -132,17 +160,3 @@ def _latency_columns(latencies: dict[int, list[float]]) -> dict[str, float]:
         columns[f"latency_ms_b{batch}_p90"] = deciles[-1]
         columns[f"images_per_second_b{batch}"] = 1e3 * batch / median
     return columns
-
-
-def _train(network: nn.Module, pixels: Tensor, classes: int, precision: Precision) -> None:
-    """A few training steps, as the trainer makes them."""
-    network.train()
-    optimiser = build_optimiser(network, Recipe())
-    labels = torch.arange(len(pixels), device=pixels.device) % classes
-    for _ in range(_TRAINING_STEPS):
-        with autocast(precision, pixels.device):
-            logits = network(pixels)
-        loss = F.cross_entropy(logits.float(), labels)
-        optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        optimiser.step()

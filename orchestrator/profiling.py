@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cluster.scratch import own_compiler_caches
 from fdt_core.architectures import Architecture, architecture
 from fdt_core.budget import Budget
 from fdt_core.cost import Cost
@@ -154,6 +155,7 @@ def profile_row(network: Network, setting: Setting) -> dict[str, Any]:
     }
 
 
+@own_compiler_caches()
 def profile_row_alone(network: Network, setting: Setting) -> dict[str, Any]:
     """The same in a process of its own, so that nothing that ran before can colour the memory."""
     with ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn")) as processes:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from cluster.scratch import own_compiler_caches
 from fdt_core.datasets.prepared import load_prepared
 from fdt_core.process import prepare_process
 from fdt_core.provenance import git_commit, versions
@@ -23,6 +24,7 @@ def choose_trial(plan: SweepPlan, prefix: str) -> Cell:
     return next(cell for cell in plan.cells if cell.trial_id == trial_id)
 
 
+@own_compiler_caches()
 def run_alone(cell: Cell, data_dir: Path, device: str, say: Callable[[str], None]) -> dict[str, Any]:
     """Train the cell's trial on `device` from the start; `say` gets a line per epoch. Returns its row of `trials`."""
     spec = cell.spec

@@ -27,6 +27,7 @@ def profile() -> ClusterProfile:
 def head(profile: ClusterProfile) -> Iterator[RayHead]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_ADDRESS", "10.255.255.1:6379")  # somebody's Ray: never ours to join
+        patch.setenv("TORCHINDUCTOR_CACHE_DIR", "/tmp/torchinductor_somebody")
         with local_ray(profile) as running:
             yield running
 
@@ -49,13 +50,14 @@ def test_resources_are_those_of_the_profile(head: RayHead) -> None:
 
 
 @pytest.mark.engine
-def test_actors_know_their_node_and_its_drain_flag(head: RayHead) -> None:
+def test_actors_know_their_node_its_drain_flag_and_where_compiled_code_is_private(head: RayHead) -> None:
     import ray
 
-    names = ("FDT_NODE", "FDT_DRAIN_FILE", "CUDA_VISIBLE_DEVICES")
+    names = ("FDT_NODE", "FDT_DRAIN_FILE", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "CUDA_VISIBLE_DEVICES")
     seen = ray.remote(num_gpus=1)(lambda: [os.environ[name] for name in names]).remote()
-    node, flag, device = ray.get(seen)
-    assert (node, flag) == ("local", str(head.directory / "drain"))
+    node, *paths, device = ray.get(seen)
+    assert node == "local"
+    assert paths == [str(head.directory / name) for name in ("drain", "inductor", "triton")]
     assert device in ("0", "1")
 
 

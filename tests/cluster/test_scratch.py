@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.scratch import LONGEST_PATH, private_parent, remove_stale, scratch_directory
+from cluster.scratch import LONGEST_PATH, own_compiler_caches, private_parent, remove_stale, scratch_directory
 from fdt_core.errors import EnvironmentProblem
 
 OWNER = """
@@ -102,3 +102,22 @@ def test_a_missing_directory_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOT_THERE", "/nowhere")
     with pytest.raises(EnvironmentProblem, match="cannot write to the scratch directory /nowhere"):
         private_parent("$NOT_THERE")
+
+
+def test_what_is_compiled_outside_a_node_is_kept_in_a_private_directory_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TRITON_CACHE_DIR", "/tmp/somebody")
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    parents = []
+    for _ in range(2):
+        with own_compiler_caches():
+            inductor, triton = (Path(os.environ[name]) for name in ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"))
+            assert inductor.parent == triton.parent
+            assert inductor != triton
+            assert inductor.parent.stat().st_mode & 0o777 == 0o700
+            parents.append(inductor.parent)
+        assert not inductor.parent.exists()
+    assert parents[0] != parents[1], "nobody can make it first"
+    assert os.environ["TRITON_CACHE_DIR"] == "/tmp/somebody"
+    assert "TORCHINDUCTOR_CACHE_DIR" not in os.environ

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import subprocess
+import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
@@ -13,6 +15,8 @@ from torch import Tensor, nn
 
 from fdt_core.image import ImageShape
 from fdt_core.profile import measure
+from tests.fdt_core.processors import HAS_AVX512, like
+from tests.fdt_core.trials import SlowStarter
 
 pytestmark = pytest.mark.trainer
 
@@ -45,6 +49,25 @@ def test_latency_throughput_and_memory_are_those_of_the_network() -> None:
         assert row[f"images_per_second_b{batch}"] <= 200 * batch
     assert 35 < row["inference_peak_memory_mb"] < 150
     assert row["training_peak_memory_mb"] >= row["inference_peak_memory_mb"]
+
+
+def test_the_peak_is_that_of_a_run_after_the_warm_up() -> None:
+    with ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn")) as processes:
+        row = processes.submit(measured, SlowStarter).result()
+    assert row["inference_peak_memory_mb"] < 200
+    assert row["training_peak_memory_mb"] < 200
+
+
+@pytest.mark.skipif(not HAS_AVX512, reason="is what this processor does by default")
+def test_networks_of_users_are_trained_with_right_kernels() -> None:
+    program = (
+        "from torch import nn; from fdt_core.image import ImageShape; from fdt_core.profile import measure;"
+        "make = lambda: nn.Sequential(nn.Conv2d(3, 4, 1, stride=2), nn.Conv2d(4, 8, 1, stride=2), nn.Flatten(),"
+        " nn.Linear(512, 10));"
+        "print(measure(make, ImageShape(), device='cpu', threads=1)['training_peak_memory_mb'])"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], env=like("AVX2"), capture_output=True, text=True)
+    assert shown.returncode == 0, shown.stderr
 
 
 def test_the_same_switches_as_in_training_are_set() -> None:

@@ -6,7 +6,6 @@ import contextlib
 import copy
 import math
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,11 +14,9 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 import fdt_core
 from fdt_core.augmentation import draw_augmentation, draw_order
-from fdt_core.batch_metrics import read_scores
 from fdt_core.checkpoint import TrialCheckpoints
 from fdt_core.errors import EnvironmentProblem, UsageError
 from fdt_core.learner import Learner
@@ -98,19 +95,28 @@ def test_twenty_steps_equal_a_plain_loop_with_the_same_batches(model: str) -> No
     assert ours == pytest.approx(theirs, rel=1e-4)
 
 
-GOLDEN = (
-    *(2.3067324, 2.3001392, 2.3275533, 2.3188262, 2.3412797),
-    *(2.2969337, 2.306632, 2.3174434, 2.3070245, 2.3126242),
-    *(2.3083408, 2.3275712, 2.289444, 2.2922287, 2.3061566),
-    *(2.3153145, 2.275218, 2.3021629, 2.3155711, 2.3041549),
-)
-"""Losses of the first 20 steps; with AVX-512, AVX2 and SSE kernels they agree to one part in 300,000."""
+GOLDEN = {
+    "vgg11": (
+        *(2.3067324, 2.3001392, 2.3275533, 2.3188262, 2.3412797),
+        *(2.2969337, 2.306632, 2.3174434, 2.3070245, 2.3126242),
+        *(2.3083408, 2.3275712, 2.289444, 2.2922287, 2.3061566),
+        *(2.3153145, 2.275218, 2.3021629, 2.3155711, 2.3041549),
+    ),
+    "resnet18": (
+        *(2.3068213, 2.3187933, 2.3071582, 2.3044112, 2.3047547),
+        *(2.2954662, 2.3070629, 2.3074539, 2.2907028, 2.3107154),
+        *(2.3077295, 2.303164, 2.2829847, 2.2970626, 2.2884996),
+        *(2.3055656, 2.2703826, 2.3059845, 2.2964313, 2.3259351),
+    ),
+}
+"""Losses of the first 20 steps; with AVX-512, AVX2 and SSE kernels they agree to one part in 75,000."""
 
 
-def test_the_numerics_are_as_ever() -> None:
-    learner = Learner(small_spec(learning_rate=0.01), on_cpu())
+@pytest.mark.parametrize("model", EACH_FAMILY)
+def test_the_numerics_are_as_ever(model: str) -> None:
+    learner = Learner(small_spec(model, learning_rate=0.01), on_cpu())
     losses = [loss for epoch in range(1, 5) for loss in learner.train(epoch, lambda part: None).losses()]
-    assert losses == pytest.approx(GOLDEN, rel=1e-4), (
+    assert losses == pytest.approx(GOLDEN[model], rel=1e-4), (
         "the numerics of training have changed: if that is meant, raise CODE_EPOCH in fdt_core/version.py, so that "
         f"older results no longer count as the same trials, and put the new losses here: {losses}"
     )
@@ -151,20 +157,6 @@ def test_two_trials_that_take_turns_do_not_disturb_each_other() -> None:
     for _ in zip(*(training.epochs() for training in together), strict=True):
         pass
     assert all(same_tensors(weights(a), weights(b)) for a, b in zip(alone, together, strict=True))
-
-
-def test_no_operation_of_a_pass_waits_for_the_device() -> None:
-    spec = small_spec(precision="bf16", gradient_clip=1.0, label_smoothing=0.1, validation=0.1)
-    learner = Learner(spec, on_cpu())
-    # Fake tensors have shapes but no values: any operation that needs a value on the host raises.
-    with FakeTensorMode(allow_non_fake_inputs=True):
-        passes = [
-            learner.train(1, lambda part: None),
-            learner.evaluate("validation", lambda part: None),
-            learner.evaluate("test", lambda part: None),
-        ]
-        with pytest.raises(DataDependentOutputException):
-            read_scores(passes)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -403,13 +395,3 @@ def test_weights_that_were_not_kept_are_told(tmp_path: Path) -> None:
     (tmp_path / "checkpoints" / "abc").mkdir(parents=True)
     with pytest.raises(EnvironmentProblem, match="keeps no weights"):
         fdt_core.load(tmp_path, "abc")
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a compiler: apt-get install g++")
-def test_a_compiled_training_is_that_training() -> None:
-    eager, compiled = (
-        Learner(small_spec(learning_rate=0.01, compile=compile), on_cpu()).train(1, lambda part: None).losses()
-        for compile in (False, True)
-    )
-    assert compiled == pytest.approx(eager, rel=1e-4)

@@ -1,4 +1,4 @@
-"""Small data and small trials that the trainer's tests share."""
+"""Small data, small trials and a network that the tests of trainer and profiler share."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from fdt_core.architectures import architecture
 from fdt_core.datasets.catalogue import DatasetInfo
@@ -20,6 +21,20 @@ from fdt_core.recipe import recipe_for
 from fdt_core.spec import TrialSpec
 
 VOLATILE = {"seconds", "images_per_second"}
+
+
+class SlowStarter(nn.Module):
+    """Holds 400 MB in its first two runs of each mode, as a search for the best kernels does, and little later."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.out = nn.Linear(3, 10)
+        self.runs = {True: 0, False: 0}
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.runs[self.training] += 1
+        held = torch.ones(100_000_000 if self.runs[self.training] <= 2 else 10, device=x.device)
+        return self.out(x.mean((2, 3))) + held[0]  # type: ignore[no-any-return]
 
 
 def small_data(train: int = 150, test: int = 50, classes: int = 10, size: int = 32) -> PreparedDataset:
