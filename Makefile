@@ -8,7 +8,7 @@ export OMP_NUM_THREADS ?= 1
 
 # Tests that start servers have the machine to themselves; the others share its cores.
 SERVERS := engine or slurm or browser
-FAST := not slow and not trainer and not oracle and not gpu and not ($(SERVERS))
+FAST := not slow and not trainer and not oracle and not process and not gpu and not ($(SERVERS))
 
 # A second environment, for the least versions of everything that pyproject.toml names.
 LEAST := .venv-least

@@ -21,6 +21,7 @@ error of the CUDA runtime (NVIDIA, "CUDA Runtime API", enum cudaError; ROCm uses
 | 2                              | out of memory                             | oom    | an allocation outside torch's |
 |                                | ..._ALLOC_FAILED, ..._NOT_INITIALIZED     | oom    | no memory for a handle       |
 |                                | unable to find an engine                  | oom    | no memory for any            |
+|                                | CUDNN_STATUS_INTERNAL_ERROR               | oom    | no memory to start cuDNN     |
 | 46, 216                        | busy or unavailable                       | busy   | another process has the device |
 | 98                             | invalid device function                   | error  | the trial's own kernel       |
 | 700, 710, 716                  | illegal memory access, assert, misaligned | error  | the trial's own index        |
@@ -160,6 +161,7 @@ _OUT_OF_MEMORY = re.compile(
     r"|(can't|cannot|failed to) allocate memory|not enough memory: you tried to allocate|bad_alloc"  # the CPU
     r"|_ALLOC_FAILED|ALLOCATION_FAILED|rocblas_status_memory_error"
     r"|(CUBLAS|CUDNN|CUSOLVER|CUSPARSE|HIPBLAS)_STATUS_NOT_INITIALIZED"
+    r"|CUDNN_STATUS_INTERNAL_ERROR\b"  # seen on a full H200; the same call worked once memory was freed
     r"|unable to find an engine",
     re.IGNORECASE,
 )

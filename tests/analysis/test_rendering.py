@@ -129,6 +129,7 @@ def test_html_escapes_what_it_shows() -> None:
     assert page.tags.count("strong") == 1
 
 
+@pytest.mark.process
 def test_every_table_of_a_study_renders_in_every_format(paper: Study) -> None:
     every = tables(paper, "all")
     for format in FORMATS:

@@ -35,6 +35,7 @@ def unpacked(text: str) -> str:
     return gzip.decompress(base64.b64decode(text)).decode()
 
 
+@pytest.mark.process
 def test_the_page_needs_nothing_from_outside(page: str) -> None:
     assert not re.findall(r"""(?:src|href)=["'](?!#|data:)""", page)
     assert "@import" not in page
@@ -154,6 +155,7 @@ def test_failures_are_grouped_with_an_example(tmp_path: Path) -> None:
     assert "fdt-sweep logs run id0" in page
 
 
+@pytest.mark.process
 def test_several_runs_are_compared_with_the_first(tmp_path: Path) -> None:
     def run(name: str, shift: float) -> Path:
         rows = [done(90.0 + shift + 0.1 * s * (1 + shift), seed=s, template=t) for s in range(3) for t in ("base", "a")]
@@ -170,6 +172,7 @@ def test_unlike_trainings_are_warned_of(tmp_path: Path) -> None:
     assert '<p class="warning">vgg19 on cifar10: the trials differ in epochs' in page
 
 
+@pytest.mark.process
 def test_the_report_is_written_whole_and_again_the_same(tmp_path: Path, with_curves: Study) -> None:
     file = write_report(with_curves, tmp_path / "new" / "index.html")
     first = file.read_bytes()

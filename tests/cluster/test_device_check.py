@@ -68,6 +68,7 @@ def test_missing_devices_are_refused_never_replaced_by_the_cpu(monkeypatch: pyte
         check(monkeypatch, (), "4,7", gpus_per_node=3)
 
 
+@pytest.mark.process
 def test_devices_that_the_real_probe_does_not_find_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
     monkeypatch.setattr(device_check, "PROBE_SECONDS", 60.0)
@@ -132,6 +133,7 @@ def test_memory_in_use_is_the_users_own_business_on_a_desk(tmp_path: Path, monke
     assert looks(tmp_path) == ["0"]
 
 
+@pytest.mark.process
 def test_a_device_that_does_not_answer_holds_nobody_up_for_longer_than_that(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

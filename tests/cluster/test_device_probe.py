@@ -36,6 +36,7 @@ def driver(folder: Path, monkeypatch: pytest.MonkeyPatch, *, fails: int = 0) -> 
     monkeypatch.setenv("LD_LIBRARY_PATH", f"{folder}:{os.environ.get('LD_LIBRARY_PATH', '')}")
 
 
+@pytest.mark.process
 def test_the_driver_tells_of_a_device_that_torch_cannot_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     driver(tmp_path, monkeypatch)
     (device,) = Examination(["MIG-x"]).devices()
@@ -45,6 +46,7 @@ def test_the_driver_tells_of_a_device_that_torch_cannot_use(tmp_path: Path, monk
     assert "cu126" in build_advice(device)
 
 
+@pytest.mark.process
 def test_a_driver_that_does_not_start_tells_its_version_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     driver(tmp_path, monkeypatch, fails=802)
     (device,) = Examination(["0"]).devices()

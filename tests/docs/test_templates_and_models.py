@@ -47,6 +47,7 @@ def shown() -> list[tuple[str, str]]:
     ]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("command", "output"), shown())
 def test_a_shown_command_prints_what_is_shown(folder: Path, command: str, output: str) -> None:
     printed = run(command, folder)
@@ -61,6 +62,7 @@ def test_the_sweep_with_own_templates_plans(folder: Path) -> None:
     assert by_hand["budget_error"] != 0
 
 
+@pytest.mark.process
 def test_the_identity_of_an_own_network_follows_its_source(folder: Path) -> None:
     def ids() -> dict[tuple[str, str], str]:
         trials = json.loads(run("fdt-sweep plan own_network.yaml --json", folder).stdout)["trials"]

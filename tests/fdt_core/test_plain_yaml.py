@@ -50,6 +50,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("kind", REFUSED)
 def test_a_sweep_file_a_profile_and_the_list_of_data_sets_are_refused_in_one_line(tmp_path: Path, kind: str) -> None:
     contents, expected = REFUSED[kind]
@@ -77,6 +78,7 @@ def test_byte_order_marks_and_the_line_ends_of_other_systems_are_read(tmp_path: 
     assert file.lines[("name",)] == 2
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("value", ["\a", "\udcff", '"\\0"', "[" * 3000, "&a [*a]", "9" * 5000, "!!binary aa", "[1,"])
 def test_a_value_of_the_command_line_is_refused_in_one_line(value: str) -> None:
     with pytest.raises(UsageError, match="cannot read the value ") as caught:

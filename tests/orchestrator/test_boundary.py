@@ -202,6 +202,7 @@ def test_a_run_without_garbage_is_read_by_every_command(place: Place, say: Calla
         assert status == (3 if name == "cancel" else 0), (name, stderr)  # there is no squeue here
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("file", [*FILES, "worker", "jobs.jsonl"])
 def test_garbage_in_a_file_is_one_line(
     finished: Place, tmp_path: Path, say: Callable[..., tuple[int, str, str]], file: str
@@ -232,6 +233,7 @@ def _mutated(data: Any, chance: random.Random) -> Any:
     return chance.choice(JUNK)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("file", "count", "names"),
     [
@@ -312,6 +314,7 @@ def test_a_damaged_file_of_a_driver_is_no_reason_to_drive_beside_it(
 # Disks, pipes, rights and signals: real processes
 
 
+@pytest.mark.process
 def test_a_read_only_run_is_read_and_otherwise_refused(place: Place) -> None:
     with _read_only(place.run):
         for command, expected in (("status", 0), ("results", 0), ("gc", 3), ("retry", 3), ("launch", 3), ("report", 3)):
@@ -336,6 +339,7 @@ def _read_only(path: Path) -> Iterator[None]:
         subprocess.run(["umount", path], check=True)
 
 
+@pytest.mark.process
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root and setpriv: run as root")
 @pytest.mark.parametrize("readable", [False, True])
 def test_a_run_of_somebody_else_is_one_line(place: Place, readable: bool) -> None:
@@ -354,6 +358,7 @@ def test_a_run_of_somebody_else_is_one_line(place: Place, readable: bool) -> Non
             assert str(place.run) in shown.stderr
 
 
+@pytest.mark.process
 def test_a_full_output_is_one_line(place: Place) -> None:
     for command in ("results", "status", "plan"):
         with Path("/dev/full").open("w") as full:
@@ -364,12 +369,14 @@ def test_a_full_output_is_one_line(place: Place) -> None:
         assert shown.returncode == 3
 
 
+@pytest.mark.process
 def test_a_full_place_for_messages_stops_nothing(place: Place) -> None:
     with Path("/dev/full").open("w") as full:
         shown = subprocess.run([*FDT_SWEEP, *commands(place)["launch"]], stdout=subprocess.PIPE, stderr=full)
     assert shown.returncode == 0
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("command", ["results", "status", "plan"])
 def test_a_reader_that_has_enough_is_no_error(place: Place, command: str) -> None:
     reading, writing = os.pipe()

@@ -65,6 +65,7 @@ def test_data_that_is_not_prepared_exits_with_3_and_makes_no_run(tmp_path: Path)
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.process
 def test_the_plan_of_the_paper_lists_144_trials_as_json(tmp_path: Path) -> None:
     shown = fdt_sweep("plan", str(SWEEPS / "paper.yaml"), "--json", cwd=tmp_path)
     assert shown.returncode == 0
@@ -79,6 +80,7 @@ def test_an_unknown_run_is_refused_with_the_runs_there_are(tmp_path: Path) -> No
     assert "did you mean 'study'?" in shown.stderr
 
 
+@pytest.mark.process
 def test_run_trains_one_trial_in_this_process(tmp_path: Path) -> None:
     settings = ("--set", "epochs=1", "--set", "width=0.03125")
     shown = fdt_sweep("run", str(SWEEPS / "debug.yaml"), *settings, "--data-dir", str(tmp_path / "data"), cwd=tmp_path)

@@ -47,6 +47,7 @@ def test_the_tables_of_the_paper_by_one_command(runs_dir: Path) -> None:
     assert line.group().split()[:7] == ["e", "2.06", "89.7", "17.8*", "79.5", "1.39", "22.7"]
 
 
+@pytest.mark.process
 def test_every_table_and_format(runs_dir: Path) -> None:
     for table in ("comparison", "published", "differences", "needs", "ranks", "cells", "all"):
         assert call(runs_dir, "results", "paper", "--table", table).exit_code == 0
@@ -82,6 +83,7 @@ def test_wrong_arguments_get_one_clear_line(runs_dir: Path, arguments: list[str]
     assert message in str(result.exception)
 
 
+@pytest.mark.process
 def test_the_report_stands_in_the_run_directory_with_its_figures(runs_dir: Path) -> None:
     result = call(runs_dir, "report", "small", "--figures", "svg,png")
     assert result.exit_code == 0, result.output
@@ -91,6 +93,7 @@ def test_the_report_stands_in_the_run_directory_with_its_figures(runs_dir: Path)
     assert all(path.stat().st_size > 1000 for path in paths)
 
 
+@pytest.mark.process
 def test_the_report_names_its_files_as_json(runs_dir: Path) -> None:
     found = json.loads(call(runs_dir, "report", "small", "--figures", "svg", "--json").stdout)
     assert found["report"] == str(runs_dir / "small" / "report" / "index.html")
@@ -98,6 +101,7 @@ def test_the_report_names_its_files_as_json(runs_dir: Path) -> None:
     assert all(Path(path).is_file() for path in [found["report"], *found["figures"]])
 
 
+@pytest.mark.process
 def test_two_runs_are_compared_in_a_page_of_their_own(runs_dir: Path) -> None:
     result = call(runs_dir, "report", "paper", "small")
     assert result.stdout.strip() == str(runs_dir / "paper" / "report" / "paper-and-small.html")
@@ -145,6 +149,7 @@ def test_templates_of_unlike_recipes_are_warned_of_beside_the_table(runs_dir: Pa
     assert "vgg19 on cifar10: the trials differ in weight_decay" in call(runs_dir, "results", "mixed").stderr
 
 
+@pytest.mark.process
 def test_analysis_needs_neither_torch_nor_ray(runs_dir: Path) -> None:
     code = (
         "import sys, analysis; from analysis.report import render_page; from analysis.tables import tables;"

@@ -116,6 +116,7 @@ def test_a_former_short_flag_is_refused_with_what_to_write(arguments: list[str],
     assert re.search(message, str(result.exception))
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("command", [["results", "none"], ["report", "none"], ["templates", "--model", "none"]])
 def test_v_shows_the_traceback_of_an_error(command: list[str], tmp_path: Path) -> None:
     quiet, verbose = (fdt_sweep(*command, *flag, cwd=tmp_path) for flag in ([], ["-v"]))

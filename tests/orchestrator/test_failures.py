@@ -67,6 +67,7 @@ def test_the_number_weighs_more_than_the_words() -> None:
         "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
         "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
         "cuDNN error: CUDNN_STATUS_NOT_INITIALIZED",
+        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR",
         "cusolver error: CUSOLVER_STATUS_ALLOC_FAILED, when calling `cusolverDnCreate(handle)`",
         "CUDA error: out of memory" + SUFFIX,
         "CUDA driver error: out of memory",
@@ -155,6 +156,7 @@ def test_a_chain_that_bites_its_tail_ends() -> None:
     assert classify(first) == Failure(outcome="error")
 
 
+@pytest.mark.process
 def test_a_real_allocation_that_fails_on_the_cpu() -> None:
     code = (
         "import torch\nfrom orchestrator.failures import classify\n"

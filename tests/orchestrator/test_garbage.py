@@ -114,6 +114,7 @@ def test_a_named_trial_goes_whole_and_alone(run: RunDirectory) -> None:
         find_garbage(run, [finished[:8]])
 
 
+@pytest.mark.process
 def test_gc_asks_removes_and_never_works_under_a_driver(run: RunDirectory) -> None:
     asked = fdt_sweep("gc", str(run.path))
     assert asked.returncode == 2

@@ -63,6 +63,7 @@ def no_hard_links(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "link", link)
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("no_hard_links")
 def test_where_there_are_no_hard_links_one_succeeds_too(tmp_path: Path) -> None:
     for winner in range(1, 6):

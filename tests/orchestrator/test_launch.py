@@ -193,6 +193,7 @@ def test_a_launch_on_other_data_changes_nothing_that_was_frozen(place: Place) ->
     assert frozen(run) == before
 
 
+@pytest.mark.process
 def test_a_detached_driver_that_cannot_begin_changes_nothing_that_was_frozen(place: Place) -> None:
     run = freeze_at(place)
     before = frozen(run)
@@ -205,6 +206,7 @@ def test_a_detached_driver_that_cannot_begin_changes_nothing_that_was_frozen(pla
     assert frozen(run) == before
 
 
+@pytest.mark.process
 def test_a_first_detached_driver_that_cannot_begin_leaves_no_plan(place: Place) -> None:
     command = ["launch", str(place.directory / "small.yaml"), *options(place), "--detach", "--json"]
     ended = fdt_sweep(*command, "--set", "cluster.scratch=/nowhere")
@@ -223,6 +225,7 @@ def test_more_seeds_need_no_question_and_are_counted(place: Place) -> None:
     assert len(run.plan().cells) == 4
 
 
+@pytest.mark.process
 def test_what_changes_is_shown_before_it_is_launched(place: Place) -> None:
     run = freeze_at(place)
     write(run, [done(cell, digits(place.data)) for cell in run.plan().cells[:3]])
@@ -246,6 +249,7 @@ def answer(place: Place, word: str, *arguments: str) -> tuple[int, str]:
     return process.returncode, output
 
 
+@pytest.mark.process
 def test_on_a_terminal_the_user_is_asked_and_decides(place: Place) -> None:
     run = freeze_at(place)
     write(run, [done(cell, digits(place.data)) for cell in run.plan().cells])
@@ -261,6 +265,7 @@ def test_on_a_terminal_the_user_is_asked_and_decides(place: Place) -> None:
     assert len(run.plan().cells) == 2
 
 
+@pytest.mark.process
 def test_a_damaged_plan_is_replaced_where_the_user_wants_it(place: Place) -> None:
     run = freeze_at(place)
     write(run, [done(cell, digits(place.data)) for cell in run.plan().cells])
@@ -272,6 +277,7 @@ def test_a_damaged_plan_is_replaced_where_the_user_wants_it(place: Place) -> Non
     assert len(run.plan().cells) == 4
 
 
+@pytest.mark.process
 def test_a_launch_with_nothing_to_do_tells_scripts_and_people_how_the_sweep_stands(place: Place) -> None:
     run = freeze_at(place)
     cells = run.plan().cells

@@ -145,6 +145,7 @@ def test_a_refused_retry_forgives_nothing(run: RunDirectory, setting: str, code:
     assert frozen(run) == before
 
 
+@pytest.mark.process
 def test_a_retry_with_nothing_to_do_is_told_in_json_too(place: Place, run: RunDirectory) -> None:
     cells = run.plan().cells
     write(run, [done(cell, digits(place.data), attempt=3) for cell in cells[1:]])

@@ -94,6 +94,7 @@ def test_epochs_under_another_label_count_on_where_they_were(place: Place) -> No
         assert work.backlog.attempt(half_trained.trial_id) == 1
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("by", ["name", "path"])
 @pytest.mark.parametrize("option", ["--reuse", "--rename-from"])
 def test_a_renamed_study_comes_along_with_epochs_and_weights(place: Place, option: str, by: str) -> None:

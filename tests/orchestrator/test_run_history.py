@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -122,6 +123,7 @@ EVENTS = st.one_of(
 )
 
 
+@pytest.mark.process
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events=st.lists(EVENTS, min_size=2, max_size=8))
 def test_nothing_finished_is_lost_and_all_agree(data_directory: Path, events: list[tuple[Any, ...]]) -> None:

@@ -109,6 +109,7 @@ def test_a_run_whose_driver_died_is_dead(tmp_path: Path, plan: SweepPlan) -> Non
     assert [(each.name, each.state) for each in list_runs(tmp_path)] == [("killed", "dead")]
 
 
+@pytest.mark.process
 def test_the_command_lists_runs_as_text_and_json_and_follows_only_one(tmp_path: Path, plan: SweepPlan) -> None:
     make(tmp_path / "runs", "study", plan, changed=1_000_000_000)
     shown = fdt_sweep("status", cwd=tmp_path)

@@ -34,6 +34,7 @@ def test_logs_are_found_by_the_first_letters(run: RunDirectory) -> None:
         find_log(run, "drivr")
 
 
+@pytest.mark.process
 def test_the_command_lists_and_prints(run: RunDirectory) -> None:
     listed = fdt_sweep("logs", str(run.path))
     assert [line.split()[0] for line in listed.stdout.splitlines()] == ["3f6a1c09be22", "3f77000000aa", "driver"]

@@ -108,6 +108,7 @@ def test_a_plan_shows_its_warnings_as_text_and_as_json_and_a_frozen_one_has_none
     assert launch.run.plan().warnings == ()
 
 
+@pytest.mark.process
 def test_the_command_prints_them(tmp_path: Path) -> None:
     shown = fdt_sweep("plan", str(SWEEPS / "debug.yaml"), "--set", "gamma=0.5", cwd=tmp_path)
     assert "  warning   --set gamma=0.5: gamma does nothing with the schedule one_cycle" in shown.stdout.splitlines()

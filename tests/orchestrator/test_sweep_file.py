@@ -107,6 +107,7 @@ def test_a_bad_setting_is_refused(sweep_file: Path) -> None:
 OVERRIDES = "overrides:\n  - where: {model: vgg11}\n    epochs: 3\nexclude: [{template: a, seed: 1}]\n"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
