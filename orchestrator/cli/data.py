@@ -46,11 +46,12 @@ def list_datasets(data_dir: DataDir = None, as_json: Json = False, verbose: Verb
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return
-    typer.echo(f"{'name':<14} {'pixels':>6} {'classes':>7} {'train':>8} {'test':>8}  in {directory}")
+    width = max(14, *(len(row["name"]) for row in rows))
+    typer.echo(f"{'name':<{width}} {'pixels':>6} {'classes':>7} {'train':>8} {'test':>8}  in {directory}")
     for row in rows:
         shape = f"{_number(row, 'size'):>6} {_number(row, 'classes'):>7}"
         images = f"{_number(row, 'train_images'):>8} {_number(row, 'test_images'):>8}"
-        typer.echo(f"{row['name']:<14} {shape} {images}  {row['state']}")
+        typer.echo(f"{row['name']:<{width}} {shape} {images}  {row['state']}")
 
 
 @data.command()
