@@ -87,17 +87,20 @@ def test_sigterm_to_the_whole_group_drains(place: Place, undisturbed: Place) -> 
     assert pd.read_parquet(place.run / "results" / "trials").interruptions.sum() >= 1
 
 
-def close(terminal: int) -> None:
+def close(terminal: int, launched: subprocess.Popen[bytes]) -> None:
     os.close(terminal)
+    os.killpg(launched.pid, signal.SIGHUP)  # as a shell does to its jobs when it ends with its terminal
 
 
-def press_ctrl_c(terminal: int) -> None:
+def press_ctrl_c(terminal: int, launched: subprocess.Popen[bytes]) -> None:
     os.write(terminal, b"\x03")
 
 
 @pytest.mark.engine
 @pytest.mark.parametrize("act", [press_ctrl_c, close])
-def test_ctrl_c_and_the_end_of_the_terminal_drain(place: Place, act: Callable[[int], None]) -> None:
+def test_ctrl_c_and_the_end_of_the_terminal_drain(
+    place: Place, act: Callable[[int, subprocess.Popen[bytes]], None]
+) -> None:
     ours, theirs = pty.openpty()
 
     def take_terminal() -> None:
@@ -109,7 +112,7 @@ def test_ctrl_c_and_the_end_of_the_terminal_drain(place: Place, act: Callable[[i
     launched = subprocess.Popen(place.command(), **streams, env=environment, preexec_fn=take_terminal)
     os.close(theirs)
     wait_until(lambda: has_begun(place))
-    act(ours)
+    act(ours, launched)
     assert launched.wait(timeout=120) == 75
     assert place.status()["state"] == "stopped"
     assert saved_trials(place)
