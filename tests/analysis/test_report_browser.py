@@ -44,10 +44,13 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     more = [
         trial_row(status="failed", failure_kind="oom", error="OutOfMemoryError: tried 20 MiB", seed=7, trial_id="oom"),
         trial_row(status="diverged", seed=8, trial_id="diverged"),
+        done(94.0, seed=9),
     ]
-    extra = write_run(path.parent / "extra", [*more, done(94.0, seed=9)], planned=[trial_row(seed=10)])
+    extra = write_run(path.parent / "extra", more, planned=[*more, trial_row(seed=10)])
     for part in (extra / "results" / "trials").iterdir():
         shutil.copy(part, path / "results" / "trials" / "part-000001.parquet")
+    plans = [json.loads((run / "plan.json").read_text()) for run in (path, extra)]
+    (path / "plan.json").write_text(json.dumps(plans[0] | {"trials": plans[0]["trials"] + plans[1]["trials"]}))
     return write_report(study(path), path / "report" / "index.html")
 
 
@@ -139,12 +142,12 @@ def test_a_comparison_sorts_by_its_numbers(page: Page) -> None:
 def test_the_filter_leaves_the_rows_with_all_words(page: Page) -> None:
     field = page.show('[data-filter="trials"] input')
     field.send_keys("vgg19 cinic10")
-    assert page.one('[data-filter="trials"] output').text == "18 of 147 rows"
+    assert page.one('[data-filter="trials"] output').text == "18 of 148 rows"
     assert set(page.column("#trials table", 4)) == {"cinic10"}
     page.screenshot("filtered")
     field.clear()
     field.send_keys("diverged")
-    assert page.one('[data-filter="trials"] output').text == "1 of 147 rows"
+    assert page.one('[data-filter="trials"] output').text == "1 of 148 rows"
 
 
 def test_hovering_a_point_tells_its_numbers(page: Page) -> None:
