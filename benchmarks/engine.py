@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cluster.processes import process_environment
 from cluster.profile import ClusterProfile
 from cluster.ray_node import local_ray
 from fdt_core.provenance import versions
@@ -23,6 +25,8 @@ from orchestrator.trainable import SessionFactory
 from orchestrator.trial_needs import TrialNeeds
 from orchestrator.trial_report import RowContext, TrialReport
 from orchestrator.watch import Watch
+
+_CHECKOUT = str(Path(__file__).parents[1])
 
 SWEEP = """\
 name: benchmark
@@ -71,7 +75,9 @@ def local_engine(*, cpus: int, needs: TrialNeeds | None = None) -> Iterator[Engi
     """A Ray of `cpus` CPUs (and a GPU, if the `needs` say so) on this machine, hardened as every local sweep's."""
     needs = needs or TrialNeeds(cpus=1, gpus=0, whole_gpus=0, slots=cpus)
     profile = ClusterProfile(kind="local", device="cpu", cpus_per_node=cpus, gpus_per_node=int(needs.whole_gpus))
-    with local_ray(profile) as head:
+    # Ray's workers import from the installation alone, which holds neither benchmarks nor tests.
+    found_there = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), _CHECKOUT]))
+    with process_environment(os.environ | {"PYTHONPATH": found_there}), local_ray(profile) as head:
         yield Engine(scratch=head.directory, needs=needs)
 
 

@@ -45,6 +45,8 @@ def start(
     try:
         change = _agreed_change(launch, yes)
         _say(f"run directory: {run.path}")
+        for warning in launch.plan.warnings:
+            _say(f"warning: {warning}")
         tell_damage(run.results)
         outcome = _begin(launch, generation, profile, detach, options)
     except BaseException:
