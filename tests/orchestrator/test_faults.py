@@ -210,7 +210,7 @@ def test_the_limit_of_failures_ends_a_sweep_that_had_more_to_do_as_failed(place:
     output = place.launch(option, "--set", "seeds=20", expect=1)
     assert "stopping: 1 failed trials (the limit is 1)" in output
     progress = place.status()["progress"]
-    assert progress["failed"] == 1
+    assert progress["failed"] in (1, 2), "what ran beside it may fail before it leaves"
     assert progress["left"] > 0
 
 
