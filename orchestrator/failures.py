@@ -49,6 +49,9 @@ from fdt_core.errors import EnvironmentProblem
 Outcome = Literal["done", "diverged", "drained", "busy", "environment", "crash", "oom", "device", "error"]
 """How a step of a trial can end it. `drained`, `busy` and `environment` are no ends of the trial: it is run again."""
 
+NO_END = ("drained", "busy", "environment")
+"""The outcomes after which the attempt is not over: no row is written, and the trial is run again."""
+
 FINISHED = ("done", "diverged")
 """The statuses with which a trial has a result."""
 

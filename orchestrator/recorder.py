@@ -9,7 +9,7 @@ from typing import Any
 from fdt_core.checkpoint import Keep, TrialCheckpoints
 from fdt_core.results.reader import read_table
 from fdt_core.results.writer import ResultsWriter
-from orchestrator.failures import FINISHED
+from orchestrator.failures import FINISHED, NO_END
 from orchestrator.ledger import Ledger
 from orchestrator.plan import Cell
 from orchestrator.reuse import Row, epochs_of, finished_rows, place_in_study, reused_row
@@ -52,7 +52,7 @@ class Recorder:
         if rows:
             self._last_epoch[key] = rows[-1]["epoch"]
             self._writer.append("epochs", rows)
-        if report.outcome not in (None, "drained", "environment"):
+        if report.outcome is not None and report.outcome not in NO_END:
             self._end_attempt(cells, report)
         self.tick()
 

@@ -89,7 +89,8 @@ def test_a_device_that_stays_in_use_fails_the_trial_in_the_end_and_is_complained
 ) -> None:
     complaints: list[str] = []
     failures: list[str] = []
-    real = driver.Driver.__init__
+    kinds: list[str] = []
+    real, real_run = driver.Driver.__init__, driver.Driver.run
 
     def with_ears(self: driver.Driver, *given: Any, **options: Any) -> None:
         real(self, *given, **options)
@@ -97,11 +98,17 @@ def test_a_device_that_stays_in_use_fails_the_trial_in_the_end_and_is_complained
         ended = self._watch.ended
         self._watch.ended = lambda cell, report, *rest: failures.append(str(report.error)) or ended(cell, report, *rest)
 
+    def run(self: driver.Driver) -> None:
+        real_run(self)
+        kinds.extend(pd.read_parquet(self._run.results / "trials").failure_kind)
+
     monkeypatch.setattr(driver.Driver, "__init__", with_ears)
+    monkeypatch.setattr(driver.Driver, "run", run)
     monkeypatch.setattr(driver, "BUSY_REPORTS", 2)
     assert engine.run(1, always_busy).done == 0
     assert failures == ["the device was in use by another process for 20 s"] * 3
     assert len(complaints) == 3
+    assert kinds == ["device"] * 3, "that a device is in use ends no attempt"
 
 
 @pytest.mark.gpu
