@@ -30,6 +30,12 @@ def drain_deadline() -> float | None:
 
 
 def read_drain_flag(path: Path) -> float | None:
-    """The deadline in a drain flag; None where the flag is not raised."""
-    text = read_text_if_exists(path)
-    return None if text is None else float(text)
+    """The deadline in a drain flag; None where the flag is not raised.
+
+    A flag that holds anything else is raised all the same, its deadline past: to save and leave at once loses least.
+    """
+    try:
+        text = read_text_if_exists(path)
+        return None if text is None else float(text)
+    except ValueError:  # not a number, or not text
+        return 0.0
