@@ -91,7 +91,7 @@ def _of_trials(run: RunDirectory, directories: dict[str, Path]) -> Iterator[Garb
         if record.finished:
             working = sorted([*directory.glob("working-*.pt"), *directory.glob("starts.jsonl")])
             yield from (Garbage(path=path, reason=Reason.DONE) for path in working)
-        elif (directory / "final.pt").exists():
+        elif any((directory / name).exists() for name in ("final.pt", "best.pt")):
             continue  # it was trained to its end: perhaps its row is in a part that was damaged
         elif record.given_up:
             yield Garbage(path=directory, reason=Reason.GIVEN_UP)

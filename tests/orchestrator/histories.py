@@ -50,9 +50,9 @@ def write(run: RunDirectory, trials: Iterable[Row] = (), epochs: Iterable[Row] =
     store.flush()
 
 
-def leave_weights(run: RunDirectory, cell: Cell, contents: bytes = b"weights") -> Path:
+def leave_weights(run: RunDirectory, cell: Cell, contents: bytes = b"weights", *, name: str = "final.pt") -> Path:
     """The weights of a finished trial."""
-    return _leave(run, cell, "final.pt", contents)
+    return _leave(run, cell, name, contents)
 
 
 def leave_working(run: RunDirectory, cell: Cell) -> Path:

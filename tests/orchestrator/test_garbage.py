@@ -96,10 +96,11 @@ def test_where_rows_cannot_be_read_no_checkpoint_is_judged(run: RunDirectory) ->
     assert not any(path.startswith("checkpoints/") and "partial" not in path for path in found(run))
 
 
-def test_weights_without_a_row_stay(run: RunDirectory) -> None:
+@pytest.mark.parametrize("name", ["final.pt", "best.pt"])
+def test_weights_without_a_row_stay(run: RunDirectory, name: str) -> None:
     """The row may have been in a part that was damaged and set aside."""
     former = plan_sweep(DEMO, ["epochs=3"]).cells[1]
-    leave_weights(run, former)
+    leave_weights(run, former, name=name)
     assert f"checkpoints/{former.trial_id}" not in found(run)
 
 
