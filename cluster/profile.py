@@ -179,7 +179,7 @@ def user_profile_folder() -> Path:
     """Where a user keeps profiles: `fdt-sweep/clusters` in XDG_CONFIG_HOME, or in ~/.config."""
     configured = os.environ.get("XDG_CONFIG_HOME", "")
     # Path.home raises where neither HOME nor a user's name says where that is; this gives a folder that is not there.
-    home = configured if configured.startswith("/") else os.path.expanduser("~/.config")  # noqa: PTH111
+    home = configured if configured.startswith("/") else os.path.expanduser("~/.config")  # noqa: PTH111 - never raises
     return Path(home) / "fdt-sweep" / "clusters"
 
 

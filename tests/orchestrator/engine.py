@@ -19,6 +19,9 @@ import psutil
 
 from cluster.processes import end_session, start_session
 from cluster.ray_node import NodeResources, join_command, ray_environment
+from fdt_core.datasets.prepared import prepared_digest
+from orchestrator.plan import plan_sweep
+from orchestrator.trial_session import TrialOrder
 from tests.isolation import isolated, within_network_of
 
 SWEEP = """\
@@ -89,6 +92,22 @@ class Place:
         except FileNotFoundError:
             return {}
         return data
+
+
+def trial_order(place: Place, *settings: str) -> TrialOrder:
+    """The order to train the first trial of the small sweep, for which digits are prepared, on the CPU."""
+    cell = plan_sweep(place.directory / "small.yaml", settings).cells[0]
+    return TrialOrder(
+        trial_id=cell.trial_id,
+        spec=cell.spec.to_json(),
+        attempt=1,
+        run_directory=str(place.run),
+        data_directory=str(place.data),
+        device="cpu",
+        checkpoint_interval=3600,
+        keep="none",
+        dataset_digest=prepared_digest("digits", place.data),
+    )
 
 
 def wait_until(happened: Callable[[], object], seconds: float = 120.0) -> None:

@@ -15,18 +15,19 @@ import torch
 from torch import nn
 
 from cluster.drain import DRAIN_FILE_VARIABLE, raise_drain_flag
-from fdt_core.datasets.prepared import prepared_digest
 from fdt_core.learner import Learner
 from orchestrator import failures, trainable, trial_session
-from orchestrator.plan import plan_sweep
 from orchestrator.trainable import sweep_trainable, training_session
 from orchestrator.trial_report import Place as Where
 from orchestrator.trial_report import TrialReport
 from orchestrator.trial_session import TrialOrder
-from tests.orchestrator.engine import Place, fdt_sweep
+from tests.orchestrator.engine import Place, fdt_sweep, trial_order
 from tests.orchestrator.test_failures import accelerator_error
 
 pytestmark = pytest.mark.trainer
+
+SHORT = ("epochs=2", "width=0.0625")
+"""Settings that make the trials of the small sweep shorter."""
 
 
 @pytest.fixture(scope="module")
@@ -41,22 +42,7 @@ def order(digits: None, place: Place, monkeypatch: pytest.MonkeyPatch) -> TrialO
     (place.run / "logs").mkdir(parents=True)
     monkeypatch.setattr(trainable, "_node_id", lambda: "a-node")
     monkeypatch.setenv(DRAIN_FILE_VARIABLE, str(place.directory / "drain"))
-    return order_of(place)
-
-
-def order_of(place: Place, *settings: str) -> TrialOrder:
-    cell = plan_sweep(place.directory / "small.yaml", ["epochs=2", "width=0.0625", *settings]).cells[0]
-    return TrialOrder(
-        trial_id=cell.trial_id,
-        spec=cell.spec.to_json(),
-        attempt=1,
-        run_directory=str(place.run),
-        data_directory=str(place.data),
-        device="cpu",
-        checkpoint_interval=3600,
-        keep="none",
-        dataset_digest=prepared_digest("digits", place.data),
-    )
+    return trial_order(place, *SHORT)
 
 
 @pytest.fixture(autouse=True)
@@ -145,7 +131,7 @@ def test_nothing_of_a_failed_trial_lives_on(
 
 
 def test_nothing_of_a_diverged_trial_lives_on(place: Place, order: TrialOrder, collections: list[int]) -> None:
-    process = WarmProcess(order_of(place, "learning_rate=1e30"))
+    process = WarmProcess(trial_order(place, *SHORT, "learning_rate=1e30"))
     assert process.step().epochs == ()
     refs = []
     real = Learner.__init__
@@ -287,8 +273,8 @@ def test_the_peak_of_a_small_trial_after_a_large_one_is_its_own(place: Place, or
         assert report.result is not None
         return report.result.peak_memory_mb
 
-    small = order_of(place, "batch_size=16", "epochs=1")
-    large = order_of(place, "width=0.5", "batch_size=500", "epochs=1", "validation=0.6")
+    small = trial_order(place, *SHORT, "batch_size=16", "epochs=1")
+    large = trial_order(place, *SHORT, "width=0.5", "batch_size=500", "epochs=1", "validation=0.6")
     process = WarmProcess(small)
     peaks = [peak(process)]
     for order in (large, small):

@@ -9,10 +9,8 @@ import pytest
 
 from cluster.drain import DRAIN_FILE_VARIABLE, raise_drain_flag
 from fdt_core.checkpoint import TrialCheckpoints
-from fdt_core.datasets.prepared import prepared_digest
-from orchestrator.plan import plan_sweep
-from orchestrator.trial_session import TrialOrder, TrialSession
-from tests.orchestrator.engine import Place, fdt_sweep, wait_until
+from orchestrator.trial_session import TrialSession
+from tests.orchestrator.engine import Place, fdt_sweep, trial_order, wait_until
 
 pytestmark = pytest.mark.trainer
 
@@ -23,19 +21,7 @@ def session(place: Place, monkeypatch: pytest.MonkeyPatch) -> TrialSession:
     assert fdt_sweep("data", "prepare", "digits", "--data-dir", str(place.data)).returncode == 0
     (place.run / "logs").mkdir(parents=True)
     monkeypatch.setenv(DRAIN_FILE_VARIABLE, str(place.directory / "drain"))
-    cell = plan_sweep(place.directory / "small.yaml").cells[0]
-    order = TrialOrder(
-        trial_id=cell.trial_id,
-        spec=cell.spec.to_json(),
-        attempt=1,
-        run_directory=str(place.run),
-        data_directory=str(place.data),
-        device="cpu",
-        checkpoint_interval=3600,
-        keep="none",
-        dataset_digest=prepared_digest("digits", place.data),
-    )
-    return TrialSession(order, {})
+    return TrialSession(trial_order(place), {})
 
 
 def saved(place: Place) -> list[str]:

@@ -51,7 +51,7 @@ def test_two_gpus_a_node_and_workers_that_start_late_one_by_one(slurm_run: Slurm
     try:
         slurm_run.launch(gpus_per_node=2)
         for number, node in enumerate(("n2", "n3"), start=1):
-            wait_for(lambda: len(_joined(slurm_run)) == number, f"{number} workers have joined", 90)  # noqa: B023
+            wait_for(lambda: len(_joined(slurm_run)) == number, f"{number} workers have joined", 90)  # noqa: B023 - is called at once
             lab.run("scontrol", "update", f"NodeName={node}", "State=RESUME")
         slurm_run.fdt_sweep("status", "--follow")
     finally:
