@@ -73,7 +73,7 @@ system:
 # At least ten random faults for each seed, on a real Slurm of virtual nodes: make chaos SEED="1 2 3"
 SEED ?= 1
 chaos: $(INSTALLED) system
-	$(BIN)/python -m tests.slurm.chaos $(SEED)
+	$(BIN)/python -m lab.slurm.chaos $(SEED)
 
 bench: $(INSTALLED)
 	@for name in solver data_path training fashion_mnist trial_cost utilisation results slurm; do \

@@ -20,7 +20,7 @@ from fdt_core.results.columns import PLANNED_COLUMNS
 from fdt_core.results.damage import find_damage
 from fdt_core.results.planned import left_out, plan_file, planned_trials
 from fdt_core.results.reader import read_table
-from fdt_core.runs import find_run_path
+from fdt_core.results.run_lookup import find_run_path
 
 
 @dataclass(frozen=True, kw_only=True)

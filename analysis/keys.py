@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from fdt_core.datasets.catalogue import dataset_names
+from fdt_core.datasets.info import dataset_names
 from fdt_core.results.keys import CELL_KEY
 
 BASE = "base"

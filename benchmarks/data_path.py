@@ -16,9 +16,9 @@ from statistics import median
 from benchmarks.noise_images import noise_images
 from benchmarks.report import interleaved_seconds, print_report
 from benchmarks.usual_pipeline import BATCH_SIZE, pin_to_one_core, transforms_v1, transforms_v2, usual_loader
-from fdt_core.augmentation import Augmentation, Normalisation, draw_augmentation, draw_order
-from fdt_core.device_dataset import DeviceDataset
-from fdt_core.recipe import Recipe
+from fdt_core.training.augmentation import Augmentation, Normalisation, draw_augmentation, draw_order
+from fdt_core.training.device_dataset import DeviceDataset
+from fdt_core.trial.recipe import Recipe
 
 IMAGES = 50_000
 USUAL_IMAGES = IMAGES // 10

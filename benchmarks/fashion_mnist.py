@@ -11,15 +11,15 @@ from __future__ import annotations
 import os
 
 from benchmarks.report import print_report
-from fdt_core.architectures import architecture
-from fdt_core.datasets.catalogue import data_directory
+from fdt_core.compute.process import prepare_process
+from fdt_core.datasets.info import data_directory
 from fdt_core.datasets.prepare import prepare_dataset
 from fdt_core.datasets.prepared import load_prepared
-from fdt_core.device_dataset import DeviceDataset
-from fdt_core.process import prepare_process
-from fdt_core.recipe import recipe_for
-from fdt_core.spec import TrialSpec
-from fdt_core.train import Training
+from fdt_core.networks.architectures import architecture
+from fdt_core.training.device_dataset import DeviceDataset
+from fdt_core.training.trainer import Training
+from fdt_core.trial.recipe import recipe_for
+from fdt_core.trial.spec import TrialSpec
 
 DATASET = "fashion_mnist"
 WIDTH = 0.25

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fdt_core.datasets.catalogue import DatasetInfo
+from fdt_core.datasets.info import DatasetInfo
 from fdt_core.datasets.prepared import PreparedDataset
 from fdt_core.datasets.store import channel_moments
 from fdt_core.image import ImageShape

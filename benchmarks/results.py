@@ -25,7 +25,7 @@ import pandas as pd
 from benchmarks.analysis_results import analysis_figures
 from benchmarks.report import print_report
 from fdt_core.results.writer import ResultsWriter
-from orchestrator.plan import plan_sweep
+from orchestrator.plan.resolve import plan_sweep
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ Ours: `fdt-sweep launch --cluster slurm` with three workers of one GPU. Against 
 trainer: a submitit job array of one job per trial, three at a time; and a Ray cluster of fixed size in one allocation
 of three nodes with Ray Tune's defaults. Once each, for a run takes minutes. Then the same sweep under one fault each.
 
-As root on Debian it installs and starts Slurm in namespaces of its own (see tests/slurm/lab.py) and leaves nothing.
+As root on Debian it installs and starts Slurm in namespaces of its own (see lab/slurm/slurm_lab.py) and leaves nothing.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.report import print_report
-from tests.slurm.faults import strike
-from tests.slurm.lab import SlurmLab, running_lab
-from tests.slurm.requirements import obstacle
-from tests.slurm.runs import FDT_SWEEP, LONGER_SWEEP, SlurmRun
-from tests.slurm.time_lost import interruptions
+from lab.slurm.faults import strike
+from lab.slurm.requirements import obstacle
+from lab.slurm.slurm_lab import SlurmLab, running_lab
+from lab.slurm.slurm_runs import FDT_SWEEP, LONGER_SWEEP, SlurmRun
+from lab.slurm.time_lost import interruptions
 
 ALTERNATIVES = ("submitit_job_array", "fixed_ray_cluster")
 FAULTS = ("worker_cancelled", "worker_preempted", "node_crashed", "head_requeued", "head_lost")
@@ -93,7 +93,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=8, help="of two templates: 16 trials of about 8 s")
-    parser.add_argument("--faults", nargs="*", default=FAULTS, help="kinds of faults, see tests/slurm/faults.py")
+    parser.add_argument("--faults", nargs="*", default=FAULTS, help="kinds of faults, see lab/slurm/faults.py")
     arguments = parser.parse_args()
     if why := obstacle():
         sys.exit(why)

@@ -13,12 +13,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from cluster.access_token import ensure_token
-from cluster.processes import end_session, start_session
-from cluster.profile import ClusterProfile
-from cluster.ray_node import head_ray, join_command, node_resources, own_ip_address, ray_environment
-from cluster.scratch import scratch_directory
-from orchestrator.plan import plan_sweep
+from cluster.machine.network import own_ip_address
+from cluster.machine.processes import end_session, start_session
+from cluster.machine.resources import node_resources
+from cluster.machine.scratch import scratch_directory
+from cluster.profile.schema import ClusterProfile
+from cluster.ray_nodes.access_token import ensure_token
+from cluster.ray_nodes.ray_node import head_ray, join_command, ray_environment
+from orchestrator.plan.resolve import plan_sweep
 
 SLOTS = 3
 NODE: dict[str, Any] = {"cpus_per_task": 1, "mem": "1500M", "additional_parameters": {"gres": "gpu:1"}}

@@ -13,11 +13,11 @@ import torch
 from fvcore.nn import FlopCountAnalysis
 
 from benchmarks.report import interleaved_seconds, print_report
-from fdt_core.architectures import Architecture, architecture
-from fdt_core.budget import Budget
 from fdt_core.image import ImageShape
-from fdt_core.models import build_model
-from fdt_core.solver import match
+from fdt_core.matching.budget import Budget
+from fdt_core.matching.match import match
+from fdt_core.networks.architectures import Architecture, architecture
+from fdt_core.networks.build import build_model
 from fdt_core.templates import Template, template
 
 ROUNDS = 3

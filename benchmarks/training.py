@@ -27,14 +27,14 @@ from torch import Tensor, nn
 from benchmarks.noise_images import noise_images
 from benchmarks.report import interleaved_seconds, print_report
 from benchmarks.usual_pipeline import BATCH_SIZE, PilImages, pin_to_one_core, transforms_v1, usual_loader
-from fdt_core.architectures import architecture
-from fdt_core.batch_metrics import read_scores
 from fdt_core.datasets.prepared import PreparedDataset
-from fdt_core.device_dataset import DeviceDataset
-from fdt_core.learner import Learner
-from fdt_core.network import build_optimiser, initial_network
-from fdt_core.recipe import recipe_for
-from fdt_core.spec import TrialSpec
+from fdt_core.networks.architectures import architecture
+from fdt_core.training.batch_metrics import read_scores
+from fdt_core.training.device_dataset import DeviceDataset
+from fdt_core.training.initialisation import build_optimiser, initial_network
+from fdt_core.training.learner import Learner
+from fdt_core.trial.recipe import recipe_for
+from fdt_core.trial.spec import TrialSpec
 
 STEPS = 24
 ROUNDS = 7

@@ -16,70 +16,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
-from benchmarks.engine import Engine, local_engine
 from benchmarks.report import print_report
-from fdt_core.history import EpochRecord, TrainingResult
-from orchestrator.trainable import Session
-from orchestrator.trial_report import Place, TrialReport
+from lab.engine import Engine, local_engine
+from lab.nothing_session import nothing_session
 
 SLOTS = 2
 ROUNDS = 3
 TRIALS_PER_ROUND = {"ours": 60, "ray_tune_defaults": 12, "ray_actor_pool": 400}
-
-_RECORD = EpochRecord(
-    epoch=1,
-    train_loss=1.0,
-    train_accuracy=50.0,
-    test_loss=1.0,
-    test_accuracy=50.0,
-    validation_loss=None,
-    validation_accuracy=None,
-    learning_rate=0.1,
-    seconds=0.001,
-    images_per_second=1.0,
-)
-
-
-class NothingSession:
-    """A session that ends at once with a result like any other's."""
-
-    def __init__(self, config: Mapping[str, Any], cache: dict[str, Any], node_id: str | None) -> None:
-        self._config, self._node_id = config, node_id
-
-    def advance(self) -> TrialReport:
-        """The one and last report; it leaves a log, as every trial does."""
-        trial_id = self._config["trial_id"]
-        (Path(self._config["run_directory"]) / "logs" / f"{trial_id}.log").write_text("ended: done\n")
-        result = TrainingResult(
-            status="done",
-            history=(_RECORD,),
-            peak_memory_mb=1.0,
-            train_seconds=0.001,
-            device_name="none",
-            devices=("none",),
-            interruptions=0,
-            started_at=datetime.now(UTC),
-        )
-        return TrialReport(
-            trial_id=trial_id,
-            attempt=self._config["attempt"],
-            place=Place.here(self._node_id),
-            epochs=result.history,
-            outcome="done",
-            result=result,
-        )
-
-    def close(self) -> None:
-        """Nothing to free."""
-
-
-def nothing_session(config: Mapping[str, Any], cache: dict[str, Any], node_id: str | None) -> Session:
-    """The session factory of this benchmark."""
-    return NothingSession(config, cache, node_id)
 
 
 def milliseconds_per_trial(engine: Engine, name: str, environment: Mapping[str, str]) -> float:

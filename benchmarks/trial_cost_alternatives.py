@@ -15,8 +15,8 @@ import ray
 from ray import tune
 from ray.util.actor_pool import ActorPool
 
-from cluster.profile import ClusterProfile
-from cluster.ray_node import local_ray
+from cluster.profile.schema import ClusterProfile
+from cluster.ray_nodes.ray_node import local_ray
 
 
 def nothing(config: dict[str, Any]) -> None:

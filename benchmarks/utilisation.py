@@ -24,7 +24,7 @@ import pandas as pd
 from benchmarks.report import print_report
 
 if TYPE_CHECKING:
-    from fdt_core.train import Training
+    from fdt_core.training.trainer import Training
 
 SLOTS = 2
 
@@ -67,9 +67,9 @@ def tune_by_default(sweep: Path) -> None:
     """The script of the alternative: an actor per trial, Tune's own result files and reports."""
     from ray import tune
 
-    from cluster.profile import ClusterProfile
-    from cluster.ray_node import local_ray
-    from orchestrator.plan import plan_sweep
+    from cluster.profile.schema import ClusterProfile
+    from cluster.ray_nodes.ray_node import local_ray
+    from orchestrator.plan.resolve import plan_sweep
 
     specs = [cell.spec.to_json() for cell in plan_sweep(sweep).cells]
     with local_ray(ClusterProfile(kind="local", device="cpu", cpus_per_node=SLOTS)):
@@ -94,12 +94,12 @@ def train_one(config: dict[str, Any]) -> None:
 
 def plain_training(spec_json: str, data_directory: Path) -> Training:
     """A trial with the project's own trainer, a checkpoint after every epoch in the working directory."""
-    from fdt_core.checkpoint import TrialCheckpoints
+    from fdt_core.compute.process import prepare_process
     from fdt_core.datasets.prepared import load_prepared
-    from fdt_core.device_dataset import DeviceDataset
-    from fdt_core.process import prepare_process
-    from fdt_core.spec import TrialSpec
-    from fdt_core.train import Training
+    from fdt_core.training.checkpoint import TrialCheckpoints
+    from fdt_core.training.device_dataset import DeviceDataset
+    from fdt_core.training.trainer import Training
+    from fdt_core.trial.spec import TrialSpec
 
     spec = TrialSpec.from_json(spec_json)
     prepare_process(threads=spec.threads)

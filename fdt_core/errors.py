@@ -5,29 +5,35 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from fdt_core.exit_codes import ExitCode
+
 
 class FdtError(Exception):
     """An error with a message meant for the user; `exit_code` is the process's exit status."""
 
-    exit_code = 1
+    exit_code = ExitCode.FAILED
 
 
 class UsageError(FdtError, ValueError):
     """A wrong argument, sweep file, profile or name (exit code 2)."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class EnvironmentProblem(FdtError):
     """The machine, the cluster or the data is not as needed (exit code 3)."""
 
-    exit_code = 3
+    exit_code = ExitCode.PROBLEM
 
 
 class BudgetRefused(FdtError):
     """A budget guard, such as --max-gpu-hours, said no (exit code 4)."""
 
-    exit_code = 4
+    exit_code = ExitCode.REFUSED
+
+
+class Terminated(BaseException):
+    """SIGTERM or SIGHUP has arrived; the message is its name. Everything that is open is closed on the way out."""
 
 
 def nearest_match(name: str, known: Iterable[str]) -> str:

@@ -24,7 +24,7 @@ def command_line() -> NoReturn:
         _protect()
         import importlib
 
-        status = importlib.import_module("orchestrator.boundary").run_command_line()
+        status = importlib.import_module("orchestrator.cli.boundary").run_command_line()
     except KeyboardInterrupt:
         print("fdt-sweep: interrupted", file=sys.stderr)
         status = 130

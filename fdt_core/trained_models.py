@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from fdt_core.errors import EnvironmentProblem, UsageError
-from fdt_core.network import initial_network
 from fdt_core.results.reader import read_table
-from fdt_core.runs import find_run_path, find_trial
-from fdt_core.spec import TrialSpec
+from fdt_core.results.run_lookup import find_run_path, find_trial
+from fdt_core.training.initialisation import initial_network
+from fdt_core.trial.spec import TrialSpec
 
 
 def load(path: str | Path, trial_id: str | None = None) -> nn.Module:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from analysis.report.page import render_page
 from analysis.study import Study
-from fdt_core.results.files import write_text_atomically
+from fdt_core.files.atomic_files import write_text_atomically
 
 __all__ = ["render_page", "write_report"]
 

@@ -16,7 +16,7 @@ from analysis.study import Study
 from analysis.tables.comparison import Layout, absence
 from analysis.tables.numbers import mean_and_std, number
 from analysis.tables.table import Column, Entry, Table, text_column, transposed, word
-from fdt_core.published import PAPER_DATASETS, PublishedRow, published_rows
+from fdt_core.matching.paper_tables import PAPER_DATASETS, PublishedRow, published_rows
 
 SEEDS = 3
 """Repetitions behind each published mean."""

@@ -2,42 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
 from pathlib import Path
 
+from fdt_core.datasets.info import SHIPPED, DatasetInfo, data_directory, dataset_names
 from fdt_core.errors import unknown_name
-from fdt_core.image import ImageShape
-
-
-@dataclass(frozen=True, kw_only=True)
-class DatasetInfo:
-    """Name, image shape as the network sees it, and the number of images per split."""
-
-    name: str
-    image: ImageShape
-    train_images: int
-    test_images: int
-
-
-_KNOWN = (
-    DatasetInfo(name="cifar10", image=ImageShape(size=32, classes=10), train_images=50_000, test_images=10_000),
-    DatasetInfo(name="cifar100", image=ImageShape(size=32, classes=100), train_images=50_000, test_images=10_000),
-    DatasetInfo(name="cinic10", image=ImageShape(size=32, classes=10), train_images=90_000, test_images=90_000),
-    DatasetInfo(name="tinyimagenet", image=ImageShape(size=64, classes=200), train_images=100_000, test_images=10_000),
-    DatasetInfo(name="fashion_mnist", image=ImageShape(size=32, classes=10), train_images=60_000, test_images=10_000),
-    DatasetInfo(name="digits", image=ImageShape(size=32, classes=10), train_images=1_437, test_images=360),
-)
-
-
-def data_directory(option: Path | None = None) -> Path:
-    """Where prepared data live: `option` (the command line's --data-dir), else FDT_DATA_DIR, else ./data."""
-    return option or Path(os.environ.get("FDT_DATA_DIR") or "data")
-
-
-def dataset_names() -> tuple[str, ...]:
-    """Names of the data sets that ship with the project."""
-    return tuple(info.name for info in _KNOWN)
 
 
 def dataset_info(name: str, data_dir: Path | None = None) -> DatasetInfo:
@@ -51,10 +19,11 @@ def dataset_info(name: str, data_dir: Path | None = None) -> DatasetInfo:
         UsageError: where there is none of that name; it lists the known ones.
         EnvironmentProblem: where a user's own is neither prepared nor its folder to be seen.
     """
-    for info in _KNOWN:
+    for info in SHIPPED:
         if info.name == name:
             return info
-    from fdt_core.datasets.own import own_datasets, own_info  # readers of images, for users' own data sets only
+    # Imported here: it brings the readers of images, which planning with shipped data sets does not need.
+    from fdt_core.datasets.user_datasets import own_datasets, own_info
 
     directory = data_directory(data_dir)
     own = own_datasets(directory)

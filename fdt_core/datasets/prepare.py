@@ -10,12 +10,13 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from fdt_core.datasets.catalogue import DatasetInfo, dataset_info, dataset_names
-from fdt_core.datasets.digits import read_digits
-from fdt_core.datasets.own import own_datasets, read_own_dataset
-from fdt_core.datasets.published import PUBLICATIONS, Publication
-from fdt_core.datasets.source import SPLITS, Source
+from fdt_core.datasets.catalogue import dataset_info
+from fdt_core.datasets.info import DatasetInfo, dataset_names
+from fdt_core.datasets.publications import PUBLICATIONS, Publication
+from fdt_core.datasets.raw_files.source import SPLITS, Source
+from fdt_core.datasets.readers.digits import read_digits
 from fdt_core.datasets.store import DESCRIPTION, Description, read_description, write_files
+from fdt_core.datasets.user_datasets import own_datasets, read_own_dataset
 from fdt_core.errors import EnvironmentProblem, UsageError, unknown_name
 
 EMBEDDED = "digits"

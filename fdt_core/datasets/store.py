@@ -23,8 +23,8 @@ import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from fdt_core.datasets.catalogue import DatasetInfo
-from fdt_core.datasets.source import SPLITS, Conversion, Images, Source, Split
+from fdt_core.datasets.info import DatasetInfo
+from fdt_core.datasets.raw_files.source import SPLITS, Conversion, Images, Source, Split
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.image import ImageShape
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fdt_core.datasets.file_names import printable
-from fdt_core.datasets.source import SPLITS
+from fdt_core.datasets.raw_files.file_names import printable
+from fdt_core.datasets.raw_files.source import SPLITS
 from fdt_core.datasets.store import Description, open_array
 
 _CLASSES_SHOWN = 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fdt_core.datasets.prepared import prepared_description
-from fdt_core.datasets.source import SPLITS
+from fdt_core.datasets.raw_files.source import SPLITS
 from fdt_core.datasets.store import Description, content_digest, open_array
 from fdt_core.errors import EnvironmentProblem
 

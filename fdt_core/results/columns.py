@@ -9,7 +9,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from fdt_core.recipe import Recipe
+from fdt_core.trial.recipe import Recipe
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fdt_core.results.columns import TABLES
-from fdt_core.results.files import QUARANTINE, is_part, part_number, part_path, part_paths, table_directory
+from fdt_core.results.parts import QUARANTINE, is_part, part_number, part_path, part_paths, table_directory
 from fdt_core.results.reader import StoredTable, read_table
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fdt_core.json_file import damaged
-from fdt_core.plan_file import LAUNCH_AGAIN, read_plan_file
+from fdt_core.files.json_file import damaged
 from fdt_core.results.keys import cell_key
+from fdt_core.results.plan_file import LAUNCH_AGAIN, read_plan_file
 
 
 def plan_file(run: Path) -> Path:

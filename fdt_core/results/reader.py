@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fdt_core.results.columns import TABLES, arrow_schema
-from fdt_core.results.files import part_paths
 from fdt_core.results.keys import CELL_KEY
+from fdt_core.results.parts import part_paths
 
 if TYPE_CHECKING:
     import pyarrow as pa

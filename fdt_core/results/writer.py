@@ -13,16 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fdt_core.files.atomic_files import replace_durably
 from fdt_core.results.columns import TABLES, arrow_schema
-from fdt_core.results.files import (
-    PART_ROWS,
-    QUARANTINE,
-    part_number,
-    part_path,
-    part_paths,
-    replace_durably,
-    table_directory,
-)
+from fdt_core.results.parts import PART_ROWS, QUARANTINE, part_number, part_path, part_paths, table_directory
 from fdt_core.results.reader import read_part
 
 if TYPE_CHECKING:

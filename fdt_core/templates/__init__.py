@@ -5,7 +5,7 @@ parameter count that it prints.
 """
 
 from fdt_core.templates.kinds import Base, ExplicitWidths, Template, Uniform
-from fdt_core.templates.profile import Points, Profile
+from fdt_core.templates.piecewise import Points, Profile
 from fdt_core.templates.registry import BUILT_IN_TEMPLATES, TemplateRegistry, template, template_names
 
 __all__ = [

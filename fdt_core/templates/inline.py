@@ -9,7 +9,7 @@ from fractions import Fraction
 from fdt_core.errors import UsageError, nearest_match
 from fdt_core.scaling import exact
 from fdt_core.templates.kinds import ExplicitWidths, Template
-from fdt_core.templates.profile import Profile
+from fdt_core.templates.piecewise import Profile
 
 KEYS = ("name", "points", "widths")
 

@@ -11,7 +11,7 @@ from fdt_core.errors import UsageError, unknown_name
 from fdt_core.references import import_reference, is_reference
 from fdt_core.templates.inline import inline_template
 from fdt_core.templates.kinds import Base, Template, Uniform
-from fdt_core.templates.profile import Profile
+from fdt_core.templates.piecewise import Profile
 
 
 @dataclass(frozen=True, kw_only=True)

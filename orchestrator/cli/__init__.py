@@ -8,6 +8,7 @@ from fdt_core.version import VERSION
 from orchestrator.cli.cancel import cancel
 from orchestrator.cli.data import data
 from orchestrator.cli.doctor import doctor
+from orchestrator.cli.drive import drive, drive_on_slurm
 from orchestrator.cli.gc import gc
 from orchestrator.cli.help_text import help_text
 from orchestrator.cli.launch import launch, plan
@@ -18,7 +19,6 @@ from orchestrator.cli.reproduce import reproduce
 from orchestrator.cli.results import results
 from orchestrator.cli.retry import retry
 from orchestrator.cli.run import run
-from orchestrator.cli.start import drive
 from orchestrator.cli.status import status
 from orchestrator.cli.templates import templates
 from orchestrator.cli.verify import verify
@@ -55,6 +55,7 @@ def _options(
 
 app.command()(launch)
 app.command(hidden=True)(drive)
+app.command("drive-on-slurm", hidden=True)(drive_on_slurm)
 app.command()(plan)
 app.command()(status)
 app.command()(logs)

@@ -28,12 +28,12 @@ def cancel(
     """
     import json
 
-    from cluster.slurm_files import SlurmFiles
-    from cluster.sweep_jobs import cancel_sweep
+    from cluster.slurm.files import SlurmFiles
+    from cluster.slurm.queue.sweep_jobs import cancel_sweep
     from fdt_core.errors import UsageError
-    from orchestrator.detached import end_driver
-    from orchestrator.generation import owner_here
-    from orchestrator.run_directory import find_run
+    from orchestrator.launch.detached import end_driver
+    from orchestrator.run.driver_lease import owner_here
+    from orchestrator.run.run_directory import find_run
 
     found = find_run(run, runs_dir)
     files = SlurmFiles(found.slurm)
@@ -64,7 +64,7 @@ def cancel(
 def _refuse_elsewhere(directory: Path) -> None:
     """Raise EnvironmentProblem where a driver lives on another machine: its process cannot be reached from here."""
     from fdt_core.errors import EnvironmentProblem
-    from orchestrator.generation import describe, live_owner
+    from orchestrator.run.driver_lease import describe, live_owner
 
     if owner := live_owner(directory):
         raise EnvironmentProblem(f"the driver is not on this machine: {describe(owner)}; cancel the run there")

@@ -36,7 +36,7 @@ def list_datasets(data_dir: DataDir = None, as_json: Json = False, verbose: Verb
     Example:
       fdt-sweep data list
     """
-    from fdt_core.datasets.catalogue import data_directory
+    from fdt_core.datasets.info import data_directory
 
     directory = data_directory(data_dir)
     rows = [_row(name, directory) for name in _known(directory)]
@@ -81,7 +81,7 @@ def prepare(
       fdt-sweep data prepare cifar10 --from cifar-10-python.tar.gz
       fdt-sweep data prepare cifar10 cifar100 --download
     """
-    from fdt_core.datasets.catalogue import data_directory
+    from fdt_core.datasets.info import data_directory
     from fdt_core.datasets.prepare import prepare_dataset
     from fdt_core.datasets.summary import summary_lines
     from fdt_core.errors import UsageError
@@ -108,7 +108,7 @@ def verify(names: Names, data_dir: DataDir = None, as_json: Json = False, verbos
       fdt-sweep data verify cifar10
       fdt-sweep data verify all
     """
-    from fdt_core.datasets.catalogue import data_directory
+    from fdt_core.datasets.info import data_directory
     from fdt_core.datasets.verify import verify_prepared
 
     directory = data_directory(data_dir)
@@ -181,8 +181,8 @@ def _number(row: dict[str, Any], key: str) -> str:
 
 
 def _known(directory: Path) -> tuple[str, ...]:
-    from fdt_core.datasets.catalogue import dataset_names
-    from fdt_core.datasets.own import own_datasets
+    from fdt_core.datasets.info import dataset_names
+    from fdt_core.datasets.user_datasets import own_datasets
 
     return (*dataset_names(), *own_datasets(directory))
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fdt_core.exit_codes import ExitCode
 from orchestrator.cli.options import DataDir, Json, RunsDir, Settings, Verbose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cluster.doctor import Finding
-    from cluster.profile import ClusterProfile
+    from cluster.doctor.machine import Finding
+    from cluster.profile.schema import ClusterProfile
 
 _SIGNS = {"ok": "ok     ", "warning": "WARNING", "problem": "PROBLEM"}
 
@@ -42,12 +43,12 @@ def doctor(
       fdt-sweep doctor
       fdt-sweep doctor --cluster slurm --submit-test
     """
-    from cluster.doctor import worst
-    from cluster.profile import load_profile
-    from fdt_core.datasets.catalogue import data_directory
+    from cluster.doctor.machine import worst
+    from cluster.profile.schema import load_profile
+    from fdt_core.datasets.info import data_directory
     from fdt_core.errors import UsageError
-    from orchestrator.run_directory import runs_root
-    from orchestrator.settings import split_settings
+    from fdt_core.results.run_lookup import runs_root
+    from orchestrator.cli.set_options import split_settings
 
     sweep_settings, profile_settings = split_settings(set_ or [])
     if sweep_settings:
@@ -63,27 +64,27 @@ def doctor(
             print(_text(finding), flush=True)
     if json_:
         print(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=1))
-    raise typer.Exit(3 if worst(findings) == "problem" else 0)
+    raise typer.Exit(ExitCode.PROBLEM if worst(findings) == "problem" else ExitCode.DONE)
 
 
 def _examinations(profile: ClusterProfile, runs: Path, data: Path, *, patience: float | None) -> Iterator[Finding]:
     """All findings. A login node is not asked for the compute nodes' devices."""
     from dataclasses import replace
 
-    from cluster import doctor_slurm
-    from cluster.doctor import examine_machine
+    from cluster.doctor.machine import examine_machine
+    from cluster.doctor.slurm import examine_slurm, submit_test
 
     here = profile if profile.kind == "local" else replace(profile, device="cpu")
     yield from examine_machine(here, runs)
     yield _prepared_data(data)
     if profile.kind == "slurm":
-        yield from doctor_slurm.examine_slurm(profile, runs)
+        yield from examine_slurm(profile, runs)
     if patience is not None:
-        yield from doctor_slurm.submit_test(profile, runs, patience=patience)
+        yield from submit_test(profile, runs, patience=patience)
 
 
 def _prepared_data(data: Path) -> Finding:
-    from cluster.doctor import Finding
+    from cluster.doctor.machine import Finding
     from fdt_core.datasets.prepared import prepared_description
     from fdt_core.errors import FdtError
 

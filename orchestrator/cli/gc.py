@@ -11,7 +11,7 @@ from orchestrator.cli.damage import tell_damage
 from orchestrator.cli.options import DryRun, Json, RunName, RunsDir, Verbose
 
 if TYPE_CHECKING:
-    from orchestrator.garbage import Garbage
+    from orchestrator.maintenance.garbage import Garbage
 
 
 def gc(
@@ -46,9 +46,9 @@ def gc(
       fdt-sweep gc demo --trials 3f6a1c --trials 90be
     """
     from fdt_core.errors import UsageError
-    from orchestrator.garbage import Reason, find_garbage, remove
-    from orchestrator.generation import claim
-    from orchestrator.run_directory import find_run
+    from orchestrator.maintenance.garbage import Reason, find_garbage, remove
+    from orchestrator.run.driver_lease import claim
+    from orchestrator.run.run_directory import find_run
 
     found = find_run(run, runs_dir)
     tell_damage(found.results)

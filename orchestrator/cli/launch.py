@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.damage import tell_damage
+from orchestrator.cli.drive import start
 from orchestrator.cli.options import DataDir, Detach, DryRun, Json, Limit, RunsDir, Settings, SweepFile, Verbose, Yes
-from orchestrator.cli.start import start
 
 Reuse = Annotated[
     list[str] | None,
@@ -76,12 +76,13 @@ def launch(
     if dry_run:
         plan(sweep_file, set_, limit, json_, runs_dir, data_dir, cluster=cluster, reuse=reuse)
         return
-    from cluster.profile import load_profile
-    from fdt_core.datasets.catalogue import data_directory
+    from cluster.profile.schema import load_profile
+    from fdt_core.datasets.info import data_directory
     from fdt_core.errors import UsageError
-    from orchestrator.launch import LaunchSettings, checked, new_launch
-    from orchestrator.reuse import source_runs
-    from orchestrator.settings import split_settings
+    from orchestrator.cli.set_options import split_settings
+    from orchestrator.launch.prepare import checked, new_launch
+    from orchestrator.run.launch import LaunchSettings
+    from orchestrator.run.reuse import source_runs
 
     if detach and follow:
         raise UsageError("give either --detach or --follow, not both")
@@ -126,12 +127,13 @@ def plan(
     """
     import json
 
-    from cluster.profile import load_profile
-    from fdt_core.datasets.catalogue import data_directory
-    from orchestrator.launch import LaunchSettings, new_launch
-    from orchestrator.plan_text import plan_json, plan_text
-    from orchestrator.reuse import source_runs
-    from orchestrator.settings import split_settings
+    from cluster.profile.schema import load_profile
+    from fdt_core.datasets.info import data_directory
+    from orchestrator.cli.set_options import split_settings
+    from orchestrator.launch.prepare import new_launch
+    from orchestrator.run.launch import LaunchSettings
+    from orchestrator.run.reuse import source_runs
+    from orchestrator.status.plan_text import plan_json, plan_text
 
     sweep_settings, profile_settings = split_settings(set_ or [])
     profile = load_profile(cluster, profile_settings)
@@ -142,6 +144,6 @@ def plan(
     tell_damage(planned.run.results)
     print(json.dumps(plan_json(planned), indent=1) if json_ else plan_text(planned))
     if profile.kind == "slurm" and not json_:
-        from orchestrator.slurm import submission_scripts
+        from orchestrator.launch.slurm_submit import submission_scripts
 
         print(submission_scripts(planned.plan, planned.run, profile))

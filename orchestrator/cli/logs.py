@@ -34,8 +34,8 @@ def logs(
     import json
 
     from fdt_core.errors import UsageError
-    from orchestrator.run_directory import find_run
-    from orchestrator.run_logs import find_log, print_log, run_logs
+    from orchestrator.run.run_directory import find_run
+    from orchestrator.status.run_logs import find_log, print_log, run_logs
 
     if what is not None and json_:
         raise UsageError("a log is plain text: --json goes with the list of logs alone")

@@ -15,7 +15,7 @@ from orchestrator.cli.damage import tell_damage
 from orchestrator.cli.options import DataDir, Json, RunsDir, Verbose
 
 if TYPE_CHECKING:
-    from orchestrator.profiling import Network
+    from orchestrator.run.measurements import Network
 
 Row = Mapping[str, Any]
 
@@ -84,7 +84,7 @@ def _of_models(
     precision: str,
 ) -> Iterator[tuple[Network, Row]]:
     from fdt_core.datasets.catalogue import dataset_info
-    from orchestrator.profiling import Setting, named_networks, profile_row_alone
+    from orchestrator.run.measurements import Setting, named_networks, profile_row_alone
 
     if precision not in ("fp32", "tf32", "bf16"):
         raise unknown_name("precision", precision, ("fp32", "tf32", "bf16"))
@@ -100,12 +100,12 @@ def _of_run(name: str, runs_dir: Path | None, device: str) -> Iterator[tuple[Net
     """Measure what a run lacks for this device, and append each row as soon as it is there."""
     import torch
 
-    from fdt_core.device import device_name
+    from fdt_core.compute.device import device_name
     from fdt_core.results.reader import read_table
     from fdt_core.results.writer import ResultsWriter
-    from orchestrator.generation import claim
-    from orchestrator.profiling import network_of, profile_row_alone, setting_of, unmeasured
-    from orchestrator.run_directory import find_run
+    from orchestrator.run.driver_lease import claim
+    from orchestrator.run.measurements import network_of, profile_row_alone, setting_of, unmeasured
+    from orchestrator.run.run_directory import find_run
 
     found, place = find_run(name, runs_dir), _usable(device)
     tell_damage(found.results)
@@ -125,7 +125,7 @@ def _of_run(name: str, runs_dir: Path | None, device: str) -> Iterator[tuple[Net
 
 def _usable(device: str) -> str:
     """`device`, by default the first GPU if there is one; EnvironmentProblem where torch cannot use it."""
-    from fdt_core.device import require_device
+    from fdt_core.compute.device import require_device
 
     return require_device(device)
 

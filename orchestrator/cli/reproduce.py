@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from fdt_core.exit_codes import ExitCode
 from orchestrator.cli.damage import tell_damage
 from orchestrator.cli.options import DataDir, Json, RunName, RunsDir, Verbose
 
@@ -28,10 +29,10 @@ def reproduce(
     """
     import json
 
-    from fdt_core.datasets.catalogue import data_directory
-    from orchestrator.reproduce import reproduce as run_again
-    from orchestrator.reproduce import reproduction_json, reproduction_text
-    from orchestrator.run_directory import find_run
+    from fdt_core.datasets.info import data_directory
+    from orchestrator.launch.reproduce import reproduce as run_again
+    from orchestrator.launch.reproduce import reproduction_json, reproduction_text
+    from orchestrator.run.run_directory import find_run
 
     recorded = find_run(run, runs_dir)
     tell_damage(recorded.results)
@@ -42,4 +43,4 @@ def reproduce(
         say=lambda line: print(line, file=sys.stderr),
     )
     print(json.dumps(reproduction_json(found), indent=1, default=str) if json_ else reproduction_text(found))
-    raise typer.Exit(0 if found.identical else 1)
+    raise typer.Exit(ExitCode.DONE if found.identical else ExitCode.FAILED)

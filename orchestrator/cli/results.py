@@ -107,7 +107,8 @@ def paths_of(runs: list[str] | None, runs_dir: RunsDir) -> list[str]:
     """
     from analysis.frames import run_directory
     from fdt_core.errors import UsageError
-    from orchestrator.run_directory import find_run, runs_root
+    from fdt_core.results.run_lookup import runs_root
+    from orchestrator.run.run_directory import find_run
 
     if not runs:
         raise UsageError("name a run, such as: fdt-sweep results demo")

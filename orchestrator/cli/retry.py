@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.cli.drive import start
 from orchestrator.cli.options import Detach, DryRun, Json, RunName, RunsDir, Verbose
-from orchestrator.cli.start import start
 
 if TYPE_CHECKING:
-    from orchestrator.launch import Launch
-    from orchestrator.plan import Cell
+    from orchestrator.plan.cells import Cell
+    from orchestrator.run.launch import Launch
 
 
 def retry(
@@ -50,11 +50,11 @@ def retry(
       fdt-sweep retry demo -n
       fdt-sweep retry demo oom --set resources.trials_per_gpu=1
     """
-    from cluster.profile import load_profile
-    from orchestrator.launch import checked
-    from orchestrator.retry import retry_launch
-    from orchestrator.run_directory import RunDirectory, find_run
-    from orchestrator.settings import split_settings
+    from cluster.profile.schema import load_profile
+    from orchestrator.cli.set_options import split_settings
+    from orchestrator.launch.prepare import checked
+    from orchestrator.launch.retry import retry_launch
+    from orchestrator.run.run_directory import RunDirectory, find_run
 
     sweep_settings, profile_settings = split_settings(set_ or [])
     profile = load_profile(cluster, profile_settings)
@@ -72,7 +72,7 @@ def _show(launch: Launch, trials: tuple[Cell, ...], json_: bool) -> None:
     """Print which trials would be tried again, what they failed of, and how many trials would be run in all."""
     import json
 
-    from orchestrator.ledger import Ledger
+    from orchestrator.run.ledger import Ledger
 
     before = Ledger.read(launch.run)
     left = len(launch.ledger().left(launch.plan.cells))

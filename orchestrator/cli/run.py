@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from fdt_core.exit_codes import ExitCode
 from orchestrator.cli.options import DataDir, Settings, SweepFile, Verbose
 
 
@@ -32,11 +33,11 @@ def run(
     """
     import json
 
-    from fdt_core.datasets.catalogue import data_directory
+    from fdt_core.datasets.info import data_directory
     from fdt_core.errors import FdtError
-    from orchestrator.plan import plan_sweep
-    from orchestrator.run_alone import choose_trial, run_alone
-    from orchestrator.settings import split_settings
+    from orchestrator.cli.set_options import split_settings
+    from orchestrator.launch.one_trial import choose_trial, run_alone
+    from orchestrator.plan.resolve import plan_sweep
 
     cell = choose_trial(plan_sweep(sweep_file, split_settings(set_ or [])[0], data_directory(data_dir)), trial)
     try:
@@ -50,5 +51,5 @@ def run(
             raise
         else:  # of the trial itself: where it was raised is what this command is for
             traceback.print_exc()
-        raise typer.Exit(1) from None
+        raise typer.Exit(ExitCode.FAILED) from None
     print(json.dumps(row, default=str, indent=1))

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from fdt_core.exit_codes import ExitCode
 from orchestrator.cli.damage import tell_damage
 from orchestrator.cli.options import FormerPlans, Json, RunsDir, Verbose
 
@@ -38,12 +39,13 @@ def status(
     import json
     import time
 
-    from cluster.queue_watch import QueueWatch
-    from cluster.slurm_files import SlurmFiles
+    from cluster.slurm.files import SlurmFiles
+    from cluster.slurm.queue.queue_monitor import QueueWatch
     from fdt_core.errors import UsageError
-    from orchestrator.run_directory import find_run, runs_root
-    from orchestrator.run_list import list_runs, runs_json, runs_text
-    from orchestrator.status_text import is_under_way, run_status, status_text
+    from fdt_core.results.run_lookup import runs_root
+    from orchestrator.run.run_directory import find_run
+    from orchestrator.status.run_list import list_runs, runs_json, runs_text
+    from orchestrator.status.run_status import is_under_way, run_status, status_text
 
     if run is None:
         if follow:
@@ -61,5 +63,5 @@ def status(
         if not follow or not is_under_way(now):
             return
         if now["slurm"] and now["slurm"]["head_trouble"] and queue.verdict():
-            raise typer.Exit(3)
+            raise typer.Exit(ExitCode.PROBLEM)
         time.sleep(2.0)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fdt_core.errors import UsageError, unknown_name
+from fdt_core.exit_codes import ExitCode
 from orchestrator.cli.options import Json, Verbose
 
 if TYPE_CHECKING:
-    from fdt_core.budget import Budget
+    from fdt_core.matching.budget import Budget
 
 Row = dict[str, Any]
 
@@ -74,10 +75,10 @@ def templates(
 def _budget(metric: str, target: str, rule: str, dataset: str) -> Budget:
     from pydantic import ValidationError
 
-    from fdt_core.budget import RULES, Budget
-    from fdt_core.cost import METRICS
-    from fdt_core.published import require_paper_dataset
-    from fdt_core.yaml_file import parse_scalar
+    from fdt_core.files.yaml_file import parse_scalar
+    from fdt_core.matching.budget import RULES, Budget
+    from fdt_core.matching.paper_tables import require_paper_dataset
+    from fdt_core.networks.cost import METRICS
 
     for kind, name, known in (("metric", metric, METRICS), ("rule", rule, RULES)):
         if name not in known:
@@ -93,11 +94,11 @@ def _budget(metric: str, target: str, rule: str, dataset: str) -> Budget:
 
 def _rows(models: Sequence[str], dataset: str, names: Sequence[str], width: float, budget: Budget) -> list[Row]:
     """A row for each model and template."""
-    from fdt_core.architectures import architecture
     from fdt_core.datasets.catalogue import dataset_info
-    from fdt_core.solver import match
+    from fdt_core.files.yaml_file import parse_scalar
+    from fdt_core.matching.match import match
+    from fdt_core.networks.architectures import architecture
     from fdt_core.templates import template, template_names
-    from fdt_core.yaml_file import parse_scalar
 
     image = dataset_info(dataset).image
     chosen = [template(parse_scalar(name) if name.startswith("{") else name) for name in names or template_names()]
@@ -173,7 +174,7 @@ def _print_columns(names: Sequence[str], rows: Sequence[Sequence[str]], left: Se
 
 def _print_known() -> None:
     """The models and templates there are, and how to see more."""
-    from fdt_core.architectures import architecture, architecture_names
+    from fdt_core.networks.architectures import architecture, architecture_names
     from fdt_core.templates import template_names
 
     typer.echo("Templates (filters over the depth of the network; n is matched to the budget):")
@@ -199,7 +200,7 @@ _MEANINGS = {
 
 def _check_paper(*, as_json: bool) -> int:
     """Print every printed value beside ours; the exit code."""
-    from fdt_core.paper_check import check_paper
+    from fdt_core.matching.paper_check import check_paper
 
     values = check_paper()
     agreeing = sum(value.agrees for value in values)
@@ -213,7 +214,7 @@ def _check_paper(*, as_json: bool) -> int:
         names = ("model", "template", "quantity", "printed", "computed", "agrees")
         _print_columns(names, rows, left=("model", "template", "quantity"))
         typer.echo(f"{agreeing} of {len(values)} printed values agree")
-    return 0 if agreeing == len(values) else 1
+    return ExitCode.DONE if agreeing == len(values) else ExitCode.FAILED
 
 
 def _draw(rows: Sequence[Row], path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from fdt_core.exit_codes import ExitCode
 from orchestrator.cli.options import Json, RunName, RunsDir, Verbose
 from orchestrator.cli.results import paths_of
 
@@ -35,8 +36,8 @@ def verify(
     import json
     from dataclasses import asdict
 
-    from orchestrator.run_directory import RunDirectory
-    from orchestrator.verification import verification_lines, verify_run
+    from orchestrator.maintenance.verification import verification_lines, verify_run
+    from orchestrator.run.run_directory import RunDirectory
 
     (path,) = paths_of([run], runs_dir)
     found = verify_run(RunDirectory(Path(path)), data_dir)
@@ -45,4 +46,4 @@ def verify(
     else:
         typer.echo("\n".join(verification_lines(found)))
     if found.problems:
-        raise typer.Exit(3)
+        raise typer.Exit(ExitCode.PROBLEM)

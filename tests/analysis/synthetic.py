@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fdt_core.published import published_rows
-from fdt_core.recipe import Recipe
+from fdt_core.matching.paper_tables import published_rows
 from fdt_core.results.columns import PLANNED_COLUMNS, arrow_schema
 from fdt_core.results.keys import cell_key
-from fdt_core.spec import recipe_fields
+from fdt_core.trial.recipe import Recipe
+from fdt_core.trial.spec import recipe_fields
 
 STARTED = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestrator.cli import app
-from orchestrator.plan import plan_sweep
+from orchestrator.plan.resolve import plan_sweep
 from tests.analysis.synthetic import write_run
 
 ROOT = Path(__file__).parents[2]

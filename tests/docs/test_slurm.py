@@ -4,7 +4,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from cluster.profile import ClusterProfile, HeadProfile, load_profile
+from cluster.profile.schema import ClusterProfile, HeadProfile, load_profile
 
 TEXT = (Path(__file__).parents[2] / "docs" / "slurm.md").read_text()
 

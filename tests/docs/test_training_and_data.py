@@ -6,12 +6,13 @@ import dataclasses
 import re
 from pathlib import Path
 
-from fdt_core.datasets.catalogue import dataset_info, dataset_names
-from fdt_core.datasets.own import own_datasets
-from fdt_core.datasets.published import PUBLICATIONS
-from fdt_core.recipe import Recipe, recipe_for
-from fdt_core.yaml_file import parse_scalar
-from orchestrator.plan import plan_sweep
+from fdt_core.datasets.catalogue import dataset_info
+from fdt_core.datasets.info import dataset_names
+from fdt_core.datasets.publications import PUBLICATIONS
+from fdt_core.datasets.user_datasets import own_datasets
+from fdt_core.files.yaml_file import parse_scalar
+from fdt_core.trial.recipe import Recipe, recipe_for
+from orchestrator.plan.resolve import plan_sweep
 
 DOCS = Path(__file__).parents[2] / "docs"
 TRAINING = (DOCS / "training.md").read_text(encoding="utf-8")

@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fdt_core.architectures import architecture
-from fdt_core.datasets.catalogue import DatasetInfo
+from fdt_core.datasets.info import DatasetInfo
 from fdt_core.datasets.prepared import PreparedDataset
 from fdt_core.datasets.store import channel_moments
-from fdt_core.device_dataset import DeviceDataset
-from fdt_core.history import EpochRecord
 from fdt_core.image import ImageShape
-from fdt_core.recipe import recipe_for
-from fdt_core.spec import TrialSpec
+from fdt_core.networks.architectures import architecture
+from fdt_core.training.device_dataset import DeviceDataset
+from fdt_core.trial.history import EpochRecord
+from fdt_core.trial.recipe import recipe_for
+from fdt_core.trial.spec import TrialSpec
 
 VOLATILE = {"seconds", "images_per_second"}
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.orchestrator.engine import Place
+from lab.sweeps import Place
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,11 @@ from typing import Any
 
 from fdt_core.datasets.prepared import prepared_digest
 from fdt_core.results.writer import ResultsWriter
-from orchestrator.generation import claim
-from orchestrator.launch import frozen_launch
-from orchestrator.plan import Cell
-from orchestrator.run_directory import FrozenFiles, RunDirectory
-from orchestrator.work import Work, open_work
+from orchestrator.plan.cells import Cell
+from orchestrator.run.driver_lease import claim
+from orchestrator.run.launch import frozen_launch
+from orchestrator.run.open_run import Work, open_work
+from orchestrator.run.run_directory import FrozenFiles, RunDirectory
 
 Row = dict[str, Any]
 

@@ -7,9 +7,9 @@ import signal
 import time
 from collections.abc import Callable
 
-from fdt_core.architectures import Architecture, architecture
 from fdt_core.image import ImageShape
-from fdt_core.layers import Layer
+from fdt_core.networks.architectures import Architecture, architecture
+from fdt_core.networks.layers import Layer
 
 _TINY = architecture("vgg11")
 

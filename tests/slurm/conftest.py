@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.slurm.lab import SlurmLab, running_lab
-from tests.slurm.requirements import obstacle
-from tests.slurm.runs import SlurmRun, run_locally
+from lab.slurm.requirements import obstacle
+from lab.slurm.slurm_lab import SlurmLab, running_lab
+from lab.slurm.slurm_runs import SlurmRun, run_locally
 
 
 def require_lab(*, accounting: bool = False) -> None:

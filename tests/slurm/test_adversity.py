@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.slurm.faults import Blow, await_training, head_job, losses, some_worker, strike, worker_processes
-from tests.slurm.lab import SlurmLab, running_lab, wait_for
-from tests.slurm.runs import LONGER_SWEEP, SlurmRun, assert_nothing_left, run_locally
-from tests.slurm.time_lost import begun_after_drain, interruptions
+from lab.slurm.faults import Blow, await_training, head_job, losses, some_worker, strike, worker_processes
+from lab.slurm.slurm_lab import SlurmLab, running_lab, wait_for
+from lab.slurm.slurm_runs import LONGER_SWEEP, SlurmRun, assert_nothing_left, run_locally
+from lab.slurm.time_lost import begun_after_drain, interruptions
 
 pytestmark = pytest.mark.slurm
 

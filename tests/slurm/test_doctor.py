@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.slurm.runs import FDT_SWEEP, SlurmRun, assert_nothing_left, write_profile
+from lab.slurm.slurm_runs import FDT_SWEEP, SlurmRun, assert_nothing_left, write_profile
 
 pytestmark = pytest.mark.slurm
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cluster.access_token import ensure_token
-from cluster.slurm_files import SlurmFiles
-from tests.slurm.lab import SlurmLab, wait_for
-from tests.slurm.runs import assert_nothing_left, write_profile
+from cluster.ray_nodes.access_token import ensure_token
+from cluster.slurm.files import SlurmFiles
+from lab.slurm.slurm_lab import SlurmLab, wait_for
+from lab.slurm.slurm_runs import assert_nothing_left, write_profile
 
 pytestmark = pytest.mark.slurm
 
@@ -26,7 +26,7 @@ def files(lab: SlurmLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     profile = write_profile(directory / "lab.yaml", lab, gpus_per_node=2)
     # What the submitting shell has in its environment must not reach the jobs.
     foreign = {"SLURM_CPU_BIND": "cores", "SBATCH_PARTITION": "nowhere", "SLURM_JOB_ID": "77", "RAY_ADDRESS": "x:1"}
-    submit = [sys.executable, "-m", "tests.slurm.bare_sweep", "submit", directory, profile, "2"]
+    submit = [sys.executable, "-m", "lab.slurm.bare_sweep", "submit", directory, profile, "2"]
     lab.run(*submit, environment=foreign)
     found = SlurmFiles(directory / "slurm")
     wait_for(lambda: len(seen_places(found)) == 4, "tasks have run on all four GPUs", 120)
@@ -136,8 +136,8 @@ def _further_worker(lab: SlurmLab, files: SlurmFiles) -> str:
     code = """
 import sys
 from pathlib import Path
-from cluster.slurm_files import SlurmFiles, read_launch
-from cluster.submission import submit_workers
+from cluster.slurm.files import SlurmFiles, read_launch
+from cluster.slurm.submission.submit import submit_workers
 files = SlurmFiles(Path(sys.argv[1]))
 print(submit_workers(files, read_launch(files), count=1)[0])
 """

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.slurm.lab import SlurmLab, wait_for
+from lab.slurm.slurm_lab import SlurmLab, wait_for
 
 pytestmark = pytest.mark.slurm
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cluster.slurm_files import SlurmFiles
-from tests.slurm.faults import await_training, some_worker
-from tests.slurm.lab import SlurmLab, wait_for
-from tests.slurm.runs import LONGER_SWEEP, SlurmRun, assert_nothing_left, run_locally, write_profile
+from cluster.slurm.files import SlurmFiles
+from lab.slurm.faults import await_training, some_worker
+from lab.slurm.slurm_lab import SlurmLab, wait_for
+from lab.slurm.slurm_runs import LONGER_SWEEP, SlurmRun, assert_nothing_left, run_locally, write_profile
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
@@ -132,7 +132,7 @@ def test_a_container_and_devices_that_are_named_by_their_ids(lab: SlurmLab, tmp_
         "setup": ["export CUDA_VISIBLE_DEVICES=MIG-aa,MIG-bb"],
     }
     profile = write_profile(tmp_path / "lab.yaml", lab, **keys)
-    lab.run(sys.executable, "-m", "tests.slurm.bare_sweep", "submit", tmp_path, profile, "1")
+    lab.run(sys.executable, "-m", "lab.slurm.bare_sweep", "submit", tmp_path, profile, "1")
     files = SlurmFiles(tmp_path / "slurm")
     seen = files.directory / "seen.json"
     wait_for(lambda: seen.exists() and len(json.loads(seen.read_text())) == 2, "tasks have run on both devices", 120)

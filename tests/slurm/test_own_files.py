@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from cluster.processes import python_command
+from cluster.machine.processes import python_command
 from fdt_core.results.equality import done_rows
+from lab.slurm.slurm_runs import SlurmRun
 from tests.fdt_core.test_import_path import lay_traps
-from tests.slurm.runs import SlurmRun
 
 pytestmark = pytest.mark.slurm
 

@@ -9,18 +9,19 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cluster.slurm_files import Demand, SlurmFiles, write_record
-from tests.slurm.lab import SlurmLab, wait_for
-from tests.slurm.runs import assert_nothing_left, write_profile
+from cluster.slurm.files import SlurmFiles, write_record
+from cluster.slurm.records import Demand
+from lab.slurm.slurm_lab import SlurmLab, wait_for
+from lab.slurm.slurm_runs import assert_nothing_left, write_profile
 
 pytestmark = pytest.mark.slurm
 
 PREPARE = """
 import sys
 from pathlib import Path
-from cluster.profile import load_profile
-from cluster.slurm_files import SlurmFiles, write_record
-from cluster.submission import make_launch
+from cluster.profile.schema import load_profile
+from cluster.slurm.files import SlurmFiles, write_record
+from cluster.slurm.submission.submit import make_launch
 files = SlurmFiles(Path(sys.argv[1]) / "slurm")
 files.create()
 write_record(files.launch, make_launch(Path(sys.argv[1]), "pool", [load_profile(sys.argv[2])], ["true"]))
@@ -34,7 +35,7 @@ def files(lab: SlurmLab, tmp_path: Path) -> Iterator[SlurmFiles]:
     lab.run(sys.executable, "-c", PREPARE, tmp_path, profile)
     found = SlurmFiles(tmp_path / "slurm")
     environment = {"SLURM_JOB_ID": "77", "PYTHONUNBUFFERED": "1"}
-    command = lab.inside([sys.executable, "-m", "cluster.pool", found.directory])
+    command = lab.inside([sys.executable, "-m", "cluster.slurm.jobs.pool", found.directory])
     pool = subprocess.Popen(command, env=lab.environment(environment))
     yield found
     for process in psutil.Process(pool.pid).children(recursive=True):  # nsenter waits for the pool itself

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.slurm.runs import SlurmRun
+from lab.slurm.slurm_runs import SlurmRun
 
 pytestmark = pytest.mark.slurm
 

@@ -9,8 +9,8 @@ import pandas as pd
 import psutil
 import pytest
 
-from tests.slurm.lab import SlurmLab, wait_for
-from tests.slurm.runs import FDT_SWEEP, SlurmRun, assert_nothing_left
+from lab.slurm.slurm_lab import SlurmLab, wait_for
+from lab.slurm.slurm_runs import FDT_SWEEP, SlurmRun, assert_nothing_left
 
 pytestmark = pytest.mark.slurm
 

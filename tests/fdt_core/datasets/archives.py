@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from fdt_core.datasets.image_folders import CINIC10_CLASSES
+from fdt_core.datasets.readers.cinic10 import CINIC10_CLASSES
 
 Files = dict[str, bytes]
 

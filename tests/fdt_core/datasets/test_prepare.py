@@ -15,12 +15,12 @@ from PIL import Image
 
 from fdt_core.datasets.prepare import prepare_dataset, publish
 from fdt_core.datasets.prepared import load_prepared, prepared_digest
-from fdt_core.datasets.source import Placed, Source
+from fdt_core.datasets.raw_files.source import Placed, Source
 from fdt_core.datasets.verify import verify_prepared
-from fdt_core.device_dataset import DeviceDataset
 from fdt_core.errors import EnvironmentProblem, UsageError
 from fdt_core.image import ImageShape
-from fdt_core.train import Training
+from fdt_core.training.device_dataset import DeviceDataset
+from fdt_core.training.trainer import Training
 from tests.fdt_core.datasets.archives import (
     cifar10_files,
     cinic10_files,
@@ -377,7 +377,7 @@ import os, sys, time
 from pathlib import Path
 import numpy as np
 from fdt_core.datasets.prepare import publish
-from fdt_core.datasets.source import Placed, Source
+from fdt_core.datasets.raw_files.source import Placed, Source
 from fdt_core.image import ImageShape
 def images():
     yield Placed(split="train", position=0, images=np.zeros((5, 8, 8, 3), dtype=np.uint8))

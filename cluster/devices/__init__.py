@@ -1,0 +1,1 @@
+"""A machine's CUDA devices: which there are, and whether they work."""

@@ -1,0 +1,1 @@
+"""Checks that find what goes wrong in practice before a sweep does."""

@@ -1,0 +1,39 @@
+"""The address by which the other nodes of a sweep reach this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+
+import psutil
+
+from fdt_core.errors import EnvironmentProblem
+
+
+def own_ip_address(interface: str | None) -> str:
+    """This machine's IPv4 address on `interface`, else the one that its name resolves to or its default route uses.
+
+    Raises EnvironmentProblem for an interface that is missing or has no such address.
+    """
+    if interface is not None:
+        return _address_of(interface)
+    with contextlib.suppress(OSError):
+        found = socket.gethostbyname(os.environ.get("SLURMD_NODENAME", socket.gethostname()))
+        if not found.startswith("127."):
+            return found
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # an address for documentation (RFC 5737): nothing is sent to it
+        return str(probe.getsockname()[0])
+    return "127.0.0.1"
+
+
+def _address_of(interface: str) -> str:
+    addresses = psutil.net_if_addrs()
+    for address in addresses.get(interface, []):
+        if address.family == socket.AF_INET:
+            return str(address.address)
+    raise EnvironmentProblem(
+        f"no network interface {interface!r} with an IPv4 address on {socket.gethostname()} "
+        f"(there are: {', '.join(sorted(addresses))}); set `network_interface` in the profile"
+    )

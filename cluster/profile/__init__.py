@@ -1,0 +1,1 @@
+"""Cluster profiles: where compute comes from."""

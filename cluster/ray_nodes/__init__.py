@@ -1,0 +1,1 @@
+"""Ray nodes, hardened for machines that are shared."""

@@ -1,0 +1,184 @@
+"""Ray, hardened for machines that are shared: a token always, private directories, free ports, explicit resources.
+
+Ray listens on every interface whatever address it is given, hence the token; it kills other people's Ray with
+`ray stop`, hence that is never called: every process of a node dies with the process that started it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster.machine.drain import DRAIN_FILE_VARIABLE
+from cluster.machine.network import own_ip_address
+from cluster.machine.processes import stop_signals_held_back
+from cluster.machine.resources import NodeResources, node_resources
+from cluster.machine.scratch import scratch_directory
+from cluster.profile.schema import ClusterProfile
+from cluster.ray_nodes.access_token import check_private, ensure_token
+from fdt_core.compute.process import compiler_caches, process_environment
+
+NODE_VARIABLE = "FDT_NODE"
+"""Environment variable that tells an actor the name of its node: a worker's Slurm job id, or `local`."""
+
+JOB_LABEL = "fdt-job"
+"""Label of a Ray node that tells its Slurm job."""
+
+_FOREIGN = ("RAY_", "TUNE_")
+"""What begins so steers Ray: nothing of it is taken from the user's shell."""
+
+_SETTINGS = {
+    "RAY_AUTH_MODE": "token",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ROTATION_MAX_BYTES": "10000000",
+    "RAY_ROTATION_BACKUP_COUNT": "1",
+    # Once nobody answers at the head's address, a node ends after so many seconds (Ray's default: 60).
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
+    # Draining is the business of the drain flag: `ray start` itself ends at once when it is told to.
+    "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
+    # Ray would kill trials when 95 % of the node's memory is in use, which on a shared node is the neighbours' doing.
+    "RAY_memory_monitor_refresh_ms": "0",
+    "RAY_worker_niceness": "0",  # Ray would train at the lowest priority, behind any neighbour
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # a user's own modules are found in the folder of the launch
+    "RAY_AIR_NEW_OUTPUT": "0",  # no tables of Tune's own
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no files per trial: the ledger records
+    "TUNE_GLOBAL_CHECKPOINT_S": "1e9",  # Tune's own state is never restored
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the driver drains on SIGINT
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the driver counts and reports dead processes itself
+    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "1e9",  # on Slurm, waiting for workers is the normal case
+    "MPLBACKEND": "agg",  # a notebook's would not work in a trial whose model draws
+}
+"""Environment of every process of Ray, the driver and the trials included."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RayHead:
+    """A running head: the address (`ip:port`) that other nodes join, and the private directory of its node."""
+
+    address: str
+    token_file: Path
+    directory: Path
+
+
+def ray_environment(token_file: Path, inherited: Mapping[str, str]) -> dict[str, str]:
+    """`inherited` with all that a process needs to talk to the Ray of this token, and to no other.
+
+    No variable of Ray or of Tune is inherited. The token's path is in it, never the token.
+    """
+    check_private(token_file)
+    kept = {name: value for name, value in inherited.items() if not name.startswith(_FOREIGN)}
+    return kept | _SETTINGS | {"RAY_AUTH_TOKEN_PATH": str(token_file)}
+
+
+def node_variables(node: str, directory: Path) -> dict[str, str]:
+    """What tells the actors of node `node` its name, its drain flag, and where to keep what they compile.
+
+    All of it lies in `directory`, the node's private one.
+    """
+    return {
+        NODE_VARIABLE: node,
+        DRAIN_FILE_VARIABLE: str(directory / "drain"),
+        **compiler_caches(directory),
+    }
+
+
+@contextlib.contextmanager
+def local_ray(profile: ClusterProfile, *, node: str = "local") -> Iterator[RayHead]:
+    """A Ray of one node in this process, with the profile's resources; all of it is gone at exit.
+
+    Call it from the main thread. Should this process be killed, the kernel kills Ray's processes with it, and the next
+    start removes what they left on disk. Raises EnvironmentProblem where the scratch directory cannot be used.
+    """
+    with scratch_directory(profile.scratch) as directory:
+        token_file = ensure_token(directory / "token")
+        variables = node_variables(node, directory)
+        with _ray_head(node_resources(profile), directory, token_file, variables, own_address=None) as head:
+            yield head
+
+
+@contextlib.contextmanager
+def head_ray(profile: ClusterProfile, *, token_file: Path) -> Iterator[RayHead]:
+    """Ray's head in this process, which offers no resources itself: other nodes join it with the token.
+
+    Call it from the main thread; see `local_ray`.
+    """
+    with scratch_directory(profile.scratch) as directory:
+        nothing = NodeResources(cpus=0, gpus=0, memory=0, object_store=profile.object_store_bytes)
+        own_address = own_ip_address(profile.network_interface)
+        with _ray_head(nothing, directory, token_file, {}, own_address=own_address) as head:
+            yield head
+
+
+@contextlib.contextmanager
+def _ray_head(
+    resources: NodeResources,
+    directory: Path,
+    token_file: Path,
+    variables: Mapping[str, str],
+    own_address: str | None,
+) -> Iterator[RayHead]:
+    with process_environment(ray_environment(token_file, os.environ) | dict(variables)):
+        import ray
+        from ray.job_config import JobConfig
+
+        _forget_former_token()
+        with stop_signals_held_back():
+            ray.init(
+                address="local",
+                num_cpus=resources.cpus,
+                num_gpus=resources.gpus,
+                object_store_memory=resources.object_store,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _memory=resources.memory,
+                _node_ip_address=own_address,
+                _temp_dir=str(directory),
+                # Said to be a client's, the job does not put the driver's current directory first on the import path
+                # of its workers, where a user's `select.py` would be run. Ray 2.60 asks for nothing else.
+                job_config=JobConfig(_client_job=True),
+            )
+        try:
+            yield RayHead(address=ray.get_runtime_context().gcs_address, token_file=token_file, directory=directory)
+        finally:
+            ray.shutdown()
+
+
+def _forget_former_token() -> None:
+    """Make Ray read the environment's token anew: it keeps the first one that a process ever used.
+
+    There is no public way; Ray's own tests do the same.
+    """
+    _raylet = importlib.import_module("ray._raylet")
+    _raylet.Config.initialize("")
+    _raylet.AuthenticationTokenLoader.instance().reset_cache()
+
+
+def join_command(
+    address: str, resources: NodeResources, directory: Path, own_address: str | None, *, job: str
+) -> list[str]:
+    """The command that joins the head at `address` as a node with `resources`, and stays until it is ended.
+
+    The node is labelled with the Slurm job `job`. It needs `ray_environment`, which carries the token.
+    Every port is free for the system to choose.
+    """
+    options = {
+        "address": address,
+        "num-cpus": resources.cpus,
+        "num-gpus": resources.gpus,
+        "memory": resources.memory,
+        "object-store-memory": resources.object_store,
+        "temp-dir": directory,
+        "log-style": "record",
+        "labels": f"{JOB_LABEL}={job}",
+        **({"node-ip-address": own_address} if own_address else {}),
+    }
+    start = "from ray.scripts.scripts import main; main()"
+    flags = [f"--{name}={value}" for name, value in options.items()]
+    return [sys.executable, "-P", "-c", start, "start", "--block", "--disable-usage-stats", *flags]

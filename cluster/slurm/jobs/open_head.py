@@ -1,0 +1,58 @@
+"""Ray's head of a Slurm sweep, in the driver's process, and the file that tells workers where it is."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cluster.ray_nodes.ray_node import RayHead, head_ray
+from cluster.slurm.files import SlurmFiles, read_launch, write_record
+from cluster.slurm.records import HeadRecord, HeadState
+
+
+@contextmanager
+def open_head(slurm_directory: Path) -> Iterator[RayHead]:
+    """Open Ray's head in this process and publish its address, so that workers join whenever Slurm starts them.
+
+    Nothing is awaited: there may be no worker yet. At exit the workers leave, and wait for what the head's job says
+    next. Call it from the main thread. Raises EnvironmentProblem where the scratch directory or the network interface
+    of the profile cannot be used.
+    """
+    files = SlurmFiles(slurm_directory)
+    job_id = os.environ.get("SLURM_JOB_ID", "")
+    with head_ray(read_launch(files).profiles[0], token_file=files.token) as head:
+        publish_head(files, job_id, "open", address=head.address)
+        try:
+            yield head
+        finally:
+            publish_head(files, job_id, "moving", why="the driver has ended")
+
+
+def publish_head(
+    files: SlurmFiles,
+    job_id: str,
+    state: HeadState,
+    *,
+    address: str | None = None,
+    why: str = "",
+    status: int | None = None,
+) -> bool:
+    """Tell the workers where the head of job `job_id` is; says nothing, and False, where a later head has spoken."""
+    spoken = files.read_head()
+    if state != "open" and spoken is not None and spoken.job_id not in (None, job_id):
+        return False
+    record = HeadRecord(
+        state=state,
+        job_id=job_id,
+        address=address,
+        host=socket.gethostname(),
+        why=why,
+        status=status,
+        written_at=time.time(),
+    )
+    write_record(files.head, record)
+    return True

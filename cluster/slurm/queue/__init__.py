@@ -1,0 +1,1 @@
+"""Slurm's queue, as its commands show it."""

@@ -1,6 +1,0 @@
-"""The architectures: VGG, ResNet, and users' own."""
-
-from fdt_core.architectures.architecture import Architecture, Plan
-from fdt_core.architectures.lookup import architecture, architecture_names, source_digest
-
-__all__ = ["Architecture", "Plan", "architecture", "architecture_names", "source_digest"]

@@ -1,0 +1,1 @@
+"""The device and the process that a training runs in."""

@@ -1,0 +1,1 @@
+"""Small files of settings and records: read strictly, written whole."""

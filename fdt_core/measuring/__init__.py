@@ -1,0 +1,1 @@
+"""Measured speed and memory of networks: the rows of `profiles`."""

@@ -1,0 +1,1 @@
+"""Networks as plans of layers: what they cost, and how they are built."""

@@ -1,0 +1,35 @@
+"""The network of a trial, with the weights that its seed gives it, and the optimiser of its recipe."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from fdt_core.networks.architectures import architecture
+from fdt_core.networks.build import build_model
+from fdt_core.training.random_streams import generator
+from fdt_core.trial.recipe import Recipe
+from fdt_core.trial.spec import TrialSpec
+
+
+def initial_network(spec: TrialSpec) -> nn.Module:
+    """The untrained network of a trial, on the CPU; the same weights whatever device it is to be trained on."""
+    layers = architecture(spec.model).plan(spec.widths, width=spec.width, image=spec.image)
+    return build_model(layers, generator=generator(spec.seed, 0, "initialisation"))
+
+
+def build_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
+    """SGD over all parameters; BatchNorm parameters and biases without weight decay if the recipe says so."""
+    weights = [parameter for parameter in model.parameters() if parameter.ndim > 1]
+    others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
+    device = next(model.parameters()).device
+    return torch.optim.SGD(
+        [
+            {"params": weights, "weight_decay": recipe.weight_decay},
+            {"params": others, "weight_decay": recipe.weight_decay if recipe.decay_norm_and_bias else 0.0},
+        ],
+        lr=recipe.learning_rate,
+        momentum=recipe.momentum,
+        nesterov=recipe.nesterov,
+        fused=device.type in ("cpu", "cuda"),
+    )

@@ -1,0 +1,162 @@
+"""A network that learns: passes over the training images and evaluations, without a wait for the device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fdt_core.compute.numerics import apply_numerics, autocast
+from fdt_core.training.augmentation import Augmentation, Normalisation, draw_augmentation, draw_order
+from fdt_core.training.batch_metrics import BatchMetrics
+from fdt_core.training.device_dataset import DeviceDataset
+from fdt_core.training.initialisation import build_optimiser, initial_network
+from fdt_core.training.learning_rate_schedule import learning_rate
+from fdt_core.training.random_streams import generator, stream_seed
+from fdt_core.trial.recipe import held_out_images
+from fdt_core.trial.spec import TrialSpec
+
+EVALUATION_BATCH = 250
+"""Images per batch of an evaluation. It enters the last bits of the losses, hence is no option."""
+
+Evaluation = Literal["test", "validation"]
+"""What is evaluated: the test images, or the training images that were held out."""
+
+BeforeBatch = Callable[[float], None]
+"""Called before each batch with the part of the pass that is done (0 to 1); may raise to abandon the pass."""
+
+
+class Learner:
+    """Network, optimiser and data path of one trial, on the device of its data.
+
+    Args:
+        spec: the trial.
+        data: its data set.
+    """
+
+    def __init__(self, spec: TrialSpec, data: DeviceDataset) -> None:
+        self._spec, self._recipe, self._data, self._device = spec, spec.recipe, data, data.device
+        self._train_indices, self.validation_indices = hold_out(data.train_images, spec.recipe.validation, spec.seed)
+        self._apply_numerics()
+        memory_format = torch.channels_last if self._recipe.channels_last else torch.contiguous_format
+        self.network: nn.Module = initial_network(spec).to(self._device, memory_format=memory_format)  # type: ignore[call-overload]
+        self._forward_full_batch = compiled(self.network) if self._recipe.compile else self.network
+        self.optimiser = build_optimiser(self.network, self._recipe)
+        self._normalise = Normalisation(mean=data.mean, std=data.std, image_size=data.image_size, device=self._device)
+        self._augment = Augmentation(self._recipe, self._normalise)
+
+    @property
+    def training_images(self) -> int:
+        """Images that are trained on: all of the split but those held out."""
+        return len(self._train_indices)
+
+    def learning_rate(self, epoch: int, batch: int = 0) -> float:
+        """The learning rate of the step with number `batch` (0 for the first) in `epoch` (1 for the first)."""
+        steps = len(range(0, self.training_images, self._recipe.batch_size))
+        return learning_rate(self._recipe, (epoch - 1) * steps + batch, steps)
+
+    def train(self, epoch: int, before_batch: BeforeBatch) -> BatchMetrics:
+        """One pass over the training images; `epoch` is 1 for the first."""
+        count, batch_size = self.training_images, self._recipe.batch_size
+        keys = {"images": count, "seed": self._spec.seed, "epoch": epoch}
+        indices = self._train_indices[draw_order(**keys)].to(self._data.index_device)
+        draws = draw_augmentation(self._recipe, image_size=self._data.image_size, **keys).to(self._device)
+        metrics = BatchMetrics(count, batch_size, self._device)
+        self._begin_training_pass(epoch)
+        for batch, start in enumerate(metrics.starts):
+            before_batch(start / count)
+            images, labels = self._data.gather("train", indices[start : start + batch_size])
+            pixels = self._laid_out(self._augment(images, draws.batch(start, batch_size)))
+            loss, logits = self._step(pixels, labels, self.learning_rate(epoch, batch))
+            metrics.record(batch, loss, logits, labels)
+        return metrics
+
+    @torch.inference_mode()
+    def evaluate(self, which: Evaluation, before_batch: BeforeBatch) -> BatchMetrics:
+        """One pass over the test images, or over the training images that were held out; nothing is learned."""
+        split = "test" if which == "test" else "train"
+        indices = torch.arange(self._data.test_images) if which == "test" else self.validation_indices
+        indices = indices.to(self._data.index_device)
+        metrics = BatchMetrics(len(indices), EVALUATION_BATCH, self._device)
+        self.network.eval()
+        for batch, start in enumerate(metrics.starts):
+            before_batch(1.0)
+            images, labels = self._data.gather(split, indices[start : start + EVALUATION_BATCH])
+            with autocast(self._recipe.precision, self._device):
+                logits = self.network(self._laid_out(self._normalise(images)))
+            metrics.record(batch, F.cross_entropy(logits.float(), labels), logits, labels)
+        return metrics
+
+    def state(self) -> dict[str, Any]:
+        """A copy on the CPU of all that the next epoch depends on."""
+        return {"network": _copy(self.network.state_dict()), "optimiser": _copy(self.optimiser.state_dict())}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from what `state` returned."""
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+    def _begin_training_pass(self, epoch: int) -> None:
+        # Set anew each time: another training in this process may have changed these switches in between.
+        self._apply_numerics()
+        torch.manual_seed(stream_seed(self._spec.seed, epoch, "model"))
+        self.network.train()
+
+    def _apply_numerics(self) -> None:
+        apply_numerics(self._recipe.precision, threads=self._spec.threads, deterministic=self._recipe.deterministic)
+
+    def _laid_out(self, pixels: Tensor) -> Tensor:
+        """`pixels`, which are channels last in memory, in the layout of the recipe."""
+        return pixels if self._recipe.channels_last else pixels.contiguous()
+
+    def _step(self, pixels: Tensor, labels: Tensor, rate: float) -> tuple[Tensor, Tensor]:
+        """One step of SGD on pixels [B, C, H, W]; the batch's mean loss and its logits [B, classes], both detached."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        forward = self._forward_full_batch if len(pixels) == self._recipe.batch_size else self.network
+        with autocast(self._recipe.precision, self._device):
+            logits = forward(pixels)
+        loss = F.cross_entropy(logits.float(), labels, label_smoothing=self._recipe.label_smoothing)
+        self.optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        if self._recipe.gradient_clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self._recipe.gradient_clip)
+        self.optimiser.step()
+        return loss.detach(), logits.detach()
+
+
+def hold_out(images: int, part: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Indices of the training images to train on and of those held out for validation, both int64 and ascending.
+
+    At least one image is held out where `part` is above 0. The choice depends on the seed alone, so that all models
+    of a comparison with the same seed train on the same images. Raises UsageError where none would be left to train on.
+    """
+    held = held_out_images(images, part)
+    shuffled = torch.randperm(images, generator=generator(seed, 0, "validation_split"))
+    return shuffled[held:].sort().values, shuffled[:held].sort().values
+
+
+def compiled(network: nn.Module) -> Callable[[Tensor], Tensor]:
+    """`network` compiled for inputs of one shape, in one mode, as a trial that begins in this process.
+
+    torch counts the compilations of a function for the whole process, and at its limit quietly computes without them:
+    all networks share such functions, so after some trials nothing was compiled any more. So each trial begins with
+    nothing compiled, and whatever cannot be compiled as a whole, or too often, raises (`fullgraph`).
+    """
+    torch.compiler.reset()
+    forward: Callable[[Tensor], Tensor] = torch.compile(network, fullgraph=True, dynamic=False)
+    return forward
+
+
+def _copy(state: Any) -> Any:
+    """`state` with every tensor copied to the CPU."""
+    if isinstance(state, Tensor):
+        return state.detach().to("cpu", copy=True)
+    if isinstance(state, dict):
+        return {key: _copy(value) for key, value in state.items()}
+    if isinstance(state, list):
+        return [_copy(value) for value in state]
+    return state

@@ -1,0 +1,280 @@
+"""Train one trial: a generator of epoch records that can be stopped, resumed and repeated to the bit.
+
+Every random stream is keyed by (seed, epoch), so the state between epochs is the network, the optimiser's momentum
+and the history: the learning rate is a function of the step, and bfloat16 needs no gradient scaler.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import torch
+from torch import nn
+
+from fdt_core.compute.device import Stopwatch, device_name, peak_memory_mb, reset_peak_memory
+from fdt_core.errors import EnvironmentProblem
+from fdt_core.training.batch_metrics import BatchMetrics, Score, read_scores
+from fdt_core.training.checkpoint import Start, TrialCheckpoints
+from fdt_core.training.device_dataset import DeviceDataset
+from fdt_core.training.learner import Evaluation, Learner
+from fdt_core.trial.history import EpochRecord, TrainingResult, TrainingStatus, best_epoch
+from fdt_core.trial.spec import TrialSpec
+
+
+class Drained(Exception):
+    """The training was told to stop; the state of its last whole epoch is saved."""
+
+
+def never(seconds_to_epoch_end: float) -> bool:
+    """A `should_stop` that lets the training run."""
+    return False
+
+
+class Training:
+    """One trial on one device, from its checkpoint if it has one.
+
+    Args:
+        spec: the trial.
+        data: its data set, on the device; may be shared with other trainings.
+        device: 'cpu', 'cuda', 'cuda:1', 'mps', ...: where `data` is.
+        checkpoints: where its state is kept; None = nowhere.
+        checkpoint_interval: seconds between checkpoints at the least; 0 = after every epoch.
+        should_stop: asked before every batch with the seconds until the epoch's end (infinite while its pace is not
+            known). Once it says True the epoch under way is given up and `Drained` is raised.
+
+    Raises:
+        EnvironmentProblem: where the prepared data are not what the trial was planned for.
+    """
+
+    def __init__(
+        self,
+        spec: TrialSpec,
+        data: DeviceDataset,
+        *,
+        device: str,
+        checkpoints: TrialCheckpoints | None = None,
+        checkpoint_interval: float = 120.0,
+        should_stop: Callable[[float], bool] = never,
+    ) -> None:
+        _require_planned_data(spec, data, torch.device(device))
+        reset_peak_memory(data.device)
+        self._spec, self._data, self._checkpoints = spec, data, checkpoints
+        self._interval, self._pace = checkpoint_interval, _Pace(should_stop)
+        self._learner = Learner(spec, data)
+        self._status: TrainingStatus | None = None
+        self._history: tuple[EpochRecord, ...] = ()
+        self._earlier_peak_mb = 0.0
+        self._best_weights: dict[str, Any] | None = None
+        self._unsaved: dict[str, Any] | None = None
+        self._saved_at = time.monotonic()
+        self._restore()
+        self._starts = self._note_start()
+
+    @property
+    def history(self) -> tuple[EpochRecord, ...]:
+        """All epochs so far, with those restored from a checkpoint."""
+        return self._history
+
+    @property
+    def network(self) -> nn.Module:
+        """The network as it is now, on its device."""
+        return self._learner.network
+
+    def epochs(self) -> Iterator[EpochRecord]:
+        """Train, and yield each new epoch's record when it is over.
+
+        Raises:
+            Drained: when `should_stop` said so. The training is then over in this process; constructed anew, it
+                continues after its last whole epoch.
+        """
+        while self._status is None:
+            try:
+                record = self._train_epoch(len(self._history) + 1)
+            except Drained:
+                self.save()
+                raise
+            self._finish_epoch(record)
+            yield record
+
+    def save(self) -> None:
+        """Write the state of the last epoch's end unless it is on the disk already; never while `epochs` trains one."""
+        if self._unsaved is not None and self._checkpoints is not None:
+            self._checkpoints.save(self._unsaved, self._unsaved["epoch"])
+            self._unsaved = None
+            self._saved_at = time.monotonic()
+
+    def result(self) -> TrainingResult:
+        """How the training ended. Raises RuntimeError while it has not."""
+        if self._status is None:
+            raise RuntimeError("the training has not ended")
+        return TrainingResult(
+            status=self._status,
+            history=self._history,
+            peak_memory_mb=self._peak_memory_mb(),
+            train_seconds=sum(record.seconds for record in self._history),
+            device_name=self._starts[-1].device_name,
+            devices=tuple(dict.fromkeys(start.device_name for start in self._starts)),
+            interruptions=len(self._starts) - 1,
+            started_at=datetime.fromisoformat(self._starts[0].time),
+        )
+
+    def _train_epoch(self, epoch: int) -> EpochRecord:
+        self._pace.begin_epoch()
+        watch = Stopwatch(self._data.device)
+        passes: dict[str, BatchMetrics] = {"train": self._learner.train(epoch, self._pace.check)}
+        watch.stop()
+        for which in self._evaluations(epoch):
+            passes[which] = self._learner.evaluate(which, self._pace.check)
+        scores = dict(zip(passes, read_scores(list(passes.values())), strict=True))
+        self._pace.end_epoch()
+        return self._epoch_record(epoch, scores, watch.seconds())
+
+    def _evaluations(self, epoch: int) -> tuple[Evaluation, ...]:
+        """What to evaluate after `epoch`: held-out images where there are some, and then the test only at the end."""
+        recipe = self._spec.recipe
+        last = epoch == recipe.epochs
+        if not last and epoch % recipe.evaluate_every:
+            return ()
+        if not recipe.validation:
+            return ("test",)
+        return ("validation", "test") if last else ("validation",)
+
+    def _epoch_record(self, epoch: int, scores: dict[str, Score], seconds: float) -> EpochRecord:
+        test, validation = scores.get("test"), scores.get("validation")
+        return EpochRecord(
+            epoch=epoch,
+            train_loss=scores["train"].loss,
+            train_accuracy=scores["train"].accuracy,
+            test_loss=test.loss if test else None,
+            test_accuracy=test.accuracy if test else None,
+            validation_loss=validation.loss if validation else None,
+            validation_accuracy=validation.accuracy if validation else None,
+            learning_rate=self._learner.learning_rate(epoch),
+            seconds=seconds,
+            images_per_second=self._learner.training_images / seconds,
+        )
+
+    def _finish_epoch(self, record: EpochRecord) -> None:
+        self._history = (*self._history, record)
+        if not math.isfinite(record.train_loss):
+            self._status = "diverged"
+        elif record.epoch == self._spec.recipe.epochs:
+            self._status = "done"
+        if self._checkpoints is not None:
+            self._keep_state(self._checkpoints)
+
+    def _keep_state(self, checkpoints: TrialCheckpoints) -> None:
+        """Save the state of this epoch's end if it is time to, else hold it in memory in case of a drain."""
+        state = self._learner.state()
+        self._keep_weights(checkpoints, state["network"])
+        self._unsaved = {
+            "identity": self._identity(),
+            "epoch": len(self._history),
+            "status": self._status,
+            "history": [asdict(record) for record in self._history],
+            "peak_memory_mb": self._peak_memory_mb(),
+            "best_weights": self._best_weights,
+            **state,
+        }
+        if self._status is not None or time.monotonic() - self._saved_at >= self._interval:
+            self.save()
+
+    def _keep_weights(self, checkpoints: TrialCheckpoints, network: dict[str, Any]) -> None:
+        """Write, or hold for later, those weights of this epoch that are to outlive the trial."""
+        epoch, ended = len(self._history), self._status is not None
+        if checkpoints.keep == "best":
+            best = best_epoch(self._history, "validation_accuracy" if self._spec.recipe.validation else "test_accuracy")
+            if self._best_weights is None or (best is not None and best.epoch == epoch):
+                self._best_weights = network
+            if ended:
+                checkpoints.save_weights("best", self._weights_file(self._best_weights))
+        elif checkpoints.keep == "all":
+            checkpoints.save_weights(f"epoch-{epoch:06d}", self._weights_file(network))
+        elif checkpoints.keep == "final" and ended:
+            checkpoints.save_weights("final", self._weights_file(network))
+
+    def _weights_file(self, network: dict[str, Any]) -> dict[str, Any]:
+        """Weights with all that is needed to use them: the trial's spec, the normalisation, the labels' names."""
+        prepared = self._data.prepared
+        return {
+            "spec": self._spec.to_json(),
+            "network": network,
+            "dataset_digest": prepared.digest,
+            "class_names": list(prepared.class_names),
+            "mean": list(prepared.mean),
+            "std": list(prepared.std),
+        }
+
+    def _restore(self) -> None:
+        state = self._checkpoints.load(self._identity()) if self._checkpoints else None
+        if state is None:
+            return
+        self._learner.restore(state)
+        self._status = state["status"]
+        self._history = tuple(EpochRecord(**record) for record in state["history"])
+        self._earlier_peak_mb = state["peak_memory_mb"]
+        self._best_weights = state["best_weights"]
+
+    def _note_start(self) -> tuple[Start, ...]:
+        """All starts of this trial with this one, which counts only if something is left to train."""
+        start = Start(
+            time=datetime.now(UTC).isoformat(),
+            host=socket.gethostname(),
+            device_name=device_name(self._data.device),
+            slurm_job=os.environ.get("SLURM_JOB_ID"),
+            epoch=len(self._history),
+        )
+        if self._checkpoints is None:
+            return (start,)
+        if self._status is None:
+            self._checkpoints.record_start(start)
+        return self._checkpoints.starts() or (start,)
+
+    def _identity(self) -> str:
+        """What a checkpoint must agree on: the trial and the contents of its data set."""
+        return f"{self._spec.to_json()} {self._data.prepared.digest}"
+
+    def _peak_memory_mb(self) -> float:
+        return max(self._earlier_peak_mb, peak_memory_mb(self._data.device))
+
+
+class _Pace:
+    """Knows how long an epoch takes, and ends it early when `should_stop` says so."""
+
+    def __init__(self, should_stop: Callable[[float], bool]) -> None:
+        self._should_stop = should_stop
+        self._started = time.monotonic()
+        self._usual_seconds = math.inf
+
+    def begin_epoch(self) -> None:
+        self._started = time.monotonic()
+
+    def check(self, part_done: float) -> None:
+        """Raise Drained if the training is to stop; `part_done` (0 to 1) of the epoch's training steps are done."""
+        elapsed = time.monotonic() - self._started
+        usual = self._usual_seconds
+        if math.isinf(usual) and part_done:
+            usual = elapsed / part_done
+        if self._should_stop(max(0.0, usual - elapsed)):
+            raise Drained
+
+    def end_epoch(self) -> None:
+        self._usual_seconds = time.monotonic() - self._started
+
+
+def _require_planned_data(spec: TrialSpec, data: DeviceDataset, device: torch.device) -> None:
+    if data.device.type != device.type:
+        raise ValueError(f"the data are on {data.device}, the training is to run on {device}")
+    info = data.prepared.info
+    if (info.name, info.image) != (spec.dataset, spec.image):
+        raise EnvironmentProblem(
+            f"the prepared data are {info.name} with {info.image}, the trial was planned for {spec.dataset} with "
+            f"{spec.image}: prepare the data set anew, or plan anew"
+        )

@@ -1,0 +1,1 @@
+"""What a trial is: its specification, its recipe, and the record of its epochs."""

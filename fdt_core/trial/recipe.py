@@ -1,0 +1,130 @@
+"""The training recipe: every choice that changes what a network learns, as one frozen value."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.dataclasses import dataclass
+
+from fdt_core.errors import UsageError, unknown_name
+from fdt_core.files.yaml_file import WrongValue, YamlFile, load_yaml
+
+PositiveInt = Annotated[int, Field(ge=1)]
+NonNegativeInt = Annotated[int, Field(ge=0)]
+NonNegativeFloat = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))
+class Recipe:
+    """How a trial is trained. Each field is a key of a sweep file's `recipe` and a column of the results.
+
+    Raises pydantic's ValidationError (a ValueError) for a value of the wrong type or out of range. The defaults are
+    the recipe `paper` for CIFAR.
+    """
+
+    epochs: PositiveInt = 200
+    batch_size: PositiveInt = 128
+    learning_rate: Annotated[float, Field(gt=0)] = 0.1
+    """The schedule's peak."""
+    momentum: Fraction = 0.9
+    nesterov: bool = False
+    weight_decay: NonNegativeFloat = 1e-5
+    decay_norm_and_bias: bool = True
+    """Whether weight decay also acts on BatchNorm parameters and biases."""
+    schedule: Literal["constant", "multi_step", "cosine", "one_cycle"] = "multi_step"
+    milestones: tuple[PositiveInt, ...] = (60, 120, 160)
+    """multi_step: epochs after which the learning rate is multiplied by `gamma`."""
+    gamma: Annotated[float, Field(gt=0, le=1)] = 0.2
+    warmup_epochs: NonNegativeInt = 0
+    """Linear warm-up from 0 over the first epochs (not for one_cycle, which has its own)."""
+    one_cycle_rise: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    """one_cycle: the part of the training that rises to the peak."""
+    label_smoothing: Fraction = 0.0
+    gradient_clip: NonNegativeFloat = 0.0
+    """Largest global L2 norm of the gradient; 0 = no clipping."""
+    crop_padding: NonNegativeInt = 4
+    """Pad each side by so many black pixels, then crop at random to the input size; 0 = no crop."""
+    flip: bool = True
+    """Flip each image left to right with probability one half."""
+    cutout: NonNegativeInt = 16
+    """Side of the square hole cut at a random place of each image, in pixels; 0 = none (DeVries and Taylor, 2017)."""
+    precision: Literal["fp32", "tf32", "bf16"] = "fp32"
+    """Of convolutions and linear layers: float32, TensorFloat-32 (CUDA only), or bfloat16; weights stay float32."""
+    channels_last: bool = True
+    compile: bool = False
+    deterministic: bool = False
+    """On CUDA: only deterministic kernels, so that a resumed trial is bit-identical. The CPU always is."""
+    evaluate_every: PositiveInt = 1
+    """Evaluate on the test set after each so many epochs, and always after the last."""
+    validation: Fraction = 0.0
+    """Part of the training images held out (seeded) and evaluated instead of the test set during training."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Recipe:
+        if list(self.milestones) != sorted(set(self.milestones)):
+            raise ValueError("milestones must rise strictly")
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov needs a momentum above 0")
+        return self
+
+
+def held_out_images(images: int, validation: float) -> int:
+    """How many of the training images are held out for validation: at least one where `validation` is above 0.
+
+    Raises UsageError where none would be left to train on.
+    """
+    held_out = max(1, round(images * validation)) if validation else 0
+    if held_out >= images:
+        raise UsageError(
+            f"validation {validation:g} holds out {held_out:,} of {images:,} training images: none is left to train on"
+        )
+    return held_out
+
+
+DEFAULT_RECIPE = "paper"
+_FOLDER = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(strict=True, extra="forbid"))
+class _RecipeFile:
+    """A file in `recipes`: fields of the recipe, and those that differ for some data sets."""
+
+    recipe: dict[str, Any]
+    datasets: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+
+
+def recipe_names() -> tuple[str, ...]:
+    """Names of the recipes that ship with the project."""
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
+
+
+def recipe_for(recipe: str | Mapping[str, Any], dataset: str) -> Recipe:
+    """The recipe by which data set `dataset` is trained.
+
+    Args:
+        recipe: a shipped recipe's name; or fields, laid over the recipe that the key `base` names (default: `paper`).
+        dataset: name of the data set; a shipped recipe may treat some data sets in their own way.
+
+    Raises:
+        WrongValue: (a UsageError) for an unknown recipe, an unknown field or a wrong value; it names the key and the
+            legal values.
+    """
+    fields = {"base": recipe} if isinstance(recipe, str) else dict(recipe)
+    base = _load(fields.pop("base", DEFAULT_RECIPE))
+    merged = {**base.recipe, **base.datasets.get(dataset, {}), **fields}
+    return YamlFile(path=Path("recipe"), data=merged, lines={}).parse(Recipe)
+
+
+def _load(name: object) -> _RecipeFile:
+    if not isinstance(name, str):
+        problem = f"base must be the name of a recipe, not {name!r}"
+        raise WrongValue(f"recipe: {problem}", ("base",), problem)
+    if name not in recipe_names():
+        problem = str(unknown_name("recipe", name, recipe_names()))
+        raise WrongValue(problem, ("base",), problem)
+    return load_yaml(_FOLDER / f"{name}.yaml").parse(_RecipeFile)

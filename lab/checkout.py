@@ -1,0 +1,8 @@
+"""Where the checkout's own files lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SWEEPS = ROOT / "sweeps"

@@ -1,0 +1,63 @@
+"""Trials that do nothing: what is left is the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from fdt_core.trial.history import EpochRecord, TrainingResult
+from orchestrator.trial.report import Place, TrialReport
+from orchestrator.tune.trainable import Session
+
+_RECORD = EpochRecord(
+    epoch=1,
+    train_loss=1.0,
+    train_accuracy=50.0,
+    test_loss=1.0,
+    test_accuracy=50.0,
+    validation_loss=None,
+    validation_accuracy=None,
+    learning_rate=0.1,
+    seconds=0.001,
+    images_per_second=1.0,
+)
+
+
+class NothingSession:
+    """A session that ends at once with a result like any other's."""
+
+    def __init__(self, config: Mapping[str, Any], cache: dict[str, Any], node_id: str | None) -> None:
+        self._config, self._node_id = config, node_id
+
+    def advance(self) -> TrialReport:
+        """The one and last report; it leaves a log, as every trial does."""
+        trial_id = self._config["trial_id"]
+        (Path(self._config["run_directory"]) / "logs" / f"{trial_id}.log").write_text("ended: done\n")
+        result = TrainingResult(
+            status="done",
+            history=(_RECORD,),
+            peak_memory_mb=1.0,
+            train_seconds=0.001,
+            device_name="none",
+            devices=("none",),
+            interruptions=0,
+            started_at=datetime.now(UTC),
+        )
+        return TrialReport(
+            trial_id=trial_id,
+            attempt=self._config["attempt"],
+            place=Place.here(self._node_id),
+            epochs=result.history,
+            outcome="done",
+            result=result,
+        )
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+def nothing_session(config: Mapping[str, Any], cache: dict[str, Any], node_id: str | None) -> Session:
+    """The factory of such sessions."""
+    return NothingSession(config, cache, node_id)

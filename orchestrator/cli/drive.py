@@ -1,0 +1,170 @@
+"""What follows a checked launch on the command line: it is driven here, or apart from this terminal, or on Slurm."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fdt_core.exit_codes import ExitCode
+from orchestrator.cli.damage import tell_damage
+from orchestrator.cli.options import RunName, RunsDir, Settings, Verbose
+
+if TYPE_CHECKING:
+    from cluster.profile.schema import ClusterProfile
+    from orchestrator.launch.outcome import Outcome
+    from orchestrator.run.driver_lease import Generation
+    from orchestrator.run.launch import Launch
+    from orchestrator.run.plan_change import PlanChange
+
+
+def start(
+    launch: Launch,
+    profile: ClusterProfile,
+    *,
+    yes: bool,
+    detach: bool | None,
+    options: Sequence[str],
+    json_: bool,
+) -> int:
+    """Begin a checked launch: ask where its plan drops trials, then drive it, or submit it to Slurm; the exit code.
+
+    `detach` None is what is usual there: to wait for a local sweep, and to leave one on Slurm to itself. `options` are
+    those of `drive` that give the same profile. What was frozen before stays frozen until the work begins.
+    """
+    from orchestrator.launch.prepare import claim_run
+    from orchestrator.launch.slurm_submit import claim_on_slurm
+    from orchestrator.status.run_status import run_status
+
+    run = launch.run
+    generation = claim_on_slurm(run) if profile.kind == "slurm" else claim_run(run)
+    try:
+        change = _agreed_change(launch, yes)
+        _say(f"run directory: {run.path}")
+        for warning in launch.plan.warnings:
+            _say(f"warning: {warning}")
+        tell_damage(run.results)
+        outcome = _begin(launch, generation, profile, detach, options)
+    except BaseException:
+        generation.release()
+        raise
+    if json_:
+        told = {
+            "run": str(run.path),
+            "sweep": run.name,
+            **asdict(outcome),
+            "plan_change": None if change is None else change.to_json(),
+            # A first launch that could not begin leaves no plan.
+            "progress": run_status(run)["progress"] if run.plan_file.exists() else None,
+        }
+        print(json.dumps(told, indent=1))
+    return outcome.exit_code
+
+
+def _begin(
+    launch: Launch, generation: Generation, profile: ClusterProfile, detach: bool | None, options: Sequence[str]
+) -> Outcome:
+    if profile.kind == "slurm":
+        from orchestrator.launch.slurm_submit import submit_and_tell
+
+        return submit_and_tell(launch, generation, profile, follow=detach is False)
+    if detach:
+        from orchestrator.launch.detached import start_detached
+
+        return start_detached(launch, generation, options, _say)
+    return _drive_or_stop(launch, generation, profile, before_work=launch.freeze)
+
+
+def _agreed_change(launch: Launch, yes: bool) -> PlanChange | None:
+    """Say what changes against the frozen plan, and ask where a trial drops out; None where no plan can be compared.
+
+    Raises UsageError where nobody can be asked, or the answer is no.
+    """
+    from fdt_core.files.json_file import DamagedFile
+    from orchestrator.run.plan_change import change_to
+
+    try:
+        change = change_to(launch)
+    except DamagedFile as problem:
+        _say(f"the plan of the last launch cannot be read, and will be replaced: {problem}")
+        _agree(yes, "the plan of the last launch cannot be read")
+        return None
+    if change is not None and (change.dropped or change.new):
+        _say(f"against the plan of the last launch: {change}")
+    if change is not None and change.dropped:
+        _say("  what drops out keeps its rows and weights; to keep both plans, give the sweep another name")
+        _agree(yes, "trials drop out of the plan")
+    return change
+
+
+def _agree(yes: bool, what: str) -> None:
+    """Go on only where the user wants to."""
+    from fdt_core.errors import UsageError
+
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(f"{what}: give --yes where nobody can be asked; nothing was changed")
+    if not typer.confirm("Launch?", err=True):
+        raise UsageError("not launched; nothing was changed")
+
+
+def drive(
+    run: RunName,
+    cluster: Annotated[str, typer.Option(help="Cluster profile of this machine.")] = "local",
+    set_: Settings = None,
+    runs_dir: RunsDir = None,
+    verbose: Verbose = False,
+) -> None:
+    """Run what is left of a run's frozen plan on this machine: what `launch --detach` starts.
+
+    Example:
+      fdt-sweep drive demo
+    """
+    from cluster.profile.schema import load_profile
+    from orchestrator.cli.set_options import split_settings
+    from orchestrator.launch.prepare import claim_run
+    from orchestrator.run.launch import frozen_launch
+    from orchestrator.run.run_directory import find_run
+
+    found, profile = find_run(run, runs_dir), load_profile(cluster, split_settings(set_ or [])[1])
+    launch = frozen_launch(found)
+    raise typer.Exit(_drive_or_stop(launch, claim_run(found), profile).exit_code)
+
+
+def drive_on_slurm(run: RunName, runs_dir: RunsDir = None, verbose: Verbose = False) -> None:
+    """Run what is left of a run's frozen plan on the workers of its Slurm jobs: what the head's job starts.
+
+    Example:
+      fdt-sweep drive-on-slurm demo --verbose
+    """
+    from orchestrator.launch.slurm_driver import drive_on_slurm as drive_run
+    from orchestrator.run.run_directory import find_run
+
+    raise typer.Exit(drive_run(find_run(run, runs_dir)))
+
+
+def _drive_or_stop(
+    launch: Launch, generation: Generation, profile: ClusterProfile, before_work: Callable[[], None] = lambda: None
+) -> Outcome:
+    """Drive the launch here to its end, or until it is told to stop."""
+    from orchestrator.launch.local import drive_here
+    from orchestrator.launch.outcome import Outcome
+
+    try:
+        return drive_here(launch, generation, profile, before_work=before_work)
+    except KeyboardInterrupt:
+        _say("stopped at once; launch again to go on from the last checkpoints")
+        return Outcome(action="ran", exit_code=ExitCode.STOPPED)
+    finally:
+        with suppress(OSError):  # a full disk is reported by what raised here
+            generation.release()
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)

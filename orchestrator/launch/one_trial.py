@@ -1,0 +1,54 @@
+"""One trial in this process, without Ray, checkpoints or rows: exceptions reach the caller, who may be a debugger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fdt_core.compute.process import prepare_process, private_compiler_caches
+from fdt_core.datasets.prepared import load_prepared
+from fdt_core.provenance import git_commit, versions
+from fdt_core.results.run_lookup import find_trial
+from orchestrator.plan.cells import Cell, SweepPlan
+from orchestrator.run.rows import RowContext, trial_row
+from orchestrator.trial.report import Place, TrialReport
+from orchestrator.trial.session import epoch_line
+
+
+def choose_trial(plan: SweepPlan, prefix: str) -> Cell:
+    """The one cell whose trial_id begins with `prefix` (the first cell for an empty one); UsageError otherwise."""
+    if not prefix:
+        return plan.cells[0]
+    trial_id = find_trial(prefix, (cell.trial_id for cell in plan.cells), f"sweep {plan.name}")
+    return next(cell for cell in plan.cells if cell.trial_id == trial_id)
+
+
+@private_compiler_caches()
+def run_alone(cell: Cell, data_dir: Path, device: str, say: Callable[[str], None]) -> dict[str, Any]:
+    """Train the cell's trial on `device` from the start; `say` gets a line per epoch. Returns its row of `trials`."""
+    spec = cell.spec
+    prepare_process(threads=spec.threads)  # before torch is imported
+
+    from fdt_core.training.device_dataset import DeviceDataset
+    from fdt_core.training.trainer import Training
+
+    prepared = load_prepared(spec.dataset, data_dir)
+    say(
+        f"{cell.trial_id} {spec.model} {cell.template} {spec.dataset} seed {spec.seed}, {cell.cost.params:,} parameters"
+    )
+    training = Training(spec, DeviceDataset(prepared, device=device), device=device)
+    for record in training.epochs():
+        say(epoch_line(record, spec.recipe.epochs))
+    result = training.result()
+    report = TrialReport(
+        trial_id=cell.trial_id,
+        attempt=1,
+        place=Place.here(),
+        outcome=result.status,
+        epochs=result.history,
+        result=result,
+    )
+    provenance = {"git_commit": git_commit(), **versions()}
+    digests = {spec.dataset: prepared.digest}
+    return trial_row(cell, report, RowContext(provenance=provenance, dataset_digests=digests, device=device))

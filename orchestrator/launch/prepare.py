@@ -1,0 +1,80 @@
+"""The first half of a launch: plan, and check everything that can be checked; freezing the plan is the last step.
+
+A launch that is refused, or cannot begin, leaves what was frozen before as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from cluster.profile.schema import ClusterProfile
+from fdt_core.datasets.prepared import prepared_digest
+from fdt_core.provenance import git_commit, uncommitted_digest, versions
+from fdt_core.results.run_lookup import runs_root
+from orchestrator.plan.estimate import estimate, refuse_above
+from orchestrator.plan.resolve import plan_sweep
+from orchestrator.plan.trial_slots import check_needs
+from orchestrator.run.driver_lease import Generation, claim
+from orchestrator.run.launch import Launch, LaunchSettings, frozen_launch
+from orchestrator.run.run_directory import RunDirectory
+
+
+def claim_run(run: RunDirectory) -> Generation:
+    """Become the driver of a run that this machine drives. Raises EnvironmentProblem where another driver lives."""
+    return claim(run.driver)
+
+
+def new_launch(
+    sweep_file: Path, *, runs_dir: Path | None, overrides: Sequence[str] = (), settings: LaunchSettings
+) -> Launch:
+    """The launch of a sweep file, not yet checked. Reads and writes nothing of the run but what was forgiven there.
+
+    Raises UsageError for a wrong sweep file.
+    """
+    plan = plan_sweep(sweep_file, overrides, Path(settings.data_directory)).first(settings.limit)
+    run = RunDirectory((runs_root(runs_dir) / plan.name).absolute())
+    return Launch(
+        run=run,
+        plan=plan,
+        settings=settings,
+        sweep_text=sweep_file.read_text(encoding="utf-8"),
+        overrides=tuple(overrides),
+        code=_code(),
+        forgiven=run.forgiven(),
+    )
+
+
+def frozen_launch_again(run: RunDirectory, overrides: Sequence[str] = ()) -> Launch:
+    """What is frozen, with the code of today, and with `overrides` laid over the frozen sweep file."""
+    frozen = replace(frozen_launch(run), code=_code(), dataset_digests={})
+    if not overrides:
+        return frozen
+    both = (*frozen.overrides, *overrides)
+    plan = plan_sweep(run.sweep_file, both, Path(frozen.settings.data_directory)).first(frozen.settings.limit)
+    return replace(frozen, plan=plan, overrides=both)
+
+
+def checked(launch: Launch, profile: ClusterProfile, *, max_gpu_hours: float | None = None) -> Launch:
+    """The launch, found to be possible; with the digests of its data. Writes nothing.
+
+    Raises EnvironmentProblem where data is not prepared, or not what finished trials were trained on, or the machine
+    or the cluster lacks what a trial asks for, or a newer fdt-sweep made the run; BudgetRefused where the trials that
+    are left would take more than `max_gpu_hours`.
+    """
+    launch.run.refuse_newer_plan()
+    data, plan = Path(launch.settings.data_directory), launch.plan
+    launch = replace(launch, dataset_digests={name: prepared_digest(name, data) for name in plan.datasets()})
+    ledger = launch.expected()
+    ledger.check_data(plan.cells, launch.dataset_digests)
+    left = ledger.left(plan.cells)
+    if left:
+        check_needs(plan, profile)
+    refuse_above(max_gpu_hours, estimate(left, plan.keep, launch.run.results))
+    return launch
+
+
+def _code() -> dict[str, Any]:
+    return {"git_commit": git_commit(), "uncommitted_digest": uncommitted_digest(), **versions()}

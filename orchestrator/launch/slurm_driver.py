@@ -1,0 +1,80 @@
+"""The driver of a Slurm sweep, run in the head's job. Every start of it is a launch: plan minus ledger."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cluster.machine.resources import node_resources
+from cluster.slurm.files import SlurmFiles, read_launch, write_record
+from cluster.slurm.jobs.leaving_nodes import LeavingNodes
+from cluster.slurm.jobs.open_head import open_head
+from cluster.slurm.queue.sweep_jobs import job_is_live
+from cluster.slurm.records import Demand
+from orchestrator.plan.trial_slots import trial_needs
+from orchestrator.run.backlog import Progress
+from orchestrator.run.driver_lease import claim
+from orchestrator.run.launch import frozen_launch
+from orchestrator.run.open_run import open_work
+from orchestrator.run.run_directory import RunDirectory
+from orchestrator.status.console import silent_stdout
+from orchestrator.trial.report import Place
+from orchestrator.tune.stop_signals import StopSignals
+
+
+def drive_on_slurm(run: RunDirectory) -> int:
+    """Run what is left of the frozen plan on the workers that join; returns the exit code.
+
+    Raises EnvironmentProblem where another driver is at work, or the prepared data is not what it was.
+    """
+    files = SlurmFiles(run.slurm)
+    profiles = read_launch(files).profiles
+    generation = claim(run.driver, job_is_live=job_is_live)
+    work = open_work(frozen_launch(run), generation, device=profiles[0].device)
+    if not work.backlog.progress().left:
+        generation.release()
+        return work.exit_code(interrupted=False)
+
+    needs = [trial_needs(work.plan, node=node_resources(profile), profile=profile) for profile in profiles]
+    per_worker = tuple(each.slots for each in needs)
+    slots = sum(each.slots * profile.max_workers for each, profile in zip(needs, profiles, strict=True))
+    with StopSignals() as signals, silent_stdout(), open_head(run.slurm) as head:
+        from orchestrator.tune.drive_sweep import Nodes, drive  # takes seconds, in which workers join already
+
+        workers = _Workers(files, per_worker)
+        return drive(
+            work,
+            needs=replace(needs[0], slots=slots),
+            device=profiles[0].device,
+            drain_flag=files.drain,
+            scratch=head.directory,
+            signals=signals,
+            nodes=Nodes(
+                tell_progress=workers.tell_progress,
+                tell_device_failure=workers.tell_device_failure,
+                leaving=workers.leaving,
+            ),
+        )
+
+
+class _Workers:
+    """The sweep's worker jobs, as files show them to the driver."""
+
+    def __init__(self, files: SlurmFiles, per_worker: tuple[int, ...]) -> None:
+        self.leaving = LeavingNodes(files)
+        self._files = files
+        self._per_worker = per_worker
+        self._told: Demand | None = None
+
+    def tell_progress(self, progress: Progress) -> None:
+        """Say how many workers the rest can use; mark the nodes of those that leave."""
+        self.leaving.look()
+        demand = Demand(slots=progress.left, per_worker=self._per_worker)
+        if demand != self._told:
+            self._told = demand
+            write_record(self._files.demand, demand)
+
+    def tell_device_failure(self, place: Place) -> None:
+        """Have the worker examine the device: one that does not work is left out there from then on."""
+        for worker in self._files.read_workers():
+            if worker.slurm_job_id == place.slurm_job_id:
+                self._files.suspect(worker.job_id, place.device_id or "")

@@ -1,0 +1,103 @@
+"""What a run directory holds that no row needs, and what a user may remove beyond that by asking for it.
+
+The rows decide, the present plan does not: what a finished trial has left stays, whatever has become of its sweep file.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from fdt_core.results.reader import read_table
+from fdt_core.results.run_lookup import find_trial
+from orchestrator.run.ledger import Ledger
+from orchestrator.run.run_directory import RunDirectory
+
+_TRIAL_ID = re.compile(r"[0-9a-f]{12}")
+
+
+class Reason(StrEnum):
+    """Why something may go."""
+
+    NAMED = "its trial was named"
+    GIVEN_UP = "its trial was given up"
+    DONE = "its trial is finished: no longer needed to resume it"
+    FORMER = "half-trained, and its trial is not part of the plan"
+    DEAD_WRITER = "left by a writer that died"
+    DAMAGED = "a damaged part"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Garbage:
+    """A file or directory that may go, and why."""
+
+    path: Path
+    reason: Reason
+
+    @property
+    def size(self) -> int:
+        """Bytes it takes."""
+        files = self.path.rglob("*") if self.path.is_dir() else [self.path]
+        return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def find_garbage(run: RunDirectory, trials: Sequence[str] = ()) -> list[Garbage]:
+    """What may go; with `trials` (ids, or their first letters) all checkpoints and weights of these trials, alone.
+
+    Weights of finished trials, rows and logs are never found unless the trial is named. What is found as `FORMER` is
+    half-trained: its trial would go on from there if its sweep file came back, so a caller asks for that separately.
+
+    Raises UsageError for a name that fits no trial or several.
+    """
+    directories = _trial_directories(run)
+    if trials:
+        named = [find_trial(name, directories, f"{run.checkpoints}") for name in trials]
+        return [Garbage(path=directories[trial_id], reason=Reason.NAMED) for trial_id in dict.fromkeys(named)]
+    found = list(_of_trials(run, directories))
+    found += [Garbage(path=path, reason=Reason.DEAD_WRITER) for path in _left_by_writers(run)]
+    found += [Garbage(path=path, reason=Reason.DAMAGED) for path in sorted((run.results / "quarantine").glob("*"))]
+    covered = {item.path for item in found}
+    return [item for item in found if item.path.parent not in covered]
+
+
+def remove(garbage: Iterable[Garbage]) -> None:
+    """Remove what was found."""
+    for item in garbage:
+        if item.path.is_dir():
+            shutil.rmtree(item.path)
+        else:
+            item.path.unlink(missing_ok=True)
+
+
+def _trial_directories(run: RunDirectory) -> dict[str, Path]:
+    """The checkpoint directories, by trial id; whatever else lies among them is not ours."""
+    return {
+        path.name: path
+        for path in sorted(run.checkpoints.glob("*"))
+        if _TRIAL_ID.fullmatch(path.name) and path.is_dir()
+    }
+
+
+def _of_trials(run: RunDirectory, directories: dict[str, Path]) -> Iterator[Garbage]:
+    if read_table(run.results, "trials", ("trial_id",)).damaged:
+        return  # rows cannot be read: which trials are finished is not known
+    planned, ledger = {cell.trial_id for cell in run.plan().cells}, Ledger.read(run)
+    for trial_id, directory in directories.items():
+        record = ledger.record(trial_id)
+        if record.finished:
+            working = sorted([*directory.glob("working-*.pt"), *directory.glob("starts.jsonl")])
+            yield from (Garbage(path=path, reason=Reason.DONE) for path in working)
+        elif any((directory / name).exists() for name in ("final.pt", "best.pt")):
+            continue  # it was trained to its end: perhaps its row is in a part that was damaged
+        elif record.given_up:
+            yield Garbage(path=directory, reason=Reason.GIVEN_UP)
+        elif trial_id not in planned:
+            yield Garbage(path=directory, reason=Reason.FORMER)
+
+
+def _left_by_writers(run: RunDirectory) -> list[Path]:
+    return sorted([*(run.results / ".tmp").glob("*"), *run.path.glob(".*.tmp"), *run.checkpoints.glob("*/.*.partial")])

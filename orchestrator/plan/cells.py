@@ -1,0 +1,139 @@
+"""The plan of a sweep as plain data: its cells, each resolved, budget-matched and identified."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fdt_core.files.json_file import parse_json
+from fdt_core.networks.cost import Cost
+from fdt_core.results.keys import cell_key
+from fdt_core.results.plan_file import LAUNCH_AGAIN, PLAN_VERSION
+from fdt_core.training.checkpoint import Keep
+from fdt_core.trial.spec import TrialSpec
+from orchestrator.plan.sweep_file import Resources
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One cell of the comparison: a trial, and what it stands for in the study."""
+
+    sweep: str
+    template: str
+    spec: TrialSpec
+    trial_id: str
+    n: int | None
+    cost: Cost
+    budget_metric: str
+    budget_rule: str
+    budget_target: float
+    budget_error: float
+    train_images: int
+    """Training images of its data set."""
+
+    @property
+    def images_to_see(self) -> int:
+        """Images that its training sees, over all epochs."""
+        return self.train_images * self.spec.recipe.epochs
+
+    @property
+    def training_macs(self) -> float:
+        """Multiply-accumulates of its whole training, forward and backward: a measure of how long it takes."""
+        return 3.0 * self.cost.macs * self.images_to_see
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What makes the cell one row among the `done` rows of a run."""
+        own = {name: getattr(self, name) for name in ("trial_id", "sweep", "template", "budget_rule")}
+        return cell_key({**own, "model": self.spec.model, "dataset": self.spec.dataset})
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data: the columns, the spec that the trial_id is the hash of, and the number of training images."""
+        return self.columns() | {"train_images": self.train_images, "spec": json.loads(self.spec.to_json())}
+
+    def columns(self) -> dict[str, Any]:
+        """The cell as columns of the results (identity, cost and recipe)."""
+        spec = self.spec
+        return {
+            "trial_id": self.trial_id,
+            "sweep": self.sweep,
+            "model": spec.model,
+            "width": spec.width,
+            "template": self.template,
+            "dataset": spec.dataset,
+            "seed": spec.seed,
+            "widths": list(spec.widths),
+            "n": self.n,
+            **dataclasses.asdict(self.cost),
+            "budget_metric": self.budget_metric,
+            "budget_rule": self.budget_rule,
+            "budget_target": self.budget_target,
+            "budget_error": self.budget_error,
+            "threads": spec.threads,
+            **{key: as_json(value) for key, value in vars(spec.recipe).items() if not key.startswith("_")},
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exclusion:
+    """A rule of `exclude`, as the file states it, and how many cells it took out."""
+
+    rule: dict[str, Any]
+    cells: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepPlan:
+    """All cells of a study in the order in which they are to be run, and how to run them."""
+
+    name: str
+    cells: tuple[Cell, ...]
+    excluded: tuple[Exclusion, ...]
+    resources: Resources
+    checkpoint_interval: float
+    keep: Keep
+    warnings: tuple[str, ...] = dataclasses.field(default=(), compare=False)
+    """What is surely a slip in the sweep file, one line each. Known when it is read; not part of the frozen plan."""
+
+    def first(self, limit: int | None) -> SweepPlan:
+        """The plan of the first `limit` cells alone."""
+        return self if limit is None else dataclasses.replace(self, cells=self.cells[:limit])
+
+    def datasets(self) -> tuple[str, ...]:
+        """The data sets that the cells use, in order of first use."""
+        return tuple(dict.fromkeys(cell.spec.dataset for cell in self.cells))
+
+    def to_json(self, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Plain data for `plan.json` and `plan --json`; the key `trials` holds one object per cell."""
+        return {
+            "plan_version": PLAN_VERSION,
+            "sweep": self.name,
+            "checkpoint_interval": self.checkpoint_interval,
+            "keep": self.keep,
+            "resources": dataclasses.asdict(self.resources),
+            "excluded": [dataclasses.asdict(exclusion) for exclusion in self.excluded],
+            **(extra or {}),
+            "trials": [cell.to_json() for cell in self.cells],
+        }
+
+
+def plan_from_json(data: Mapping[str, Any], source: Path = Path("plan.json")) -> SweepPlan:
+    """The inverse of `SweepPlan.to_json`, for data that came from the file `source`.
+
+    Raises EnvironmentProblem, which names the file, where the data is no such plan.
+    """
+    trials = data.get("trials")
+    if isinstance(trials, list):  # the columns of a cell's cost stand beside its others
+        trials = [trial | {"cost": trial} if isinstance(trial, dict) else trial for trial in trials]
+    plan = dict(data) | {"cells": trials, "name": data.get("sweep")}
+    cure = f"perhaps written by another version of fdt-sweep: {LAUNCH_AGAIN}"
+    return parse_json(json.dumps(plan), SweepPlan, source, cure=cure)
+
+
+def as_json(value: Any) -> Any:
+    """A tuple as a list; anything else as it is."""
+    return list(value) if isinstance(value, tuple) else value

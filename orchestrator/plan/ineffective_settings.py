@@ -1,0 +1,51 @@
+"""What a sweep file says in vain: legal, but surely not meant. Each is one line with its place, for `plan` to show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from fdt_core.files.yaml_file import YamlFile
+from fdt_core.image import ImageShape
+from fdt_core.trial.recipe import Recipe
+from orchestrator.plan.cell_recipe import GivenRecipe
+from orchestrator.plan.sweep_file import AxisValue, Sweep, selects
+
+_ACTS_ONLY_IN = {"milestones": "multi_step", "gamma": "multi_step", "one_cycle_rise": "one_cycle"}
+"""Fields of a recipe that act in one schedule alone."""
+
+
+def unused_overrides(file: YamlFile, sweep: Sweep, cells: Iterable[Mapping[str, AxisValue]]) -> Iterator[str]:
+    """Overrides that select none of `cells` (points of the grid), for instance because `exclude` takes them all."""
+    points = list(cells)
+    for index, rule in enumerate(sweep.overrides):
+        if not any(selects(rule.where, point) for point in points):
+            yield str(file.error(("overrides", index), "selects no trial", joint=[("exclude",)]))
+
+
+def recipe_slips(file: YamlFile, given: GivenRecipe, recipe: Recipe, dataset: str, image: ImageShape) -> Iterator[str]:
+    """Fields of a recipe that do nothing, or hide the images."""
+
+    def slip(message: str, *fields: str) -> str:
+        return str(file.error(given.place(*fields), message))
+
+    training = f"in a training of {_epochs(recipe.epochs)} ({dataset})"
+    for name, schedule in _ACTS_ONLY_IN.items():
+        if name in given.fields and recipe.schedule != schedule:
+            yield slip(f"{name} does nothing with the schedule {recipe.schedule}", name)
+    if recipe.schedule == "multi_step":
+        late = [str(milestone) for milestone in recipe.milestones if milestone >= recipe.epochs]
+        if late:
+            yield slip(f"milestones {', '.join(late)} do nothing {training}", "milestones", "epochs")
+    if recipe.schedule == "one_cycle":
+        if recipe.warmup_epochs:
+            yield slip("warmup_epochs does nothing with the schedule one_cycle, which has its own", "warmup_epochs")
+    elif recipe.warmup_epochs >= recipe.epochs:
+        warmup = f"a warm-up of {_epochs(recipe.warmup_epochs)}"
+        yield slip(f"{warmup} leaves no epoch at the full learning rate {training}", "warmup_epochs", "epochs")
+    if recipe.cutout >= image.size:
+        hole = f"a cutout of {recipe.cutout} pixels"
+        yield slip(f"{hole} can hide whole images of {dataset}, which are {image.size} pixels wide", "cutout")
+
+
+def _epochs(count: int) -> str:
+    return f"{count} epoch" if count == 1 else f"{count} epochs"

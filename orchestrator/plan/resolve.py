@@ -1,0 +1,167 @@
+"""From a sweep file to its plan: every cell resolved, budget-matched and identified, as plain data."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from fdt_core.datasets.catalogue import dataset_info
+from fdt_core.datasets.info import DatasetInfo
+from fdt_core.errors import UsageError
+from fdt_core.files.set_options import Place
+from fdt_core.files.yaml_file import YamlFile
+from fdt_core.matching.match import Budget, Match, match
+from fdt_core.matching.paper_tables import require_paper_dataset
+from fdt_core.networks.architectures import Architecture, architecture, source_digest
+from fdt_core.templates import Template, template
+from fdt_core.trial.recipe import Recipe, held_out_images
+from fdt_core.trial.spec import TrialSpec
+from orchestrator.plan.cell_recipe import given_recipe, resolve_recipe
+from orchestrator.plan.cells import Cell, Exclusion, SweepPlan, as_json
+from orchestrator.plan.ineffective_settings import recipe_slips, unused_overrides
+from orchestrator.plan.sweep_file import AXES, Sweep, check_selectors, load_sweep, selects
+
+
+def plan_sweep(path: Path, settings: Sequence[str] = (), data_dir: Path | None = None) -> SweepPlan:
+    """Read the sweep file `path` (with `--set` `settings`) and resolve it to its plan.
+
+    Needs no data: class counts and image sizes come from the catalogue, those of users' own data sets from `data_dir`.
+    Raises UsageError.
+    """
+    file, sweep = load_sweep(path, settings)
+    study = _Study(file, sweep, data_dir)
+    check_selectors(file, sweep)
+    kept, excluded = _excluded(sweep, study.grid())
+    if not kept:
+        file.fail(("exclude",), "leaves no trial", joint=[(f"{axis}s",) for axis in AXES])
+    cells = [study.cell(point) for point in kept]
+    return SweepPlan(
+        name=sweep.name,
+        cells=tuple(_in_running_order(cells)),
+        excluded=excluded,
+        resources=sweep.resources,
+        checkpoint_interval=sweep.checkpoint_interval,
+        keep=sweep.keep,
+        warnings=(*study.slips, *unused_overrides(file, sweep, kept)),
+    )
+
+
+_Point = dict[str, Any]
+"""A point of the grid: the names on each axis."""
+
+_NETWORK: tuple[Place, ...] = (("models",), ("templates",), ("datasets",), ("width",), ("overrides",))
+"""The keys of a sweep file that decide, with the budget, whether a network can be matched."""
+
+
+class _Study:
+    """Resolves the names of one sweep file; each distinct combination is matched once."""
+
+    def __init__(self, file: YamlFile, sweep: Sweep, data_dir: Path | None) -> None:
+        self._file = file
+        self._sweep = sweep
+        self._models: dict[str, Architecture] = {}
+        self._templates: dict[str, Template] = {}
+        self._datasets: dict[str, DatasetInfo] = {}
+        for index, name in enumerate(sweep.models):
+            self._models[name] = self._resolved(("models", index), architecture, name)
+        for index, given in enumerate(sweep.templates):
+            found = self._resolved(("templates", index), template, given)
+            self._templates[found.name] = found
+        for index, given_dataset in enumerate(sweep.datasets):
+            info = self._resolved(("datasets", index), dataset_info, given_dataset, data_dir)
+            self._datasets[info.name] = info
+        self.slips: dict[str, None] = {}
+        """Those in the recipes of the cells resolved so far, in order."""
+        self._settings = functools.cache(self._settings_of)
+        self._match = functools.cache(self._match_of)
+
+    def grid(self) -> Iterator[_Point]:
+        """All points, the seeds outermost: every cell gets its first seed before any gets its second."""
+        for seed, dataset, model, template_name in itertools.product(
+            self._sweep.seed_list, self._datasets, self._models, self._templates
+        ):
+            yield {"model": model, "template": template_name, "dataset": dataset, "seed": seed}
+
+    def cell(self, point: _Point) -> Cell:
+        """The resolved and matched cell of `point`."""
+        overriding = tuple(i for i, rule in enumerate(self._sweep.overrides) if selects(rule.where, point))
+        width, budget, recipe = self._settings(point["dataset"], overriding)
+        found = self._match(point["model"], point["template"], point["dataset"], width, budget)
+        spec = TrialSpec(
+            model=point["model"],
+            model_digest=source_digest(point["model"]),
+            width=width,
+            widths=tuple(found.widths),
+            dataset=point["dataset"],
+            image=self._datasets[point["dataset"]].image,
+            seed=point["seed"],
+            recipe=recipe,
+            threads=self._sweep.resources.cpus,
+        )
+        return Cell(
+            sweep=self._sweep.name,
+            template=point["template"],
+            spec=spec,
+            trial_id=spec.trial_id,
+            n=found.n,
+            cost=found.cost,
+            budget_metric=budget.metric,
+            budget_rule=budget.rule,
+            budget_target=float(found.target),
+            budget_error=found.budget_error,
+            train_images=self._datasets[point["dataset"]].train_images,
+        )
+
+    def _settings_of(self, dataset: str, overriding: tuple[int, ...]) -> tuple[float, Budget, Recipe]:
+        """Width, budget and recipe for a data set under the overrides with these numbers, the last one winning."""
+        width, budget = self._sweep.width, self._sweep.budget
+        for index in overriding:
+            width = self._sweep.overrides[index].width or width
+            budget = self._sweep.overrides[index].budget or budget
+        given, image = given_recipe(self._sweep, overriding), self._datasets[dataset].image
+        recipe = resolve_recipe(self._file, given, dataset)
+        self._resolved(
+            given.place("validation"), held_out_images, self._datasets[dataset].train_images, recipe.validation
+        )
+        self.slips |= dict.fromkeys(recipe_slips(self._file, given, recipe, dataset, image))
+        return width, budget, recipe
+
+    def _match_of(self, model: str, template_name: str, dataset: str, width: float, budget: Budget) -> Match:
+        if budget.rule == "paper":
+            self._resolved(("budget",), require_paper_dataset, dataset, joint=_NETWORK)
+        matched = functools.partial(match, image=self._datasets[dataset].image, width=width, budget=budget)
+        network = self._models[model], self._templates[template_name]
+        found: Match = self._resolved(("budget",), matched, *network, joint=_NETWORK)
+        return found
+
+    def _resolved(self, where: Place, resolve: Any, *arguments: Any, joint: Sequence[Place] = ()) -> Any:
+        """`resolve(*arguments)`; its UsageError gets the file, line and key of `where`, or the settings at fault."""
+        try:
+            return resolve(*arguments)
+        except UsageError as error:
+            raise self._file.error(where, str(error), joint) from error
+
+
+def _excluded(sweep: Sweep, points: Iterator[_Point]) -> tuple[list[_Point], tuple[Exclusion, ...]]:
+    """The points that no rule of `exclude` selects, and the count that each rule took (the first that fits)."""
+    counts = [0] * len(sweep.exclude)
+    kept = []
+    for point in points:
+        rule = next((index for index, selector in enumerate(sweep.exclude) if selects(selector, point)), None)
+        if rule is None:
+            kept.append(point)
+        else:
+            counts[rule] += 1
+    rules = [{axis: as_json(want) for axis, want in selector.items()} for selector in sweep.exclude]
+    return kept, tuple(Exclusion(rule=rule, cells=count) for rule, count in zip(rules, counts, strict=True))
+
+
+def _in_running_order(cells: list[Cell]) -> list[Cell]:
+    """Seed by seed, and within a seed the longest trials first, so that none of them ends up last and alone."""
+    round_of: dict[int, int] = {}
+    for cell in cells:
+        round_of.setdefault(cell.spec.seed, len(round_of))
+    return sorted(cells, key=lambda cell: (round_of[cell.spec.seed], -cell.training_macs))

@@ -1,0 +1,238 @@
+"""The sweep file: one YAML file that states a whole study.
+
+Strict: unknown keys, repeated values and names that do not exist are refused with file, line and the legal values.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from fdt_core.errors import UsageError, nearest_match
+from fdt_core.files.set_options import Place, Setting, lay_over, parse_setting
+from fdt_core.files.yaml_file import YamlFile, load_yaml
+from fdt_core.matching.match import Budget
+from fdt_core.trial.recipe import Recipe
+
+_STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+MAX_SEEDS = 10_000
+AXES = ("model", "template", "dataset", "seed")
+"""The axes of the grid, by the names that `where` and `exclude` use."""
+
+Name = Annotated[str, Field(min_length=1)]
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+AxisValue = str | int
+Selector = Mapping[str, AxisValue | tuple[AxisValue, ...]]
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class Resources:
+    """What one trial gets: GPUs (or a share of one, as `trials_per_gpu`) and CPU threads."""
+
+    gpus: Annotated[int, Field(ge=1)] = 1
+    trials_per_gpu: Annotated[int, Field(ge=1)] | None = None
+    """None = as the cluster profile says."""
+    time_limit: Annotated[float, Field(gt=0)] | None = None
+    """Seconds that one attempt at a trial may take; a watchdog then ends its process."""
+    cpus: Annotated[int, Field(ge=1)] = 1
+    """CPU cores and threads of one trial; part of its identity, for the last bits of CPU arithmetic depend on them."""
+
+    def __post_init__(self) -> None:
+        if self.gpus > 1 and (self.trials_per_gpu or 1) > 1:
+            raise ValueError("give either gpus or trials_per_gpu, not both")
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class Override:
+    """Settings for the cells that `where` selects; later overrides win. Recipe fields may stand beside `where`."""
+
+    where: Selector
+    recipe: str | Mapping[str, Any] | None = None
+    width: Annotated[float, Field(gt=0)] | None = None
+    budget: Budget | None = None
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class Sweep:
+    """A study as its file states it, checked for form; `orchestrator.plan.resolve` resolves what the names mean."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+    models: Annotated[tuple[Name, ...], Field(min_length=1)]
+    datasets: Annotated[tuple[Name, ...], Field(min_length=1)]
+    templates: Annotated[tuple[Name | Mapping[str, Any], ...], Field(min_length=1)]
+    seeds: (
+        Annotated[int, Field(ge=1, le=MAX_SEEDS)]
+        | Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MAX_SEEDS)]
+    ) = 3
+    """A count N for the seeds 0 to N-1, or a list."""
+    schema_version: Literal[1] = 1
+    width: Annotated[float, Field(gt=0)] = 1.0
+    budget: Budget = Budget()
+    recipe: str | Mapping[str, Any] = "paper"
+    overrides: tuple[Override, ...] = ()
+    exclude: tuple[Selector, ...] = ()
+    resources: Resources = Resources()
+    checkpoint_interval: Annotated[float, Field(ge=0)] = 120.0
+    """Seconds between checkpoints at the least; 0 = after every epoch."""
+    keep: Literal["none", "final", "best", "all"] = "final"
+
+    @property
+    def seed_list(self) -> tuple[int, ...]:
+        """The seeds themselves."""
+        return tuple(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
+
+
+def load_sweep(path: Path, settings: Sequence[str] = ()) -> tuple[YamlFile, Sweep]:
+    """Read the sweep file `path`, with `--set key=value` `settings` laid over it.
+
+    A setting holds for every cell: it is laid over the overrides of the file too. The last setting of a key wins.
+
+    Raises UsageError naming the file and line or the setting, the key, the legal values and the nearest match.
+    """
+    file = _with_recipes(load_yaml(path))
+    for setting in settings:
+        file = _with_recipes(_with_setting(file, parse_setting(setting)))
+    sweep = file.parse(Sweep)
+    if sweep.resources.gpus > 1:
+        file.fail(("resources", "gpus"), "must be 1: a trial trains on one GPU, and the others would idle")
+    _check_axes(file, sweep)
+    return file, sweep
+
+
+def template_name(value: str | Mapping[str, Any]) -> str:
+    """The name of a template that is given by name or inline (a mapping with the key `name`)."""
+    return value if isinstance(value, str) else str(value.get("name", ""))
+
+
+def selects(selector: Selector, cell: Mapping[str, AxisValue]) -> bool:
+    """Whether every axis of `selector` fits the cell's value; names may use `*` and `?`."""
+    return all(any(_fits(pattern, cell[axis]) for pattern in _as_tuple(want)) for axis, want in selector.items())
+
+
+def _fits(pattern: AxisValue, value: AxisValue) -> bool:
+    from fnmatch import fnmatchcase
+
+    return fnmatchcase(value, pattern) if isinstance(pattern, str) and isinstance(value, str) else pattern == value
+
+
+def _as_tuple(want: AxisValue | tuple[AxisValue, ...]) -> tuple[AxisValue, ...]:
+    return want if isinstance(want, tuple) else (want,)
+
+
+def recipe_field_names() -> tuple[str, ...]:
+    """The fields of a recipe: in `--set` and beside `where` they may be given without `recipe.` before them."""
+    return tuple(field.name for field in dataclasses.fields(Recipe))
+
+
+def _with_setting(file: YamlFile, setting: Setting) -> YamlFile:
+    """The file with a setting laid over it, and over the overrides that say something of the same kind."""
+    first, fields = setting.keys[0], recipe_field_names()
+    known = (*(field.name for field in dataclasses.fields(Sweep)), *fields)
+    if first not in known:
+        raise UsageError(f"{setting.text}: unknown key{nearest_match(first, known)} (known: {', '.join(known)})")
+    keys = ("recipe", *setting.keys) if first in fields else setting.keys
+    places: list[Place] = [keys]
+    if keys[0] in ("recipe", "width", "budget"):
+        places += [(*place, *keys) for place, override in _overrides(file) if keys[0] in override]
+    for place in places:
+        file = lay_over(file, setting, place)
+    return file
+
+
+def _with_recipes(file: YamlFile) -> YamlFile:
+    """The file with every recipe as a mapping: the name of one is its `base`, and fields beside `where` are its own."""
+    data = dict(file.data)
+    if "recipe" in data:
+        data["recipe"] = _as_mapping(data["recipe"])
+    if isinstance(data.get("overrides"), list):
+        data["overrides"] = list(data["overrides"])
+    for place, override in _overrides(file):
+        data["overrides"][place[1]] = _override_with_recipe(file, place, override)
+    return dataclasses.replace(file, data=data, lines={_in_recipe(place): line for place, line in file.lines.items()})
+
+
+def _override_with_recipe(file: YamlFile, place: Place, override: dict[str, Any]) -> dict[str, Any]:
+    """An override whose recipe fields have moved from beside `where` under `recipe`."""
+    keys, fields = [field.name for field in dataclasses.fields(Override)], recipe_field_names()
+    if unknown := [key for key in override if key not in (*keys, *fields)]:
+        known = (*keys, *fields)
+        file.fail((*place, unknown[0]), f"unknown key{nearest_match(unknown[0], known)} (known: {', '.join(known)})")
+    beside = {key: value for key, value in override.items() if key in fields}
+    kept = {key: value for key, value in override.items() if key in keys}
+    if beside or "recipe" in kept:
+        recipe = _as_mapping(kept.get("recipe", {}))
+        if isinstance(recipe, dict):
+            for key in beside.keys() & recipe.keys():
+                file.fail((*place, key), "is given in its recipe too")
+            recipe = recipe | beside
+        kept["recipe"] = recipe
+    return kept
+
+
+def _as_mapping(recipe: Any) -> Any:
+    """A recipe's name as a mapping; anything else as it is."""
+    return {"base": recipe} if isinstance(recipe, str) else recipe
+
+
+def _in_recipe(place: Place) -> Place:
+    """Where a line of the file is found once recipe fields beside `where` have moved under `recipe`."""
+    beside_where = place[0] == "overrides" and len(place) > 2 and place[2] in recipe_field_names()
+    return (*place[:2], "recipe", *place[2:]) if beside_where else place
+
+
+def _overrides(file: YamlFile) -> list[tuple[Place, dict[str, Any]]]:
+    """The overrides that are mappings, each with its place."""
+    given = file.data.get("overrides")
+    items = given if isinstance(given, list) else []
+    return [(("overrides", index), item) for index, item in enumerate(items) if isinstance(item, dict)]
+
+
+def check_selectors(file: YamlFile, sweep: Sweep) -> None:
+    """Refuse overrides and exclusions that name an axis or a value the sweep does not have. Raises UsageError."""
+    values = _axis_values(sweep)
+    for index, override in enumerate(sweep.overrides):
+        _check_selector(file, ("overrides", index, "where"), override.where, values)
+    for index, selector in enumerate(sweep.exclude):
+        _check_selector(file, ("exclude", index), selector, values)
+
+
+def _axis_values(sweep: Sweep) -> dict[str, tuple[AxisValue, ...]]:
+    return {
+        "model": sweep.models,
+        "template": tuple(template_name(item) for item in sweep.templates),
+        "dataset": sweep.datasets,
+        "seed": sweep.seed_list,
+    }
+
+
+def _check_axes(file: YamlFile, sweep: Sweep) -> None:
+    """Refuse repeated axis values."""
+    for axis, names in _axis_values(sweep).items():
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                file.fail((f"{axis}s", index), f"repeated value {name!r}")
+
+
+def _check_selector(
+    file: YamlFile, where: Place, selector: Selector, values: Mapping[str, tuple[AxisValue, ...]]
+) -> None:
+    if not selector:
+        file.fail(where, f"must name at least one axis ({', '.join(AXES)})")
+    for axis, want in selector.items():
+        if axis not in values:
+            file.fail((*where, axis), f"unknown axis{nearest_match(axis, AXES)} (known: {', '.join(AXES)})")
+        for pattern in _as_tuple(want):
+            if not any(_fits(pattern, value) for value in values[axis]):
+                known = [str(value) for value in values[axis]]
+                file.fail(
+                    (*where, axis),
+                    f"{pattern!r} is no {axis} of this sweep{nearest_match(str(pattern), known)} "
+                    f"(this sweep has: {', '.join(known[:20])})",
+                    joint=[(f"{axis}s",)],
+                )

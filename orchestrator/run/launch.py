@@ -1,0 +1,101 @@
+"""A launch as plain data: what it wants of a run, and what it freezes into the run directory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fdt_core.files.json_file import damaged, parse_json
+from fdt_core.provenance import versions
+from fdt_core.results.plan_file import LAUNCH_AGAIN
+from orchestrator.plan.cells import SweepPlan
+from orchestrator.run.ledger import Ledger
+from orchestrator.run.reuse import finished_rows
+from orchestrator.run.run_directory import RunDirectory
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaunchSettings:
+    """How a launch treats its plan; frozen beside it, so that a head on another machine does the same."""
+
+    data_directory: str
+    limit: int | None = None
+    max_failures: int | None = None
+    profile: bool = True
+    """Whether each network is measured when the training is over."""
+    reuse: tuple[str, ...] = ()
+    """Directories of other runs whose finished rows count where the trial and the data are the same."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launch:
+    """All that a launch freezes into its run directory, and that a driver reads back from there.
+
+    Args:
+        run: where.
+        plan: what is wanted.
+        settings: how.
+        sweep_text: the sweep file as given.
+        overrides: the `--set` options that were laid over it.
+        code: commit and versions of the code that plans and trains.
+        dataset_digests: digest of the prepared data, by data set; known once the launch is checked.
+        forgiven: for each retried trial, the last attempt whose failure no longer counts.
+    """
+
+    run: RunDirectory
+    plan: SweepPlan
+    settings: LaunchSettings
+    sweep_text: str
+    overrides: tuple[str, ...]
+    code: Mapping[str, Any]
+    forgiven: Mapping[str, int]
+    dataset_digests: Mapping[str, str] = field(default_factory=dict)
+
+    def ledger(self) -> Ledger:
+        """What is known of the trials now, with the failures that this launch forgives."""
+        return Ledger.read(self.run, self.forgiven)
+
+    def expected(self) -> Ledger:
+        """The ledger as it will be when the rows of the other runs that this launch reuses have come along."""
+        ledger = self.ledger()
+        for path in self.settings.reuse:
+            for row in finished_rows(Path(path), self.dataset_digests or None).values():
+                ledger.add(row)
+        return ledger
+
+    def freeze(self) -> None:
+        """Make this what the run directory says is wanted."""
+        if self.forgiven != self.run.forgiven():
+            self.run.forgive(self.forgiven)
+        provenance = {
+            **self.code,
+            "dataset_digests": dict(self.dataset_digests),
+            "overrides": list(self.overrides),
+            "settings": asdict(self.settings),
+        }
+        self.run.freeze(self.plan, self.sweep_text, provenance)
+
+
+def frozen_launch(run: RunDirectory) -> Launch:
+    """The launch that is frozen in a run directory.
+
+    Raises UsageError where there is none, EnvironmentProblem where another version of fdt-sweep wrote it.
+    """
+    plan, provenance = run.plan(), run.provenance()
+    settings = parse_json(json.dumps(provenance.get("settings")), LaunchSettings, run.plan_file, cure=LAUNCH_AGAIN)
+    try:
+        return Launch(
+            run=run,
+            plan=plan,
+            settings=settings,
+            sweep_text=run.sweep_file.read_text(encoding="utf-8") if run.sweep_file.exists() else "",
+            overrides=tuple(provenance["overrides"]),
+            code={key: provenance[key] for key in ("git_commit", "uncommitted_digest", *versions())},
+            forgiven=run.forgiven(),
+            dataset_digests=provenance["dataset_digests"],
+        )
+    except KeyError as error:
+        raise damaged(run.plan_file, f"provenance.{error.args[0]} is missing", LAUNCH_AGAIN) from error

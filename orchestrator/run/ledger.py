@@ -1,0 +1,134 @@
+"""The ledger: what the Parquet rows say is done, and hence what is left to do.
+
+A launch, a relaunch, a retry, an extension and a recovery are one thing: the plan minus the ledger. What is trained is
+a trial, whatever it is called: rows of one `trial_id` count together, under whichever label the plan had for it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+from fdt_core.errors import EnvironmentProblem
+from fdt_core.results.reader import read_table
+from orchestrator.plan.cells import Cell
+from orchestrator.run.retry_policy import given_up
+from orchestrator.run.run_directory import RunDirectory
+from orchestrator.trial.outcome import FINISHED
+
+CellKey = tuple[str, ...]
+
+_KEY = ("trial_id", "sweep", "model", "template", "dataset", "budget_rule")
+_COLUMNS = (*_KEY, "attempt", "status", "failure_kind", "dataset_digest")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRecord:
+    """What the rows say of one trial.
+
+    Args:
+        status: how it ended with a result (`done` or `diverged`); None where it has none.
+        dataset_digest: the data that result comes from.
+        attempt: the highest number of an attempt that has ended.
+        failures: the kind of each failed attempt, by its number.
+        forgiven: failures up to this attempt no longer count: the user has asked for a retry.
+    """
+
+    status: str | None = None
+    dataset_digest: str | None = None
+    attempt: int = 0
+    failures: Mapping[int, str] = field(default_factory=dict)
+    forgiven: int = 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether the trial ended with a result."""
+        return self.status in FINISHED
+
+    @property
+    def counted_failures(self) -> tuple[str, ...]:
+        """The kinds of the failures that count, in the order of the attempts."""
+        return tuple(kind for attempt, kind in sorted(self.failures.items()) if attempt > self.forgiven)
+
+    @property
+    def given_up(self) -> bool:
+        """Whether the failure table allows no further attempt."""
+        return not self.finished and given_up(self.counted_failures)
+
+    def with_row(self, row: Mapping[str, Any]) -> TrialRecord:
+        """The record after one more row. Rows of one attempt under several labels are one attempt."""
+        attempt = max(self.attempt, row["attempt"])
+        if row["status"] in FINISHED:
+            if self.finished:
+                return replace(self, attempt=attempt)
+            return replace(self, attempt=attempt, status=row["status"], dataset_digest=row["dataset_digest"])
+        return replace(self, attempt=attempt, failures={row["attempt"]: row["failure_kind"], **self.failures})
+
+
+class Ledger:
+    """The records of all trials of a run, by trial id; grows as the driver writes rows.
+
+    Args:
+        rows: rows of `trials`, in the order they were written.
+        forgiven: for trials that were retried, the number of the last attempt whose failure no longer counts.
+    """
+
+    def __init__(
+        self, rows: Iterable[Mapping[str, Any]] = (), forgiven: Mapping[str, int] = MappingProxyType({})
+    ) -> None:
+        self._forgiven = forgiven
+        self._records: dict[str, TrialRecord] = {}
+        self._rows: dict[CellKey, dict[int, str]] = defaultdict(dict)
+        for row in rows:
+            self.add(row)
+
+    @classmethod
+    def read(cls, run: RunDirectory, forgiven: Mapping[str, int] | None = None) -> Ledger:
+        """The ledger of a run (empty where it has no results), with what was forgiven in it, or else `forgiven`."""
+        rows = read_table(run.results, "trials", _COLUMNS).rows.to_pylist()
+        return cls(rows, run.forgiven() if forgiven is None else forgiven)
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Take note of a row of `trials`."""
+        self._records[row["trial_id"]] = self.record(row["trial_id"]).with_row(row)
+        self._rows[tuple(row[name] for name in _KEY)][row["attempt"]] = row["status"]
+
+    def record(self, trial_id: str) -> TrialRecord:
+        """What is known of a trial; an empty record where nothing is."""
+        return self._records.get(trial_id) or TrialRecord(forgiven=self._forgiven.get(trial_id, 0))
+
+    def trial_ids(self) -> tuple[str, ...]:
+        """The trials that have a row, in the order of their first one."""
+        return tuple(self._records)
+
+    def left(self, cells: Iterable[Cell]) -> list[Cell]:
+        """Those of `cells` that are still to be run: neither finished nor given up."""
+        records = ((cell, self.record(cell.trial_id)) for cell in cells)
+        return [cell for cell, record in records if not record.finished and not record.given_up]
+
+    def without_row(self, cells: Iterable[Cell]) -> list[Cell]:
+        """Those of `cells` whose trial is finished under another label alone: their rows are still to be written."""
+        finished = (cell for cell in cells if self.record(cell.trial_id).finished)
+        return [cell for cell in finished if not set(FINISHED) & set(self._rows.get(cell.key, {}).values())]
+
+    def has_row(self, cell: Cell, attempt: int) -> bool:
+        """Whether the cell has a row of that attempt, under its very label."""
+        return attempt in self._rows.get(cell.key, {})
+
+    def check_data(self, cells: Iterable[Cell], digests: Mapping[str, str]) -> None:
+        """Refuse rows that were trained on other data than what is prepared now.
+
+        Raises EnvironmentProblem naming the data set and both digests: mixing them would compare what is not
+        comparable.
+        """
+        for cell in cells:
+            record, now = self.record(cell.trial_id), digests[cell.spec.dataset]
+            if record.finished and record.dataset_digest != now:
+                raise EnvironmentProblem(
+                    f"data set {cell.spec.dataset} has changed: finished trials of this run used the data with digest "
+                    f"{record.dataset_digest}, the prepared data has {now}; restore that data, or give the sweep "
+                    f"another name"
+                )

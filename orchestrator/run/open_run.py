@@ -1,0 +1,104 @@
+"""The second half of a launch: what a frozen plan leaves to do, ready to be driven by the run's one driver."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from fdt_core.datasets.prepared import prepared_digest
+from fdt_core.exit_codes import ExitCode
+from fdt_core.provenance import versions
+from fdt_core.results.reader import read_table
+from fdt_core.results.writer import ResultsWriter
+from orchestrator.plan.cells import Cell, SweepPlan
+from orchestrator.run.backlog import Backlog, Progress
+from orchestrator.run.driver_lease import Generation
+from orchestrator.run.launch import Launch, LaunchSettings
+from orchestrator.run.ledger import Ledger
+from orchestrator.run.measurements import unmeasured
+from orchestrator.run.recorder import Recorder
+from orchestrator.run.rows import RowContext
+from orchestrator.run.run_directory import RunDirectory
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """A frozen plan, what is left of it, and the recorder that writes its rows."""
+
+    run: RunDirectory
+    generation: Generation
+    plan: SweepPlan
+    settings: LaunchSettings
+    ledger: Ledger
+    backlog: Backlog
+    recorder: Recorder
+    quarantined: tuple[Path, ...]
+    """Damaged parts of the results that were moved aside; their trials are part of the backlog again."""
+
+    def finished_cells(self) -> tuple[Cell, ...]:
+        """The cells of the plan that have a result."""
+        return tuple(cell for cell in self.plan.cells if self.ledger.record(cell.trial_id).finished)
+
+    def nothing_left(self) -> bool:
+        """Whether every trial has ended and every finished network has been measured on some device."""
+        if self.backlog.progress().left:
+            return False
+        if not self.settings.profile:
+            return True
+        rows = read_table(self.run.results, "profiles").rows.to_pylist()
+        names = {row["device_name"] for row in rows} or {""}
+        finished = self.finished_cells()
+        return min(len(unmeasured(finished, rows, name)) for name in names) == 0
+
+    def nothing_to_do(self) -> str:
+        """What people are told where nothing is left to train."""
+        progress = self.backlog.progress()
+        text = f"nothing to do: {progress.done + progress.diverged} of {progress.total} trials are done"
+        if progress.failed:
+            text += f", {progress.failed} given up"
+        if progress.held_back:
+            text += f", {progress.held_back} held back"
+        again = shlex.join(["fdt-sweep", "retry", str(self.run.path)])
+        return f"{text}; to try these again: {again}" if progress.failed else text
+
+    def exit_code(self, *, interrupted: bool) -> int:
+        """The launch's exit code for where it ended.
+
+        `interrupted`: somebody, or the loss of a node, ended it before it had reached its own end; reaching the limit
+        of failed trials is such an end.
+        """
+        if interrupted and not self.nothing_left():
+            return ExitCode.INTERRUPTED
+        progress: Progress = self.backlog.progress()
+        return ExitCode.FAILED if progress.failed or progress.held_back else ExitCode.DONE
+
+
+def open_work(launch: Launch, generation: Generation, *, device: str) -> Work:
+    """Open the results for writing and find what is left to do of a launch, on `device` (cpu or cuda).
+
+    Raises EnvironmentProblem where the prepared data is not what finished trials were trained on, and where the frozen
+    plan is damaged.
+    """
+    run, plan, settings = launch.run, launch.plan, launch.settings
+    digests = {name: prepared_digest(name, Path(settings.data_directory)) for name in plan.datasets()}
+    writer = ResultsWriter(run.results, check_right_to_write=generation.check)
+    ledger = launch.ledger()
+    ledger.check_data(plan.cells, digests)
+    context = RowContext(
+        provenance={key: launch.code.get(key) for key in ("git_commit", *versions())},
+        dataset_digests=digests,
+        device=device,
+    )
+    recorder = Recorder(run, writer, ledger, context, keep=plan.keep)
+    recorder.reuse(plan.cells, [Path(path) for path in settings.reuse])
+    return Work(
+        run=run,
+        generation=generation,
+        plan=plan,
+        settings=settings,
+        ledger=ledger,
+        backlog=Backlog(plan.cells, ledger),
+        recorder=recorder,
+        quarantined=writer.quarantined,
+    )

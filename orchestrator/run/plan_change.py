@@ -1,0 +1,54 @@
+"""What a launch changes against the plan that its run directory holds: which trials drop out, are new, or stay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orchestrator.plan.cells import Cell
+from orchestrator.run.launch import Launch
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanChange:
+    """The difference of two plans, by cells: a trial under another label is another cell.
+
+    Args:
+        dropped: cells of the former plan that the new one does not have.
+        new: cells that the former plan did not have.
+        stay: the number of cells that both have.
+        finished: the number of the dropped cells whose trial has a result.
+    """
+
+    dropped: tuple[Cell, ...]
+    new: tuple[Cell, ...]
+    stay: int
+    finished: int
+
+    def to_json(self) -> dict[str, int]:
+        """The counts: `drop_out`, of these `finished`, `new`, `stay`."""
+        return {"drop_out": len(self.dropped), "finished": self.finished, "new": len(self.new), "stay": self.stay}
+
+    def __str__(self) -> str:
+        """As people read it: '4 trials drop out (3 of them finished), 2 are new, 4 stay'."""
+        dropped = "1 trial drops out" if len(self.dropped) == 1 else f"{len(self.dropped)} trials drop out"
+        finished = f" ({self.finished} of them finished)" if self.finished else ""
+        new = f"{len(self.new)} {'is' if len(self.new) == 1 else 'are'} new"
+        return f"{dropped}{finished}, {new}, {self.stay} {'stays' if self.stay == 1 else 'stay'}"
+
+
+def change_to(launch: Launch) -> PlanChange | None:
+    """What `launch` changes against the frozen plan; None where its run has none yet.
+
+    Raises DamagedFile where the frozen plan cannot be read, EnvironmentProblem where a newer fdt-sweep wrote it.
+    """
+    if not launch.run.plan_file.exists():
+        return None
+    former, ledger = launch.run.plan(), launch.ledger()
+    before, after = {cell.key for cell in former.cells}, {cell.key for cell in launch.plan.cells}
+    dropped = tuple(cell for cell in former.cells if cell.key not in after)
+    return PlanChange(
+        dropped=dropped,
+        new=tuple(cell for cell in launch.plan.cells if cell.key not in before),
+        stay=len(before & after),
+        finished=sum(ledger.record(cell.trial_id).finished for cell in dropped),
+    )

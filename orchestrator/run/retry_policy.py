@@ -1,0 +1,26 @@
+"""How often a trial may try again after each kind of failure; the kinds are in `orchestrator/trial/outcome.py`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+ATTEMPTS = {"error": 2, "oom": 2, "crash": 1, "device": 3}
+"""For each failure kind, the number of failed attempts after which a trial is given up."""
+
+DEATHS_WITHOUT_PROGRESS = 3
+"""A process that dies so often without a new checkpoint in between has crashed for good."""
+
+BUSY_REPORTS = 30
+"""After so many reports in a row of a device in use, it counts as failed."""
+
+
+def given_up(failures: Sequence[str]) -> bool:
+    """Whether a trial with these failed attempts may not try again."""
+    counts = Counter(failures)
+    return any(counts[kind] >= limit for kind, limit in ATTEMPTS.items())
+
+
+def needs_whole_device(failures: Sequence[str]) -> bool:
+    """Whether the next attempt must have a device to itself: it ran out of memory before."""
+    return "oom" in failures

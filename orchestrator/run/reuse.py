@@ -1,0 +1,59 @@
+"""Results that need not be trained again: those of the same trial under another label, or in another run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fdt_core.errors import UsageError
+from fdt_core.results.reader import read_table
+from fdt_core.results.run_lookup import find_run_path
+from orchestrator.plan.cells import Cell
+from orchestrator.trial.outcome import FINISHED
+
+Row = Mapping[str, Any]
+
+
+def source_runs(names: Sequence[str], runs_dir: Path | None) -> tuple[str, ...]:
+    """The absolute paths of the runs to reuse, each given by its name or path.
+
+    Raises UsageError where there is no such run.
+    """
+    try:
+        return tuple(str(find_run_path(name, runs_dir).absolute()) for name in names)
+    except UsageError as error:
+        raise UsageError(f"--reuse: {error}") from error
+
+
+def finished_rows(run: Path, digests: Mapping[str, str] | None = None) -> dict[str, Row]:
+    """The first finished row of each trial of a run, by trial id; empty where the run is gone.
+
+    `digests` (by data set) leaves out the rows that come from other data.
+    """
+    found: dict[str, Row] = {}
+    for row in read_table(run / "results", "trials").rows.to_pylist():
+        same_data = digests is None or row["dataset_digest"] == digests.get(row["dataset"])
+        if row["status"] in FINISHED and same_data:
+            found.setdefault(row["trial_id"], row)
+    return found
+
+
+def epochs_of(run: Path, trial_ids: Iterable[str]) -> list[Row]:
+    """The rows of `epochs` of these trials of a run, all attempts."""
+    import pyarrow as pa
+    import pyarrow.compute
+
+    rows = read_table(run / "results", "epochs").rows
+    found: list[Row] = rows.filter(pa.compute.is_in(rows["trial_id"], pa.array(trial_ids, pa.string()))).to_pylist()
+    return found
+
+
+def reused_row(row: Row, cell: Cell, source: str, attempt: int) -> dict[str, Any]:
+    """The row of a cell that is the same trial as the one of `row`, which `source` names."""
+    return {**row, **cell.columns(), "attempt": attempt, "reused_from": source}
+
+
+def place_in_study(row: Row) -> str:
+    """How `reused_from` names a row of the same run."""
+    return f"{row['sweep']}/{row['model']}/{row['template']}"

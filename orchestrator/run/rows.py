@@ -1,0 +1,79 @@
+"""From the reports of a trial to the rows of the results."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.plan.cells import Cell
+from orchestrator.trial.report import TrialReport
+
+if TYPE_CHECKING:
+    from fdt_core.trial.history import TrainingResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowContext:
+    """What every row of one driver has in common, and what it knows of the data."""
+
+    provenance: Mapping[str, Any]
+    dataset_digests: Mapping[str, str]
+    device: str
+
+
+def trial_row(cell: Cell, report: TrialReport, context: RowContext) -> dict[str, Any]:
+    """The row of `trials` for a cell whose trial ended as `report` says."""
+    failed = report.outcome not in ("done", "diverged")
+    return {
+        **cell.columns(),
+        "attempt": report.attempt,
+        "status": "failed" if failed else report.outcome,
+        "failure_kind": report.outcome if failed else None,
+        "error": report.error,
+        **_outcome_columns(report.result),
+        "device": context.device,
+        "hostname": report.place.hostname,
+        "slurm_job_id": report.place.slurm_job_id,
+        "finished_at": datetime.now(UTC),
+        "dataset_digest": context.dataset_digests[cell.spec.dataset],
+        **context.provenance,
+    }
+
+
+def epoch_rows(report: TrialReport, *, after: int) -> list[dict[str, Any]]:
+    """The rows of `epochs` for the reported epochs later than `after`."""
+    return [
+        {"trial_id": report.trial_id, "attempt": report.attempt, **dataclasses.asdict(record)}
+        for record in report.epochs
+        if record.epoch > after
+    ]
+
+
+def _outcome_columns(result: TrainingResult | None) -> dict[str, Any]:
+    """Final and best metrics, kept apart, and what the training took."""
+    if result is None:
+        return {}
+    columns: dict[str, Any] = {
+        "train_seconds": result.train_seconds,
+        "peak_memory_mb": result.peak_memory_mb,
+        "device_name": result.device_name,
+        "devices": list(result.devices),
+        "interruptions": result.interruptions,
+        "started_at": result.started_at,
+    }
+    if not result.history:
+        return columns
+    last, best = result.history[-1], result.best
+    return columns | {
+        "final_test_accuracy": last.test_accuracy,
+        "final_test_loss": last.test_loss,
+        "final_train_loss": last.train_loss,
+        "final_train_accuracy": last.train_accuracy,
+        "final_validation_accuracy": last.validation_accuracy,
+        "best_test_accuracy": best.test_accuracy if best else None,
+        "best_epoch": best.epoch if best else None,
+        "images_per_second": result.images_per_second,
+    }

@@ -1,0 +1,1 @@
+"""How far a run is, as people and tools are told."""

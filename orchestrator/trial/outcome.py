@@ -1,0 +1,30 @@
+"""The failure table: what each way of ending means; how often a trial may try again is in `run/retry_policy.py`.
+
+| what happened                              | kind     | what follows                                             |
+|--------------------------------------------|----------|----------------------------------------------------------|
+| worker, job or node gone, or told to drain | (lost)   | free: resumed from its checkpoint; no row                |
+| process ended before it had begun          | (lost)   | free: started again; nothing else for long: exit 3       |
+| device in use by another process           | (busy)   | free: tried again every 10 s; after 5 minutes: device    |
+| process died alone on a living node        | crash    | resumed; the third death without progress: a failed row  |
+| device out of memory                       | oom      | a failed row, one retry alone on a whole device          |
+| loss not finite                            | diverged | a scientific result: a row, no retry                     |
+| device or driver error                     | device   | a failed row; two retries; the devices are examined      |
+| exception in code or data, time limit      | error    | a failed row, one retry                                  |
+| data gone or changed, storage full or gone | (environment) | no row: the sweep ends and says why (exit 3)        |
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Outcome = Literal["done", "diverged", "drained", "busy", "environment", "crash", "oom", "device", "error"]
+"""How a step of a trial can end it. `drained`, `busy` and `environment` are no ends of the trial: it is run again."""
+
+NO_END = ("drained", "busy", "environment")
+"""The outcomes after which the attempt is not over: no row is written, and the trial is run again."""
+
+FINISHED = ("done", "diverged")
+"""The statuses with which a trial has a result."""
+
+BUSY_SECONDS = 10.0
+"""A trial whose device is in use by another process tries again after so long."""

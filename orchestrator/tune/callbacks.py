@@ -1,0 +1,103 @@
+"""Between Ray Tune and the driver: Tune's events, the end of its run, and its settings."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from ray import tune
+from ray.tune.experiment import Trial
+
+from orchestrator.trial.report import TrialReport
+
+
+class EventHandler(Protocol):
+    """What happens to the trials of a round, as the driver is told."""
+
+    def on_start(self, trial_id: str) -> None:
+        """A process begins, or begins again, to work on the trial."""
+
+    def on_report(self, report: TrialReport) -> None:
+        """A step of a trial has ended."""
+
+    def on_death(self, trial: Trial) -> None:
+        """The process of a trial has died."""
+
+    def on_tick(self) -> None:
+        """Called several times a second."""
+
+    def on_broken(self, error: BaseException) -> None:
+        """Handling an event has failed."""
+
+
+class TuneEvents(tune.Callback):
+    """Passes Tune's events to the driver. Nothing may raise here: Tune would end the run with its own error."""
+
+    def __init__(self, driver: EventHandler) -> None:
+        self._driver = driver
+
+    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """A process begins to work on the trial."""
+        self._guarded(self._driver.on_start, trial.config["trial_id"])
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
+    ) -> None:
+        """A step has ended."""
+        self._guarded(self._driver.on_report, result.pop("report"))
+
+    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """Free what nobody reads."""
+        # Tune keeps every trial, with all its metrics, in memory and in its state until the round ends.
+        trial.run_metadata.last_result = {}
+        trial.run_metadata.metric_analysis = {}
+        trial.run_metadata.metric_n_steps = {}
+
+    def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """The trial's process has died."""
+        self._guarded(self._driver.on_death, trial)
+
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        """Called several times a second."""
+        self._guarded(self._driver.on_tick)
+
+    def _guarded(self, handle: Any, *arguments: Any) -> None:
+        try:
+            handle(*arguments)
+        except Exception as error:  # told to the driver, which raises it when Tune has ended
+            self._driver.on_broken(error)
+
+
+class StopWhen(tune.Stopper):
+    """Ends Tune's run, never a single trial."""
+
+    def __init__(self, may_stop: Any) -> None:
+        self._may_stop = may_stop
+
+    def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
+        """Whether this trial alone is to stop: never."""
+        return False
+
+    def stop_all(self) -> bool:
+        """Whether Tune may end its run."""
+        return bool(self._may_stop())
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune writes its stopper with its state, which is never read
+
+
+@contextmanager
+def quiet_tune(slots: int) -> Iterator[None]:
+    """Tune's settings for one round: as many trials in its own queue as there are slots, and no chatter."""
+    # More pending trials than slots would lose their order: Tune pops them from a set.
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
+    logger = logging.getLogger("ray.tune")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

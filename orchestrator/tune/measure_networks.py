@@ -1,0 +1,94 @@
+"""When a sweep's training is over: measure each of its networks once on each kind of device, alone on that device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from fdt_core.error_text import informative_line
+from fdt_core.results.reader import read_table
+from orchestrator.plan.cells import Cell
+from orchestrator.plan.trial_slots import TrialNeeds
+from orchestrator.run.measurements import network_of, profile_row, setting_of, unmeasured
+from orchestrator.run.open_run import Work
+from orchestrator.status.status_writer import label
+
+_POLL_SECONDS = 1.0
+
+
+def measure_shapes(
+    work: Work, needs: TrialNeeds, device: str, *, say: Callable[[str], None], must_stop: Callable[[], bool]
+) -> None:
+    """Append a row of `profiles` for each shape of the plan and each device name among the nodes that lacks one.
+
+    Nothing else of the sweep may run meanwhile. A measurement that fails is told and left out: a sweep is not judged by
+    it. Ends early when `must_stop` says so.
+    """
+    trained = work.finished_cells()
+    for node_id, device_name in _one_node_per_device_name(needs, device, must_stop):
+        rows = read_table(work.run.results, "profiles").rows.to_pylist()
+        cells = unmeasured(trained, rows, device_name)
+        if cells:
+            say(f"measuring the speed of {len(cells)} networks on {device_name}")
+        for cell in cells:
+            task = _on(node_id, needs, _measure).remote(cell, device)
+            if not _wait(task, must_stop):
+                return
+            try:
+                work.recorder.add_profile(ray.get(task) | {"sweep": cell.sweep})
+            except ray.exceptions.RayError as error:  # what a network or a device raises
+                say(f"{label(cell)}: not measured: {informative_line(str(error))}")
+
+
+def _one_node_per_device_name(
+    needs: TrialNeeds, device: str, must_stop: Callable[[], bool]
+) -> Iterator[tuple[str, str]]:
+    """Ids of living nodes that can run a trial, the first of each device name; ends early when `must_stop` says so."""
+    seen = set()
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]  # Ray ships few types
+    for node in nodes:
+        offered = node["Resources"]
+        if node["Alive"] and offered.get("CPU", 0) >= needs.cpus and offered.get("GPU", 0) >= needs.whole_gpus:
+            task = _on(node["NodeID"], needs, _device_name).remote(device)
+            if not _wait(task, must_stop):
+                return
+            name = ray.get(task)
+            if name not in seen:
+                seen.add(name)
+                yield node["NodeID"], name
+
+
+def _on(node_id: str, needs: TrialNeeds, function: Any) -> Any:
+    """A Ray task of `function` on one node, in a fresh process, with what a trial that runs alone gets."""
+    remote: Any = ray.remote  # its stub does not know this strategy
+    return remote(
+        num_cpus=needs.cpus,
+        num_gpus=needs.whole_gpus,
+        max_calls=1,
+        max_retries=0,
+        scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=False),
+    )(function)
+
+
+def _measure(cell: Cell, device: str) -> dict[str, Any]:
+    return profile_row(network_of(cell), setting_of(cell, device))
+
+
+def _device_name(device: str) -> str:
+    import torch
+
+    from fdt_core.compute.device import device_name
+
+    return device_name(torch.device(device))
+
+
+def _wait(task: Any, must_stop: Callable[[], bool]) -> bool:
+    """Whether the task ended before it had to be given up."""
+    while not must_stop():
+        ready, _ = ray.wait([task], timeout=_POLL_SECONDS)
+        if ready:
+            return True
+    return False

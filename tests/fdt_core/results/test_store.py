@@ -1,0 +1,185 @@
+"""The results store: what a reader sees at any moment, and what a writer does with what it finds."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fdt_core.results import parts, writer
+from fdt_core.results.columns import SCHEMA_VERSION, TABLES, arrow_schema
+from fdt_core.results.reader import read_table
+from fdt_core.results.writer import ResultsWriter
+
+
+def trial(number: int, **changes: object) -> dict[str, object]:
+    return {
+        "trial_id": f"trial{number}",
+        "sweep": "s",
+        "model": "m",
+        "template": "t",
+        "dataset": "d",
+        "budget_rule": "nearest",
+        "attempt": 1,
+        "widths": [1, 2, 3],
+        **changes,
+    }
+
+
+def ids(results: Path) -> list[str]:
+    return list(pd.read_parquet(results / "trials").trial_id)
+
+
+def test_a_new_run_has_an_empty_part_of_every_table_with_its_schema(tmp_path: Path) -> None:
+    ResultsWriter(tmp_path)
+    for table, columns in TABLES.items():
+        frame = pd.read_parquet(tmp_path / table)
+        assert len(frame) == 0
+        assert list(frame.columns) == [column.name for column in columns]
+
+
+def test_every_column_has_a_description_and_a_known_type() -> None:
+    for table, columns in TABLES.items():
+        assert len({column.name for column in columns}) == len(columns)
+        assert all(column.description for column in columns)
+        assert arrow_schema(table).metadata == {b"fdt_schema_version": str(SCHEMA_VERSION).encode()}
+
+
+@settings(max_examples=12, deadline=None)
+@given(batches=st.lists(st.integers(min_value=0, max_value=9), max_size=8), part_rows=st.integers(1, 7))
+def test_rows_stay_in_order_and_in_their_parts(
+    tmp_path_factory: pytest.TempPathFactory, batches: list[int], part_rows: int
+) -> None:
+    results = tmp_path_factory.mktemp("results")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writer, "PART_ROWS", part_rows)
+        written = 0
+        for count in batches:
+            store = ResultsWriter(results)  # each batch by a new writer, as after a restart
+            store.append("trials", [trial(written + number) for number in range(count)])
+            store.flush()
+            written += count
+            assert ids(results) == [f"trial{number}" for number in range(written)]
+    for path in parts.part_paths(results, "trials")[:-1]:
+        assert pq.read_metadata(path).num_rows == part_rows
+
+
+def test_pandas_pyarrow_and_polars_read_the_directory(tmp_path: Path) -> None:
+    store = ResultsWriter(tmp_path)
+    store.append("trials", [trial(1), trial(2)])
+    store.flush()
+    directory = tmp_path / "trials"
+    assert len(pd.read_parquet(directory)) == pq.read_table(directory).num_rows == 2
+    assert len(pl.read_parquet(directory, use_pyarrow=True)) == 2
+
+
+def test_files_that_others_laid_beside_the_parts_are_no_parts(tmp_path: Path) -> None:
+    written = ResultsWriter(tmp_path)
+    written.append("trials", [trial(number) for number in range(3)])
+    written.flush()
+    table = parts.table_directory(tmp_path, "trials")
+    for name in ("part-000000_old.parquet", "part-000000 (copy).parquet", "part-1.parquet", "part-00000x.parquet"):
+        (table / name).write_bytes(b"not ours")
+    (part,) = parts.part_paths(tmp_path, "trials")
+    assert part.name == "part-000000.parquet"
+    assert ResultsWriter(tmp_path).quarantined == ()
+    assert read_table(tmp_path, "trials").rows.num_rows == 3
+
+
+def test_a_row_with_a_key_that_is_no_column_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(KeyError, match="colour"):
+        ResultsWriter(tmp_path).append("trials", [trial(1, colour="blue")])
+
+
+@pytest.mark.parametrize("damage", [b"", b"PAR1", b"x" * 5000])
+def test_a_damaged_part_is_set_aside_and_named(tmp_path: Path, damage: bytes) -> None:
+    store = ResultsWriter(tmp_path)
+    store.append("trials", [trial(1)])
+    store.flush()
+    part = parts.part_path(tmp_path, "trials", 0)
+    part.write_bytes(damage)
+    assert read_table(tmp_path, "trials").damaged == (part,)
+    again = ResultsWriter(tmp_path)
+    (kept,) = again.quarantined
+    assert kept.read_bytes() == damage
+    assert ids(tmp_path) == []
+    again.append("trials", [trial(1)])
+    again.flush()
+    assert ids(tmp_path) == ["trial1"]
+
+
+def test_rows_that_were_written_twice_are_read_once_and_counted(tmp_path: Path) -> None:
+    store = ResultsWriter(tmp_path)
+    store.append("trials", [trial(1), trial(2), trial(1)])
+    store.flush()
+    stored = read_table(tmp_path, "trials")
+    assert stored.rows.column("trial_id").to_pylist() == ["trial1", "trial2"]
+    assert stored.doubled == 1
+
+
+def test_an_older_schema_is_read_with_nulls_for_what_it_lacks(tmp_path: Path) -> None:
+    ResultsWriter(tmp_path)
+    old = arrow_schema("trials").remove(arrow_schema("trials").get_field_index("activations"))
+    path = parts.part_path(tmp_path, "trials", 0)
+    pq.write_table(pa.Table.from_pylist([trial(1)], schema=old), path)
+    rows = read_table(tmp_path, "trials").rows
+    assert rows.schema.equals(arrow_schema("trials"))
+    assert rows.column("activations").to_pylist() == [None]
+    store = ResultsWriter(tmp_path)
+    store.append("trials", [trial(2)])
+    store.flush()
+    assert ids(tmp_path) == ["trial1", "trial2"]
+
+
+def test_a_writer_without_the_right_writes_nothing(tmp_path: Path) -> None:
+    allowed = True
+
+    def check() -> None:
+        if not allowed:
+            raise PermissionError("overtaken")
+
+    store = ResultsWriter(tmp_path, check_right_to_write=check)
+    store.append("trials", [trial(1)])
+    store.flush()
+    allowed = False
+    store.append("trials", [trial(2)])
+    with pytest.raises(PermissionError, match="overtaken"):
+        store.flush()
+    assert ids(tmp_path) == ["trial1"]
+
+
+def test_rows_that_found_no_room_are_written_when_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = ResultsWriter(tmp_path)
+    real = pq.write_table
+
+    def full(*_arguments: object, **_options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pq, "write_table", full)
+    store.append("trials", [trial(1)])
+    with pytest.raises(OSError, match="No space left"):
+        store.flush()
+    assert ids(tmp_path) == []
+    monkeypatch.setattr(pq, "write_table", real)
+    store.flush()
+    assert ids(tmp_path) == ["trial1"]
+
+
+def test_many_rows_at_short_intervals_are_written_together(tmp_path: Path) -> None:
+    store = ResultsWriter(tmp_path)
+    store.append("trials", [trial(0)])
+    store.flush()
+    before = parts.part_path(tmp_path, "trials", 0).stat().st_mtime_ns
+    store.append("trials", [trial(1)])
+    assert not store.flush_due("trials", every=60.0)
+    assert parts.part_path(tmp_path, "trials", 0).stat().st_mtime_ns == before
+    assert store.flush_due("trials", every=0.0) or ids(tmp_path) == ["trial0"]
+    store.flush()
+    assert ids(tmp_path) == ["trial0", "trial1"]

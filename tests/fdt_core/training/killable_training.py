@@ -1,0 +1,64 @@
+"""Train a small trial in this process and kill it by SIGKILL at a given point.
+
+    python -m tests.fdt_core.training.killable_training DIRECTORY MODEL PRECISION POINT
+
+POINT: `batch:N` before the N-th batch, `write:N` in the middle of writing the N-th checkpoint, `epoch:N` when the
+N-th epoch of this process is reported, `never`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from fdt_core.training import checkpoint
+from fdt_core.training.checkpoint import TrialCheckpoints
+from fdt_core.training.trainer import Training
+from tests.fdt_core.trials import on_cpu, small_spec
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_in_the_middle_of_writing(number: int) -> None:
+    write, calls = checkpoint._write_atomically, iter(range(1, 1000))
+
+    def half_written(path: Path, contents: bytes) -> None:
+        if path.name.startswith("working-") and next(calls) == number:
+            path.with_name(f".{path.name}.partial").write_bytes(contents[: len(contents) // 2])
+            die()
+        write(path, contents)
+
+    checkpoint._write_atomically = half_written
+
+
+def main(directory: str, model: str, precision: str, point: str) -> None:
+    """Train, and die at `point`."""
+    kind, _, number = point.partition(":")
+    batches = iter(range(1, 100_000))
+
+    def before_batch(seconds_to_epoch_end: float) -> bool:
+        if kind == "batch" and next(batches) == int(number):
+            die()
+        return False
+
+    if kind == "write":
+        die_in_the_middle_of_writing(int(number))
+    training = Training(
+        small_spec(model, precision=precision),
+        on_cpu(),
+        device="cpu",
+        checkpoints=TrialCheckpoints(Path(directory)),
+        checkpoint_interval=0,
+        should_stop=before_batch,
+    )
+    for count, _ in enumerate(training.epochs(), start=1):
+        if kind == "epoch" and count == int(number):
+            die()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,132 @@
+"""The whole step on a CUDA device that is only imagined: torch's fake tensors have a device and a shape, but no values.
+
+So these tests need no GPU. Backward (its engine asks for a real device), the fused optimiser and pinned
+memory are replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from packaging.version import Version
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode, unset_fake_temporarily
+
+from fdt_core.training import learner as learner_module
+from fdt_core.training.batch_metrics import read_scores
+from fdt_core.training.device_dataset import DeviceDataset
+from fdt_core.training.initialisation import initial_network
+from fdt_core.training.learner import Learner
+from fdt_core.trial.spec import TrialSpec
+from tests.fdt_core.training.step_recorder import StepRecorder
+from tests.fdt_core.trials import small_data, small_spec
+
+pytestmark = pytest.mark.skipif(
+    Version(torch.__version__) < Version("2.14"),
+    reason="torch 2.8 asks the driver for imagined devices too: needs torch 2.14, with which it was tried",
+)
+
+RECIPES: dict[str, dict[str, Any]] = {
+    "fp32": {},
+    "tf32": {"precision": "tf32"},
+    "bf16": {"precision": "bf16"},
+    "clipping": {"gradient_clip": 1.0},
+    "smoothing": {"label_smoothing": 0.1},
+    "contiguous": {"channels_last": False},
+    "everything": {"precision": "bf16", "gradient_clip": 1.0, "label_smoothing": 0.1, "nesterov": True},
+}
+FUSED_SGD = "aten._fused_sgd_.default"
+PINNED = "aten.clone.default"  # in place of pin_memory
+GATHERED = ["aten.slice.Tensor", "aten.index_select.default", "aten.index_select.default"]
+SENT = ("aten._to_copy.default", "aten.to.dtype_layout")  # in training, in evaluation
+
+
+@pytest.fixture(autouse=True)
+def imagined_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    fake = FakeTensorMode(allow_non_fake_inputs=True)
+
+    def real_network(spec: TrialSpec) -> nn.Module:
+        with unset_fake_temporarily():
+            return initial_network(spec)
+
+    monkeypatch.setattr(learner_module, "initial_network", real_network)
+    monkeypatch.setattr(torch.Tensor, "pin_memory", torch.Tensor.clone)
+    # Without these two, torch turns autocast off where there is no CUDA.
+    monkeypatch.setattr("torch.cuda.amp.common.amp_definitely_not_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    with fake:
+        yield
+
+
+def imagined_learner(monkeypatch: pytest.MonkeyPatch, memory_limit: int = 10**9, **recipe: Any) -> Learner:
+    data = DeviceDataset(small_data(train=150, test=600), "cuda", memory_limit=memory_limit)
+    found = Learner(small_spec("resnet18", schedule="one_cycle", validation=0.1, **recipe), data)
+
+    def backward(loss: Tensor) -> None:
+        assert loss.shape == ()
+        for parameter in found.network.parameters():
+            parameter.grad = torch.empty_like(parameter)
+
+    monkeypatch.setattr(torch.autograd, "backward", backward)
+    return found
+
+
+def recorded_passes(learner: Learner) -> dict[str, StepRecorder]:
+    recorders = {name: StepRecorder(skipped=frozenset([FUSED_SGD])) for name in ("train", "test", "validation")}
+    with recorders["train"] as recorder:
+        learner.train(1, recorder.begin_step)
+    for which in ("test", "validation"):
+        with recorders[which] as recorder:
+            learner.evaluate(which, recorder.begin_step)
+    return recorders
+
+
+def assert_equal_steps(passes: dict[str, StepRecorder]) -> None:
+    train, test, validation = (passes[name].steps for name in ("train", "test", "validation"))
+    assert (len(train), len(test), len(validation)) == (5, 3, 1)
+    assert train[1] == train[2] == train[3], "the first step makes the optimiser's state, the last batch is smaller"
+    assert test[0] == test[1]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_step_does_the_same_on_the_device_alone(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    passes = recorded_passes(imagined_learner(monkeypatch, **RECIPES[name]))
+    assert [operation for recorder in passes.values() for operation in recorder.beside("cuda")] == []
+    assert_equal_steps(passes)
+
+
+@pytest.mark.parametrize("name", ["fp32", "everything"])
+def test_streamed_batches_go_one_way_and_wait_for_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    passes = recorded_passes(imagined_learner(monkeypatch, memory_limit=0, **RECIPES[name]))
+    assert_equal_steps(passes)
+    for recorder in passes.values():
+        for step in recorder.steps:
+            on_host = [operation for operation in step if "cpu" in operation.devices()]
+            assert all(operation.reads() == {"cpu"} for operation in on_host)
+            sent = [operation for operation in on_host if operation.name in SENT]
+            assert all(operation.inputs[1].get("non_blocking") for operation in sent)
+            others = [operation.name for operation in on_host if operation.name not in SENT]
+            assert (others, len(sent)) == ([*GATHERED, *[PINNED] * 2], 2)
+
+
+def test_the_steps_do_what_the_recipe_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = {}
+    for name, recipe in RECIPES.items():
+        steps[name] = recorded_passes(imagined_learner(monkeypatch, **recipe))["train"].steps[1]
+        convolved = [step.inputs[0][0].dtype for step in steps[name] if step.name == "aten.convolution.default"]
+        assert len(convolved) == 20
+        assert set(convolved) == {torch.bfloat16 if recipe.get("precision") == "bf16" else torch.float32}
+        assert [step.inputs[1]["lr"] for step in steps[name] if step.name == FUSED_SGD] == ["learning rate"] * 2
+        assert torch.backends.cudnn.allow_tf32 == (recipe.get("precision") == "tf32")
+    assert not [step for step in steps["fp32"] if "vector_norm" in step.name]
+    assert [step for step in steps["clipping"] if "vector_norm" in step.name]
+    assert len(steps["smoothing"]) > len(steps["fp32"])
+
+
+def test_reading_a_value_on_the_host_is_impossible_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics = imagined_learner(monkeypatch).evaluate("test", lambda part: None)
+    with pytest.raises(DataDependentOutputException):
+        read_scores([metrics])

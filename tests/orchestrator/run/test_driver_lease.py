@@ -1,0 +1,150 @@
+"""One driver per run directory."""
+
+from __future__ import annotations
+
+import errno
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import orchestrator.run.driver_lease
+from fdt_core.errors import EnvironmentProblem
+from orchestrator.run.driver_lease import Generation, Overtaken, claim, live_owner
+
+
+def claim_and_tell(directory: Path, results: multiprocessing.Queue[int]) -> None:
+    """In a process of its own: claim and stay alive for a while."""
+    try:
+        results.put(claim(directory).number)
+        time.sleep(2)
+    except EnvironmentProblem:
+        results.put(0)
+
+
+def forge(directory: Path, number: int, **changes: object) -> None:
+    """Write the generation of a driver elsewhere."""
+    owner = {
+        "pid": 1,
+        "process_started": 0.0,
+        "boot_id": "another machine",
+        "host": "elsewhere",
+        "slurm_job_id": None,
+        "started_at": "2026-01-01T00:00:00+00:00",
+    }
+    (directory / f"{number:06d}.json").write_text(json.dumps(owner | changes))
+
+
+def test_of_drivers_that_claim_at_once_one_succeeds(tmp_path: Path) -> None:
+    tmp_path.mkdir(exist_ok=True)
+    context = multiprocessing.get_context("fork")
+    results: multiprocessing.Queue[int] = context.Queue()
+    processes = [context.Process(target=claim_and_tell, args=(tmp_path, results)) for _ in range(8)]
+    for process in processes:
+        process.start()
+    numbers = [results.get(timeout=30) for _ in processes]
+    for process in processes:
+        process.join()
+    assert sorted(numbers) == [0] * 7 + [1]
+
+
+@pytest.fixture
+def no_hard_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on exFAT, which says EPERM, and on sshfs, which says ENOSYS or EOPNOTSUPP."""
+
+    def link(_source: object, _target: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+
+
+@pytest.mark.process
+@pytest.mark.usefixtures("no_hard_links")
+def test_where_there_are_no_hard_links_one_succeeds_too(tmp_path: Path) -> None:
+    for winner in range(1, 6):
+        test_of_drivers_that_claim_at_once_one_succeeds(tmp_path / str(winner))
+
+
+@pytest.mark.usefixtures("no_hard_links")
+def test_without_hard_links_drivers_follow_each_other_and_are_overtaken(tmp_path: Path) -> None:
+    first = claim(tmp_path)
+    with pytest.raises(EnvironmentProblem, match="another driver is at work"):
+        claim(tmp_path)
+    first.release()
+    second = claim(tmp_path)
+    assert (first.number, second.number) == (1, 2)
+    second.check()
+    with pytest.raises(Overtaken):
+        first.check()
+
+
+@pytest.mark.usefixtures("no_hard_links")
+def test_a_driver_that_died_between_lock_and_file_costs_its_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orchestrator.run.driver_lease, "_LOCKED_SECONDS", 0.2)
+    claim(tmp_path).release()
+    (tmp_path / "000002.lock").touch()
+    assert claim(tmp_path).number == 3
+
+
+def test_a_living_driver_is_named(tmp_path: Path) -> None:
+    first = claim(tmp_path)
+    with pytest.raises(EnvironmentProblem, match=r"another driver is at work on this run: process \d+ on "):
+        claim(tmp_path)
+    first.check()
+
+
+def test_a_released_or_dead_driver_is_followed(tmp_path: Path) -> None:
+    claim(tmp_path).release()
+    assert claim(tmp_path).number == 2
+    imports = "from pathlib import Path; from orchestrator.run.driver_lease import claim"
+    script = f"{imports}; claim(Path({str(tmp_path / 'd')!r}))"
+    (tmp_path / "d").mkdir()
+    subprocess.run([sys.executable, "-c", script], check=True)
+    assert claim(tmp_path / "d").number == 2
+
+
+def test_an_overtaken_driver_may_not_write(tmp_path: Path) -> None:
+    mine = claim(tmp_path)
+    forge(tmp_path, 2)
+    with pytest.raises(Overtaken, match="on elsewhere"):
+        mine.check()
+
+
+def test_a_driver_elsewhere_lives_as_long_as_its_heart_beats(tmp_path: Path) -> None:
+    forge(tmp_path, 1)
+    assert live_owner(tmp_path, patience=0.3) is None
+    beating = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys, time; from pathlib import Path; from orchestrator.run.driver_lease import Generation\n"
+            "generation = Generation(directory=Path(sys.argv[1]), number=1)\n"
+            "for counter in range(1000): generation.beat(counter); time.sleep(0.02)",
+            str(tmp_path),
+        ]
+    )
+    try:
+        assert live_owner(tmp_path, patience=10.0) is not None
+        assert beating.poll() is None
+    finally:
+        beating.kill()
+        beating.wait()
+
+
+def test_slurm_knows_whether_a_job_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    forge(tmp_path, 1, slurm_job_id="77")
+    assert live_owner(tmp_path, job_is_live=lambda job: job == "77") is not None
+    assert live_owner(tmp_path, job_is_live=lambda _job: False) is None
+    monkeypatch.setenv("SLURM_JOB_ID", "77")
+    assert live_owner(tmp_path, job_is_live=lambda _job: True) is None, "this very job, requeued"
+
+
+def test_a_generation_is_a_value(tmp_path: Path) -> None:
+    assert claim(tmp_path) == Generation(directory=tmp_path, number=1)

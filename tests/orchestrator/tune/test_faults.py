@@ -1,0 +1,308 @@
+"""Whatever goes wrong, the rows at the end are right: faults of processes, nodes, files and disks, and of trials.
+
+One of each kind is part of `make test`; the others take minutes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from fdt_core.results.equality import run_differences
+from lab.isolation import isolated
+from lab.sweeps import (
+    FDT_SWEEP,
+    SWEEP,
+    Place,
+    actors,
+    actors_below,
+    descendants,
+    driver_process,
+    fdt_sweep,
+    has_begun,
+    is_alive,
+    kill,
+    raylets,
+    second_node,
+    wait_until,
+)
+from tests.fdt_core.datasets.archives import image_file, pixels, write_folder
+
+pytestmark = pytest.mark.engine
+
+
+def trials(place: Place) -> pd.DataFrame:
+    return pd.read_parquet(place.run / "results" / "trials")
+
+
+def own_model(place: Place, name: str, more: str = "") -> None:
+    """The sweep of a misbehaving model, beside a good one."""
+    text = SWEEP.replace("[vgg11]", f"['tests.orchestrator.misbehaving:{name}', vgg11]").replace("[base, c]", "[base]")
+    place.sweep_file(text.replace("seeds: 2", "seeds: 1") + more)
+
+
+def fill(path: Path) -> None:
+    """Write until the file system is full."""
+    with path.open("wb") as file:
+        while True:
+            file.write(bytes(65536))
+            file.flush()
+
+
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_actors_killed_at_random_moments(place: Place, undisturbed: Place, seed: int) -> None:
+    moments = random.Random(seed)
+    launched = place.start()
+    wait_until(lambda: has_begun(place))
+    for _ in range(3):
+        time.sleep(moments.uniform(0.0, 2.0))
+        wait_until(lambda: [process for process in actors(launched) if is_alive(process)])
+        alive = actors(launched)
+        kill(moments.choice([process for process in alive if is_alive(process)]))
+        wait_until(lambda before=alive: set(actors(launched)) - set(before))
+    output, _ = launched.communicate(timeout=300)
+    assert launched.returncode == 0, output
+    assert output.count("its process died") == 3
+    assert run_differences(place.run / "results", undisturbed.run / "results") == []
+
+
+@pytest.mark.slow
+def test_the_only_ray_node_killed_is_an_interruption(place: Place, undisturbed: Place) -> None:
+    launched = place.start("--set", "seeds=10")  # it must last until Ray notices
+    wait_until(lambda: has_begun(place))
+    (raylet,) = raylets(driver_process(launched))
+    kill(raylet)
+    output, _ = launched.communicate(timeout=120)
+    assert launched.returncode == 75, output
+    assert "stopping: the Ray node of the driver has died" in output
+    place.launch("--yes")  # most of the ten seeds drop out
+    found = run_differences(place.run / "results", undisturbed.run / "results")
+    assert [line for line in found if not line.endswith(f"only in {place.run / 'results'}")] == []
+
+
+@pytest.mark.slow
+def test_a_second_node_killed_costs_nothing_but_time(place: Place, undisturbed: Place) -> None:
+    launched = place.start("--set", "cluster.cpus_per_node=1")
+    wait_until(lambda: has_begun(place))
+    with second_node(launched) as raylet:
+        wait_until(lambda: actors_below(raylet))
+        (victim,) = actors_below(raylet)
+        wait_until(lambda: len([trial for trial in place.status()["running"] if trial["epoch"] >= 1]) == 2)
+        kill(raylet)
+        wait_until(lambda: not is_alive(victim), seconds=60)
+        output, _ = launched.communicate(timeout=300)
+    assert launched.returncode == 0, output
+    assert "its process died: resuming from its checkpoint" in output
+    assert run_differences(place.run / "results", undisturbed.run / "results") == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", [b"", b"garbage" * 1000])
+def test_a_damaged_part_is_set_aside_and_its_trials_run_again(place: Place, undisturbed: Place, damage: bytes) -> None:
+    shutil.copytree(undisturbed.run, place.run)
+    (place.run / "results" / "trials" / "part-000000.parquet").write_bytes(damage)
+    output = place.launch()
+    assert "damaged results moved to" in output
+    assert output.count(" done  ") == 4
+    assert run_differences(place.run / "results", undisturbed.run / "results") == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root: run as root")
+def test_a_full_disk_loses_nothing(place: Place, undisturbed: Place) -> None:
+    place.run.parent.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(place.run.parent)], check=True)
+    try:
+        place.sweep_file()
+        filler = place.run.parent / "filler"
+        launched = place.start()
+        wait_until(lambda: has_begun(place))
+        assert launched.poll() is None
+        with pytest.raises(OSError, match="No space"):
+            fill(filler)
+        output, _ = launched.communicate(timeout=120)
+        assert launched.returncode == 3, output
+        assert "No space left on device" in output.splitlines()[-1]
+        filler.unlink()
+        place.launch()
+        assert run_differences(place.run / "results", undisturbed.run / "results") == []
+    finally:
+        subprocess.run(["umount", str(place.run.parent)], check=True)
+
+
+def test_a_paused_and_overtaken_driver_writes_nothing_more(place: Place, undisturbed: Place) -> None:
+    launched = place.start()
+    wait_until(lambda: has_begun(place))
+    owner = place.run / "driver" / "000001.json"
+    driver = driver_process(launched)
+    family = [driver, *descendants(launched)]
+    assert any("SweepTrial" in " ".join(process.cmdline()) for process in family)
+    for process in family:
+        process.suspend()
+    owner.write_text(owner.read_text().replace('"ended_at"', '"_"').replace("}", ', "ended_at": "forged"}'))
+    place.launch()
+    before = trials(place)
+    assert list(before.status) == ["done"] * 4
+    assert launched.poll() is None
+    for process in family:
+        process.resume()
+    output, _ = launched.communicate(timeout=120)
+    assert launched.returncode == 3, output
+    assert "another driver has taken over this run" in output
+    assert trials(place).equals(before)
+    assert run_differences(place.run / "results", undisturbed.run / "results") == []
+
+
+@pytest.mark.parametrize(
+    ("model", "kind", "rows", "said"),
+    [
+        pytest.param("raises", "error", 2, "these widths do not please me", marks=pytest.mark.slow),
+        pytest.param("exhausts_memory", "oom", 2, "no more", marks=pytest.mark.slow),
+        pytest.param("loses_its_device", "device", 3, "uncorrectable ECC error", marks=pytest.mark.slow),
+        pytest.param(
+            "breaks_its_context", "error", 2, "RuntimeError: CUDA error: device-side assert", marks=pytest.mark.slow
+        ),
+        ("kills_itself", "crash", 1, "died 3 times without a new checkpoint"),
+    ],
+)
+def test_a_failing_trial_gets_its_retries_and_its_rows(
+    place: Place, model: str, kind: str, rows: int, said: str
+) -> None:
+    own_model(place, model)
+    output = place.launch(expect=1)
+    failed = trials(place).query("status == 'failed'")
+    assert list(failed.failure_kind) == [kind] * rows
+    assert list(failed.attempt) == list(range(1, rows + 1))
+    assert failed.error.str.contains(said).all()
+    assert said in output
+    assert list(trials(place).query("status == 'done'").model) == ["vgg11"]
+    again = place.launch(expect=1)
+    assert "nothing to do" in again
+
+
+@pytest.mark.slow
+def test_a_trial_that_hangs_is_ended_by_its_time_limit(place: Place) -> None:
+    own_model(place, "hangs", "resources: {time_limit: 20}\n")
+    place.launch("--set", "epochs=1", expect=1)  # so that the good trial beside it ends in time on a busy machine too
+    failed = trials(place).query("status == 'failed'")
+    assert list(failed.failure_kind) == ["error", "error"]
+    assert failed.error.str.contains("time limit of 20 s exceeded").all()
+    assert failed.error.str.contains("misbehaving").all(), "the traceback shows where it hung"
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_not_finite_is_a_result(place: Place) -> None:
+    place.sweep_file(SWEEP.replace("flip: false", "flip: false, learning_rate: 1e20").replace("seeds: 2", "seeds: 1"))
+    place.launch()
+    assert set(trials(place).status) == {"diverged"}
+
+
+@pytest.mark.parametrize("option", ["--fail-fast", pytest.param("--max-failures=1", marks=pytest.mark.slow)])
+def test_the_limit_of_failures_ends_a_sweep_that_had_more_to_do_as_failed(place: Place, option: str) -> None:
+    own_model(place, "raises")
+    output = place.launch(option, "--set", "seeds=20", expect=1)
+    assert "stopping: 1 failed trials (the limit is 1)" in output
+    progress = place.status()["progress"]
+    assert progress["failed"] in (1, 2), "what ran beside it may fail before it leaves"
+    assert progress["left"] > 0
+
+
+@pytest.mark.slow
+def test_data_that_changes_in_mid_run_is_refused_with_both_digests(place: Place) -> None:
+    data = place.directory / "data"
+    shutil.copytree(place.data, data)
+    alone = Place(directory=place.directory, data=data)
+    alone.sweep_file()
+    launched = alone.start()
+    wait_until(lambda: has_begun(alone))
+    (description,) = (data / "digits").glob("*.json")
+    text = description.read_text()
+    digest = json.loads(text)["digest"]
+    description.write_text(text.replace(digest, "0" * len(digest)))
+    output, _ = launched.communicate(timeout=120)
+    assert launched.returncode == 3, output
+    assert digest in output
+    assert "0" * len(digest) in output
+
+
+@pytest.mark.slow
+def test_data_that_vanishes_in_mid_run_ends_the_sweep_and_is_named(place: Place) -> None:
+    data = place.directory / "data"
+    pictures = {f"{name}/{i}.png": image_file(pixels(32, 32, 3), "PNG") for name in ("cat", "dog") for i in range(200)}
+    write_folder(data / "pictures", pictures)
+    (data / "datasets.yaml").write_text("pets: {folder: pictures, size: 32}\n")
+    prepared = fdt_sweep("data", "prepare", "pets", "--data-dir", str(data))
+    assert prepared.returncode == 0, prepared.stderr
+    alone = Place(directory=place.directory, data=data)
+    alone.sweep_file(SWEEP.replace("[digits]", "[pets]"))
+    launched = alone.start()
+    wait_until(lambda: has_begun(alone))
+    (data / "pets" / "dataset.json").rename(data / "away.json")
+    output, _ = launched.communicate(timeout=120)
+    assert launched.returncode == 3, output
+    assert output.splitlines()[-1].startswith("fdt-sweep: error: data set 'pets' is not prepared")
+    assert not trials(alone).status.eq("failed").any()
+    (data / "away.json").rename(data / "pets" / "dataset.json")
+    alone.launch()
+    assert list(trials(alone).status) == ["done"] * 4
+
+
+@pytest.mark.slow
+def test_a_given_up_trial_is_tried_again_when_it_is_asked_for(place: Place) -> None:
+    own_model(place, "raises")
+    place.launch(expect=1)
+    retried = subprocess.run(
+        isolated([*FDT_SWEEP, "retry", str(place.run), "error"]), capture_output=True, text=True, timeout=300
+    )
+    assert retried.returncode == 1, retried.stderr
+    failed = trials(place).query("status == 'failed'")
+    assert list(failed.attempt) == [1, 2, 3, 4]
+    assert len(trials(place)) == 5, "what was done is not run again"
+
+
+def test_nothing_of_ray_outlives_a_killed_driver(place: Place) -> None:
+    launched = place.start()
+    wait_until(lambda: has_begun(place))
+    family = descendants(launched)
+    assert {"raylet", "gcs_server"} <= {process.name() for process in family}
+    assert actors(launched)
+    kill(driver_process(launched))
+    launched.communicate()
+    wait_until(lambda: not any(is_alive(process) for process in family), seconds=30)
+
+
+@pytest.mark.slow
+def test_extending_a_finished_sweep_runs_only_what_is_new(place: Place, undisturbed: Place) -> None:
+    shutil.copytree(undisturbed.run, place.run)
+    output = place.launch("--set", "seeds=3")
+    assert output.count(" done  ") == 2
+    assert len(trials(place)) == 6
+
+
+@pytest.mark.slow
+def test_rows_of_another_run_are_reused(place: Place, undisturbed: Place) -> None:
+    output = place.launch("--reuse", str(undisturbed.run), "--set", "name=other")
+    assert "nothing to do: 4 of 4" in output
+    reused = pd.read_parquet(place.run.parent / "other" / "results" / "trials")
+    assert set(reused.reused_from) == {str(undisturbed.run)}
+    assert set(reused.sweep) == {"other"}
+    epochs = pd.read_parquet(place.run.parent / "other" / "results" / "epochs")
+    assert len(epochs) == 32
+
+
+@pytest.mark.slow
+def test_a_recorded_trial_comes_out_identical_again(undisturbed: Place) -> None:
+    trial_id = trials(undisturbed).trial_id[0]
+    again = ("reproduce", str(undisturbed.run), trial_id[:6], "--data-dir", str(undisturbed.data))
+    shown = fdt_sweep(*again)
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert f"trial {trial_id} came out identical" in shown.stdout
+    found = json.loads(fdt_sweep(*again, "--json").stdout)
+    assert (found["trial_id"], found["identical"], found["differences"]) == (trial_id, True, {})

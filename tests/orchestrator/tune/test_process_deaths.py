@@ -1,0 +1,144 @@
+"""Which deaths of processes count: by node, by progress, and not at all before a process has told where it is."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fdt_core.errors import EnvironmentProblem
+from lab.engine import Engine, local_engine
+from lab.nothing_session import nothing_session
+from orchestrator.trial.report import TrialReport
+from orchestrator.tune.process_deaths import FAILED_STARTS, FAILED_STARTS_SECONDS, Deaths, FailedStarts
+from orchestrator.tune.trainable import Session
+
+
+class Nodes:
+    """The nodes that are lost so far."""
+
+    def __init__(self) -> None:
+        self.gone: frozenset[str] = frozenset()
+
+    def __call__(self) -> frozenset[str]:
+        return self.gone
+
+
+class Clock:
+    """Seconds, moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_deaths_on_living_nodes_count(tmp_path: Path) -> None:
+    deaths = Deaths(tmp_path, lost=Nodes())
+    assert [deaths.count("t", "n1"), deaths.count("t", "n2"), deaths.count("t", None)] == [1, 2, 3]
+    assert deaths.count("other", "n1") == 1
+    deaths.forget("t")
+    assert deaths.count("t", "n1") == 1
+
+
+def test_deaths_that_turn_out_to_be_a_lost_or_leaving_nodes_do_not_count(tmp_path: Path) -> None:
+    nodes = Nodes()
+    deaths = Deaths(tmp_path, leaving={"leaving"}, lost=nodes)
+    assert deaths.count("t", "leaving") == 0
+    assert deaths.count("t", "dying") == 1, "Ray does not know yet"
+    nodes.gone = frozenset({"dying"})
+    assert deaths.count("t", "n1") == 1
+
+
+def test_a_new_checkpoint_forgives_former_deaths(tmp_path: Path) -> None:
+    deaths = Deaths(tmp_path, lost=Nodes())
+    (tmp_path / "t").mkdir()
+    assert [deaths.count("t", "n"), deaths.count("t", "n")] == [1, 2]
+    (tmp_path / "t" / "working-000001.pt").touch()
+    assert deaths.count("t", "n") == 1
+
+
+def test_a_long_row_of_failed_starts_means_that_none_succeeds() -> None:
+    clock = Clock()
+    starts = FailedStarts(lost=Nodes(), clock=clock)
+    for _ in range(FAILED_STARTS - 1):
+        assert not starts.add()
+        clock.now += FAILED_STARTS_SECONDS
+    assert starts.add()
+
+
+def test_a_row_of_failed_starts_ends_with_a_report() -> None:
+    clock = Clock()
+    starts = FailedStarts(lost=Nodes(), clock=clock)
+    for _ in range(3 * FAILED_STARTS):
+        clock.now += FAILED_STARTS_SECONDS
+        assert not starts.add()
+        starts.end_row()
+
+
+def test_a_node_that_goes_down_while_trials_start_there_is_no_row_of_failed_starts() -> None:
+    nodes, clock = Nodes(), Clock()
+    starts = FailedStarts(lost=nodes, clock=clock)
+    assert not any(starts.add() for _ in range(8)), "all at once: perhaps Ray does not know yet"
+    nodes.gone = frozenset({"n"})
+    clock.now += 2 * FAILED_STARTS_SECONDS
+    assert not any(starts.add() for _ in range(8))
+    clock.now += FAILED_STARTS_SECONDS
+    assert starts.add(), "no further node was lost"
+
+
+class DeadOnArrival:
+    """A session whose process dies in its first step, before it has reported anything, so many times for each trial."""
+
+    def __init__(self, session: Session, trial: Path, times: int, verdict: tuple[Any, str] | None) -> None:
+        self._session, self._trial, self._times, self._verdict = session, trial, times, verdict
+
+    def advance(self) -> TrialReport:
+        if self._verdict is not None:
+            return dataclasses.replace(self._session.advance(), outcome=self._verdict[0], error=self._verdict[1])
+        self._trial.mkdir(parents=True, exist_ok=True)
+        before = len(list(self._trial.iterdir()))
+        if before < self._times:
+            (self._trial / f"start{before}").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self._session.advance()
+
+    def close(self) -> None:
+        self._session.close()
+
+
+def _dies(config: Mapping[str, Any], cache: dict[str, Any], node_id: str | None, times: int) -> Session:
+    starts = Path(config["run_directory"]) / "starts" / config["trial_id"]
+    return DeadOnArrival(nothing_session(config, cache, node_id), starts, times, config["verdict"])
+
+
+def dies_four_times(config: Mapping[str, Any], cache: dict[str, Any], node_id: str | None) -> Session:
+    return _dies(config, cache, node_id, 4)
+
+
+def dies_always(config: Mapping[str, Any], cache: dict[str, Any], node_id: str | None) -> Session:
+    return _dies(config, cache, node_id, 10_000)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    with local_engine(cpus=2) as running:
+        yield running
+
+
+@pytest.mark.engine
+def test_a_death_before_the_first_report_does_not_count_against_the_trial(engine: Engine) -> None:
+    assert engine.run(2, dies_four_times).done == 2
+
+
+@pytest.mark.engine
+@pytest.mark.slow
+def test_processes_that_never_start_end_the_sweep(engine: Engine) -> None:
+    with pytest.raises(EnvironmentProblem, match="the processes of trials cannot start"):
+        engine.run(2, dies_always)

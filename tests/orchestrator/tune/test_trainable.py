@@ -1,0 +1,297 @@
+"""A warm process: after a trial nothing of it lives on, however it ended, and it leaves when its device is lost."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from cluster.machine.drain import DRAIN_FILE_VARIABLE, raise_drain_flag
+from fdt_core.training.learner import Learner
+from lab.sweeps import Place, fdt_sweep, trial_order
+from orchestrator.run.retry_policy import BUSY_REPORTS
+from orchestrator.trial import session
+from orchestrator.trial.order import TrialOrder
+from orchestrator.trial.outcome import BUSY_SECONDS
+from orchestrator.trial.report import Place as Where
+from orchestrator.trial.report import TrialReport
+from orchestrator.tune import trainable
+from orchestrator.tune.trainable import sweep_trainable, training_session
+from tests.orchestrator.trial.test_outcome import accelerator_error
+
+pytestmark = pytest.mark.trainer
+
+SHORT = ("epochs=2", "width=0.0625")
+"""Settings that make the trials of the small sweep shorter."""
+
+
+@pytest.fixture(scope="module")
+def digits(data_directory: Path) -> None:
+    """The data of the small sweep."""
+    assert fdt_sweep("data", "prepare", "digits", "--data-dir", str(data_directory)).returncode == 0
+
+
+@pytest.fixture
+def order(digits: None, place: Place, monkeypatch: pytest.MonkeyPatch) -> TrialOrder:
+    """The first trial of the small sweep, made shorter."""
+    (place.run / "logs").mkdir(parents=True)
+    monkeypatch.setattr(trainable, "_node_id", lambda: "a-node")
+    monkeypatch.setenv(DRAIN_FILE_VARIABLE, str(place.directory / "drain"))
+    return trial_order(place, *SHORT)
+
+
+@pytest.fixture(autouse=True)
+def no_collector() -> Iterator[None]:
+    """Only what is freed at once counts: without this, a test could be saved by a collection that came by chance.
+
+    The first call of this function imports torch's compiler, which leaves a cycle that holds the frames of all callers.
+    """
+    torch.use_deterministic_algorithms(False)
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.fixture
+def collections(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Takes note of each call of gc.collect."""
+    called: list[int] = []
+    real = gc.collect
+    monkeypatch.setattr(gc, "collect", lambda: called.append(real()))
+    return called
+
+
+class WarmProcess:
+    """What Tune does with the process of an actor, a step at a time."""
+
+    def __init__(self, order: TrialOrder) -> None:
+        self.actor: Any = sweep_trainable(training_session)(dataclasses.asdict(order))
+        self.former: list[weakref.ref[Any]] = []
+
+    def begin(self) -> None:
+        """Announce the trial and train its first epoch."""
+        assert self.step().epochs == ()
+        self.step()
+        session = self.actor._session
+        training = session._training
+        learner = training._learner
+        self.former = [weakref.ref(each) for each in (session, training, learner, learner.network, learner.optimiser)]
+
+    def step(self) -> TrialReport:
+        return self.actor.step()["report"]
+
+    def living(self) -> list[str]:
+        """What is left of the trial."""
+        return [type(found).__name__ for each in self.former if (found := each()) is not None]
+
+
+def fails_with(monkeypatch: pytest.MonkeyPatch, make: Callable[[], Exception]) -> None:
+    """From now on a training step raises, out of code that keeps hold of its error, as careless code does."""
+
+    def step(learner: Learner, *_given: object) -> None:
+        network = learner.network
+        try:
+            raise make()
+        except Exception as error:
+            kept = error
+            assert network is not None
+            raise kept  # noqa: B904 - it is the same error
+
+    monkeypatch.setattr(Learner, "_step", step)
+
+
+def test_nothing_of_a_finished_trial_lives_on(order: TrialOrder, collections: list[int]) -> None:
+    process = WarmProcess(order)
+    process.begin()
+    assert len(process.living()) == 5
+    process.step()
+    report = process.step()
+    assert report.outcome == "done"
+    assert process.living() == []
+    assert collections == [], "nothing of ours needs the garbage collector"
+
+
+def test_nothing_of_a_failed_trial_lives_on(
+    order: TrialOrder, monkeypatch: pytest.MonkeyPatch, collections: list[int]
+) -> None:
+    process = WarmProcess(order)
+    process.begin()
+    fails_with(monkeypatch, lambda: ValueError("no such luck"))
+    report = process.step()
+    assert report.outcome == "error"
+    assert "no such luck" in str(report.error)
+    assert process.living() == []
+    assert collections == []
+
+
+def test_nothing_of_a_diverged_trial_lives_on(place: Place, order: TrialOrder, collections: list[int]) -> None:
+    process = WarmProcess(trial_order(place, *SHORT, "learning_rate=1e30"))
+    assert process.step().epochs == ()
+    refs = []
+    real = Learner.__init__
+
+    def made(learner: Learner, *given: Any) -> None:
+        real(learner, *given)
+        refs.extend([weakref.ref(learner), weakref.ref(learner.network), weakref.ref(learner.optimiser)])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Learner, "__init__", made)
+        process.step()
+    assert process.step().outcome == "diverged"
+    assert len(refs) == 3
+    assert [ref() for ref in refs] == [None] * 3
+    assert collections == []
+
+
+def test_nothing_of_a_drained_trial_lives_on(place: Place, order: TrialOrder, collections: list[int]) -> None:
+    process = WarmProcess(order)
+    process.begin()
+    raise_drain_flag(place.directory / "drain", time.time() + 3600)
+    assert process.step().outcome == "drained"
+    assert process.living() == []
+    assert collections == []
+    assert len(list(place.run.glob("checkpoints/*/working-*.pt"))) == 1, "its state is saved"
+
+
+def test_a_network_that_holds_itself_is_freed_too(order: TrialOrder, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fdt_core.training import learner
+
+    real = learner.initial_network
+
+    def tied(spec: Any) -> nn.Module:
+        network = real(spec)
+        network.register_forward_hook(lambda *_given: network and None)
+        return network
+
+    monkeypatch.setattr(learner, "initial_network", tied)
+    process = WarmProcess(order)
+    process.begin()
+    process.step()
+    assert process.step().outcome == "done"
+    assert process.living() == []
+
+
+def test_a_trial_that_fails_as_it_begins_leaves_nothing_behind(
+    order: TrialOrder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refs: list[weakref.ref[Any]] = []
+
+    def out_of_memory(network: nn.Module, *_given: object) -> None:
+        refs.append(weakref.ref(network))
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr("fdt_core.training.learner.build_optimiser", out_of_memory)
+    process = WarmProcess(order)
+    process.step()
+    assert process.step().outcome == "oom"
+    assert [ref() for ref in refs] == [None]
+
+
+@pytest.mark.parametrize(("number", "outcome"), [(710, "error"), (700, "error"), (719, "device"), (98, "error")])
+def test_a_process_whose_device_refuses_further_work_is_replaced(
+    order: TrialOrder, monkeypatch: pytest.MonkeyPatch, number: int, outcome: str
+) -> None:
+    left: list[int] = []
+    monkeypatch.setattr(trainable.os, "_exit", lambda status: left.append(status) or _stop())
+    fails_with(monkeypatch, lambda: accelerator_error(number))
+    process = WarmProcess(order)
+    process.step()
+    result = process.actor.step()
+    assert (result["report"].outcome, result["done"]) == (outcome, True)
+    assert process.actor.reset_config(dataclasses.asdict(order))
+    with pytest.raises(_Left):
+        process.step()
+    assert left == [0]
+
+
+def test_a_process_whose_trial_ran_out_of_memory_goes_on_to_the_next(
+    order: TrialOrder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = WarmProcess(order)
+    with pytest.MonkeyPatch.context() as patch:
+        fails_with(patch, lambda: accelerator_error(2, "CUDA error: out of memory"))
+        process.step()
+        assert process.step().outcome == "oom"
+    assert process.actor.reset_config(dataclasses.asdict(order))
+    process.begin()
+    process.step()
+    assert process.step().outcome == "done"
+
+
+def test_a_device_in_use_by_others_is_waited_for_and_no_failure(
+    order: TrialOrder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "BUSY_SECONDS", 1.0)
+    fails_with(monkeypatch, lambda: accelerator_error(46))
+    process = WarmProcess(order)
+    process.step()
+    begun = time.monotonic()
+    result = process.actor.step()
+    assert time.monotonic() - begun >= 1.0
+    assert (result["report"].outcome, result["done"]) == ("busy", False)
+    assert result["report"].ends_process, "the next attempt is in a fresh process"
+    assert BUSY_SECONDS * BUSY_REPORTS == 300
+
+
+def test_a_process_that_waits_for_a_device_leaves_with_its_node(
+    place: Place, order: TrialOrder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy() -> Exception:
+        raise_drain_flag(place.directory / "drain", time.time() + 60)
+        return accelerator_error(46)
+
+    fails_with(monkeypatch, busy)
+    process = WarmProcess(order)
+    process.step()
+    begun = time.monotonic()
+    assert process.step().outcome == "drained"
+    assert time.monotonic() - begun < BUSY_SECONDS
+
+
+def test_a_failed_device_is_named(order: TrialOrder, monkeypatch: pytest.MonkeyPatch) -> None:
+    process = WarmProcess(order)
+    process.step()
+    session = process.actor._session
+    session._place = Where(hostname="node7", pid=1, device_id="3", device_uuid="GPU-abc")
+    monkeypatch.setattr("fdt_core.compute.device.device_uuid", lambda _device: "GPU-abc")
+    fails_with(monkeypatch, lambda: accelerator_error(214, "CUDA error: uncorrectable ECC error encountered"))
+    report = process.step()
+    assert str(report.error).splitlines()[-1] == "Device: GPU-abc on node7"
+    assert (report.place.device_id, report.place.device_uuid) == ("3", "GPU-abc")
+
+
+def test_the_peak_of_a_small_trial_after_a_large_one_is_its_own(place: Place, order: TrialOrder) -> None:
+    def peak(process: WarmProcess) -> float:
+        while (report := process.step()).outcome is None:
+            pass
+        assert report.result is not None
+        return report.result.peak_memory_mb
+
+    small = trial_order(place, *SHORT, "batch_size=16", "epochs=1")
+    large = trial_order(place, *SHORT, "width=0.5", "batch_size=500", "epochs=1", "validation=0.6")
+    process = WarmProcess(small)
+    peaks = [peak(process)]
+    for order in (large, small):
+        process.actor.reset_config(dataclasses.asdict(order))
+        process.actor.config = dataclasses.asdict(order)  # as Tune does
+        peaks.append(peak(process))
+    before, of_large, after = peaks
+    assert of_large > before + 150, peaks
+    assert after < before + 50, peaks
+
+
+class _Left(Exception):
+    """Stands for the end of the process."""
+
+
+def _stop() -> None:
+    raise _Left
