@@ -1,4 +1,4 @@
-"""Where compute comes from: cluster profiles, this machine, its devices, hardened Ray nodes, and Slurm through submitit.
+"""Where compute comes from: cluster profiles, this machine, its devices, hardened Ray nodes, Slurm through submitit.
 
 Knows no trials. A sweep on Slurm is one head job (`slurm.jobs.head_job`, which runs the driver) and worker jobs
 (`slurm.jobs.worker_job`, each a Ray node). They meet through files alone (`slurm.files`): any of them may die, come

@@ -17,13 +17,13 @@ from fdt_core.provenance import versions
 from fdt_core.results.writer import ResultsWriter
 from orchestrator.plan.cells import Cell, SweepPlan
 from orchestrator.plan.resolve import plan_sweep
-from orchestrator.plan.trial_slots import TrialNeeds
+from orchestrator.plan.trial_slots import TrialSlots
 from orchestrator.run.backlog import Backlog, Progress
 from orchestrator.run.ledger import Ledger
 from orchestrator.run.recorder import Recorder
 from orchestrator.run.rows import RowContext
 from orchestrator.run.run_directory import RunDirectory
-from orchestrator.status.status_writer import Watch
+from orchestrator.status.status_writer import StatusWriter
 from orchestrator.trial.report import TrialReport
 from orchestrator.tune.driver import Driver, OrderTemplate
 from orchestrator.tune.trainable import SessionFactory
@@ -55,7 +55,7 @@ class Engine:
     """A connected engine; each run works in a directory of its own."""
 
     scratch: Path
-    needs: TrialNeeds
+    needs: TrialSlots
 
     def run(self, trials: int, make_session: SessionFactory, plan: SweepPlan | None = None) -> EngineRun:
         """Run `trials` trials (seeds of one small model, or those of `plan`) through the whole engine."""
@@ -73,9 +73,9 @@ class Engine:
 
 
 @contextmanager
-def local_engine(*, cpus: int, needs: TrialNeeds | None = None) -> Iterator[Engine]:
+def local_engine(*, cpus: int, needs: TrialSlots | None = None) -> Iterator[Engine]:
     """A Ray of `cpus` CPUs (and a GPU, if the `needs` say so) on this machine, hardened as every local sweep's."""
-    needs = needs or TrialNeeds(cpus=1, gpus=0, whole_gpus=0, slots=cpus)
+    needs = needs or TrialSlots(cpus=1, gpus=0, whole_gpus=0, slots=cpus)
     profile = ClusterProfile(kind="local", device="cpu", cpus_per_node=cpus, gpus_per_node=int(needs.whole_gpus))
     # Ray's workers import from the installation alone, which holds neither benchmarks nor tests.
     found_there = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), _CHECKOUT]))
@@ -94,12 +94,12 @@ def _driver(
     run: RunDirectory,
     plan: SweepPlan,
     make_session: SessionFactory,
-    needs: TrialNeeds,
+    needs: TrialSlots,
     place: Path,
     measured: EngineRun,
     started: float,
 ) -> Driver:
-    class Watched(Watch):
+    class Watched(StatusWriter):
         """Notes when each trial ends."""
 
         def ended(self, cell: Cell, report: TrialReport, state: str, progress: Progress) -> None:

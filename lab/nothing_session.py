@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fdt_core.trial.history import EpochRecord, TrainingResult
-from orchestrator.trial.report import Place, TrialReport
+from orchestrator.trial.report import ProcessLocation, TrialReport
 from orchestrator.tune.trainable import Session
 
 _RECORD = EpochRecord(
@@ -48,7 +48,7 @@ class NothingSession:
         return TrialReport(
             trial_id=trial_id,
             attempt=self._config["attempt"],
-            place=Place.here(self._node_id),
+            place=ProcessLocation.here(self._node_id),
             epochs=result.history,
             outcome="done",
             result=result,

@@ -10,7 +10,7 @@ from cluster.machine.resources import NodeResources, node_resources
 from cluster.profile.schema import ClusterProfile
 
 
-class DeviceWatch:
+class DeviceMonitor:
     """Examines the devices that trials complain of, in processes of their own; nobody waits for them.
 
     A trial that dies of a device's error may have brought it about itself, so its word alone leaves no device out.

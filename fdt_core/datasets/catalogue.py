@@ -23,10 +23,10 @@ def dataset_info(name: str, data_dir: Path | None = None) -> DatasetInfo:
         if info.name == name:
             return info
     # Imported here: it brings the readers of images, which planning with shipped data sets does not need.
-    from fdt_core.datasets.user_datasets import own_datasets, own_info
+    from fdt_core.datasets.user_datasets import user_dataset_info, user_datasets
 
     directory = data_directory(data_dir)
-    own = own_datasets(directory)
+    own = user_datasets(directory)
     if name not in own:
         raise unknown_name("dataset", name, (*dataset_names(), *own))
-    return own_info(name, directory)
+    return user_dataset_info(name, directory)

@@ -16,7 +16,7 @@ from fdt_core.datasets.publications import PUBLICATIONS, Publication
 from fdt_core.datasets.raw_files.source import SPLITS, Source
 from fdt_core.datasets.readers.digits import read_digits
 from fdt_core.datasets.store import DESCRIPTION, Description, read_description, write_files
-from fdt_core.datasets.user_datasets import own_datasets, read_own_dataset
+from fdt_core.datasets.user_datasets import read_user_dataset, user_datasets
 from fdt_core.errors import EnvironmentProblem, UsageError, unknown_name
 
 EMBEDDED = "digits"
@@ -47,13 +47,13 @@ def prepare_dataset(
         UsageError: for an unknown name, or where `test_part` of an own data set leaves no image to train on.
         EnvironmentProblem: where files are missing, damaged or not as published, or the disk is full.
     """
-    own = {} if name in dataset_names() else own_datasets(data_dir)
+    own = {} if name in dataset_names() else user_datasets(data_dir)
 
     def source() -> Source:
         if name == EMBEDDED:
             return read_digits(dataset_info(name).image)
         if name in own:
-            return read_own_dataset(name, data_dir)
+            return read_user_dataset(name, data_dir)
         return _published_source(name, data_dir, origin, download, unchecked)
 
     if name not in (*dataset_names(), *own):

@@ -20,12 +20,12 @@ from fdt_core.datasets.store import read_description
 from fdt_core.errors import EnvironmentProblem, UsageError
 from fdt_core.files.yaml_file import YamlFile, load_yaml
 
-OWN_DATASETS = "datasets.yaml"
+USER_DATASETS = "datasets.yaml"
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(strict=True, extra="forbid"))
-class OwnDataset:
+class UserDataset:
     """One entry of datasets.yaml.
 
     Args:
@@ -40,56 +40,56 @@ class OwnDataset:
     test_part: Annotated[float, Field(gt=0, lt=1)] = 0.2
 
 
-def own_datasets(data_dir: Path) -> dict[str, OwnDataset]:
+def user_datasets(data_dir: Path) -> dict[str, UserDataset]:
     """The entries of datasets.yaml in `data_dir`, by name; none where there is no such file.
 
     Raises UsageError with file and line for an entry that is not right, or a name that is taken.
     """
-    path = data_dir / OWN_DATASETS
+    path = data_dir / USER_DATASETS
     if not path.exists():
         return {}
     file = load_yaml(path)
     for name in file.data:
         _require_usable(name, file)
-    return file.parse(dict[str, OwnDataset])
+    return file.parse(dict[str, UserDataset])
 
 
-def read_own_dataset(name: str, data_dir: Path) -> Source:
+def read_user_dataset(name: str, data_dir: Path) -> Source:
     """Find images and labels of the entry `name`; nothing is decoded yet.
 
     Raises:
         EnvironmentProblem: where the folder is not right.
         UsageError: where `test_part` leaves a class without images to train on.
     """
-    own = own_datasets(data_dir)[name]
+    own = user_datasets(data_dir)[name]
     folder = _folder(own, data_dir)
     try:
         return read_image_folder(folder, own.size, own.test_part)
     except UsageError as error:
-        raise load_yaml(data_dir / OWN_DATASETS).error((name, "test_part"), str(error)) from error
+        raise load_yaml(data_dir / USER_DATASETS).error((name, "test_part"), str(error)) from error
 
 
-def _folder(own: OwnDataset, data_dir: Path) -> Path:
+def _folder(own: UserDataset, data_dir: Path) -> Path:
     try:
         folder = data_dir / Path(own.folder).expanduser()
         problem = "" if folder.is_dir() else "is not a folder"
     except (OSError, ValueError, RuntimeError) as error:  # one that may not be looked at; a ~ without a home
         folder, problem = Path(own.folder), f"cannot be read: {error}"
     if problem:
-        raise EnvironmentProblem(f"{printable(folder)} {problem} (named in {printable(data_dir / OWN_DATASETS)})")
+        raise EnvironmentProblem(f"{printable(folder)} {problem} (named in {printable(data_dir / USER_DATASETS)})")
     return folder
 
 
-def own_info(name: str, data_dir: Path) -> DatasetInfo:
+def user_dataset_info(name: str, data_dir: Path) -> DatasetInfo:
     """The facts of the entry `name`: of the prepared data if there are any, else of the folder as it is now.
 
     Images are counted as preparation counts them; a file is opened only where its suffix does not say what it is.
-    Raises like `read_own_dataset`.
+    Raises like `read_user_dataset`.
     """
     try:
         return read_description(data_dir / name).info
     except FileNotFoundError:
-        source = read_own_dataset(name, data_dir)
+        source = read_user_dataset(name, data_dir)
         return DatasetInfo(
             name=name,
             image=source.image,

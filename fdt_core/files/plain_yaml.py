@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-Path_ = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 MOST_CHARACTERS = 1_000_000
 _MOST_VALUES = 100_000
@@ -39,7 +39,7 @@ class Document:
     """Plain data, and the line (from 1) of each key and list item in it."""
 
     data: Any
-    lines: dict[Path_, int]
+    lines: dict[KeyPath, int]
     line: int
     """Where it begins."""
     is_empty: bool
@@ -67,7 +67,7 @@ def read_document(text: str) -> Document:
     """The document in `text`. Raises Unreadable."""
     if len(text) > MOST_CHARACTERS:
         raise Unreadable(f"is larger than {MOST_CHARACTERS:,} characters")
-    lines: dict[Path_, int] = {}
+    lines: dict[KeyPath, int] = {}
     try:
         loader = _CoreSchemaLoader(text)
         try:
@@ -88,7 +88,7 @@ def read_document(text: str) -> Document:
         raise Unreadable(_too_deep()) from error
 
 
-def dotted(where: Path_) -> str:
+def dotted(where: KeyPath) -> str:
     """How people are told of a key: `overrides[0].where.model`."""
     text = ""
     for part in where:
@@ -100,7 +100,7 @@ def dotted(where: Path_) -> str:
 
 
 def _index(
-    loader: _CoreSchemaLoader, node: yaml.Node, where: Path_, lines: dict[Path_, int], above: frozenset[int]
+    loader: _CoreSchemaLoader, node: yaml.Node, where: KeyPath, lines: dict[KeyPath, int], above: frozenset[int]
 ) -> None:
     """Record the line of every key and item, and refuse what plain YAML files do not hold."""
     if id(node) in above:
@@ -128,7 +128,7 @@ def _index(
             _index(loader, value, place, lines, above)
 
 
-def _check_plain(loader: _CoreSchemaLoader, node: yaml.Node, where: Path_) -> None:
+def _check_plain(loader: _CoreSchemaLoader, node: yaml.Node, where: KeyPath) -> None:
     """Raise Unreadable for what is no text, and for a tag other than the one that the node has without it."""
     if isinstance(node, yaml.ScalarNode):
         if found := _NO_TEXT.search(node.value):
@@ -144,7 +144,7 @@ def _check_plain(loader: _CoreSchemaLoader, node: yaml.Node, where: Path_) -> No
         raise Unreadable(f"{_place(where)}has the tag {name} (only plain YAML is read)", _line(node))
 
 
-def _place(where: Path_) -> str:
+def _place(where: KeyPath) -> str:
     return f"{dotted(where)}: " if where else ""
 
 

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fdt_core.errors import UsageError
-from fdt_core.files.plain_yaml import Path_
+from fdt_core.files.plain_yaml import KeyPath
 from fdt_core.files.yaml_file import YamlFile, parse_scalar, printable
-
-Place = Path_
 
 _MOST_KEYS = 20
 """In the path to one value: no file nests as deep."""
@@ -41,12 +39,12 @@ def parse_setting(given: str) -> Setting:
     return Setting(keys=keys, value=parse_scalar(value, text), text=text)
 
 
-def lay_over(file: YamlFile, setting: Setting, where: Place | None = None) -> YamlFile:
+def lay_over(file: YamlFile, setting: Setting, where: KeyPath | None = None) -> YamlFile:
     """A copy of `file` in which `setting` gives the value at `where` (by default at its own keys).
 
     Mappings on the way are made. Raises UsageError where something else stands in the way.
     """
-    place: Place = setting.keys if where is None else where
+    place: KeyPath = setting.keys if where is None else where
     data = _with(file.data, place, setting, ())
     made = [place[:end] for end in range(1, len(place)) if not _is_given(file, place[:end])]
     return dataclasses.replace(
@@ -58,7 +56,7 @@ def lay_over(file: YamlFile, setting: Setting, where: Place | None = None) -> Ya
     )
 
 
-def _with(data: Any, place: Place, setting: Setting, above: Place) -> Any:
+def _with(data: Any, place: KeyPath, setting: Setting, above: KeyPath) -> Any:
     """A copy of `data`, which lies at `above`, with the setting's value at `place` in it."""
     if not place:
         return setting.value
@@ -70,7 +68,7 @@ def _with(data: Any, place: Place, setting: Setting, above: Place) -> Any:
     return {**(data or {}), first: _with((data or {}).get(first), rest, setting, here)}
 
 
-def _is_given(file: YamlFile, place: Place) -> bool:
+def _is_given(file: YamlFile, place: KeyPath) -> bool:
     data: Any = file.data
     try:
         for part in place:

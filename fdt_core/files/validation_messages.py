@@ -9,16 +9,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from fdt_core.errors import nearest_match
-from fdt_core.files.plain_yaml import Path_
+from fdt_core.files.plain_yaml import KeyPath
 
 
-def most_specific(error: ValidationError, data: object) -> tuple[Path_, str]:
+def most_specific(error: ValidationError, data: object) -> tuple[KeyPath, str]:
     """The place deepest in the file that pydantic complains of, and what is wrong there.
 
     Of a value that fits no member of a union, pydantic reports each member: the deepest place is where the file's
     author was at; several complaints about that place are alternatives.
     """
-    found: dict[Path_, list[Any]] = {}
+    found: dict[KeyPath, list[Any]] = {}
     for detail in error.errors():
         found.setdefault(_place(data, detail), []).append(detail)
     where = max(found, key=len)
@@ -71,7 +71,7 @@ def _nearest_literal(detail: Any) -> str:
     return nearest_match(detail["input"], re.findall(r"'([^']*)'", str(detail["msg"])))
 
 
-def _place(data: Any, detail: Any) -> Path_:
+def _place(data: Any, detail: Any) -> KeyPath:
     """The part of pydantic's location that leads somewhere in `data`, plus the last key where that is the missing one.
 
     The rest are names of union members, which mean nothing to the file's author.

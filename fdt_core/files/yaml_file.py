@@ -16,7 +16,7 @@ from typing import Annotated, Any, NoReturn, TypeVar, Union, get_args, get_origi
 from pydantic import TypeAdapter, ValidationError
 
 from fdt_core.errors import UsageError, nearest_match
-from fdt_core.files.plain_yaml import MOST_CHARACTERS, Path_, Unreadable, dotted, read_document
+from fdt_core.files.plain_yaml import MOST_CHARACTERS, KeyPath, Unreadable, dotted, read_document
 from fdt_core.files.validation_messages import most_specific
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ _SHOWN = 100
 class WrongValue(UsageError):
     """A wrong value in plain data: `where` it is (a path of keys and indexes) and the `problem`, also one by one."""
 
-    def __init__(self, text: str, where: Path_, problem: str) -> None:
+    def __init__(self, text: str, where: KeyPath, problem: str) -> None:
         super().__init__(text)
         self.where = where
         self.problem = problem
@@ -45,14 +45,14 @@ class YamlFile:
 
     path: Path
     data: dict[str, Any]
-    lines: dict[Path_, int]
-    settings: dict[Path_, str] = field(default_factory=dict)
+    lines: dict[KeyPath, int]
+    settings: dict[KeyPath, str] = field(default_factory=dict)
 
-    def fail(self, where: Path_, message: str, joint: Sequence[Path_] = ()) -> NoReturn:
+    def fail(self, where: KeyPath, message: str, joint: Sequence[KeyPath] = ()) -> NoReturn:
         """Raise what `error` returns."""
         raise self.error(where, message, joint)
 
-    def error(self, where: Path_, message: str, joint: Sequence[Path_] = ()) -> WrongValue:
+    def error(self, where: KeyPath, message: str, joint: Sequence[KeyPath] = ()) -> WrongValue:
         """The error of the value at `where`, a path of keys and indexes.
 
         It names the file and line, or the setting that gave the value. Where settings only took part (they gave values
@@ -132,7 +132,7 @@ def printable(text: str) -> str:
     return shown if len(text) <= _SHOWN else f"{shown}..."
 
 
-def _reject_unknown_keys(file: YamlFile, data: object, type_: Any, where: Path_) -> None:
+def _reject_unknown_keys(file: YamlFile, data: object, type_: Any, where: KeyPath) -> None:
     """Compare the keys of `data` with the fields of the dataclasses that `type_` is made of."""
     for member in _members(type_):
         origin, arguments = get_origin(member), get_args(member)
@@ -161,6 +161,6 @@ def _members(type_: Any) -> tuple[Any, ...]:
     return (type_,)
 
 
-def _within(place: Path_, other: Path_) -> bool:
+def _within(place: KeyPath, other: KeyPath) -> bool:
     """Whether `place` is `other`, or lies in it."""
     return place[: len(other)] == other

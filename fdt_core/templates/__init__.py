@@ -5,15 +5,15 @@ parameter count that it prints.
 """
 
 from fdt_core.templates.kinds import Base, ExplicitWidths, Template, Uniform
-from fdt_core.templates.piecewise import Points, Profile
+from fdt_core.templates.piecewise import Piecewise, Points
 from fdt_core.templates.registry import BUILT_IN_TEMPLATES, TemplateRegistry, template, template_names
 
 __all__ = [
     "BUILT_IN_TEMPLATES",
     "Base",
     "ExplicitWidths",
+    "Piecewise",
     "Points",
-    "Profile",
     "Template",
     "TemplateRegistry",
     "Uniform",

@@ -9,7 +9,7 @@ from fractions import Fraction
 from fdt_core.errors import UsageError, nearest_match
 from fdt_core.scaling import exact
 from fdt_core.templates.kinds import ExplicitWidths, Template
-from fdt_core.templates.piecewise import Profile
+from fdt_core.templates.piecewise import Piecewise
 
 KEYS = ("name", "points", "widths")
 
@@ -27,7 +27,7 @@ def inline_template(description: Mapping[str, object]) -> Template:
     if ("points" in description) == ("widths" in description):
         raise _error(name, "give either points, [[position, height], ...], or widths, one per slot")
     if "points" in description:
-        return Profile(name=name, points=tuple(_point(name, point) for point in _items(name, description, "points")))
+        return Piecewise(name=name, points=tuple(_point(name, point) for point in _items(name, description, "points")))
     return ExplicitWidths(name=name, filters=tuple(_width(name, w) for w in _items(name, description, "widths")))
 
 

@@ -23,7 +23,7 @@ Points = tuple[tuple[Fraction, Fraction], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Profile:
+class Piecewise:
     """Heights that run in straight lines between `points` over the relative depth.
 
     Args:

@@ -11,7 +11,7 @@ from fdt_core.errors import UsageError, unknown_name
 from fdt_core.references import import_reference, is_reference
 from fdt_core.templates.inline import inline_template
 from fdt_core.templates.kinds import Base, Template, Uniform
-from fdt_core.templates.piecewise import Profile
+from fdt_core.templates.piecewise import Piecewise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,10 +70,10 @@ class TemplateRegistry:
         return self.templates[name]
 
 
-def _profile(name: str, *heights: int) -> Profile:
+def _profile(name: str, *heights: int) -> Piecewise:
     """A profile whose corners, of these `heights`, are spread evenly and lie on slots."""
     points = tuple((Fraction(index, len(heights) - 1), Fraction(height)) for index, height in enumerate(heights))
-    return Profile(name=name, points=points, corners_on_slots=True)
+    return Piecewise(name=name, points=points, corners_on_slots=True)
 
 
 BUILT_IN_TEMPLATES = TemplateRegistry().register(
@@ -97,7 +97,7 @@ def template(description: str | Mapping[str, object], *, registry: TemplateRegis
 
     Args:
         description: a name known to the registry; a user's own as `package.module:attribute`; or inline, as
-            `{name, points}` (a `Profile`) or `{name, widths}` (`ExplicitWidths`).
+            `{name, points}` (a `Piecewise`) or `{name, widths}` (`ExplicitWidths`).
         registry: the templates known by name.
 
     Raises:

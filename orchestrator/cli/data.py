@@ -182,9 +182,9 @@ def _number(row: dict[str, Any], key: str) -> str:
 
 def _known(directory: Path) -> tuple[str, ...]:
     from fdt_core.datasets.info import dataset_names
-    from fdt_core.datasets.user_datasets import own_datasets
+    from fdt_core.datasets.user_datasets import user_datasets
 
-    return (*dataset_names(), *own_datasets(directory))
+    return (*dataset_names(), *user_datasets(directory))
 
 
 def _wanted(names: Sequence[str], directory: Path) -> tuple[str, ...]:

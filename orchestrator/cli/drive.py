@@ -17,8 +17,8 @@ from orchestrator.cli.options import RunName, RunsDir, Settings, Verbose
 
 if TYPE_CHECKING:
     from cluster.profile.schema import ClusterProfile
-    from orchestrator.launch.outcome import Outcome
-    from orchestrator.run.driver_lease import Generation
+    from orchestrator.launch.outcome import LaunchOutcome
+    from orchestrator.run.driver_lease import DriverLease
     from orchestrator.run.launch import Launch
     from orchestrator.run.plan_change import PlanChange
 
@@ -42,16 +42,16 @@ def start(
     from orchestrator.status.run_status import run_status
 
     run = launch.run
-    generation = claim_on_slurm(run) if profile.kind == "slurm" else claim_run(run)
+    lease = claim_on_slurm(run) if profile.kind == "slurm" else claim_run(run)
     try:
         change = _agreed_change(launch, yes)
         _say(f"run directory: {run.path}")
         for warning in launch.plan.warnings:
             _say(f"warning: {warning}")
         tell_damage(run.results)
-        outcome = _begin(launch, generation, profile, detach, options)
+        outcome = _begin(launch, lease, profile, detach, options)
     except BaseException:
-        generation.release()
+        lease.release()
         raise
     if json_:
         told = {
@@ -67,17 +67,17 @@ def start(
 
 
 def _begin(
-    launch: Launch, generation: Generation, profile: ClusterProfile, detach: bool | None, options: Sequence[str]
-) -> Outcome:
+    launch: Launch, lease: DriverLease, profile: ClusterProfile, detach: bool | None, options: Sequence[str]
+) -> LaunchOutcome:
     if profile.kind == "slurm":
         from orchestrator.launch.slurm_submit import submit_and_tell
 
-        return submit_and_tell(launch, generation, profile, follow=detach is False)
+        return submit_and_tell(launch, lease, profile, follow=detach is False)
     if detach:
         from orchestrator.launch.detached import start_detached
 
-        return start_detached(launch, generation, options, _say)
-    return _drive_or_stop(launch, generation, profile, before_work=launch.freeze)
+        return start_detached(launch, lease, options, _say)
+    return _drive_or_stop(launch, lease, profile, before_work=launch.freeze)
 
 
 def _agreed_change(launch: Launch, yes: bool) -> PlanChange | None:
@@ -150,20 +150,20 @@ def drive_on_slurm(run: RunName, runs_dir: RunsDir = None, verbose: Verbose = Fa
 
 
 def _drive_or_stop(
-    launch: Launch, generation: Generation, profile: ClusterProfile, before_work: Callable[[], None] = lambda: None
-) -> Outcome:
+    launch: Launch, lease: DriverLease, profile: ClusterProfile, before_work: Callable[[], None] = lambda: None
+) -> LaunchOutcome:
     """Drive the launch here to its end, or until it is told to stop."""
     from orchestrator.launch.local import drive_here
-    from orchestrator.launch.outcome import Outcome
+    from orchestrator.launch.outcome import LaunchOutcome
 
     try:
-        return drive_here(launch, generation, profile, before_work=before_work)
+        return drive_here(launch, lease, profile, before_work=before_work)
     except KeyboardInterrupt:
         _say("stopped at once; launch again to go on from the last checkpoints")
-        return Outcome(action="ran", exit_code=ExitCode.STOPPED)
+        return LaunchOutcome(action="ran", exit_code=ExitCode.STOPPED)
     finally:
         with suppress(OSError):  # a full disk is reported by what raised here
-            generation.release()
+            lease.release()
 
 
 def _say(line: str) -> None:

@@ -52,7 +52,7 @@ def gc(
 
     found = find_run(run, runs_dir)
     tell_damage(found.results)
-    generation = None if dry_run else claim(found.driver)  # nothing may be removed under a driver at work
+    lease = None if dry_run else claim(found.driver)  # nothing may be removed under a driver at work
     try:
         garbage = find_garbage(found, trials or [])
         stays = [item for item in garbage if item.reason is Reason.FORMER and not former]
@@ -67,8 +67,8 @@ def gc(
                 raise UsageError("nothing was removed")
             remove(goes)
     finally:
-        if generation is not None:
-            generation.release()
+        if lease is not None:
+            lease.release()
     if json_:
         _print_json(told | {"removed": not dry_run})
 

@@ -15,7 +15,7 @@ from orchestrator.cli.damage import tell_damage
 from orchestrator.cli.options import DataDir, Json, RunsDir, Verbose
 
 if TYPE_CHECKING:
-    from orchestrator.run.measurements import Network
+    from fdt_core.measuring.networks import Network
 
 Row = Mapping[str, Any]
 
@@ -84,7 +84,7 @@ def _of_models(
     precision: str,
 ) -> Iterator[tuple[Network, Row]]:
     from fdt_core.datasets.catalogue import dataset_info
-    from orchestrator.run.measurements import Setting, named_networks, profile_row_alone
+    from fdt_core.measuring.networks import Setting, named_networks, profile_row_alone
 
     if precision not in ("fp32", "tf32", "bf16"):
         raise unknown_name("precision", precision, ("fp32", "tf32", "bf16"))
@@ -101,17 +101,18 @@ def _of_run(name: str, runs_dir: Path | None, device: str) -> Iterator[tuple[Net
     import torch
 
     from fdt_core.compute.device import device_name
+    from fdt_core.measuring.networks import profile_row_alone
     from fdt_core.results.reader import read_table
     from fdt_core.results.writer import ResultsWriter
     from orchestrator.run.driver_lease import claim
-    from orchestrator.run.measurements import network_of, profile_row_alone, setting_of, unmeasured
+    from orchestrator.run.measurements import network_of, setting_of, unmeasured
     from orchestrator.run.run_directory import find_run
 
     found, place = find_run(name, runs_dir), _usable(device)
     tell_damage(found.results)
-    generation = claim(found.driver)
+    lease = claim(found.driver)
     try:
-        writer = ResultsWriter(found.results, check_right_to_write=generation.check)
+        writer = ResultsWriter(found.results, check_right_to_write=lease.check)
         known = read_table(found.results, "profiles").rows.to_pylist()
         for cell in unmeasured(found.plan().cells, known, device_name(torch.device(place))):
             network = network_of(cell)
@@ -120,7 +121,7 @@ def _of_run(name: str, runs_dir: Path | None, device: str) -> Iterator[tuple[Net
             writer.flush("profiles")
             yield network, row
     finally:
-        generation.release()
+        lease.release()
 
 
 def _usable(device: str) -> str:

@@ -40,7 +40,7 @@ def status(
     import time
 
     from cluster.slurm.files import SlurmFiles
-    from cluster.slurm.queue.queue_monitor import QueueWatch
+    from cluster.slurm.queue.queue_monitor import QueueMonitor
     from fdt_core.errors import UsageError
     from fdt_core.results.run_lookup import runs_root
     from orchestrator.run.run_directory import find_run
@@ -56,7 +56,7 @@ def status(
         return
     found = find_run(run, runs_dir)
     tell_damage(found.results)
-    queue = QueueWatch(SlurmFiles(found.slurm))
+    queue = QueueMonitor(SlurmFiles(found.slurm))
     while True:
         now = run_status(found, queue.jobs())
         typer.echo(json.dumps(now) if json_ else status_text(now, former=all_))

@@ -15,8 +15,8 @@ from cluster.machine.processes import python_command
 from fdt_core.errors import Terminated
 from fdt_core.exit_codes import ExitCode
 from fdt_core.files.json_file import DamagedFile
-from orchestrator.launch.outcome import Outcome
-from orchestrator.run.driver_lease import Generation, process_lives
+from orchestrator.launch.outcome import LaunchOutcome
+from orchestrator.run.driver_lease import DriverLease, process_lives
 from orchestrator.run.launch import Launch
 from orchestrator.run.run_directory import RunDirectory
 
@@ -24,8 +24,8 @@ _POLL_SECONDS = 0.1
 
 
 def start_detached(
-    launch: Launch, generation: Generation, options: Sequence[str], say: Callable[[str], None]
-) -> Outcome:
+    launch: Launch, lease: DriverLease, options: Sequence[str], say: Callable[[str], None]
+) -> LaunchOutcome:
     """Freeze the launch for a driver that outlives this process and its terminal, start it, and say how to watch it.
 
     `options` are those of `fdt-sweep drive`. The exit code is 0 once it is at work; its own where it ended before that,
@@ -33,7 +33,7 @@ def start_detached(
     """
     run, before = launch.run, launch.run.frozen_files()
     launch.freeze()
-    generation.release()
+    lease.release()
     run.driver_log.touch()
     begin = run.driver_log.stat().st_size
     with run.driver_log.open("ab") as output:
@@ -56,11 +56,11 @@ def start_detached(
             say(f"the driver was ended by {signal.Signals(-process.returncode).name}")
         status = ExitCode.INTERRUPTED if process.returncode < 0 else process.returncode
         if _is_at_work(run, process.pid):
-            return Outcome(action="ran", exit_code=status)
+            return LaunchOutcome(action="ran", exit_code=status)
         if status in (ExitCode.DONE, ExitCode.FAILED):
-            return Outcome(action="nothing to do", exit_code=status)
+            return LaunchOutcome(action="nothing to do", exit_code=status)
         run.restore(before)
-        return Outcome(action="could not begin", exit_code=status)
+        return LaunchOutcome(action="could not begin", exit_code=status)
     path = shlex.quote(str(run.path))
     say(
         f"started: process {process.pid}\n"
@@ -68,7 +68,7 @@ def start_detached(
         f"  output:  fdt-sweep logs {path} driver --follow\n"
         f"  end:     fdt-sweep cancel {path}"
     )
-    return Outcome(action="started", exit_code=ExitCode.DONE, process=process.pid)
+    return LaunchOutcome(action="started", exit_code=ExitCode.DONE, process=process.pid)
 
 
 def _is_at_work(run: RunDirectory, pid: int) -> bool:

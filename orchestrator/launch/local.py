@@ -8,47 +8,47 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from cluster.devices.device_check import PROBE, DeviceMissing, devices_of
-from cluster.devices.device_monitor import DeviceWatch
+from cluster.devices.device_monitor import DeviceMonitor
 from cluster.machine.resources import node_resources
 from cluster.profile.schema import ClusterProfile
 from cluster.ray_nodes.ray_node import local_ray
 from fdt_core.errors import EnvironmentProblem
-from orchestrator.launch.outcome import Outcome
-from orchestrator.plan.trial_slots import local_device, packed, trial_needs
+from orchestrator.launch.outcome import LaunchOutcome
+from orchestrator.plan.trial_slots import local_device, packed, trial_slots
 from orchestrator.run.backlog import Progress
-from orchestrator.run.driver_lease import Generation
+from orchestrator.run.driver_lease import DriverLease
 from orchestrator.run.launch import Launch
-from orchestrator.run.open_run import open_work
+from orchestrator.run.open_run import open_run
 from orchestrator.status.console import silent_stdout
-from orchestrator.trial.report import Place
+from orchestrator.trial.report import ProcessLocation
 from orchestrator.tune.stop_signals import StopSignals
 
 
 def drive_here(
     launch: Launch,
-    generation: Generation,
+    lease: DriverLease,
     profile: ClusterProfile,
     *,
     before_work: Callable[[], None] = lambda: None,
-) -> Outcome:
+) -> LaunchOutcome:
     """Run what is left of a launch. Starts no Ray where nothing is left.
 
     `before_work` is called once nothing stands in the way of the work any more. Raises EnvironmentProblem where the
     machine lacks what the profile or a trial asks for, KeyboardInterrupt where it was told to stop at once.
     """
     device = local_device(profile)
-    work = open_work(launch, generation, device=device)
+    work = open_run(launch, lease, device=device)
     if work.nothing_left():
         before_work()
         print(work.nothing_to_do(), file=sys.stderr)
-        generation.release()
-        return Outcome(action="nothing to do", exit_code=work.exit_code(interrupted=False))
+        lease.release()
+        return LaunchOutcome(action="nothing to do", exit_code=work.exit_code(interrupted=False))
 
     devices = LocalDevices.found(replace(packed(profile, work.plan), device="cuda" if device == "cuda" else "cpu"))
     os.environ.update(devices.watch.devices.environment())
     if device == "cuda":
         profile = replace(profile, gpus_per_node=len(devices.watch.devices.usable))
-    needs = trial_needs(work.plan, node=node_resources(profile), profile=profile)
+    needs = trial_slots(work.plan, node=node_resources(profile), profile=profile)
     # What asks for a stop while Ray starts is heard when Ray is up, and does not break off its start or its end.
     with StopSignals() as signals, silent_stdout(), local_ray(profile) as head:
         from orchestrator.tune.drive_sweep import Nodes, drive  # Ray reads its environment when it is imported
@@ -63,14 +63,14 @@ def drive_here(
             signals=signals,
             nodes=Nodes(tell_progress=devices.tell_progress, tell_device_failure=devices.tell_device_failure),
         )
-        return Outcome(action="ran", exit_code=status)
+        return LaunchOutcome(action="ran", exit_code=status)
 
 
 @dataclass(frozen=True)
 class LocalDevices:
     """This machine's devices: those that do not work are left out by a launch, and end one that is under way."""
 
-    watch: DeviceWatch
+    watch: DeviceMonitor
 
     @classmethod
     def found(cls, profile: ClusterProfile, *, probe: Sequence[str] = PROBE) -> LocalDevices:
@@ -84,9 +84,9 @@ class LocalDevices:
             raise EnvironmentProblem(str(problem)) from problem
         if devices.left_out:
             print(devices.faults(), file=sys.stderr)
-        return cls(DeviceWatch(devices, probe=probe))
+        return cls(DeviceMonitor(devices, probe=probe))
 
-    def tell_device_failure(self, place: Place) -> None:
+    def tell_device_failure(self, place: ProcessLocation) -> None:
         """Have the device examined on which a trial has failed."""
         self.watch.suspect([place.device_id or ""])
 

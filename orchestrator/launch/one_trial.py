@@ -12,7 +12,7 @@ from fdt_core.provenance import git_commit, versions
 from fdt_core.results.run_lookup import find_trial
 from orchestrator.plan.cells import Cell, SweepPlan
 from orchestrator.run.rows import RowContext, trial_row
-from orchestrator.trial.report import Place, TrialReport
+from orchestrator.trial.report import ProcessLocation, TrialReport
 from orchestrator.trial.session import epoch_line
 
 
@@ -44,7 +44,7 @@ def run_alone(cell: Cell, data_dir: Path, device: str, say: Callable[[str], None
     report = TrialReport(
         trial_id=cell.trial_id,
         attempt=1,
-        place=Place.here(),
+        place=ProcessLocation.here(),
         outcome=result.status,
         epochs=result.history,
         result=result,

@@ -11,7 +11,7 @@ apart from the terminal, it submitted jobs to Slurm, or the driver that it start
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class LaunchOutcome:
     """What a launch did.
 
     Args:

@@ -16,13 +16,13 @@ from fdt_core.provenance import git_commit, uncommitted_digest, versions
 from fdt_core.results.run_lookup import runs_root
 from orchestrator.plan.estimate import estimate, refuse_above
 from orchestrator.plan.resolve import plan_sweep
-from orchestrator.plan.trial_slots import check_needs
-from orchestrator.run.driver_lease import Generation, claim
+from orchestrator.plan.trial_slots import check_slots
+from orchestrator.run.driver_lease import DriverLease, claim
 from orchestrator.run.launch import Launch, LaunchSettings, frozen_launch
 from orchestrator.run.run_directory import RunDirectory
 
 
-def claim_run(run: RunDirectory) -> Generation:
+def claim_run(run: RunDirectory) -> DriverLease:
     """Become the driver of a run that this machine drives. Raises EnvironmentProblem where another driver lives."""
     return claim(run.driver)
 
@@ -71,7 +71,7 @@ def checked(launch: Launch, profile: ClusterProfile, *, max_gpu_hours: float | N
     ledger.check_data(plan.cells, launch.dataset_digests)
     left = ledger.left(plan.cells)
     if left:
-        check_needs(plan, profile)
+        check_slots(plan, profile)
     refuse_above(max_gpu_hours, estimate(left, plan.keep, launch.run.results))
     return launch
 

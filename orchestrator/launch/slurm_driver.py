@@ -10,14 +10,14 @@ from cluster.slurm.jobs.leaving_nodes import LeavingNodes
 from cluster.slurm.jobs.open_head import open_head
 from cluster.slurm.queue.sweep_jobs import job_is_live
 from cluster.slurm.records import Demand
-from orchestrator.plan.trial_slots import trial_needs
+from orchestrator.plan.trial_slots import trial_slots
 from orchestrator.run.backlog import Progress
 from orchestrator.run.driver_lease import claim
 from orchestrator.run.launch import frozen_launch
-from orchestrator.run.open_run import open_work
+from orchestrator.run.open_run import open_run
 from orchestrator.run.run_directory import RunDirectory
 from orchestrator.status.console import silent_stdout
-from orchestrator.trial.report import Place
+from orchestrator.trial.report import ProcessLocation
 from orchestrator.tune.stop_signals import StopSignals
 
 
@@ -28,13 +28,13 @@ def drive_on_slurm(run: RunDirectory) -> int:
     """
     files = SlurmFiles(run.slurm)
     profiles = read_launch(files).profiles
-    generation = claim(run.driver, job_is_live=job_is_live)
-    work = open_work(frozen_launch(run), generation, device=profiles[0].device)
+    lease = claim(run.driver, job_is_live=job_is_live)
+    work = open_run(frozen_launch(run), lease, device=profiles[0].device)
     if not work.backlog.progress().left:
-        generation.release()
+        lease.release()
         return work.exit_code(interrupted=False)
 
-    needs = [trial_needs(work.plan, node=node_resources(profile), profile=profile) for profile in profiles]
+    needs = [trial_slots(work.plan, node=node_resources(profile), profile=profile) for profile in profiles]
     per_worker = tuple(each.slots for each in needs)
     slots = sum(each.slots * profile.max_workers for each, profile in zip(needs, profiles, strict=True))
     with StopSignals() as signals, silent_stdout(), open_head(run.slurm) as head:
@@ -73,7 +73,7 @@ class _Workers:
             self._told = demand
             write_record(self._files.demand, demand)
 
-    def tell_device_failure(self, place: Place) -> None:
+    def tell_device_failure(self, place: ProcessLocation) -> None:
         """Have the worker examine the device: one that does not work is left out there from then on."""
         for worker in self._files.read_workers():
             if worker.slurm_job_id == place.slurm_job_id:

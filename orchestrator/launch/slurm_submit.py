@@ -13,22 +13,22 @@ from cluster.machine.resources import node_resources
 from cluster.profile.schema import ClusterProfile, with_further_profiles
 from cluster.slurm.files import SlurmFiles, read_launch
 from cluster.slurm.launch_sweep import Submission, make_launch, scripts, submit_sweep
-from cluster.slurm.queue.queue_monitor import QueueWatch, waiting_lines
+from cluster.slurm.queue.queue_monitor import QueueMonitor, waiting_lines
 from cluster.slurm.queue.sweep_jobs import check_not_launched, job_is_live
 from cluster.slurm.records import SlurmLaunch
 from fdt_core.exit_codes import ExitCode
-from orchestrator.launch.outcome import Outcome
+from orchestrator.launch.outcome import LaunchOutcome
 from orchestrator.plan.cells import SweepPlan
-from orchestrator.plan.trial_slots import packed, trial_needs
-from orchestrator.run.driver_lease import Generation, claim
+from orchestrator.plan.trial_slots import packed, trial_slots
+from orchestrator.run.driver_lease import DriverLease, claim
 from orchestrator.run.launch import Launch
-from orchestrator.run.open_run import Work, open_work
+from orchestrator.run.open_run import OpenRun, open_run
 from orchestrator.run.run_directory import RunDirectory
 from orchestrator.status.run_status import run_status
 from orchestrator.status.slurm_status import follow_run
 
 
-def claim_on_slurm(run: RunDirectory) -> Generation:
+def claim_on_slurm(run: RunDirectory) -> DriverLease:
     """Become the driver, for as long as the launch takes. Raises EnvironmentProblem where Slurm does not answer.
 
     Nor may a driver be at work, or a head wait in Slurm's queue: it would run a plan that it was not submitted for.
@@ -37,13 +37,13 @@ def claim_on_slurm(run: RunDirectory) -> Generation:
     return claim(run.driver, job_is_live=job_is_live)
 
 
-def submit_and_tell(launch: Launch, generation: Generation, profile: ClusterProfile, *, follow: bool) -> Outcome:
+def submit_and_tell(launch: Launch, lease: DriverLease, profile: ClusterProfile, *, follow: bool) -> LaunchOutcome:
     """Submit what is left, say what comes next, and with `follow` watch until the sweep ends."""
-    run, submitted = launch.run, submit_run(launch, generation, profile)
-    if isinstance(submitted, Outcome):
+    run, submitted = launch.run, submit_run(launch, lease, profile)
+    if isinstance(submitted, LaunchOutcome):
         return submitted
     _say(submission_text(run, submitted))
-    outcome = Outcome(action="submitted", exit_code=ExitCode.DONE, jobs=(submitted.head, *submitted.workers))
+    outcome = LaunchOutcome(action="submitted", exit_code=ExitCode.DONE, jobs=(submitted.head, *submitted.workers))
     if not follow:
         for line in _reasons_to_wait(SlurmFiles(run.slurm)):
             _say(f"  {line}")
@@ -57,11 +57,11 @@ def submit_and_tell(launch: Launch, generation: Generation, profile: ClusterProf
 
 def _reasons_to_wait(files: SlurmFiles) -> list[str]:
     """Why the jobs that were just submitted wait, as far as Slurm has said; empty where it does not answer."""
-    jobs = QueueWatch(files).jobs() or []
+    jobs = QueueMonitor(files).jobs() or []
     return [*waiting_lines(read_launch(files), [job for job in jobs if job.reason not in ("", "None")])]
 
 
-def submit_run(launch: Launch, generation: Generation, profile: ClusterProfile) -> Outcome | Submission:
+def submit_run(launch: Launch, lease: DriverLease, profile: ClusterProfile) -> LaunchOutcome | Submission:
     """Freeze the launch, and submit the head and as many workers as what is left can use, if anything is.
 
     Hands the right to write over to the head. Raises EnvironmentProblem or UsageError where Slurm refuses; no job is
@@ -69,15 +69,15 @@ def submit_run(launch: Launch, generation: Generation, profile: ClusterProfile) 
     """
     run, before = launch.run, launch.run.frozen_files()
     try:
-        work = open_work(launch, generation, device=profile.device)
+        work = open_run(launch, lease, device=profile.device)
         left = work.backlog.progress().left
         launch.freeze()
         if not left:
             _say(work.nothing_to_do())
-            return Outcome(action="nothing to do", exit_code=work.exit_code(interrupted=False))
+            return LaunchOutcome(action="nothing to do", exit_code=work.exit_code(interrupted=False))
         workers = wanted_workers(work.plan, profile, left)
     finally:
-        generation.release()
+        lease.release()
     try:
         return submit_sweep(SlurmFiles(run.slurm), _jobs(run, packed(profile, work.plan), work), workers=workers)
     except BaseException:
@@ -105,11 +105,11 @@ def submission_text(run: RunDirectory, submission: Submission) -> str:
 
 def wanted_workers(plan: SweepPlan, profile: ClusterProfile, left: int) -> int:
     """Worker jobs that `left` trials can use at the same time. Raises EnvironmentProblem where no trial fits."""
-    slots = trial_needs(plan, node=node_resources(profile), profile=profile).slots
+    slots = trial_slots(plan, node=node_resources(profile), profile=profile).slots
     return min(profile.max_workers, math.ceil(left / slots))
 
 
-def _jobs(run: RunDirectory, profile: ClusterProfile, work: Work | None = None) -> SlurmLaunch:
+def _jobs(run: RunDirectory, profile: ClusterProfile, work: OpenRun | None = None) -> SlurmLaunch:
     path = Path.absolute(run.path)
     command = python_command("orchestrator", "drive-on-slurm", str(path), "--verbose", python=profile.python)
     return make_launch(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fdt_core.files.set_options import Place
+from fdt_core.files.plain_yaml import KeyPath
 from fdt_core.files.yaml_file import WrongValue, YamlFile
 from fdt_core.trial.recipe import Recipe, recipe_for
 from orchestrator.plan.sweep_file import Sweep
@@ -17,9 +17,9 @@ class GivenRecipe:
     """The fields of a recipe that a sweep file gives, `base` among them, each with its place in the file."""
 
     fields: Mapping[str, Any]
-    places: Mapping[str, Place]
+    places: Mapping[str, KeyPath]
 
-    def place(self, *fields: str) -> Place:
+    def place(self, *fields: str) -> KeyPath:
         """Where the first of `fields` is given that is given at all; else where the recipe is."""
         return next((self.places[name] for name in fields if name in self.places), ("recipe",))
 
@@ -27,8 +27,8 @@ class GivenRecipe:
 def given_recipe(sweep: Sweep, overriding: Sequence[int]) -> GivenRecipe:
     """What the sweep and its overrides with these numbers give, the last one winning; one with a base begins again."""
     fields: dict[str, Any] = {}
-    places: dict[str, Place] = {}
-    rules: list[tuple[Place, Any]] = [(("recipe",), sweep.recipe)]
+    places: dict[str, KeyPath] = {}
+    rules: list[tuple[KeyPath, Any]] = [(("recipe",), sweep.recipe)]
     rules += [(("overrides", index, "recipe"), sweep.overrides[index].recipe or {}) for index in overriding]
     for where, recipe in rules:
         given = {"base": recipe} if isinstance(recipe, str) else dict(recipe)

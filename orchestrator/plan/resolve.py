@@ -11,7 +11,7 @@ from typing import Any
 from fdt_core.datasets.catalogue import dataset_info
 from fdt_core.datasets.info import DatasetInfo
 from fdt_core.errors import UsageError
-from fdt_core.files.set_options import Place
+from fdt_core.files.plain_yaml import KeyPath
 from fdt_core.files.yaml_file import YamlFile
 from fdt_core.matching.match import Budget, Match, match
 from fdt_core.matching.paper_tables import require_paper_dataset
@@ -52,7 +52,7 @@ def plan_sweep(path: Path, settings: Sequence[str] = (), data_dir: Path | None =
 _Point = dict[str, Any]
 """A point of the grid: the names on each axis."""
 
-_NETWORK: tuple[Place, ...] = (("models",), ("templates",), ("datasets",), ("width",), ("overrides",))
+_NETWORK: tuple[KeyPath, ...] = (("models",), ("templates",), ("datasets",), ("width",), ("overrides",))
 """The keys of a sweep file that decide, with the budget, whether a network can be matched."""
 
 
@@ -137,7 +137,7 @@ class _Study:
         found: Match = self._resolved(("budget",), matched, *network, joint=_NETWORK)
         return found
 
-    def _resolved(self, where: Place, resolve: Any, *arguments: Any, joint: Sequence[Place] = ()) -> Any:
+    def _resolved(self, where: KeyPath, resolve: Any, *arguments: Any, joint: Sequence[KeyPath] = ()) -> Any:
         """`resolve(*arguments)`; its UsageError gets the file, line and key of `where`, or the settings at fault."""
         try:
             return resolve(*arguments)

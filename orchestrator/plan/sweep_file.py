@@ -14,7 +14,8 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from fdt_core.errors import UsageError, nearest_match
-from fdt_core.files.set_options import Place, Setting, lay_over, parse_setting
+from fdt_core.files.plain_yaml import KeyPath
+from fdt_core.files.set_options import Setting, lay_over, parse_setting
 from fdt_core.files.yaml_file import YamlFile, load_yaml
 from fdt_core.matching.match import Budget
 from fdt_core.trial.recipe import Recipe
@@ -137,7 +138,7 @@ def _with_setting(file: YamlFile, setting: Setting) -> YamlFile:
     if first not in known:
         raise UsageError(f"{setting.text}: unknown key{nearest_match(first, known)} (known: {', '.join(known)})")
     keys = ("recipe", *setting.keys) if first in fields else setting.keys
-    places: list[Place] = [keys]
+    places: list[KeyPath] = [keys]
     if keys[0] in ("recipe", "width", "budget"):
         places += [(*place, *keys) for place, override in _overrides(file) if keys[0] in override]
     for place in places:
@@ -157,7 +158,7 @@ def _with_recipes(file: YamlFile) -> YamlFile:
     return dataclasses.replace(file, data=data, lines={_in_recipe(place): line for place, line in file.lines.items()})
 
 
-def _override_with_recipe(file: YamlFile, place: Place, override: dict[str, Any]) -> dict[str, Any]:
+def _override_with_recipe(file: YamlFile, place: KeyPath, override: dict[str, Any]) -> dict[str, Any]:
     """An override whose recipe fields have moved from beside `where` under `recipe`."""
     keys, fields = [field.name for field in dataclasses.fields(Override)], recipe_field_names()
     if unknown := [key for key in override if key not in (*keys, *fields)]:
@@ -180,13 +181,13 @@ def _as_mapping(recipe: Any) -> Any:
     return {"base": recipe} if isinstance(recipe, str) else recipe
 
 
-def _in_recipe(place: Place) -> Place:
+def _in_recipe(place: KeyPath) -> KeyPath:
     """Where a line of the file is found once recipe fields beside `where` have moved under `recipe`."""
     beside_where = place[0] == "overrides" and len(place) > 2 and place[2] in recipe_field_names()
     return (*place[:2], "recipe", *place[2:]) if beside_where else place
 
 
-def _overrides(file: YamlFile) -> list[tuple[Place, dict[str, Any]]]:
+def _overrides(file: YamlFile) -> list[tuple[KeyPath, dict[str, Any]]]:
     """The overrides that are mappings, each with its place."""
     given = file.data.get("overrides")
     items = given if isinstance(given, list) else []
@@ -220,7 +221,7 @@ def _check_axes(file: YamlFile, sweep: Sweep) -> None:
 
 
 def _check_selector(
-    file: YamlFile, where: Place, selector: Selector, values: Mapping[str, tuple[AxisValue, ...]]
+    file: YamlFile, where: KeyPath, selector: Selector, values: Mapping[str, tuple[AxisValue, ...]]
 ) -> None:
     if not selector:
         file.fail(where, f"must name at least one axis ({', '.join(AXES)})")

@@ -11,7 +11,7 @@ from orchestrator.plan.cells import SweepPlan
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrialNeeds:
+class TrialSlots:
     """What one trial asks of Ray, and how many run at the same time. A retry after `oom` gets `whole_gpus`."""
 
     cpus: float
@@ -29,7 +29,7 @@ def packed(profile: ClusterProfile, plan: SweepPlan) -> ClusterProfile:
     return replace(profile, trials_per_gpu=plan.resources.trials_per_gpu or profile.trials_per_gpu)
 
 
-def trial_needs(plan: SweepPlan, *, node: NodeResources, profile: ClusterProfile, nodes: int = 1) -> TrialNeeds:
+def trial_slots(plan: SweepPlan, *, node: NodeResources, profile: ClusterProfile, nodes: int = 1) -> TrialSlots:
     """What a trial asks of Ray, and how many fit on `nodes` nodes that offer `node` each.
 
     Raises EnvironmentProblem where not even one fits.
@@ -43,7 +43,7 @@ def trial_needs(plan: SweepPlan, *, node: NodeResources, profile: ClusterProfile
         raise EnvironmentProblem(
             f"a trial asks for {asked.cpus} CPUs and {share:g} GPUs, but a node offers {node.cpus} and {node.gpus}"
         )
-    return TrialNeeds(cpus=asked.cpus, gpus=share, whole_gpus=1.0 if share else 0.0, slots=slots * nodes)
+    return TrialSlots(cpus=asked.cpus, gpus=share, whole_gpus=1.0 if share else 0.0, slots=slots * nodes)
 
 
 def local_device(profile: ClusterProfile) -> str:
@@ -57,7 +57,7 @@ def local_device(profile: ClusterProfile) -> str:
     return "cuda" if gpus and profile.device != "cpu" else "cpu"
 
 
-def check_needs(plan: SweepPlan, profile: ClusterProfile) -> None:
+def check_slots(plan: SweepPlan, profile: ClusterProfile) -> None:
     """Find out before anything is written whether this machine, or each kind of worker job, can run a trial.
 
     Raises EnvironmentProblem where it cannot, UsageError for a wrong profile.
@@ -65,4 +65,4 @@ def check_needs(plan: SweepPlan, profile: ClusterProfile) -> None:
     if profile.kind == "local":
         local_device(profile)
     for each in (profile,) if profile.kind == "local" else with_further_profiles(profile):
-        trial_needs(plan, node=node_resources(each), profile=each)
+        trial_slots(plan, node=node_resources(each), profile=each)

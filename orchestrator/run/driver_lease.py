@@ -52,7 +52,7 @@ class Overtaken(EnvironmentProblem):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Generation:
+class DriverLease:
     """The right to write results, held until a higher generation appears."""
 
     directory: Path
@@ -76,7 +76,7 @@ class Generation:
             write_text_atomically(_path(self.directory, self.number), json.dumps(owner))
 
 
-def claim(directory: Path, *, job_is_live: Callable[[str], bool | None] = lambda _job: None) -> Generation:
+def claim(directory: Path, *, job_is_live: Callable[[str], bool | None] = lambda _job: None) -> DriverLease:
     """Become the driver of the run whose generations lie in `directory`.
 
     `job_is_live` tells of a Slurm job whether it is still queued or running (None: cannot be known). Raises
@@ -89,7 +89,7 @@ def claim(directory: Path, *, job_is_live: Callable[[str], bool | None] = lambda
             raise EnvironmentProblem(f"another driver is at work on this run: {describe(owner)}")
         try:
             if _create(directory, number):
-                return Generation(directory=directory, number=number)
+                return DriverLease(directory=directory, number=number)
         except OSError as error:
             raise EnvironmentProblem(f"cannot write to {directory}: {error.strerror}") from error
 
@@ -217,7 +217,7 @@ def _path(directory: Path, number: int) -> Path:
 
 
 def _newest(directory: Path) -> dict[str, Any]:
-    """What the newest driver wrote of itself, with its number as `generation`; empty where there was none."""
+    """What the newest driver wrote of itself, with its number as `lease`; empty where there was none."""
     number = max(_numbers(directory), default=0)
     return {"generation": number, **_read(directory, number)} if number else {}
 

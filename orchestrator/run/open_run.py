@@ -13,7 +13,7 @@ from fdt_core.results.reader import read_table
 from fdt_core.results.writer import ResultsWriter
 from orchestrator.plan.cells import Cell, SweepPlan
 from orchestrator.run.backlog import Backlog, Progress
-from orchestrator.run.driver_lease import Generation
+from orchestrator.run.driver_lease import DriverLease
 from orchestrator.run.launch import Launch, LaunchSettings
 from orchestrator.run.ledger import Ledger
 from orchestrator.run.measurements import unmeasured
@@ -23,11 +23,11 @@ from orchestrator.run.run_directory import RunDirectory
 
 
 @dataclass(frozen=True, kw_only=True)
-class Work:
+class OpenRun:
     """A frozen plan, what is left of it, and the recorder that writes its rows."""
 
     run: RunDirectory
-    generation: Generation
+    lease: DriverLease
     plan: SweepPlan
     settings: LaunchSettings
     ledger: Ledger
@@ -74,7 +74,7 @@ class Work:
         return ExitCode.FAILED if progress.failed or progress.held_back else ExitCode.DONE
 
 
-def open_work(launch: Launch, generation: Generation, *, device: str) -> Work:
+def open_run(launch: Launch, lease: DriverLease, *, device: str) -> OpenRun:
     """Open the results for writing and find what is left to do of a launch, on `device` (cpu or cuda).
 
     Raises EnvironmentProblem where the prepared data is not what finished trials were trained on, and where the frozen
@@ -82,7 +82,7 @@ def open_work(launch: Launch, generation: Generation, *, device: str) -> Work:
     """
     run, plan, settings = launch.run, launch.plan, launch.settings
     digests = {name: prepared_digest(name, Path(settings.data_directory)) for name in plan.datasets()}
-    writer = ResultsWriter(run.results, check_right_to_write=generation.check)
+    writer = ResultsWriter(run.results, check_right_to_write=lease.check)
     ledger = launch.ledger()
     ledger.check_data(plan.cells, digests)
     context = RowContext(
@@ -92,9 +92,9 @@ def open_work(launch: Launch, generation: Generation, *, device: str) -> Work:
     )
     recorder = Recorder(run, writer, ledger, context, keep=plan.keep)
     recorder.reuse(plan.cells, [Path(path) for path in settings.reuse])
-    return Work(
+    return OpenRun(
         run=run,
-        generation=generation,
+        lease=lease,
         plan=plan,
         settings=settings,
         ledger=ledger,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cluster.slurm.files import SlurmFiles, read_launch
-from cluster.slurm.queue.queue_monitor import QueueWatch, head_trouble, waiting_lines
+from cluster.slurm.queue.queue_monitor import QueueMonitor, head_trouble, waiting_lines
 from cluster.slurm.queue.slurm_commands import QueuedJob
 from fdt_core.exit_codes import ExitCode
 from orchestrator.run.run_directory import RunDirectory
@@ -84,7 +84,7 @@ def follow_run(
 
     `look` gives the run's status, with its `slurm` part, from the run's jobs in Slurm's queue.
     """
-    told, queue = "", QueueWatch(SlurmFiles(run.slurm))
+    told, queue = "", QueueMonitor(SlurmFiles(run.slurm))
     while True:
         now = look(queue.jobs())
         if (line := _line(now)) != told:

@@ -53,7 +53,7 @@ class RunningTrial:
 
 
 @dataclass
-class Watch:
+class StatusWriter:
     """Follows one driver.
 
     Args:

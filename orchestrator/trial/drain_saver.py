@@ -11,7 +11,7 @@ from cluster.machine.drain import drain_deadline
 LOOK_SECONDS = 0.2
 
 
-class DrainGuard:
+class DrainSaver:
     """A thread that calls `save` as soon as the node drains and no step is under way.
 
     Between two steps only the driver can have the process act, and a driver may be late, or gone with its node.

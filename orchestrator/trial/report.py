@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class ProcessLocation:
     """Where a process runs."""
 
     hostname: str
@@ -27,7 +27,7 @@ class Place:
     """The same as nvidia-smi names it."""
 
     @classmethod
-    def here(cls, node_id: str | None = None) -> Place:
+    def here(cls, node_id: str | None = None) -> ProcessLocation:
         """This process."""
         return cls(
             hostname=socket.gethostname(),
@@ -47,7 +47,7 @@ class TrialReport:
 
     trial_id: str
     attempt: int
-    place: Place
+    place: ProcessLocation
     epochs: tuple[EpochRecord, ...] = ()
     outcome: Outcome | None = None
     error: str | None = None

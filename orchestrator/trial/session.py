@@ -20,12 +20,12 @@ from cluster.devices.device_check import context_bytes
 from cluster.machine.drain import drain_deadline
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.trial.spec import TrialSpec
-from orchestrator.trial.drain_saver import DrainGuard
+from orchestrator.trial.drain_saver import DrainSaver
 from orchestrator.trial.error_kinds import Failure, chain, classify
 from orchestrator.trial.order import TrialOrder
 from orchestrator.trial.outcome import BUSY_SECONDS
-from orchestrator.trial.report import Place, TrialReport
-from orchestrator.trial.time_limit import Watchdog
+from orchestrator.trial.report import ProcessLocation, TrialReport
+from orchestrator.trial.time_limit import TimeLimit
 
 if TYPE_CHECKING:
     from fdt_core.training.device_dataset import DeviceDataset
@@ -51,15 +51,15 @@ class TrialSession:
         self._spec = TrialSpec.from_json(order.spec)
         self._trial_id = order.trial_id
         device_id = os.environ.get("CUDA_VISIBLE_DEVICES") if order.device.startswith("cuda") else None
-        self._place = dataclasses.replace(Place.here(node_id), device_id=device_id)
+        self._place = dataclasses.replace(ProcessLocation.here(node_id), device_id=device_id)
         self._announced = False
         self._started = False
         self._training: Training | None = None
         self._epochs: Iterator[EpochRecord] = iter(())
         self._patience = _Patience()
-        self._watchdog = Watchdog(self._trial_directory, order.time_limit)
+        self._watchdog = TimeLimit(self._trial_directory, order.time_limit)
         self._log = _open_log(Path(order.run_directory) / "logs" / f"{self._trial_id}.log")
-        self._guard = DrainGuard(self._log)
+        self._guard = DrainSaver(self._log)
 
     def advance(self) -> TrialReport:
         """Train one epoch and report; never raises Exception.

@@ -9,7 +9,7 @@ from typing import TextIO
 _NAME = "time-limit.txt"
 
 
-class Watchdog:
+class TimeLimit:
     """Ends this process, all its threads' tracebacks written to the trial's directory, when the time is up.
 
     The timer is a native thread that needs no interpreter lock (faulthandler.dump_traceback_later). One at a time may

@@ -33,7 +33,7 @@ class EventHandler(Protocol):
         """Handling an event has failed."""
 
 
-class TuneEvents(tune.Callback):
+class DriverCallback(tune.Callback):
     """Passes Tune's events to the driver. Nothing may raise here: Tune would end the run with its own error."""
 
     def __init__(self, driver: EventHandler) -> None:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fdt_core.errors import EnvironmentProblem
-from orchestrator.plan.trial_slots import TrialNeeds
+from orchestrator.plan.trial_slots import TrialSlots
 from orchestrator.run.backlog import Progress
-from orchestrator.run.open_run import Work
+from orchestrator.run.open_run import OpenRun
 from orchestrator.status.console import Console
-from orchestrator.status.status_writer import Watch
-from orchestrator.trial.report import Place
+from orchestrator.status.status_writer import StatusWriter
+from orchestrator.trial.report import ProcessLocation
 from orchestrator.tune.driver import Driver, OrderTemplate
 from orchestrator.tune.measure_networks import measure_shapes
 from orchestrator.tune.stop_signals import StopSignals
@@ -28,16 +28,16 @@ class Nodes:
 
     tell_progress: Callable[[Progress], None] = lambda _progress: None
     """Called several times a second."""
-    tell_device_failure: Callable[[Place], None] = lambda _place: None
+    tell_device_failure: Callable[[ProcessLocation], None] = lambda _place: None
     """Called with the place of a process whose device has failed."""
     leaving: Container[str] = frozenset()
     """Ids of Ray nodes: deaths of processes there count against no trial."""
 
 
 def drive(
-    work: Work,
+    work: OpenRun,
     *,
-    needs: TrialNeeds,
+    needs: TrialSlots,
     device: str,
     drain_flag: Path,
     scratch: Path,
@@ -51,10 +51,10 @@ def drive(
     with Console() as console:
         for damaged in work.quarantined:
             console.say(f"damaged results moved to {damaged}; the trials they held are run again")
-        watch = Watch(
+        watch = StatusWriter(
             status_file=work.run.status_file,
-            driver={"pid": os.getpid(), "host": socket.gethostname(), "generation": work.generation.number},
-            beat=work.generation.beat,
+            driver={"pid": os.getpid(), "host": socket.gethostname(), "generation": work.lease.number},
+            beat=work.lease.beat,
             say=console.say,
             show=console.show,
         )
@@ -73,12 +73,12 @@ def drive(
         finally:
             with suppress(OSError):  # on a full disk, these two can wait
                 watch.write(work.backlog.progress(), state="ended" if driver.stop_reason is None else "stopped")
-                work.generation.release()
+                work.lease.release()
         console.say(_summary(work))
     return work.exit_code(interrupted=driver.interrupted)
 
 
-def _told_to_stop(driver: Driver, work: Work, watch: Watch) -> Callable[[], bool]:
+def _told_to_stop(driver: Driver, work: OpenRun, watch: StatusWriter) -> Callable[[], bool]:
     """Whether the driver was told to stop; observers see at each question that it lives."""
 
     def asked() -> bool:
@@ -88,7 +88,7 @@ def _told_to_stop(driver: Driver, work: Work, watch: Watch) -> Callable[[], bool
     return asked
 
 
-def _summary(work: Work) -> str:
+def _summary(work: OpenRun) -> str:
     """How the sweep stands, and what to do next."""
     progress = work.backlog.progress()
     held_back = f", {progress.held_back} held back (every seed of their model and template failed)"
@@ -105,13 +105,13 @@ def _summary(work: Work) -> str:
 
 
 def _driver(
-    work: Work,
-    needs: TrialNeeds,
+    work: OpenRun,
+    needs: TrialSlots,
     device: str,
     drain_flag: Path,
     scratch: Path,
     signals: StopSignals,
-    watch: Watch,
+    watch: StatusWriter,
     nodes: Nodes,
 ) -> Driver:
     template = OrderTemplate(

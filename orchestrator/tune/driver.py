@@ -20,22 +20,22 @@ from cluster.machine.drain import raise_drain_flag, read_drain_flag
 from fdt_core.error_text import informative_line
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.training.checkpoint import Keep
-from orchestrator.plan.trial_slots import TrialNeeds
+from orchestrator.plan.trial_slots import TrialSlots
 from orchestrator.run.backlog import Backlog, Progress
 from orchestrator.run.recorder import Recorder
 from orchestrator.run.retry_policy import BUSY_REPORTS, DEATHS_WITHOUT_PROGRESS
 from orchestrator.run.run_directory import RunDirectory
-from orchestrator.status.status_writer import Watch, label
+from orchestrator.status.status_writer import StatusWriter, label
 from orchestrator.trial.order import TrialOrder
 from orchestrator.trial.outcome import BUSY_SECONDS
-from orchestrator.trial.report import Place, TrialReport
+from orchestrator.trial.report import ProcessLocation, TrialReport
 from orchestrator.trial.time_limit import take_expiry
-from orchestrator.tune.callbacks import StopWhen, TuneEvents, quiet_tune
-from orchestrator.tune.driver_node import OwnNode
+from orchestrator.tune.callbacks import DriverCallback, StopWhen, quiet_tune
+from orchestrator.tune.driver_node import DriverNode
 from orchestrator.tune.failed_start import explain_failed_start
 from orchestrator.tune.process_deaths import Deaths, FailedStarts
-from orchestrator.tune.scheduler import PlanOrder
-from orchestrator.tune.searcher import TrialQueue
+from orchestrator.tune.scheduler import PlanOrderScheduler
+from orchestrator.tune.searcher import BacklogSearcher
 from orchestrator.tune.trainable import SessionFactory, sweep_trainable, training_session
 
 DRAIN_SECONDS = 60.0
@@ -88,16 +88,16 @@ class Driver:
         recorder: Recorder,
         *,
         template: OrderTemplate,
-        needs: TrialNeeds,
+        needs: TrialSlots,
         drain_flag: Path,
         scratch: Path,
-        watch: Watch,
+        watch: StatusWriter,
         make_session: SessionFactory = training_session,
         asked_to_stop: Callable[[], str | None] = lambda: None,
         max_failures: int | None = None,
         leaving: Container[str] = frozenset(),
         tell_progress: Callable[[Progress], None] = lambda _progress: None,
-        tell_device_failure: Callable[[Place], None] = lambda _place: None,
+        tell_device_failure: Callable[[ProcessLocation], None] = lambda _place: None,
     ) -> None:
         self.stop_reason: str | None = None
         self.interrupted = False
@@ -117,7 +117,7 @@ class Driver:
         self._tell_progress = tell_progress
         self._tell_device_failure = tell_device_failure
         self._places: dict[str, str | None] = {}  # of the processes at work that have reported: the nodes they are on
-        self._own_node = OwnNode()
+        self._own_node = DriverNode()
         self._at_work: set[str] = set()
         self._leaving: set[str] = set()
         self._busy: Counter[str] = Counter()  # reports in a row that a trial's device is in use by another process
@@ -160,18 +160,18 @@ class Driver:
         slots = max(int(needs.slots * needs.gpus / needs.whole_gpus), 1) if whole_device and needs.gpus else needs.slots
         gpus = needs.whole_gpus if whole_device else needs.gpus
         resources = tune.PlacementGroupFactory([{"CPU": needs.cpus, **({"GPU": gpus} if gpus else {})}])
-        queue = TrialQueue(lambda: self._next_order(whole_device))
+        queue = BacklogSearcher(lambda: self._next_order(whole_device))
         with tempfile.TemporaryDirectory(prefix="tune-", dir=self._scratch) as scratch, quiet_tune(slots):
             # Not tune.Tuner: it pickles callbacks and searcher, to restore a run that is never restored.
             tune.run(
                 self._trainable,
                 name="round",
                 search_alg=queue,
-                scheduler=PlanOrder(),
+                scheduler=PlanOrderScheduler(),
                 num_samples=-1,
                 resources_per_trial=resources,
                 reuse_actors=True,
-                callbacks=[TuneEvents(self)],
+                callbacks=[DriverCallback(self)],
                 stop=StopWhen(self._may_stop),
                 max_failures=-1,
                 raise_on_failed_trial=False,

@@ -9,7 +9,7 @@ import ray
 CHECK_SECONDS = 5.0
 
 
-class OwnNode:
+class DriverNode:
     """Asks Ray at most every few seconds. Made within a driver that is connected to Ray."""
 
     def __init__(self) -> None:

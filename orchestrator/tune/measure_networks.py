@@ -9,18 +9,19 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from fdt_core.error_text import informative_line
+from fdt_core.measuring.networks import profile_row
 from fdt_core.results.reader import read_table
 from orchestrator.plan.cells import Cell
-from orchestrator.plan.trial_slots import TrialNeeds
-from orchestrator.run.measurements import network_of, profile_row, setting_of, unmeasured
-from orchestrator.run.open_run import Work
+from orchestrator.plan.trial_slots import TrialSlots
+from orchestrator.run.measurements import network_of, setting_of, unmeasured
+from orchestrator.run.open_run import OpenRun
 from orchestrator.status.status_writer import label
 
 _POLL_SECONDS = 1.0
 
 
 def measure_shapes(
-    work: Work, needs: TrialNeeds, device: str, *, say: Callable[[str], None], must_stop: Callable[[], bool]
+    work: OpenRun, needs: TrialSlots, device: str, *, say: Callable[[str], None], must_stop: Callable[[], bool]
 ) -> None:
     """Append a row of `profiles` for each shape of the plan and each device name among the nodes that lacks one.
 
@@ -44,7 +45,7 @@ def measure_shapes(
 
 
 def _one_node_per_device_name(
-    needs: TrialNeeds, device: str, must_stop: Callable[[], bool]
+    needs: TrialSlots, device: str, must_stop: Callable[[], bool]
 ) -> Iterator[tuple[str, str]]:
     """Ids of living nodes that can run a trial, the first of each device name; ends early when `must_stop` says so."""
     seen = set()
@@ -61,7 +62,7 @@ def _one_node_per_device_name(
                 yield node["NodeID"], name
 
 
-def _on(node_id: str, needs: TrialNeeds, function: Any) -> Any:
+def _on(node_id: str, needs: TrialSlots, function: Any) -> Any:
     """A Ray task of `function` on one node, in a fresh process, with what a trial that runs alone gets."""
     remote: Any = ray.remote  # its stub does not know this strategy
     return remote(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ray.tune.execution.tune_controller import TuneController
 
 
-class PlanOrder(FIFOScheduler):
+class PlanOrderScheduler(FIFOScheduler):
     """Trials in the order in which Tune first heard of them.
 
     Tune puts a trial whose process died behind all others that wait, and would begin as many new trials as there are

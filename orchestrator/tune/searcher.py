@@ -11,7 +11,7 @@ from ray.tune.search import Searcher
 from orchestrator.trial.order import TrialOrder
 
 
-class TrialQueue(Searcher):
+class BacklogSearcher(Searcher):
     """Ray Tune asks this searcher for its next trial whenever a slot is about to fall free.
 
     A grid would fix the trials at the start and leave their order to chance: Tune pops pending trials from a set.

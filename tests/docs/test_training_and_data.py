@@ -9,7 +9,7 @@ from pathlib import Path
 from fdt_core.datasets.catalogue import dataset_info
 from fdt_core.datasets.info import dataset_names
 from fdt_core.datasets.publications import PUBLICATIONS
-from fdt_core.datasets.user_datasets import own_datasets
+from fdt_core.datasets.user_datasets import user_datasets
 from fdt_core.files.yaml_file import parse_scalar
 from fdt_core.trial.recipe import Recipe, recipe_for
 from orchestrator.plan.resolve import plan_sweep
@@ -50,7 +50,7 @@ def test_every_data_set_is_listed_with_its_numbers() -> None:
 def test_the_line_for_ones_own_images_is_valid(tmp_path: Path) -> None:
     (line,) = re.findall(r"```yaml\n(flowers: .*?)```", DATA, re.DOTALL)
     (tmp_path / "datasets.yaml").write_text(line)
-    assert own_datasets(tmp_path)["flowers"].size == 64
+    assert user_datasets(tmp_path)["flowers"].size == 64
 
 
 def test_the_recipes_that_are_shown_are_valid() -> None:

@@ -12,7 +12,7 @@ from fdt_core.results.writer import ResultsWriter
 from orchestrator.plan.cells import Cell
 from orchestrator.run.driver_lease import claim
 from orchestrator.run.launch import frozen_launch
-from orchestrator.run.open_run import Work, open_work
+from orchestrator.run.open_run import OpenRun, open_run
 from orchestrator.run.run_directory import FrozenFiles, RunDirectory
 
 Row = dict[str, Any]
@@ -79,10 +79,10 @@ def frozen(run: RunDirectory) -> Mapping[str, bytes | None]:
 
 
 @contextmanager
-def opened(run: RunDirectory) -> Iterator[Work]:
+def opened(run: RunDirectory) -> Iterator[OpenRun]:
     """What a driver finds when it starts on the frozen plan: its backlog, and its recorder."""
-    generation = claim(run.driver)
+    lease = claim(run.driver)
     try:
-        yield open_work(frozen_launch(run), generation, device="cpu")
+        yield open_run(frozen_launch(run), lease, device="cpu")
     finally:
-        generation.release()
+        lease.release()

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.devices.device_check import PROBE, Device, DeviceMissing, devices_of
-from cluster.devices.device_monitor import DeviceWatch
+from cluster.devices.device_monitor import DeviceMonitor
 from cluster.machine.drain import DRAIN_FILE_VARIABLE, raise_drain_flag, read_drain_flag
 from cluster.machine.fingerprint import difference, own_fingerprint
 from cluster.machine.network import own_ip_address
@@ -27,7 +27,7 @@ from cluster.profile.schema import ClusterProfile
 from cluster.ray_nodes.ray_node import join_command, node_variables, ray_environment
 from cluster.slurm.files import SlurmFiles, read_launch
 from cluster.slurm.jobs.job_context import JobContext, JobEnd, current_job, job_end
-from cluster.slurm.jobs.worker_record import Voice, first_record
+from cluster.slurm.jobs.worker_record import WorkerRecordWriter, first_record
 from cluster.slurm.records import HeadRecord, SlurmLaunch
 from fdt_core.datasets.prepared import prepared_digest
 from fdt_core.errors import EnvironmentProblem
@@ -61,7 +61,7 @@ def run_worker(
         drain_seconds=profile.drain_seconds,
         notice_seconds=profile.notice_seconds,
     )
-    voice = Voice(files.worker(job.job_id), first_record(job, end))
+    voice = WorkerRecordWriter(files.worker(job.job_id), first_record(job, end))
     with end.listening():
         try:
             files.leave(job.job_id).unlink(missing_ok=True)  # of this job's former life, where the site requeued it
@@ -72,7 +72,7 @@ def run_worker(
             _check_fitness(launch)
             devices = devices_of(profile, probe=probe)
             voice.say("starting", devices.faults(), devices=tuple(device.name for device in devices.usable))
-            why = _Worker(files, job, profile, end, voice, DeviceWatch(devices, probe=probe)).work()
+            why = _Worker(files, job, profile, end, voice, DeviceMonitor(devices, probe=probe)).work()
         except (EnvironmentProblem, DeviceMissing) as problem:
             voice.say("refused", str(problem), unfit=isinstance(problem, DeviceMissing))
             raise SystemExit(ExitCode.PROBLEM) from None
@@ -119,8 +119,8 @@ class _Worker:
     job: JobContext
     profile: ClusterProfile
     end: JobEnd
-    voice: Voice
-    watch: DeviceWatch
+    voice: WorkerRecordWriter
+    watch: DeviceMonitor
 
     def work(self) -> str:
         """Serve until there is nothing more to do here; says why. Raises DeviceMissing once no device works."""

@@ -31,7 +31,7 @@ def first_record(job: JobContext, end: JobEnd) -> WorkerRecord:
     )
 
 
-class Voice:
+class WorkerRecordWriter:
     """Keeps the worker's record, which is also its heartbeat."""
 
     def __init__(self, path: Path, record: WorkerRecord) -> None:

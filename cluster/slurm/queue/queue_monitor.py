@@ -22,7 +22,7 @@ LOOKS = 2
 LAST_LINES = 5
 
 
-class QueueWatch:
+class QueueMonitor:
     """The jobs of one launch. On a machine without Slurm, and for runs of other people, nothing is known of them."""
 
     def __init__(self, files: SlurmFiles, clock: Callable[[], float] = time.monotonic) -> None:

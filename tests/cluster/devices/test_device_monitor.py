@@ -10,17 +10,17 @@ import pytest
 
 from cluster.devices import device_check
 from cluster.devices.device_check import Device, JobDevices
-from cluster.devices.device_monitor import DeviceWatch
+from cluster.devices.device_monitor import DeviceMonitor
 from cluster.profile.schema import load_profile
 from tests.cluster.devices.probe_answers import H100, looks, probe
 from tests.cluster.devices.test_device_check import BUSY, ECC
 
 
-def watch(command: Sequence[str], *, ids: str = "0123") -> DeviceWatch:
-    return DeviceWatch(JobDevices(usable=tuple(Device(id=id_) for id_ in ids)), probe=command)
+def watch(command: Sequence[str], *, ids: str = "0123") -> DeviceMonitor:
+    return DeviceMonitor(JobDevices(usable=tuple(Device(id=id_) for id_ in ids)), probe=command)
 
 
-def look(watch: DeviceWatch) -> list[str]:
+def look(watch: DeviceMonitor) -> list[str]:
     """The ids of the devices that an examination under way finds broken."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
@@ -79,7 +79,7 @@ def test_a_device_that_hangs_is_left_out(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_job_of_the_cpu_has_nothing_to_examine() -> None:
-    watched = DeviceWatch(JobDevices(), probe=("false",))
+    watched = DeviceMonitor(JobDevices(), probe=("false",))
     watched.suspect(["0"])
     assert look(watched) == []
     profile = load_profile("slurm", {"device": "cpu", "gpus_per_node": 2})

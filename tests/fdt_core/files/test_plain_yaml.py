@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.profile.schema import load_profile
-from fdt_core.datasets.user_datasets import own_datasets
+from fdt_core.datasets.user_datasets import user_datasets
 from fdt_core.errors import UsageError
 from fdt_core.files.plain_yaml import Unreadable, read_document
 from fdt_core.files.yaml_file import load_yaml, parse_scalar
@@ -57,7 +57,7 @@ def test_a_sweep_file_a_profile_and_the_list_of_data_sets_are_refused_in_one_lin
     for name, read in (
         ("sweep.yaml", load_sweep),
         ("profile.yaml", lambda path: load_profile(str(path))),
-        ("datasets.yaml", lambda path: own_datasets(path.parent)),
+        ("datasets.yaml", lambda path: user_datasets(path.parent)),
     ):
         path = tmp_path / name
         path.write_bytes(contents)

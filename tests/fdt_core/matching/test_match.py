@@ -18,7 +18,7 @@ from fdt_core.networks.architectures import Architecture, architecture, architec
 from fdt_core.networks.cost import METRICS, Cost, Metric, cost_of
 from fdt_core.networks.layers import GlobalAveragePool, Layer, Linear, Shape, conv_norm_relu
 from fdt_core.scaling import exact
-from fdt_core.templates import ExplicitWidths, Profile, Template, template
+from fdt_core.templates import ExplicitWidths, Piecewise, Template, template
 
 CIFAR10 = ImageShape(size=32, classes=10)
 PAPER_IMAGES = (CIFAR10, ImageShape(size=32, classes=100), ImageShape(size=64, classes=200))
@@ -54,7 +54,7 @@ def brute_force(cost: dict[int, Fraction], target: Fraction, rule: Rule) -> int:
 
 
 profiles = st.lists(st.integers(0, 10), min_size=2, max_size=4).filter(any).map(
-    lambda heights: Profile(
+    lambda heights: Piecewise(
         name="mine",
         points=tuple((Fraction(i, len(heights) - 1), Fraction(height, 10)) for i, height in enumerate(heights)),
     )
@@ -187,8 +187,8 @@ def test_a_multiple_of_base_is_the_number_that_it_comes_to(metric: Metric) -> No
 
 def test_profiles_of_half_the_height_reach_the_same_filters_with_twice_the_rise() -> None:
     points = ((Fraction(0), Fraction(0)), (Fraction(1), Fraction(1)))
-    full = Profile(name="full", points=points)
-    half = Profile(name="half", points=tuple((position, height / 2) for position, height in points))
+    full = Piecewise(name="full", points=points)
+    half = Piecewise(name="half", points=tuple((position, height / 2) for position, height in points))
     found = [match(architecture("vgg19"), each, image=CIFAR10, width=1.0, budget=Budget()) for each in (full, half)]
     assert found[0].n is not None
     assert found[0].widths == half.widths(architecture("vgg19").base_widths, 64 + 2 * (found[0].n - 64))

@@ -14,7 +14,7 @@ from fdt_core.networks.architectures import architecture
 from fdt_core.templates import (
     BUILT_IN_TEMPLATES,
     ExplicitWidths,
-    Profile,
+    Piecewise,
     Template,
     TemplateRegistry,
     Uniform,
@@ -131,7 +131,7 @@ def test_a_profile_does_not_depend_on_how_it_is_written(description: dict[str, l
 
 def test_thirds_can_be_written_exactly() -> None:
     found = template({"name": "mine", "points": [[0, 0], ["1/3", 1], [1, "2/3"]]})
-    assert isinstance(found, Profile)
+    assert isinstance(found, Piecewise)
     assert found.heights(4) == (0, 1, Fraction(5, 6), Fraction(2, 3))
 
 

@@ -29,7 +29,7 @@ from orchestrator.cli.boundary import exit_status, run_command_line
 from orchestrator.launch.prepare import checked, claim_run, new_launch
 from orchestrator.run.launch import LaunchSettings
 from orchestrator.run.run_directory import RunDirectory
-from orchestrator.status.status_writer import Watch
+from orchestrator.status.status_writer import StatusWriter
 
 DOCUMENTED = (0, 1, 2, 3, 4, 75, 130)
 SWEEP = """\
@@ -70,7 +70,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Place:
     launch, run = checked(launch, load_profile("local")), launch.run
     run.create()
     launch.freeze()
-    generation, cells = claim_run(run), launch.plan.cells
+    lease, cells = claim_run(run), launch.plan.cells
     done = {"attempt": 1, "status": "done", "dataset_digest": prepared_digest("digits", place.data)}
     store = ResultsWriter(run.results)
     store.append("trials", [cell.columns() | done | {"final_test_accuracy": 50.0} for cell in cells])
@@ -81,9 +81,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Place:
         "epochs", [{"trial_id": trial_id, **row} for trial_id in {cell.trial_id for cell in cells} for row in curve]
     )
     store.flush()
-    driver = {"pid": os.getpid(), "host": "here", "generation": generation.number}
-    Watch(status_file=run.status_file, driver=driver, beat=generation.beat).write(_progress(len(cells)), state="ended")
-    generation.release()
+    driver = {"pid": os.getpid(), "host": "here", "generation": lease.number}
+    StatusWriter(status_file=run.status_file, driver=driver, beat=lease.beat).write(
+        _progress(len(cells)), state="ended"
+    )
+    lease.release()
     _write_slurm_files(SlurmFiles(run.slurm))
     return place
 

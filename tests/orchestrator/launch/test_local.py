@@ -12,7 +12,7 @@ from cluster.profile.schema import load_profile
 from fdt_core.errors import EnvironmentProblem
 from orchestrator.launch.local import LocalDevices
 from orchestrator.run.backlog import Progress
-from orchestrator.trial.report import Place
+from orchestrator.trial.report import ProcessLocation
 from tests.cluster.devices.probe_answers import H100, probe
 from tests.cluster.devices.test_device_check import ECC
 
@@ -20,8 +20,8 @@ GPUS = load_profile("local", {"device": "cuda", "gpus_per_node": 2})
 NOTHING = Progress(done=0, diverged=0, failed=0, held_back=0, total=1)
 
 
-def place(device: str) -> Place:
-    return Place(hostname="here", pid=1, device_id=device)
+def place(device: str) -> ProcessLocation:
+    return ProcessLocation(hostname="here", pid=1, device_id=device)
 
 
 def end(devices: LocalDevices) -> str:

@@ -76,13 +76,13 @@ def test_a_head_that_died_before_python_began_ends_the_following(
         output.write_text("/bin/bash: line 3: module: command not found\n")
         return original(_self)  # type: ignore[arg-type, return-value]  # what is replaced here
 
-    original = cluster.slurm.queue.queue_monitor.QueueWatch.jobs
+    original = cluster.slurm.queue.queue_monitor.QueueMonitor.jobs
     if follow == "launch --wait":
-        monkeypatch.setattr(cluster.slurm.queue.queue_monitor.QueueWatch, "jobs", jobs_are_over)
+        monkeypatch.setattr(cluster.slurm.queue.queue_monitor.QueueMonitor, "jobs", jobs_are_over)
         followed = launch(place, runs, "--wait")
     else:
         launch(place, runs)
-        monkeypatch.setattr(cluster.slurm.queue.queue_monitor.QueueWatch, "jobs", jobs_are_over)
+        monkeypatch.setattr(cluster.slurm.queue.queue_monitor.QueueMonitor, "jobs", jobs_are_over)
         followed = status(runs, "--follow")
     assert followed.exit_code == 3, followed.output
     assert "the head's job 71 has left Slurm's queue without a word" in followed.output

@@ -10,14 +10,14 @@ from cluster.machine.resources import NodeResources
 from cluster.profile.schema import ClusterProfile
 from fdt_core.errors import EnvironmentProblem
 from orchestrator.plan.resolve import plan_sweep
-from orchestrator.plan.trial_slots import TrialNeeds, packed, trial_needs
+from orchestrator.plan.trial_slots import TrialSlots, packed, trial_slots
 
 DEMO = Path(__file__).parents[3] / "sweeps" / "demo.yaml"
 
 
-def needs(*settings: str, cpus: int, gpus: int = 0, packed: int = 1) -> TrialNeeds:
+def needs(*settings: str, cpus: int, gpus: int = 0, packed: int = 1) -> TrialSlots:
     node = NodeResources(cpus=cpus, gpus=gpus, memory=2**30, object_store=2**27)
-    return trial_needs(
+    return trial_slots(
         plan_sweep(DEMO, settings), node=node, profile=ClusterProfile(kind="local", trials_per_gpu=packed)
     )
 
@@ -25,15 +25,15 @@ def needs(*settings: str, cpus: int, gpus: int = 0, packed: int = 1) -> TrialNee
 @pytest.mark.parametrize(
     ("settings", "cpus", "gpus", "packed", "expected"),
     [
-        ((), 2, 0, 1, TrialNeeds(cpus=1, gpus=0, whole_gpus=0, slots=2)),
-        (("resources.cpus=3",), 8, 0, 1, TrialNeeds(cpus=3, gpus=0, whole_gpus=0, slots=2)),
-        ((), 8, 2, 1, TrialNeeds(cpus=1, gpus=1, whole_gpus=1, slots=2)),
-        (("resources.trials_per_gpu=3",), 8, 2, 1, TrialNeeds(cpus=1, gpus=1 / 3, whole_gpus=1, slots=6)),
-        (("resources.trials_per_gpu=3",), 4, 2, 1, TrialNeeds(cpus=1, gpus=1 / 3, whole_gpus=1, slots=4)),
-        ((), 8, 1, 4, TrialNeeds(cpus=1, gpus=1 / 4, whole_gpus=1, slots=4)),
+        ((), 2, 0, 1, TrialSlots(cpus=1, gpus=0, whole_gpus=0, slots=2)),
+        (("resources.cpus=3",), 8, 0, 1, TrialSlots(cpus=3, gpus=0, whole_gpus=0, slots=2)),
+        ((), 8, 2, 1, TrialSlots(cpus=1, gpus=1, whole_gpus=1, slots=2)),
+        (("resources.trials_per_gpu=3",), 8, 2, 1, TrialSlots(cpus=1, gpus=1 / 3, whole_gpus=1, slots=6)),
+        (("resources.trials_per_gpu=3",), 4, 2, 1, TrialSlots(cpus=1, gpus=1 / 3, whole_gpus=1, slots=4)),
+        ((), 8, 1, 4, TrialSlots(cpus=1, gpus=1 / 4, whole_gpus=1, slots=4)),
     ],
 )
-def test_slots(settings: tuple[str, ...], cpus: int, gpus: int, packed: int, expected: TrialNeeds) -> None:
+def test_slots(settings: tuple[str, ...], cpus: int, gpus: int, packed: int, expected: TrialSlots) -> None:
     assert needs(*settings, cpus=cpus, gpus=gpus, packed=packed) == expected
 
 

@@ -15,7 +15,7 @@ import pytest
 
 import orchestrator.run.driver_lease
 from fdt_core.errors import EnvironmentProblem
-from orchestrator.run.driver_lease import Generation, Overtaken, claim, live_owner
+from orchestrator.run.driver_lease import DriverLease, Overtaken, claim, live_owner
 
 
 def claim_and_tell(directory: Path, results: multiprocessing.Queue[int]) -> None:
@@ -124,9 +124,9 @@ def test_a_driver_elsewhere_lives_as_long_as_its_heart_beats(tmp_path: Path) -> 
         [
             sys.executable,
             "-c",
-            "import sys, time; from pathlib import Path; from orchestrator.run.driver_lease import Generation\n"
-            "generation = Generation(directory=Path(sys.argv[1]), number=1)\n"
-            "for counter in range(1000): generation.beat(counter); time.sleep(0.02)",
+            "import sys, time; from pathlib import Path; from orchestrator.run.driver_lease import DriverLease\n"
+            "lease = DriverLease(directory=Path(sys.argv[1]), number=1)\n"
+            "for counter in range(1000): lease.beat(counter); time.sleep(0.02)",
             str(tmp_path),
         ]
     )
@@ -147,4 +147,4 @@ def test_slurm_knows_whether_a_job_lives(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_generation_is_a_value(tmp_path: Path) -> None:
-    assert claim(tmp_path) == Generation(directory=tmp_path, number=1)
+    assert claim(tmp_path) == DriverLease(directory=tmp_path, number=1)

@@ -13,20 +13,14 @@ import pytest
 
 from fdt_core.datasets.catalogue import dataset_info
 from fdt_core.errors import UsageError
+from fdt_core.measuring.networks import named_networks, profile_row, referenced_module
 from fdt_core.networks.architectures import architecture
 from fdt_core.results.columns import PROFILE_COLUMNS
 from lab.sweeps import FDT_SWEEP
 from orchestrator.plan.cells import Cell
 from orchestrator.plan.resolve import plan_sweep
 from orchestrator.run.driver_lease import claim
-from orchestrator.run.measurements import (
-    named_networks,
-    network_of,
-    profile_row,
-    referenced_module,
-    setting_of,
-    unmeasured,
-)
+from orchestrator.run.measurements import network_of, setting_of, unmeasured
 from orchestrator.run.run_directory import RunDirectory
 
 SWEEP = """

@@ -23,7 +23,7 @@ from orchestrator.run.retry_policy import ATTEMPTS
 from orchestrator.run.run_directory import RunDirectory
 from orchestrator.status.plan_text import plan_json
 from orchestrator.status.run_status import run_status
-from orchestrator.trial.report import Place, TrialReport
+from orchestrator.trial.report import ProcessLocation, TrialReport
 from tests.orchestrator.histories import leave_weights, leave_working, opened
 
 PLANS = ([], ["seeds=1"], ["epochs=3"], ["templates=[base]"], ["templates=[c]", "seeds=3"])
@@ -81,7 +81,9 @@ class History:
                 else:
                     self.oracle.failures.setdefault(cell.trial_id, []).append(outcome)
                 attempt = backlog.attempt(cell.trial_id)
-                report = TrialReport(trial_id=cell.trial_id, attempt=attempt, place=Place.here(), outcome=outcome)
+                report = TrialReport(
+                    trial_id=cell.trial_id, attempt=attempt, place=ProcessLocation.here(), outcome=outcome
+                )
                 work.recorder.record(backlog.cells_of(cell.trial_id), report)
                 work.recorder.tick(now=True)
                 backlog.ended(cell.trial_id)

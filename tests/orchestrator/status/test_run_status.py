@@ -18,8 +18,8 @@ from orchestrator.plan.resolve import plan_sweep
 from orchestrator.run.driver_lease import claim
 from orchestrator.run.run_directory import RunDirectory
 from orchestrator.status.run_status import is_under_way, run_status, status_text
-from orchestrator.status.status_writer import Watch
-from orchestrator.trial.report import Place, TrialReport
+from orchestrator.status.status_writer import StatusWriter
+from orchestrator.trial.report import ProcessLocation, TrialReport
 
 FORMER = {
     "trial_id": "3f6a1c09be22",
@@ -46,10 +46,10 @@ def run(tmp_path: Path, plan: SweepPlan) -> RunDirectory:
     return made
 
 
-def write_status(run: RunDirectory, *, generation: int, age: float = 0.0, **changes: Any) -> None:
+def write_status(run: RunDirectory, *, lease: int, age: float = 0.0, **changes: Any) -> None:
     status = {
         "state": "running",
-        "driver": {"pid": 1, "host": "here", "generation": generation},
+        "driver": {"pid": 1, "host": "here", "generation": lease},
         "written_at": (datetime.now(UTC) - timedelta(seconds=age)).isoformat(),
         "running": [],
     }
@@ -77,20 +77,20 @@ def test_a_frozen_run_that_nobody_drives_is_new(run: RunDirectory) -> None:
 
 def test_a_driver_that_has_not_written_yet_is_starting_whatever_a_former_one_left(run: RunDirectory) -> None:
     for state in ("stopped", "running"):
-        write_status(run, generation=0, age=1000, state=state, running=[FORMER])
+        write_status(run, lease=0, age=1000, state=state, running=[FORMER])
         assert run.status()["running"] == [FORMER]
-        generation = claim(run.driver)
+        lease = claim(run.driver)
         status = run_status(run)
         assert (status["state"], status["running"], status["silent_seconds"]) == ("starting", [], None)
         assert is_under_way(status)
-        write_status(run, generation=generation.number)
+        write_status(run, lease=lease.number)
         assert run_status(run)["state"] == "running"
-        generation.release()
+        lease.release()
 
 
 def test_a_dead_driver_is_told_from_a_slow_one(run: RunDirectory) -> None:
     mine = claim(run.driver)
-    write_status(run, generation=mine.number, age=100)
+    write_status(run, lease=mine.number, age=100)
     slow = run_status(run)
     assert is_under_way(slow)
     assert "has been silent for 100 s" in status_text(slow)
@@ -99,7 +99,7 @@ def test_a_dead_driver_is_told_from_a_slow_one(run: RunDirectory) -> None:
         f"from pathlib import Path; from orchestrator.run.driver_lease import claim; claim(Path({str(run.driver)!r}))"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
-    write_status(run, generation=mine.number + 1)
+    write_status(run, lease=mine.number + 1)
     dead = run_status(run)
     assert not is_under_way(dead)
     assert "has died: launch again" in status_text(dead)
@@ -159,9 +159,11 @@ def test_a_running_trial_shows_its_place_before_its_first_epoch_and_its_time_lef
     from orchestrator.run.backlog import Progress
 
     mine = claim(run.driver)
-    watch = Watch(status_file=run.status_file, driver={"pid": 1, "host": "h", "generation": mine.number})
+    watch = StatusWriter(status_file=run.status_file, driver={"pid": 1, "host": "h", "generation": mine.number})
     cell = plan.cells[0]
-    announced = TrialReport(trial_id=cell.trial_id, attempt=1, place=Place(hostname="node7", pid=1, node_id="n"))
+    announced = TrialReport(
+        trial_id=cell.trial_id, attempt=1, place=ProcessLocation(hostname="node7", pid=1, node_id="n")
+    )
     record = EpochRecord(
         epoch=2,
         train_loss=1.0,

@@ -6,14 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from orchestrator.trial.time_limit import Watchdog, take_expiry
+from orchestrator.trial.time_limit import TimeLimit, take_expiry
 
 # Holds the interpreter's lock in native code: no Python thread could end this process.
 HANGS = """
 import ctypes, sys
 from pathlib import Path
-from orchestrator.trial.time_limit import Watchdog
-Watchdog(Path(sys.argv[1]), float(sys.argv[2])).start()
+from orchestrator.trial.time_limit import TimeLimit
+TimeLimit(Path(sys.argv[1]), float(sys.argv[2])).start()
 ctypes.PyDLL(None).sleep(60)
 """
 
@@ -30,7 +30,7 @@ def test_a_process_that_hangs_in_native_code_is_ended_and_shows_where(tmp_path: 
 
 def test_a_trial_that_ends_in_time_leaves_nothing(tmp_path: Path) -> None:
     for seconds in (60.0, None):
-        watchdog = Watchdog(tmp_path, seconds)
+        watchdog = TimeLimit(tmp_path, seconds)
         watchdog.start()
         watchdog.stop()
         assert take_expiry(tmp_path) is None

@@ -14,7 +14,7 @@ import torch
 from lab.engine import Engine, local_engine
 from lab.nothing_session import nothing_session
 from lab.sweeps import SWEEP, Place, wait_until
-from orchestrator.plan.trial_slots import TrialNeeds
+from orchestrator.plan.trial_slots import TrialSlots
 from orchestrator.trial.outcome import Outcome
 from orchestrator.trial.report import TrialReport
 from orchestrator.tune import driver
@@ -63,7 +63,7 @@ def always_busy(config: Mapping[str, Any], cache: dict[str, Any], node_id: str |
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
     """Two trials share a GPU, which Ray only counts."""
-    with local_engine(cpus=2, needs=TrialNeeds(cpus=1, gpus=0.5, whole_gpus=1, slots=2)) as running:
+    with local_engine(cpus=2, needs=TrialSlots(cpus=1, gpus=0.5, whole_gpus=1, slots=2)) as running:
         yield running
 
 

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
-from orchestrator.tune.scheduler import PlanOrder
+from orchestrator.tune.scheduler import PlanOrderScheduler
 
 
 def trial(name: str) -> Any:
@@ -11,7 +11,7 @@ def trial(name: str) -> Any:
 
 
 def test_an_interrupted_trial_goes_on_before_later_ones_begin() -> None:
-    order, controller = PlanOrder(), Any
+    order, controller = PlanOrderScheduler(), Any
     trials = [trial(name) for name in "abcd"]
     for each in trials:
         order.on_trial_add(controller, each)
@@ -25,7 +25,7 @@ def test_an_interrupted_trial_goes_on_before_later_ones_begin() -> None:
 
 
 def test_nothing_is_chosen_where_nothing_waits() -> None:
-    order, controller = PlanOrder(), Any
+    order, controller = PlanOrderScheduler(), Any
     assert order.choose_trial_to_run(controller) is None
     only = trial("a")
     order.on_trial_add(controller, only)

@@ -21,7 +21,7 @@ from orchestrator.run.retry_policy import BUSY_REPORTS
 from orchestrator.trial import session
 from orchestrator.trial.order import TrialOrder
 from orchestrator.trial.outcome import BUSY_SECONDS
-from orchestrator.trial.report import Place as Where
+from orchestrator.trial.report import ProcessLocation as Where
 from orchestrator.trial.report import TrialReport
 from orchestrator.tune import trainable
 from orchestrator.tune.trainable import sweep_trainable, training_session

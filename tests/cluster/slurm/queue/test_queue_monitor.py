@@ -12,7 +12,7 @@ import cluster.slurm.queue.queue_monitor
 from cluster.profile.schema import load_profile
 from cluster.slurm.files import SlurmFiles, write_record
 from cluster.slurm.launch_sweep import make_launch
-from cluster.slurm.queue.queue_monitor import ASK_SECONDS, QueueWatch, head_trouble, waiting_lines
+from cluster.slurm.queue.queue_monitor import ASK_SECONDS, QueueMonitor, head_trouble, waiting_lines
 from cluster.slurm.queue.slurm_commands import QueuedJob
 from cluster.slurm.queue.waiting_reasons import waits_for_good
 from cluster.slurm.records import HeadRecord, JobRecord, SlurmLaunch
@@ -107,7 +107,7 @@ def test_jobs_that_wait_for_the_same_reason_share_a_line(files: SlurmFiles) -> N
 
 def test_a_head_that_left_the_queue_is_missed_at_the_second_look(files: SlurmFiles, fake_slurm: FakeSlurm) -> None:
     clock = Clock()
-    watch = QueueWatch(files, clock)
+    watch = QueueMonitor(files, clock)
     fake_slurm.says(queue=queued(files))
     for _ in range(5):
         assert watch.jobs() is not None
@@ -126,7 +126,7 @@ def test_a_head_that_left_the_queue_is_missed_at_the_second_look(files: SlurmFil
 
 def test_a_head_that_waits_for_good_is_as_good_as_none(files: SlurmFiles, fake_slurm: FakeSlurm) -> None:
     clock = Clock()
-    watch = QueueWatch(files, clock)
+    watch = QueueMonitor(files, clock)
     fake_slurm.says(queue=queued(files, reason="JobHeldUser"))
     watch.jobs()
     clock.now += ASK_SECONDS
@@ -148,11 +148,11 @@ def test_nothing_is_known_without_slurm_nor_of_other_peoples_jobs(
     files: SlurmFiles, fake_slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_slurm.says(down="")
-    assert QueueWatch(files).jobs() is None
+    assert QueueMonitor(files).jobs() is None
     (fake_slurm.folder / "down").unlink()
-    assert QueueWatch(files).jobs() == []
+    assert QueueMonitor(files).jobs() == []
     monkeypatch.setattr(cluster.slurm.queue.queue_monitor.os, "getuid", lambda: files.directory.stat().st_uid + 1)
-    assert QueueWatch(files).jobs() is None
+    assert QueueMonitor(files).jobs() is None
     monkeypatch.undo()
     monkeypatch.setenv("PATH", os.devnull)
-    assert QueueWatch(files).jobs() is None
+    assert QueueMonitor(files).jobs() is None
