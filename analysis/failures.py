@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import re
-
 import pandas as pd
 
 from analysis.keys import listed
-from fdt_core.error_text import informative_line
+from fdt_core.error_text import failure_signature
 
 MOST_NAMES = 6
 """Models, templates, ... that are named for one signature; of more, the number is told."""
-
-_VARYING = re.compile(r"0x[0-9a-fA-F]+|\d+(\.\d+)?")
-
-
-def signature(error: str) -> str:
-    """The line of an error that informs, its numbers replaced by 'N': what errors of one cause have in common."""
-    return _VARYING.sub("N", informative_line(error)) or "no message"
 
 
 def failed_attempts(trials: pd.DataFrame) -> pd.DataFrame:
     """The failed rows of `Results.trials`, with their `signature`. A retry that succeeded later does not undo them."""
     failed = trials[trials["status"] == "failed"]
-    return failed.assign(signature=failed["error"].fillna("").map(signature))
+    return failed.assign(signature=failed["error"].fillna("").map(failure_signature))
 
 
 def failures_by_signature(trials: pd.DataFrame) -> pd.DataFrame:

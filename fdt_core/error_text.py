@@ -7,6 +7,8 @@ import re
 _FRAME = re.compile(r"^\s*File \".*\", line \d+")
 """A frame of a Python traceback; the source lines below it are indented deeper."""
 
+_VARYING = re.compile(r"0x[0-9a-fA-F]+|\d+(\.\d+)?")
+
 _BOILERPLATE = re.compile(
     "|".join(
         (
@@ -50,6 +52,11 @@ def informative_line(text: str) -> str:
             joined = told[0].endswith(":") and len(told) > 1
             return f"{told[0]} {told[1]}" if joined else told[0]
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+
+
+def failure_signature(error: str | None) -> str:
+    """What the errors of one cause have in common: the informative line, with its numbers and addresses as 'N'."""
+    return _VARYING.sub("N", informative_line(error or "")) or "no message"
 
 
 def _blocks(text: str) -> list[list[str]]:

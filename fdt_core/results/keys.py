@@ -17,6 +17,11 @@ def cell_key(row: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(row[name] for name in CELL_KEY)
 
 
+def trial_label(row: Mapping[str, Any]) -> str:
+    """How people are told which trial a row, or a trial of a plan, is about: `vgg11 base digits seed 0`."""
+    return f"{row['model']} {row['template']} {row['dataset']} seed {row['seed']}"
+
+
 def measurement_key(row: Mapping[str, Any]) -> tuple[Any, ...]:
     """What a measured speed belongs to, beside the device: the network itself and how it was run.
 

@@ -34,9 +34,7 @@ def run_alone(cell: Cell, data_dir: Path, device: str, say: Callable[[str], None
     from fdt_core.training.trainer import Training
 
     prepared = load_prepared(spec.dataset, data_dir)
-    say(
-        f"{cell.trial_id} {spec.model} {cell.template} {spec.dataset} seed {spec.seed}, {cell.cost.params:,} parameters"
-    )
+    say(f"{cell.label}, {cell.cost.params:,} parameters")
     training = Training(spec, DeviceDataset(prepared, device=device), device=device)
     for record in training.epochs():
         say(epoch_line(record, spec.recipe.epochs))

@@ -19,7 +19,7 @@ from fdt_core.errors import FdtError
 from fdt_core.files.yaml_file import load_yaml
 from fdt_core.results.columns import PLANNED_COLUMNS
 from fdt_core.results.damage import Problem, counted, find_damage, listed
-from fdt_core.results.keys import cell_key
+from fdt_core.results.keys import cell_key, trial_label
 from fdt_core.results.reader import read_table
 from orchestrator.plan.cells import SweepPlan
 from orchestrator.run.run_directory import RunDirectory
@@ -217,7 +217,7 @@ def _data_directory(run: RunDirectory) -> Path | None:
 
 
 def _row_problem(run: RunDirectory, row: Row, what: str) -> Problem:
-    name = f"trial {row['trial_id']} ({row['model']} {row['template']} {row['dataset']} seed {row['seed']})"
+    name = f"trial {row['trial_id']} ({trial_label(row)})"
     cure = "put a copy of the part back; else move the run aside and launch again"
     return _problem(run.results / "trials", f"has a row of {name} that {what}", cure)
 

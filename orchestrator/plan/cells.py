@@ -11,7 +11,7 @@ from typing import Any
 
 from fdt_core.files.json_file import parse_json
 from fdt_core.networks.cost import Cost
-from fdt_core.results.keys import cell_key
+from fdt_core.results.keys import cell_key, trial_label
 from fdt_core.results.plan_file import LAUNCH_AGAIN, PLAN_VERSION
 from fdt_core.training.checkpoint import Keep
 from fdt_core.trial.spec import TrialSpec
@@ -50,6 +50,12 @@ class Cell:
         """What makes the cell one row among the `done` rows of a run."""
         own = {name: getattr(self, name) for name in ("trial_id", "sweep", "template", "budget_rule")}
         return cell_key({**own, "model": self.spec.model, "dataset": self.spec.dataset})
+
+    @property
+    def label(self) -> str:
+        """How people are told of the cell: `3f6a1c09be22 vgg11 base digits seed 0`."""
+        names = {"model": self.spec.model, "template": self.template}
+        return f"{self.trial_id} {trial_label({**names, 'dataset': self.spec.dataset, 'seed': self.spec.seed})}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain data: the columns, the spec that the trial_id is the hash of, and the number of training images."""

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from fdt_core.errors import EnvironmentProblem
+from fdt_core.results.keys import CELL_KEY, cell_key
 from fdt_core.results.reader import read_table
 from orchestrator.plan.cells import Cell
 from orchestrator.run.retry_policy import given_up
@@ -21,8 +22,7 @@ from orchestrator.trial.outcome import FINISHED
 
 CellKey = tuple[str, ...]
 
-_KEY = ("trial_id", "sweep", "model", "template", "dataset", "budget_rule")
-_COLUMNS = (*_KEY, "attempt", "status", "failure_kind", "dataset_digest")
+_COLUMNS = (*CELL_KEY, "attempt", "status", "failure_kind", "dataset_digest")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,7 @@ class Ledger:
     def add(self, row: Mapping[str, Any]) -> None:
         """Take note of a row of `trials`."""
         self._records[row["trial_id"]] = self.record(row["trial_id"]).with_row(row)
-        self._rows[tuple(row[name] for name in _KEY)][row["attempt"]] = row["status"]
+        self._rows[cell_key(row)][row["attempt"]] = row["status"]
 
     def record(self, trial_id: str) -> TrialRecord:
         """What is known of a trial; an empty record where nothing is."""

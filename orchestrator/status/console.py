@@ -80,8 +80,7 @@ def display(progress: Progress, running: Sequence[RunningTrial]) -> list[str]:
 def _words(trial: RunningTrial) -> list[str]:
     spec = trial.cell.spec
     return [
-        trial.cell.trial_id,
-        f"{spec.model} {trial.cell.template} {spec.dataset} seed {spec.seed}",
+        trial.cell.label,
         f"epoch {trial.epoch}/{spec.recipe.epochs}",
         "" if trial.test_accuracy is None else f"{trial.test_accuracy:.2f} %",
         "" if trial.images_per_second is None else f"{trial.images_per_second:.0f} images/s",

@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cluster.slurm.queue.slurm_commands import QueuedJob
-from fdt_core.error_text import informative_line
+from fdt_core.error_text import failure_signature
 from fdt_core.files.json_file import DamagedFile
 from fdt_core.quantities import about
-from fdt_core.results.keys import CELL_KEY, cell_key
+from fdt_core.results.keys import CELL_KEY, cell_key, trial_label
 from fdt_core.results.planned import left_out
 from fdt_core.results.reader import read_table
 from orchestrator.plan.cells import SweepPlan
@@ -138,8 +138,7 @@ def _cell_lines(cells: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _running_line(trial: Mapping[str, Any]) -> str:
-    name = f"{trial['model']} {trial['template']} {trial['dataset']} seed {trial['seed']}"
-    parts = [trial["trial_id"], name, f"epoch {trial['epoch']}/{trial['epochs']}"]
+    parts = [trial["trial_id"], trial_label(trial), f"epoch {trial['epoch']}/{trial['epochs']}"]
     if trial["test_accuracy"] is not None:
         parts.append(f"{trial['test_accuracy']:.2f} %")
     if trial["images_per_second"] is not None:
@@ -188,13 +187,7 @@ def _former_lines(former: Mapping[str, Any], *, shown: bool) -> Iterator[str]:
 def _failures(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """Failed attempts counted by their signature."""
     failed = [row for row in rows if row["status"] == "failed"]
-    return dict(Counter(failure_signature(row["failure_kind"], row["error"]) for row in failed))
-
-
-def failure_signature(kind: str, error: str | None) -> str:
-    """What failures with one cause have in common: the kind, and the line of the error that informs."""
-    line = informative_line(error or "")
-    return f"{kind}: {line}" if line else kind
+    return dict(Counter(f"{row['failure_kind']}: {failure_signature(row['error'])}" for row in failed))
 
 
 def _age(status: Mapping[str, Any]) -> float:

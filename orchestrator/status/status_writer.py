@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from fdt_core.error_text import informative_line
 from fdt_core.files.atomic_files import write_text_atomically
 from orchestrator.plan.cells import Cell
 from orchestrator.run.backlog import Progress
-from orchestrator.status.run_status import failure_signature
 from orchestrator.trial.report import TrialReport
 
 STATUS_SECONDS = 1.0
@@ -94,16 +94,16 @@ class StatusWriter:
         """An attempt has ended; `state` is what the trial is now."""
         trial = self.running.pop(cell.trial_id, None)
         seconds = time.time() - trial.since if trial else 0.0
-        self.say(f"{_position(progress)} {label(cell)}  {_ending(report, state)}  {seconds:.1f} s")
+        self.say(f"{_position(progress)} {cell.label}  {_ending(report, state)}  {seconds:.1f} s")
         if report.error:
-            signature = failure_signature(str(report.outcome), report.error)
+            signature = f"{report.outcome}: {informative_line(report.error)}"
             self.failures[signature] += 1
             self.say(f"  {signature}  (log: {self.status_file.parent / 'logs' / (cell.trial_id + '.log')})")
 
     def died(self, cell: Cell, what_follows: str) -> None:
         """The process of a trial died."""
         self.running.pop(cell.trial_id, None)
-        self.say(f"{label(cell)}  its process died: {what_follows}")
+        self.say(f"{cell.label}  its process died: {what_follows}")
 
     def stopping(self, reason: str) -> None:
         """The driver was told to stop."""
@@ -133,12 +133,6 @@ class StatusWriter:
         }
         write_text_atomically(self.status_file, json.dumps(status))
         self.beat(self._counter)
-
-
-def label(cell: Cell) -> str:
-    """How people are told of a cell."""
-    spec = cell.spec
-    return f"{cell.trial_id} {spec.model} {cell.template} {spec.dataset} seed {spec.seed}"
 
 
 def _position(progress: Progress) -> str:

@@ -25,7 +25,7 @@ from orchestrator.run.backlog import Backlog, Progress
 from orchestrator.run.recorder import Recorder
 from orchestrator.run.retry_policy import BUSY_REPORTS, DEATHS_WITHOUT_PROGRESS
 from orchestrator.run.run_directory import RunDirectory
-from orchestrator.status.status_writer import StatusWriter, label
+from orchestrator.status.status_writer import StatusWriter
 from orchestrator.trial.order import TrialOrder
 from orchestrator.trial.outcome import BUSY_SECONDS
 from orchestrator.trial.report import ProcessLocation, TrialReport
@@ -226,7 +226,7 @@ class Driver:
             self._leaving.add(report.trial_id)
             self._busy[report.trial_id] += report.outcome == "busy"
             if report.outcome == "busy" and self._busy[report.trial_id] == 1:
-                self._watch.say(f"{label(cells[0])}  another process uses its device: trying every {BUSY_SECONDS:g} s")
+                self._watch.say(f"{cells[0].label}  another process uses its device: trying every {BUSY_SECONDS:g} s")
         elif report.outcome == "environment":
             self._backlog.returned(report.trial_id)
             self.on_broken(EnvironmentProblem(informative_line(report.error or "")))

@@ -15,7 +15,6 @@ from orchestrator.plan.cells import Cell
 from orchestrator.plan.trial_slots import TrialSlots
 from orchestrator.run.measurements import network_of, setting_of, unmeasured
 from orchestrator.run.open_run import OpenRun
-from orchestrator.status.status_writer import label
 
 _POLL_SECONDS = 1.0
 
@@ -41,7 +40,7 @@ def measure_shapes(
             try:
                 work.recorder.add_profile(ray.get(task) | {"sweep": cell.sweep})
             except ray.exceptions.RayError as error:  # what a network or a device raises
-                say(f"{label(cell)}: not measured: {informative_line(str(error))}")
+                say(f"{cell.label}: not measured: {informative_line(str(error))}")
 
 
 def _one_node_per_device_name(

@@ -3,17 +3,18 @@
 from collections.abc import Callable
 
 from analysis import Study
-from analysis.failures import failures_by_signature, signature
+from analysis.failures import failures_by_signature
 from analysis.tables import tables
+from fdt_core.error_text import failure_signature
 from tests.analysis.synthetic import done, trial_row
 
 TRACE = 'Traceback:\n  File "train.py", line {}\nOutOfMemoryError: tried to allocate {} MiB at 0x{:x}'
 
 
 def test_errors_of_one_cause_have_one_signature() -> None:
-    assert signature(TRACE.format(1, 20.5, 255)) == signature(TRACE.format(9, 7, 4096))
-    assert signature(TRACE.format(1, 20.5, 255)) == "OutOfMemoryError: tried to allocate N MiB at N"
-    assert signature("") == "no message"
+    assert failure_signature(TRACE.format(1, 20.5, 255)) == failure_signature(TRACE.format(9, 7, 4096))
+    assert failure_signature(TRACE.format(1, 20.5, 255)) == "OutOfMemoryError: tried to allocate N MiB at N"
+    assert failure_signature("") == "no message"
 
 
 def failed(kind: str, error: str | None, **given: object) -> dict[str, object]:
