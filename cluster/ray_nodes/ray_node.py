@@ -22,13 +22,11 @@ from cluster.machine.resources import NodeResources, node_resources
 from cluster.machine.scratch import scratch_directory
 from cluster.profile.schema import ClusterProfile
 from cluster.ray_nodes.access_token import check_private, ensure_token
+from cluster.ray_nodes.membership import JOB_LABEL
 from fdt_core.compute.process import compiler_caches, process_environment
 
 NODE_VARIABLE = "FDT_NODE"
 """Environment variable that tells an actor the name of its node: a worker's Slurm job id, or `local`."""
-
-JOB_LABEL = "fdt-job"
-"""Label of a Ray node that tells its Slurm job."""
 
 _FOREIGN = ("RAY_", "TUNE_")
 """What begins so steers Ray: nothing of it is taken from the user's shell."""

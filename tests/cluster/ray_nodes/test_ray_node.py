@@ -46,7 +46,7 @@ def start_client(head: RayHead, token_file: Path | None) -> subprocess.Popen[str
 def test_resources_are_those_of_the_profile(head: RayHead) -> None:
     import ray
 
-    found = ray.cluster_resources()
+    found = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray ships few types
     assert (found["CPU"], found["GPU"]) == (2, 2)
     assert found["memory"] == 400 * 2**20
 
