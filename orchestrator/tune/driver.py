@@ -31,8 +31,9 @@ from orchestrator.trial.order import TrialOrder
 from orchestrator.trial.outcome import BUSY_SECONDS
 from orchestrator.trial.report import ProcessLocation, TrialReport
 from orchestrator.trial.time_limit import take_expiry
-from orchestrator.tune.callbacks import DriverCallback, StopWhen, quiet_tune
+from orchestrator.tune.callbacks import DriverCallback, StopWhen
 from orchestrator.tune.driver_node import DriverNode
+from orchestrator.tune.environment import quiet_tune
 from orchestrator.tune.failed_start import explain_failed_start
 from orchestrator.tune.process_deaths import Deaths, FailedStarts
 from orchestrator.tune.scheduler import PlanOrderScheduler
