@@ -35,4 +35,4 @@ def check_private(path: Path) -> None:
         raise EnvironmentProblem(f"the token file {path} must be a plain file of yours; remove it and launch again")
     if stat.S_IMODE(found.st_mode) & 0o077:
         command = f"chmod 600 {shlex.quote(str(path))}"
-        raise EnvironmentProblem(f"others may read the token file {path}; mend with: {command}")
+        raise EnvironmentProblem(f"others may read the token file {path}; fix it with: {command}")
