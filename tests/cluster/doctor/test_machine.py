@@ -1,4 +1,4 @@
-"""What doctor finds on this machine, and what it finds wrong."""
+"""What doctor finds on this machine, good and bad."""
 
 import tempfile
 import time
@@ -28,7 +28,7 @@ def local(scratch: Path, **keys: object) -> ClusterProfile:
     return load_profile("local", {"device": "cpu", "scratch": str(scratch), **keys})
 
 
-def test_this_machine_is_fit(tmp_path: Path, scratch: Path) -> None:
+def test_this_machine_has_no_problem_and_nothing_is_written(tmp_path: Path, scratch: Path) -> None:
     found = findings(tmp_path / "runs", local(scratch))
     assert worst(list(found.values())) != "problem"
     assert found["packages"].state == "ok"
@@ -46,13 +46,13 @@ def test_stale_directories_are_removed_and_counted(tmp_path: Path, scratch: Path
     assert list(ours.iterdir()) == []
 
 
-def test_a_scratch_path_that_is_too_long_for_sockets(tmp_path: Path) -> None:
+def test_a_scratch_path_too_long_for_sockets_is_a_problem(tmp_path: Path) -> None:
     found = findings(tmp_path, local(tmp_path))["scratch"]
     assert found.state == "problem"
     assert "Ray's sockets allow 40" in found.found
 
 
-def test_a_token_that_others_may_read(tmp_path: Path, scratch: Path) -> None:
+def test_a_token_that_others_may_read_is_a_problem(tmp_path: Path, scratch: Path) -> None:
     token = tmp_path / "study" / "slurm" / "token"
     token.parent.mkdir(parents=True)
     token.write_text("secret")
@@ -62,18 +62,18 @@ def test_a_token_that_others_may_read(tmp_path: Path, scratch: Path) -> None:
     assert f"chmod 600 {token}" in found.found
 
 
-def test_an_object_store_larger_than_shared_memory(tmp_path: Path, scratch: Path) -> None:
+def test_an_object_store_larger_than_shared_memory_is_a_problem(tmp_path: Path, scratch: Path) -> None:
     found = findings(tmp_path, local(scratch, object_store_memory="900T"))["shared memory"]
     assert (found.state, bool(found.fix)) == ("problem", True)
 
 
-def test_an_interface_that_does_not_exist(tmp_path: Path, scratch: Path) -> None:
+def test_an_interface_that_does_not_exist_is_a_problem(tmp_path: Path, scratch: Path) -> None:
     found = findings(tmp_path, local(scratch, network_interface="ib9"))["network"]
     assert found.state == "problem"
     assert "no network interface 'ib9'" in found.found
 
 
-def test_runs_on_a_file_system_of_this_machine_alone_are_warned_of_for_slurm(tmp_path: Path, scratch: Path) -> None:
+def test_a_local_runs_directory_is_a_warning_for_slurm(tmp_path: Path, scratch: Path) -> None:
     profile = load_profile("slurm", {"device": "cpu", "scratch": str(scratch)})
     found = findings(tmp_path, profile)["runs directory"]
     assert (found.state, "--submit-test" in found.fix) == ("warning", True)
@@ -93,9 +93,7 @@ def test_devices_are_compared_with_torch_and_driver(tmp_path: Path, monkeypatch:
     assert (found.state, found.fix.count("cu126")) == ("problem", 1)
 
 
-def test_a_device_for_one_process_is_no_place_for_several_trials(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_device_for_one_process_cannot_be_shared_by_trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     command = probe(tmp_path, _0=H100 | {"exclusive": True})
     alone = device_finding(load_profile("slurm", {"gpus_per_node": 1}), probe=command)
@@ -104,7 +102,7 @@ def test_a_device_for_one_process_is_no_place_for_several_trials(
     assert (shared.state, "trials_per_gpu: 1" in shared.fix) == ("problem", True)
 
 
-def test_a_clock_that_differs_from_the_file_servers_is_warned_of(tmp_path: Path) -> None:
+def test_a_clock_that_differs_from_the_file_servers_is_a_warning(tmp_path: Path) -> None:
     assert clock_finding(tmp_path).state == State.OK
     found = clock_finding(tmp_path, clock=lambda: time.time() - 3600)
     assert (found.state, found.found.startswith(("3600", "3599"))) == (State.WARNING, True)

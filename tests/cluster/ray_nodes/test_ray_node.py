@@ -1,4 +1,4 @@
-"""Real Ray: what `local_ray` gives, and what it leaves behind (nothing)."""
+"""What `local_ray` gives, with a real Ray, and that it leaves nothing behind."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ def profile() -> ClusterProfile:
 @pytest.fixture(scope="module")
 def head(profile: ClusterProfile) -> Iterator[RayHead]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_ADDRESS", "10.255.255.1:6379")  # somebody's Ray: never ours to join
+        patch.setenv("RAY_ADDRESS", "10.255.255.1:6379")  # another user's Ray, never to be joined
         patch.setenv("TORCHINDUCTOR_CACHE_DIR", "/tmp/torchinductor_somebody")
         with local_ray(profile) as running:
             yield running
@@ -52,7 +52,7 @@ def test_resources_are_those_of_the_profile(head: RayHead) -> None:
 
 
 @pytest.mark.engine
-def test_actors_know_their_node_its_drain_flag_and_where_compiled_code_is_private(head: RayHead) -> None:
+def test_actors_know_their_node_its_drain_flag_and_its_compiler_caches(head: RayHead) -> None:
     import ray
 
     names = ("FDT_NODE", "FDT_DRAIN_FILE", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "CUDA_VISIBLE_DEVICES")
@@ -72,7 +72,7 @@ def test_a_client_needs_the_token(head: RayHead, tmp_path: Path) -> None:
 
 
 @pytest.mark.engine
-def test_the_token_stands_on_no_command_line_and_in_no_log(head: RayHead) -> None:
+def test_the_token_is_on_no_command_line_and_in_no_log(head: RayHead) -> None:
     token = head.token_file.read_bytes()
     logs = [path for path in head.directory.rglob("*") if path.is_file() and path != head.token_file]
     command_lines = [path for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
@@ -95,7 +95,7 @@ with local_ray(load_profile("local", {"cpus_per_node": 1, "device": "cpu"})) as 
 
 @pytest.mark.engine
 @pytest.mark.parametrize("end", ["leave", "stay"])
-def test_nothing_of_it_outlives_its_process(end: str) -> None:
+def test_no_process_or_file_of_ray_outlives_its_process(end: str) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", LOCAL_RAY, end], stdout=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -113,7 +113,7 @@ def test_nothing_of_it_outlives_its_process(end: str) -> None:
     assert not directory.exists()
 
 
-def test_the_environment_names_the_token_file_and_takes_nothing_of_ray_from_the_shell(tmp_path: Path) -> None:
+def test_the_environment_names_the_token_file_and_inherits_no_variable_of_ray(tmp_path: Path) -> None:
     token_file = ensure_token(tmp_path / "token")
     shell = {
         "PATH": "/bin",
@@ -139,7 +139,7 @@ def test_the_environment_names_the_token_file_and_takes_nothing_of_ray_from_the_
 @pytest.mark.parametrize(
     ("listed", "count"), [("0,1", 2), ("", 0), ("-1", 0), ("MIG-4f1c", 1), ("GPU-8a56,GPU-9b67", 2)]
 )
-def test_gpus_are_counted_however_they_are_named(listed: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpus_are_counted_by_any_kind_of_name(listed: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", listed)
     assert visible_gpus() == count
 
@@ -150,6 +150,6 @@ def test_a_slurm_node_offers_what_its_job_asks_for() -> None:
     assert (found.cpus, found.gpus, found.memory) == (6, 2, 1000 * 2**20)
 
 
-def test_an_unknown_interface_is_refused_with_the_known_ones() -> None:
+def test_an_unknown_interface_is_refused_with_a_list_of_the_known_ones() -> None:
     with pytest.raises(EnvironmentProblem, match=r"no network interface 'ib7'.*there are: .*lo"):
         own_ip_address("ib7")
