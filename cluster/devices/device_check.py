@@ -283,7 +283,7 @@ def _judged(device: Device, profile: ClusterProfile, in_use: float) -> Device:
         return device
     if _share_in_use(device) > in_use:
         taken = f"{(device.total - device.free) / 2**30:.1f} of {device.total / 2**30:.1f} GiB"
-        return dataclasses.replace(device, fault=f"{taken} are in use before any trial has begun", busy=True)
+        return dataclasses.replace(device, fault=f"{taken} are in use before any trial has started", busy=True)
     if device.exclusive and profile.trials_per_gpu > 1:
         fault = f"it admits one process at a time (compute mode), but {profile.trials_per_gpu} trials are to share it"
         return dataclasses.replace(device, fault=fault)

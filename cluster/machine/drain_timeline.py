@@ -16,12 +16,12 @@ are left), or when somebody cancels the sweep. Each deadline leaves time for wha
     (1) kill the driver if it is still there, submit a successor, wait for the workers to leave.
 
 Every job has its own E. The head job publishes S in a file (`SlurmFiles.drain`), and all workers read it. All deadlines
-are moments in seconds since the epoch. They are computed again as the end comes nearer, and the earliest one stands:
-what is left shrinks, so a later result is never earlier.
+are moments in seconds since the epoch. They are computed again as the end comes nearer, and the earliest one stands. As
+the margins shrink with the time that is left, a deadline computed later is never earlier, unless the end itself is.
 
 After `fdt-sweep cancel` each job counts from the moment when it sees the request, N = `notice_seconds`:
 
-    N-5    the trials have ended
+    N-5    the trials have ended (3/4 N if N is below 20 s)
     N      the worker jobs have ended
     N+10   the driver has ended
     N+20   the head job's end
@@ -89,7 +89,7 @@ def cancel_patience(notice_seconds: float) -> float:
 
 
 def trials_end_by(job_end: float, driver_end: float | None, now: float) -> float:
-    """When the trials of a worker job must have ended (T); `driver_end` is S, None as long as the driver goes on."""
+    """When the trials of a worker job must have ended (T); `driver_end` is S, None if it is not to stop."""
     own = job_end - min(TRIAL_MARGIN_SECONDS, (job_end - now) / 4)
     return own if driver_end is None else min(own, driver_end)
 

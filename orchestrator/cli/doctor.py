@@ -43,7 +43,7 @@ def doctor(
       fdt-sweep doctor
       fdt-sweep doctor --cluster slurm --submit-test
     """
-    from cluster.doctor.findings import worst
+    from cluster.doctor.findings import State, worst
     from cluster.profile.schema import load_profile
     from fdt_core.datasets.info import data_directory
     from fdt_core.errors import UsageError
@@ -64,7 +64,7 @@ def doctor(
             print(_text(finding), flush=True)
     if json_:
         print(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=1))
-    raise typer.Exit(ExitCode.PROBLEM if worst(findings) == "problem" else ExitCode.DONE)
+    raise typer.Exit(ExitCode.PROBLEM if worst(findings) == State.PROBLEM else ExitCode.DONE)
 
 
 def _examinations(profile: ClusterProfile, runs: Path, data: Path, *, patience: float | None) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from cluster.machine.processes import session_members
 from cluster.machine.resources import node_resources, visible_gpus
 from cluster.profile.schema import ClusterProfile, load_profile
 from cluster.ray_nodes.access_token import ensure_token
-from cluster.ray_nodes.ray_node import RayHead, local_ray, ray_environment
+from cluster.ray_nodes.ray_node import RayHead, head_ray, local_ray, ray_environment
 from fdt_core.errors import EnvironmentProblem
 
 CLIENT = "import ray, sys; ray.init(address=sys.argv[1], logging_level='ERROR'); print('let in')"
@@ -153,3 +153,45 @@ def test_a_slurm_node_offers_what_its_job_asks_for() -> None:
 def test_an_unknown_interface_is_refused_with_a_list_of_the_known_ones() -> None:
     with pytest.raises(EnvironmentProblem, match=r"no network interface 'ib7'.*there are: .*lo"):
         own_ip_address("ib7")
+
+
+@pytest.fixture
+def environment_of_ray(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The environment in which Ray would be started; none is."""
+    seen: dict[str, str] = {}
+    context = type("Context", (), {"gcs_address": "10.0.0.1:6379"})
+    monkeypatch.setattr("ray.init", lambda **_options: seen.update(os.environ))
+    monkeypatch.setattr("ray.get_runtime_context", lambda: context)
+    monkeypatch.setattr("ray.shutdown", lambda: None)
+    monkeypatch.setattr("cluster.ray_nodes.ray_node._forget_former_token", lambda: None)
+    monkeypatch.setenv("TUNE_GLOBAL_CHECKPOINT_S", "3")
+    return seen
+
+
+def test_a_local_ray_runs_with_the_callers_variables_and_those_of_its_node(
+    profile: ClusterProfile, environment_of_ray: dict[str, str]
+) -> None:
+    with local_ray(profile, variables={"TUNE_GLOBAL_CHECKPOINT_S": "7"}) as head:
+        assert environment_of_ray["TUNE_GLOBAL_CHECKPOINT_S"] == os.environ["TUNE_GLOBAL_CHECKPOINT_S"] == "7"
+        assert environment_of_ray["FDT_NODE"] == "local"
+        assert environment_of_ray["FDT_DRAIN_FILE"] == str(head.directory / "drain")
+    assert os.environ["TUNE_GLOBAL_CHECKPOINT_S"] == "3"
+    assert "FDT_NODE" not in os.environ
+
+
+def test_a_head_runs_with_the_callers_variables_and_is_no_node_for_trials(
+    profile: ClusterProfile, environment_of_ray: dict[str, str], tmp_path: Path
+) -> None:
+    token_file = ensure_token(tmp_path / "token")
+    with head_ray(profile, token_file=token_file, variables={"TUNE_GLOBAL_CHECKPOINT_S": "7"}) as head:
+        assert head.address == "10.0.0.1:6379"
+    assert environment_of_ray["TUNE_GLOBAL_CHECKPOINT_S"] == "7"
+    assert environment_of_ray["RAY_AUTH_TOKEN_PATH"] == str(token_file)
+    assert "FDT_DRAIN_FILE" not in environment_of_ray
+
+
+def test_without_variables_of_its_caller_ray_takes_none_of_tune_from_the_shell(
+    profile: ClusterProfile, environment_of_ray: dict[str, str]
+) -> None:
+    with local_ray(profile):
+        assert "TUNE_GLOBAL_CHECKPOINT_S" not in environment_of_ray
