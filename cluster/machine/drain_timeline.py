@@ -3,11 +3,11 @@
 A drain starts when a job's end is near (`drain_seconds` of the profile), when Slurm sends a signal (`notice_seconds`
 are left), or when somebody cancels the sweep. Each deadline leaves time for what comes after it:
 
-                   notice                         T-10       T        S         E
-    trial             |-- finishes its epoch or not -|- saves -|
-    driver            |-- starts no trial, records what the trials report ------|
-    worker job        |-- waits for its trials ----------------|-- ends Ray ----|
-    head job          |-- waits for the driver ------------------------|-- (1) -|
+                      notice          T-10        T          S        E
+    trial             |-- its epoch --|-- saves --|
+    worker job        |-- waits for its trials ---|-- ends Ray -------|
+    driver            |-- starts no trial, records reports --|
+    head job          |-- waits for the driver --------------|-- (1) -|
 
     E  the job's end: its walltime, or `notice_seconds` after a signal. Slurm kills what is left then.
     S  the driver has ended: min(10 s, a third of what is left) before the head job's end.
