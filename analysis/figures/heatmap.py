@@ -17,9 +17,9 @@ from analysis.study import Study
 
 @styled
 def heatmap(study: Study) -> Figure:
-    """Difference in accuracy to base, in points, per template and data set; a panel per model, numbers in the fields.
+    """Difference in accuracy to base, in points, per template and data set; one panel per model.
 
-    A frame marks the differences that are separated from zero (paired t test, Holm-corrected over all fields).
+    A frame marks differences that are separated from zero (paired t test, Holm-corrected over all fields).
     """
     differences = study.differences
     blocks = list(study.blocks())
@@ -56,5 +56,5 @@ def _draw(axis: Axes, differences: pd.DataFrame, datasets: list[str], reach: flo
 
 
 def _ink(field: NDArray[np.float64]) -> str:
-    """White on a dark field, black on a light one (red, green, blue, alpha): by its luma (ITU-R BT.601)."""
+    """White on a dark field, black on a light one, by the luma of the field (red, green, blue, alpha; ITU-R BT.601)."""
     return "white" if np.dot(field[:3], (0.299, 0.587, 0.114)) < 0.5 else "black"

@@ -14,7 +14,7 @@ from analysis.report.packing import packed
 from analysis.study import Study
 
 MOST_POINTS = 400_000
-"""Epochs in the page, over all trials; of more, every second, third, ... is shown."""
+"""Most epochs in the page, over all trials; if there are more, every second, third, ... is shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class CurveData:
 
     Args:
         packed: packed JSON: a list with null or `{epoch: [...], test_accuracy: [...], ...}` per row.
-        every: which epochs are in it: 1 = all, 2 = every second one and the last, ...
+        every: which epochs it contains: 1 = all, 2 = every second one and the last, ...
     """
 
     packed: str
@@ -43,7 +43,7 @@ def curve_data(study: Study) -> CurveData:
 
 
 def _curve(rows: pd.DataFrame) -> dict[str, list[Any]]:
-    """The columns of a curve as JSON can hold them; four digits tell all that a plot can show."""
+    """The columns of a curve as JSON values, with four digits, which is all that a plot can show."""
     return {"epoch": rows["epoch"].tolist()} | {
         metric: [None if math.isnan(value) else float(f"{value:.4g}") for value in rows[metric]] for metric in METRICS
     }

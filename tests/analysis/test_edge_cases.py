@@ -57,7 +57,7 @@ def test_all_figures(sparse: Study) -> None:
 
 def test_the_page(sparse: Study) -> None:
     page = render_page(sparse)
-    assert "What was asked" in page
+    assert "<h3>Question</h3>" in page
     assert "<script>alert(1)" not in page
     assert "NaN" not in page.split('id="plotly"')[0]
 

@@ -78,4 +78,4 @@ def test_the_table_of_few_data_sets_says_why_there_is_no_test(study_of: Callable
     rows = [done(90.0 + place, template=template) for place, template in enumerate(("base", "a", "b"))]
     table = tables(study_of(rows), "ranks")[0]
     assert [column.title for column in table.columns] == ["Template", "Mean rank"]
-    assert "No test" in table.notes[0]
+    assert "Not tested" in table.notes[0]

@@ -1,4 +1,4 @@
-"""What stands in the report."""
+"""The contents of the report."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_summary_comes_first(page: str) -> None:
         page.index(f'<section id="{name}"') for name in ("summary", "comparison", "plots", "differences", "trials")
     ]
     assert order == sorted(order)
-    assert page.index("What was asked") < page.index("What came out") < page.index("How sure it is")
+    assert page.index("<h3>Question") < page.index("<h3>Results") < page.index("<h3>Certainty")
     assert "<b>144</b> done" in page
 
 
@@ -127,7 +127,7 @@ def test_the_resources_tell_what_was_lost_by_cause(tmp_path: Path) -> None:
     rows = {row[0].text: [entry.text for entry in row[1:]] for row in table.rows}
     assert rows == {
         "results": ["1", "1.00", "50.0", "2"],
-        "results: training that diverged": ["1", "0.50", "25.0", "0"],
+        "results: training diverged": ["1", "0.50", "25.0", "0"],
         "lost: oom": ["1", "0.50", "25.0", "0"],
     }
     assert "1 cells reuse the training of another cell, which saved 2.00 hours." in table.notes
@@ -185,4 +185,4 @@ def test_a_run_under_way_says_what_is_missing(tmp_path: Path) -> None:
     path = write_run(tmp_path / "run", [done(90.0, finished_at=STARTED)], planned=planned)
     page = render_page(study(path))
     assert "<b>3</b> missing" in page
-    assert "the last on 2026-01-01 00:00 UTC" in page
+    assert "last one ended 2026-01-01 00:00 UTC" in page
