@@ -156,7 +156,7 @@ def _learning(study: Study) -> Plot:
     return Plot(
         name="learning",
         title="Learning curves",
-        hint="Mean over seeds, with a band of one standard deviation on each side. For one trial, see the table of trials.",
+        hint="Mean over seeds, with a band of one standard deviation on each side. Single curves: see Trials.",
         choices={"Model": list(blocks), "Data set": study.datasets},
         drawings=drawings,
     )
