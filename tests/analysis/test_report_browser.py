@@ -1,4 +1,4 @@
-"""The report in a real browser: what a reader does with it. Screenshots go to artifacts/."""
+"""The report in a real browser, used as a reader would. Screenshots go to artifacts/."""
 
 from __future__ import annotations
 
@@ -54,6 +54,12 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(study(path), path / "report" / "index.html")
 
 
+def read_log(driver: webdriver.Chrome, name: str) -> list[dict[str, Any]]:
+    """The entries of a log since it was last read: `browser` (the console) or `performance` (requests)."""
+    entries: list[dict[str, Any]] = driver.get_log(name)  # type: ignore[no-untyped-call]  # selenium does not type it
+    return entries
+
+
 class Page:
     """A page in the browser, and what a reader sees of it."""
 
@@ -61,7 +67,7 @@ class Page:
         self.driver = driver
         self.file = file
         for log in ("browser", "performance"):
-            driver.get_log(log)
+            read_log(driver, log)
         driver.get(file.as_uri())
 
     def all(self, selector: str) -> list[WebElement]:
@@ -97,21 +103,21 @@ class Page:
         self.driver.save_screenshot(str(ARTIFACTS / f"report-{name}.png"))
 
     def requests(self) -> list[str]:
-        """The addresses of all that the page asked for."""
-        messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
+        """The addresses of everything that the page requested."""
+        messages = [json.loads(entry["message"])["message"] for entry in read_log(self.driver, "performance")]
         return [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
 
 
 @pytest.fixture
 def page(chromium: webdriver.Chrome, report: Path) -> Iterator[Page]:
-    """The report, freshly opened. After each test: no error in the console, and no request beyond the file itself."""
+    """The report, freshly opened. After each test: no error in the console, and no request except for the file."""
     page = Page(chromium, report)
     yield page
-    assert page.driver.get_log("browser") == []
+    assert read_log(page.driver, "browser") == []
     assert {url for url in page.requests() if not url.startswith(("data:", "blob:"))} == {report.as_uri()}
 
 
-def test_the_summary_is_what_one_sees_first(page: Page) -> None:
+def test_the_reader_sees_the_summary_first(page: Page) -> None:
     page.screenshot("summary")
     assert page.one("h1").is_displayed()
     assert page.one("#summary").rect["y"] < 300
@@ -150,7 +156,7 @@ def test_the_filter_leaves_the_rows_with_all_words(page: Page) -> None:
     assert page.one('[data-filter="trials"] output').text == "1 of 148 rows"
 
 
-def test_hovering_a_point_tells_its_numbers(page: Page) -> None:
+def test_hovering_over_a_point_shows_its_numbers(page: Page) -> None:
     figure = page.drawn("accuracy")
     page.screenshot("accuracy")
     points = figure.find_elements(By.CSS_SELECTOR, ".scatterlayer .point")
@@ -202,7 +208,7 @@ def test_a_trial_opens_its_learning_curve_and_escape_closes_it(page: Page) -> No
     page.wait(lambda: not dialog.is_displayed())
 
 
-def test_the_curve_of_a_row_stays_its_own_after_sorting(page: Page) -> None:
+def test_a_row_keeps_its_curve_after_sorting(page: Page) -> None:
     page.show("#trials table")
     page.all("#trials thead tr:last-child th button")[7].click()
     row = page.show("#trials tbody tr:first-child")
@@ -283,12 +289,12 @@ def test_a_report_of_a_thousand_trials_is_small_and_opens_quickly(chromium: webd
     file = write_report(study(path), tmp_path / "index.html")
     assert file.stat().st_size < 10_000_000
     page = Page(chromium, file)
-    # The best of three: other work on the machine must not count.
+    # The best of three, so that other work on the machine does not count.
     assert min(browser.seconds_to_open(chromium, file)[0] for _ in range(3)) < 2
     page.drawn("accuracy")
     page.show("#trials tbody tr:nth-child(500) button").click()
     page.wait(lambda: page.all("dialog .main-svg"))
-    assert page.driver.get_log("browser") == []
+    assert read_log(page.driver, "browser") == []
 
 
 def test_the_report_of_the_demo_opens(chromium: webdriver.Chrome, tmp_path: Path) -> None:
@@ -303,4 +309,4 @@ def test_the_report_of_the_demo_opens(chromium: webdriver.Chrome, tmp_path: Path
         page.screenshot(f"demo-{plot}")
     page.show("#trials tbody tr:first-child button").click()
     page.wait(lambda: page.all("dialog .main-svg"))
-    assert page.driver.get_log("browser") == []
+    assert read_log(page.driver, "browser") == []
