@@ -12,13 +12,17 @@ import pandas as pd
 from analysis.costs import COSTS, Cost, measured_costs
 from analysis.keys import BASE, BLOCK, dataset_order, template_order
 from analysis.records import Record, by_template
-from analysis.statistics.differences import ALIKE, has_spread, mean_interval, paired_differences
+from analysis.statistics.differences import ALIKE, Verdict, has_spread, mean_interval, paired_differences
 from analysis.study import Study
 
 TOLERANCE = 0.5
 """Points of accuracy that the choice with the fewest parameters may lose against base."""
 
-_VERDICTS = {"below": "significantly above", "not separated": "not separated from", "untested": "not testable against"}
+_VERDICTS = {
+    Verdict.BELOW: "significantly above",
+    Verdict.NOT_SEPARATED: "not separated from",
+    Verdict.UNTESTED: "not testable against",
+}
 """How the template with the highest accuracy relates to another, by the verdict on the other."""
 
 _UNLIKE = "trained by a different recipe or on different data than"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from analysis.figures.style import panels, styled
 from analysis.keys import BLOCK, template_order
 from analysis.records import records
+from analysis.statistics.differences import SEPARATED
 from analysis.study import Study
 
 
@@ -50,7 +51,7 @@ def _draw(axis: Axes, differences: pd.DataFrame, datasets: list[str], reach: flo
         place = datasets.index(record["dataset"]), templates.index(record["template"])
         ink = _ink(image.to_rgba(record["difference"]))
         axis.text(*place, f"{record['difference']:+z.2f}", ha="center", va="center", color=ink)
-        if record["verdict"] in ("above", "below"):
+        if record["verdict"] in SEPARATED:
             corner = place[0] - 0.46, place[1] - 0.44
             axis.add_patch(Rectangle(corner, 0.92, 0.88, fill=False, edgecolor=ink, linewidth=1.2))
 

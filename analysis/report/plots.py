@@ -15,6 +15,7 @@ from analysis.curves import bands, learning_curves
 from analysis.figures.style import styles
 from analysis.keys import BASE, BLOCK, template_order
 from analysis.records import by_template, records
+from analysis.statistics.differences import SEPARATED
 from analysis.study import Study
 
 Drawing = dict[str, Any]
@@ -127,7 +128,7 @@ def _heatmap(differences: pd.DataFrame, datasets: list[str]) -> Drawing:
 def _difference_text(record: dict[str, Any] | None) -> str:
     if record is None or np.isnan(record["difference"]):
         return ""
-    return f"{record['difference']:+z.2f}" + ("*" if record["verdict"] in ("above", "below") else "")
+    return f"{record['difference']:+z.2f}" + ("*" if record["verdict"] in SEPARATED else "")
 
 
 def _difference_hover(record: dict[str, Any] | None) -> str:

@@ -7,6 +7,7 @@ The intervals show how much other seeds would change the result. They do not cov
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,19 @@ ALIKE = ("recipe", "dataset_digest")
 """Columns of outcomes in which two cells must agree, so that only the template can explain their difference."""
 
 Values = NDArray[np.float64]
+
+
+class Verdict(StrEnum):
+    """What the seeds show of a difference between two cells."""
+
+    ABOVE = "above"
+    BELOW = "below"
+    NOT_SEPARATED = "not separated"
+    UNTESTED = "untested"
+
+
+SEPARATED = (Verdict.ABOVE, Verdict.BELOW)
+"""The verdicts on differences that are separated from zero."""
 
 
 def differences_to_base(outcomes: pd.DataFrame) -> pd.DataFrame:
@@ -63,8 +77,8 @@ def paired_differences(
         (mean, points), `std` of the differences (ddof 1), `low` and `high` (95 % interval, for this difference alone),
         `p` (paired t test), `p_holm` (corrected for all rows of the frame; Holm, 1979), `effect` (Hedges' g),
         `seeds_needed` (in all, to separate the two among this number of tests), `unlike` (whether they disagree in
-        `alike`) and `verdict`: `above`, `below`, `not separated`, or `untested` if no test is possible because of
-        fewer than two pairs, differences without any spread or unlike partners.
+        `alike`) and `verdict` (a `Verdict`): `untested` means that no test is possible because of fewer than two pairs,
+        differences without any spread or unlike partners.
     """
     by_seed = outcomes.set_index([*CELL, "seed"])
     accuracy = by_seed["accuracy"].unstack("seed")
@@ -170,4 +184,5 @@ def _with_verdicts(frame: pd.DataFrame, *, more_seeds: bool) -> pd.DataFrame:
             frame.loc[tested, "seeds_needed"] = seeds_needed(rows["difference"] / rows["std"], alpha=level)
     separated = frame["p_holm"] < 1 - CONFIDENCE
     verdicts = [~tested, separated & (frame["difference"] > 0), separated]
-    return frame.assign(verdict=np.select(verdicts, ["untested", "above", "below"], "not separated"))
+    choices = [Verdict.UNTESTED.value, Verdict.ABOVE.value, Verdict.BELOW.value]
+    return frame.assign(verdict=np.select(verdicts, choices, Verdict.NOT_SEPARATED.value))

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.statistics.differences import BOOTSTRAP_FROM, CONFIDENCE
+from analysis.statistics.differences import BOOTSTRAP_FROM, CONFIDENCE, Verdict
 from analysis.statistics.seeds_needed import POWER, detectable_effect
 
 
 def statements(differences: pd.DataFrame) -> tuple[str, ...]:
     """Sentences on a frame of `paired_differences`: what is separated, what is not, and what that does not mean."""
-    tested = differences[differences["verdict"] != "untested"]
+    tested = differences[differences["verdict"] != Verdict.UNTESTED]
     if differences.empty:
         return ("There is nothing to compare: no cell has a partner.",)
     if tested.empty:
@@ -20,7 +20,7 @@ def statements(differences: pd.DataFrame) -> tuple[str, ...]:
     sentences = [_separated(tested), _sensitivity(tested)]
     if len(tested) < len(differences):
         sentences.append(_untested(differences))
-    if (tested["verdict"] == "not separated").any():
+    if (tested["verdict"] == Verdict.NOT_SEPARATED).any():
         sentences.append(
             "'Not separated' does not mean equal: it means that these few seeds cannot tell the difference from chance."
         )
@@ -34,7 +34,7 @@ def statements(differences: pd.DataFrame) -> tuple[str, ...]:
 
 def _separated(tested: pd.DataFrame) -> str:
     counts = tested["verdict"].value_counts()
-    above, below = int(counts.get("above", 0)), int(counts.get("below", 0))
+    above, below = int(counts.get(Verdict.ABOVE, 0)), int(counts.get(Verdict.BELOW, 0))
     found = (
         f"{above} above and {below} below zero are separated from zero"
         if above + below
@@ -56,7 +56,7 @@ def _sensitivity(tested: pd.DataFrame) -> str:
 
 
 def _untested(differences: pd.DataFrame) -> str:
-    untested = differences[differences["verdict"] == "untested"]
+    untested = differences[differences["verdict"] == Verdict.UNTESTED]
     unlike = int(untested["unlike"].sum())
     few = int((untested["pairs"][~untested["unlike"]] < 2).sum())
     flat = len(untested) - few - unlike

@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.keys import BASE, dataset_order, model_name
 from analysis.recipes import unlike_runs
 from analysis.records import Record, records
+from analysis.statistics.differences import SEPARATED, Verdict
 from analysis.statistics.limits import statements
 from analysis.statistics.seeds_needed import MOST
 from analysis.study import Study
@@ -60,7 +61,7 @@ def difference_table(differences: pd.DataFrame, title: str) -> Table:
 
 def _row(record: Record, several: bool) -> tuple[Entry, ...]:
     model = model_name(record["model"], record["width"])
-    separated = record["verdict"] in ("above", "below")
+    separated = record["verdict"] in SEPARATED
     return (
         word(f"{record['run']}: {model}" if several else model),
         word(record["dataset"]),
@@ -77,7 +78,7 @@ def _row(record: Record, several: bool) -> tuple[Entry, ...]:
 
 def _more_seeds(record: Record) -> Entry:
     """How many more seeds would separate the two cells; absent if they are separated or untested."""
-    if record["verdict"] != "not separated":
+    if record["verdict"] != Verdict.NOT_SEPARATED:
         return Entry()
     have, needed = record["pairs"], record["seeds_needed"]
     more = f"> {MOST - have}" if math.isinf(needed) else f"{max(1, int(needed) - have)}"

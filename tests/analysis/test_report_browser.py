@@ -5,21 +5,20 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.ui import Select, WebDriverWait
+from selenium.webdriver.support.ui import Select
 
 from analysis import study
 from analysis.report import write_report
 from benchmarks import browser
+from tests.analysis.report_page import Page, read_log
 from tests.analysis.synthetic import done, epoch_rows, paper_run, trial_row, write_run
 
 pytestmark = [
@@ -28,7 +27,6 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).parents[2]
-ARTIFACTS = ROOT / "artifacts"
 
 
 @pytest.fixture(scope="module")
@@ -52,60 +50,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plans = [json.loads((run / "plan.json").read_text()) for run in (path, extra)]
     (path / "plan.json").write_text(json.dumps(plans[0] | {"trials": plans[0]["trials"] + plans[1]["trials"]}))
     return write_report(study(path), path / "report" / "index.html")
-
-
-def read_log(driver: webdriver.Chrome, name: str) -> list[dict[str, Any]]:
-    """The entries of a log since it was last read: `browser` (the console) or `performance` (requests)."""
-    entries: list[dict[str, Any]] = driver.get_log(name)  # type: ignore[no-untyped-call]  # selenium does not type it
-    return entries
-
-
-class Page:
-    """A page in the browser, and what a reader sees of it."""
-
-    def __init__(self, driver: webdriver.Chrome, file: Path) -> None:
-        self.driver = driver
-        self.file = file
-        for log in ("browser", "performance"):
-            read_log(driver, log)
-        driver.get(file.as_uri())
-
-    def all(self, selector: str) -> list[WebElement]:
-        return self.driver.find_elements(By.CSS_SELECTOR, selector)
-
-    def one(self, selector: str) -> WebElement:
-        return self.driver.find_element(By.CSS_SELECTOR, selector)
-
-    def wait(self, condition: Callable[[], Any]) -> Any:
-        return WebDriverWait(self.driver, 30).until(lambda _: condition())
-
-    def show(self, selector: str) -> WebElement:
-        element = self.one(selector)
-        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
-        return element
-
-    def drawn(self, plot: str) -> WebElement:
-        """The plot of that name, once it is drawn."""
-        figure = self.show(f'[data-plot="{plot}"]')
-        self.wait(lambda: figure.find_elements(By.CSS_SELECTOR, ".main-svg"))
-        return figure
-
-    def column(self, table: str, place: int) -> list[str]:
-        """The texts of a column of the shown rows."""
-        script = (
-            "return [...document.querySelectorAll(arguments[0] + ' tbody tr')].filter(row => !row.hidden)"
-            ".map(row => row.cells[arguments[1]].textContent)"
-        )
-        return list(self.driver.execute_script(script, table, place))
-
-    def screenshot(self, name: str) -> None:
-        ARTIFACTS.mkdir(exist_ok=True)
-        self.driver.save_screenshot(str(ARTIFACTS / f"report-{name}.png"))
-
-    def requests(self) -> list[str]:
-        """The addresses of everything that the page requested."""
-        messages = [json.loads(entry["message"])["message"] for entry in read_log(self.driver, "performance")]
-        return [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
 
 
 @pytest.fixture
