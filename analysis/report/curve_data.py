@@ -30,10 +30,10 @@ class CurveData:
     every: int
 
 
-def curve_data(study: Study) -> CurveData:
-    """Pack the epochs of the trials that count."""
+def curve_data(study: Study, most_points: int = MOST_POINTS) -> CurveData:
+    """Pack the epochs of the trials that count, at most about `most_points` of them."""
     epochs = study.results.epochs
-    every = max(1, math.ceil(len(epochs) / MOST_POINTS))
+    every = max(1, math.ceil(len(epochs) / most_points))
     keys = ["run", "trial_id", "attempt"]
     last = epochs.groupby(keys)["epoch"].transform("max")
     kept = epochs[(epochs["epoch"] % every == 0) | (epochs["epoch"] == last)].sort_values("epoch")

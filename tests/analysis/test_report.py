@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import re
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +83,6 @@ def test_short_axes_of_epochs_and_layers_show_whole_numbers_and_curves_their_mar
 
 
 def test_every_choice_of_a_plot_has_its_drawing(with_curves: Study) -> None:
-    from itertools import product
-
     for plot in plots(with_curves):
         assert {"|".join(options) for options in product(*plot.choices.values())} == set(plot.drawings)
 
@@ -105,9 +104,8 @@ def test_the_curves_follow_the_rows_of_the_trials_table(with_curves: Study) -> N
         assert curve["test_accuracy"][-1] == pytest.approx(final, abs=0.3)
 
 
-def test_too_many_epochs_are_thinned_and_the_last_is_kept(with_curves: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("analysis.report.curve_data.MOST_POINTS", 144 * 6 // 4)
-    data = curve_data(with_curves)
+def test_too_many_epochs_are_thinned_and_the_last_is_kept(with_curves: Study) -> None:
+    data = curve_data(with_curves, most_points=144 * 6 // 4)
     assert data.every == 4
     assert json.loads(unpacked(data.packed))[0]["epoch"] == [4, 6]
 
