@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass
@@ -56,8 +55,3 @@ class TrialSpec:
     def from_json(cls, text: str) -> TrialSpec:
         """The inverse of `to_json`. Raises pydantic's ValidationError (a ValueError) for anything else."""
         return TypeAdapter(cls).validate_json(text)
-
-
-def recipe_fields(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as plain values, in the order of its definition: these are columns of the results."""
-    return dataclasses.asdict(recipe)
