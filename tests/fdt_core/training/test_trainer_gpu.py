@@ -14,6 +14,7 @@ import torch
 from fdt_core.compute.process import compiler_caches, prepare_process
 from fdt_core.image import ImageShape
 from fdt_core.measuring.measure import measure
+from fdt_core.measuring.setting import MeasurementSetting
 from fdt_core.training.checkpoint import TrialCheckpoints
 from fdt_core.training.device_dataset import DeviceDataset
 from fdt_core.training.initialisation import initial_network
@@ -121,13 +122,13 @@ def test_compiled_trials_of_one_process_stay_compiled(tmp_path: Path, monkeypatc
     assert list((tmp_path / "inductor").iterdir())
 
 
-def test_a_profiles_peak_is_that_of_a_run_after_the_warm_up() -> None:
-    row = measure(SlowStarter, ImageShape(), device="cuda", threads=1)
+def test_a_measured_peak_is_that_of_a_run_after_warm_up() -> None:
+    row = measure(SlowStarter, ImageShape(), MeasurementSetting(device="cuda", threads=1))
     assert 0 < row["inference_peak_memory_mb"] < row["training_peak_memory_mb"] < 100
 
 
-def test_a_profile_measures_the_gpu() -> None:
+def test_a_measurement_is_of_the_gpu() -> None:
     spec = small_spec()
-    row = measure(lambda: initial_network(spec), spec.image, device="cuda", threads=1)
+    row = measure(lambda: initial_network(spec), spec.image, MeasurementSetting(device="cuda", threads=1))
     assert row["device_name"] == torch.cuda.get_device_name()
     assert 0 < row["inference_peak_memory_mb"] < row["training_peak_memory_mb"]
