@@ -145,7 +145,7 @@ class PeakMemory:
 
 
 class Stopwatch:
-    """Times a span of the device's own work; the result is read later, and neither end waits for the device."""
+    """Times a span of work on the device; the result is read later, and neither end waits for the device."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device

@@ -28,7 +28,7 @@ class Budget:
         target: `base`, the cost of the model's base filters (at the same width multiplier); a multiple of it, such as
             `0.5 x base`; or a number in the metric's unit.
         rule: `nearest` takes the n whose cost is closest to the target, on a tie the smaller n; `at_most` the largest n
-            that does not exceed it; `paper` the n of the paper's own networks (see `fdt_core.matching.paper_tables`).
+            that does not exceed it; `paper` the n of the paper's networks (see `fdt_core.matching.paper_tables`).
     """
 
     metric: Metric = "paper_flops"

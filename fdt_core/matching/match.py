@@ -9,15 +9,15 @@ from functools import cache
 
 from fdt_core.errors import UsageError
 from fdt_core.image import ImageShape
-from fdt_core.matching.budget import RULES, Budget
+from fdt_core.matching.budget import Budget
 from fdt_core.matching.paper_tables import published_n
 from fdt_core.matching.width_search import Unreachable, at_most, nearest, readable
 from fdt_core.networks.architectures import Architecture
-from fdt_core.networks.cost import METRICS, Cost, cost_of
+from fdt_core.networks.cost import Cost, cost_of
 from fdt_core.networks.layers import check_connected
 from fdt_core.templates import Template
 
-__all__ = ["METRICS", "RULES", "Budget", "Match", "match"]
+__all__ = ["Budget", "Match", "match"]
 
 
 @dataclass(frozen=True, kw_only=True)

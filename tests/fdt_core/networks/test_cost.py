@@ -1,4 +1,4 @@
-"""Costs of layers small enough to count by hand, and the totals in the paper."""
+"""Costs of layers small enough to check on paper, and the totals in the paper."""
 
 import pytest
 

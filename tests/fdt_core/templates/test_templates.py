@@ -24,7 +24,7 @@ from fdt_core.templates import (
 
 BASE = (64, 128, 256, 512)
 
-# The filters of the paper's own networks, element by element.
+# The filters of the paper's networks, element by element.
 PAPER_FILTERS = {
     ("vgg19", "a", 585): "64 99 133 168 203 238 272 307 342 377 411 446 481 516 550 585",
     ("vgg19", "b", 153): " ".join(["153"] * 16),

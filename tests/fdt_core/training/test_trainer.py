@@ -1,19 +1,22 @@
-"""The trainer: faithful to a plain loop, resumable to the bit, and over when it should be."""
+"""The trainer equals a plain loop, resumes bit for bit, and ends when it should."""
 
 from __future__ import annotations
 
 import contextlib
 import copy
+import itertools
 import math
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
 
 import fdt_core
 from fdt_core.errors import EnvironmentProblem, UsageError
@@ -37,11 +40,17 @@ def train(spec: TrialSpec, **options: Any) -> Training:
     return training
 
 
+def ticking_clock() -> Callable[[], float]:
+    """A clock that advances by one second each time it is read."""
+    seconds = itertools.count()
+    return lambda: float(next(seconds))
+
+
 def weights(training: Training) -> dict[str, torch.Tensor]:
     return training.network.state_dict()
 
 
-# Faithful
+# Equal to a plain loop
 
 
 @pytest.mark.parametrize("model", EACH_FAMILY)
@@ -76,8 +85,8 @@ def test_twenty_steps_equal_a_plain_loop_with_the_same_batches(model: str) -> No
             images = torch.from_numpy(data.train_images)[chosen].permute(0, 3, 1, 2).float() / 255
             now, batch = draws.batch(start, 32), []
             for i, image in enumerate(images):
-                places = (now.crop_y, now.crop_x, now.flip, now.hole_y, now.hole_x)
-                top, left, mirrored, y, x = (int(drawn[i]) for drawn in places)
+                drawn = (now.crop_y, now.crop_x, now.flip, now.hole_y, now.hole_x)
+                top, left, mirrored, y, x = (int(values[i]) for values in drawn)
                 pixels = F.pad(image, (4, 4, 4, 4))[:, top : top + 32, left : left + 32]
                 pixels = pixels.flip(2) if mirrored else pixels
                 pixels = (pixels - mean[0]) / std[0]
@@ -87,7 +96,7 @@ def test_twenty_steps_equal_a_plain_loop_with_the_same_batches(model: str) -> No
                 network(torch.stack(batch)), torch.from_numpy(data.train_labels)[chosen], label_smoothing=0.1
             )
             optimiser.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimiser.step()
             theirs.append(loss.item())
@@ -113,16 +122,16 @@ GOLDEN = {
 
 
 @pytest.mark.parametrize("model", EACH_FAMILY)
-def test_the_numerics_are_as_ever(model: str) -> None:
+def test_the_numerics_of_training_are_unchanged(model: str) -> None:
     learner = Learner(small_spec(model, learning_rate=0.01), on_cpu())
     losses = [loss for epoch in range(1, 5) for loss in learner.train(epoch, lambda part: None).losses()]
     assert losses == pytest.approx(GOLDEN[model], rel=1e-4), (
-        "the numerics of training have changed: if that is meant, raise CODE_EPOCH in fdt_core/version.py, so that "
+        "the numerics of training have changed: if this is intended, raise CODE_EPOCH in fdt_core/version.py, so that "
         f"older results no longer count as the same trials, and put the new losses here: {losses}"
     )
 
 
-def test_the_same_trial_gives_the_same_bits_and_another_seed_others() -> None:
+def test_the_same_trial_gives_the_same_bits_and_another_seed_does_not() -> None:
     first, second, other = (train(small_spec(seed=seed, epochs=1)) for seed in (0, 0, 1))
     assert lasting(first.history) == lasting(second.history)
     assert same_tensors(weights(first), weights(second))
@@ -136,7 +145,7 @@ def test_streamed_data_give_the_same_bits_as_resident_data() -> None:
     assert same_tensors(weights(train(spec)), weights(streamed))
 
 
-def test_trial_b_after_trial_a_equals_b_alone() -> None:
+def test_a_trial_after_another_one_equals_the_trial_alone() -> None:
     b = small_spec("resnet18", seed=5, epochs=1)
     alone = train(b)
     data = on_cpu()
@@ -174,15 +183,18 @@ def test_it_learns() -> None:
 
 
 @pytest.mark.parametrize("channels_last", [True, False])
-def test_weights_and_images_are_laid_out_as_the_recipe_says(channels_last: bool) -> None:
+def test_weights_and_images_have_the_memory_layout_of_the_recipe(channels_last: bool) -> None:
     learner = Learner(small_spec(channels_last=channels_last), on_cpu())
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    seen = []
-    learner.network[0].register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    seen: list[Tensor] = []
+    network = learner.network
+    assert isinstance(network, nn.Sequential)
+    network[0].register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     learner.train(1, lambda part: None)
     learner.evaluate("test", lambda part: None)
     assert all(pixels.is_contiguous(memory_format=layout) for pixels in seen)
-    assert learner.network[4].weight.is_contiguous(memory_format=layout)
+    convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+    assert all(module.weight.is_contiguous(memory_format=layout) for module in convolutions)
 
 
 # Weight decay, evaluation, validation
@@ -196,7 +208,7 @@ def test_without_decay_of_norm_and_bias_only_matrices_shrink() -> None:
     assert {parameter.ndim for parameter in groups[1]["params"]} == {1}
 
 
-def test_evaluation_each_k_epochs_and_after_the_last() -> None:
+def test_evaluation_is_every_k_epochs_and_after_the_last() -> None:
     history = train(small_spec(epochs=5, evaluate_every=2)).history
     assert [record.epoch for record in history if record.test_accuracy is not None] == [2, 4, 5]
 
@@ -214,7 +226,7 @@ def test_the_reported_test_score_is_that_of_the_network() -> None:
     assert last.test_accuracy == pytest.approx(100 * float((logits.argmax(1) == labels).float().mean()))
 
 
-def test_validation_holds_images_out_and_leaves_the_test_for_the_end() -> None:
+def test_with_held_out_images_the_test_images_are_evaluated_only_at_the_end() -> None:
     training = train(small_spec(epochs=3, validation=0.2))
     assert [record.validation_accuracy is not None for record in training.history] == [True, True, True]
     assert [record.test_accuracy is not None for record in training.history] == [False, False, True]
@@ -244,7 +256,7 @@ def test_stopped_and_resumed_equals_undisturbed(tmp_path: Path, model: str, prec
     with pytest.raises(Drained):
         train(spec, checkpoints=checkpoints, checkpoint_interval=3600, should_stop=stop_at_batch(9))
     resumed = Training(spec, on_cpu(), device="cpu", checkpoints=checkpoints)
-    assert len(resumed.history) == 1, "a warned interruption costs at most the epoch under way"
+    assert len(resumed.history) == 1, "an interruption with notice costs at most the current epoch"
     assert [record.epoch for record in resumed.epochs()] == [2, 3]
     assert lasting(resumed.history) == lasting(undisturbed.history)
     assert same_tensors(weights(resumed), weights(undisturbed))
@@ -254,7 +266,7 @@ def test_stopped_and_resumed_equals_undisturbed(tmp_path: Path, model: str, prec
 @pytest.mark.trainer
 @pytest.mark.parametrize("model", FAMILIES)
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_killed_again_and_again_equals_undisturbed(tmp_path: Path, model: str, precision: str) -> None:
+def test_killed_and_resumed_several_times_equals_undisturbed(tmp_path: Path, model: str, precision: str) -> None:
     spec = small_spec(model, precision=precision)
     for point in KILLS:
         killed = subprocess.run(
@@ -277,7 +289,7 @@ def test_a_finished_trial_has_nothing_left_to_train_and_the_same_result(tmp_path
     assert again.result() == first.result()
 
 
-def test_the_last_epochs_unsaved_state_is_saved_when_told_to_stop_in_the_next(tmp_path: Path) -> None:
+def test_a_stop_in_the_next_epoch_saves_the_unsaved_state_of_the_last(tmp_path: Path) -> None:
     checkpoints = TrialCheckpoints(tmp_path / "trial")
     training = Training(
         small_spec(),
@@ -295,21 +307,43 @@ def test_the_last_epochs_unsaved_state_is_saved_when_told_to_stop_in_the_next(tm
     assert len(Training(small_spec(), on_cpu(), device="cpu", checkpoints=checkpoints).history) == 2
 
 
-def test_should_stop_is_told_the_seconds_to_the_epochs_end() -> None:
-    told: list[float] = []
+def test_should_stop_gets_the_seconds_to_the_end_of_the_epoch() -> None:
+    given: list[float] = []
 
-    def ask(seconds: float) -> bool:
-        told.append(seconds)
+    def record(seconds: float) -> bool:
+        given.append(seconds)
         return False
 
-    train(small_spec(epochs=2), should_stop=ask)
-    per_epoch = len(told) // 2
-    assert told[0] == math.inf
-    assert all(math.isfinite(seconds) for seconds in told[1:])
-    assert told[per_epoch] > told[per_epoch + 2] > told[-1] >= 0
+    train(small_spec(epochs=2), should_stop=record, clock=ticking_clock())
+    first_epoch, second_epoch = given[:6], given[6:]
+    done = [32 / 150, 64 / 150, 96 / 150, 128 / 150, 1]  # before each batch but the first, and before the test batch
+    expected = [elapsed / part - elapsed for elapsed, part in enumerate(done, start=2)]
+    assert first_epoch == [math.inf, *(pytest.approx(seconds) for seconds in expected)]
+    assert second_epoch == [6, 5, 4, 3, 2, 1], "the first epoch took 7 seconds"
 
 
-def test_a_checkpoint_of_other_data_or_another_recipe_is_not_resumed(tmp_path: Path) -> None:
+def test_a_checkpoint_is_written_when_the_interval_has_passed(tmp_path: Path) -> None:
+    checkpoints = TrialCheckpoints(tmp_path / "trial")
+    seconds = 12  # longer than one epoch, which reads the clock 9 times, and shorter than two
+    training = Training(
+        small_spec(epochs=5),
+        on_cpu(),
+        device="cpu",
+        checkpoints=checkpoints,
+        checkpoint_interval=seconds,
+        clock=ticking_clock(),
+    )
+    saved = [[path.name[:14] for path in sorted(checkpoints.directory.glob("working-*"))] for _ in training.epochs()]
+    assert saved == [
+        [],
+        ["working-000002"],
+        ["working-000002"],
+        ["working-000002", "working-000004"],
+        ["working-000004", "working-000005"],
+    ]
+
+
+def test_a_checkpoint_of_another_trial_is_not_resumed(tmp_path: Path) -> None:
     checkpoints = TrialCheckpoints(tmp_path / "trial")
     train(small_spec(epochs=1), checkpoints=checkpoints)
     other = Training(small_spec(epochs=1, seed=1), on_cpu(), device="cpu", checkpoints=checkpoints)
@@ -331,12 +365,12 @@ def test_a_loss_that_is_not_finite_ends_the_trial_as_diverged(tmp_path: Path) ->
     assert again.result().status == "diverged"
 
 
-def test_data_that_were_not_planned_for_are_refused() -> None:
+def test_data_that_the_trial_was_not_planned_for_are_rejected() -> None:
     with pytest.raises(EnvironmentProblem, match="planned for"):
         Training(small_spec(), on_cpu(small_data(size=16)), device="cpu")
 
 
-def test_the_result_tells_device_times_and_memory() -> None:
+def test_the_result_reports_device_times_and_memory() -> None:
     result = train(small_spec(epochs=2)).result()
     assert result.devices == (result.device_name,)
     assert result.interruptions == 0
@@ -345,11 +379,11 @@ def test_the_result_tells_device_times_and_memory() -> None:
     assert 50 < result.peak_memory_mb < 10_000
 
 
-# Trained networks back
+# Loading trained networks
 
 
 @pytest.mark.parametrize("keep", ["final", "best", "all"])
-def test_the_trained_network_comes_back(tmp_path: Path, keep: Any) -> None:
+def test_the_trained_network_can_be_loaded(tmp_path: Path, keep: Any) -> None:
     data = small_data(classes=2)
     spec = small_spec(data=data, epochs=6, crop_padding=0, cutout=0)
     checkpoints = TrialCheckpoints(tmp_path / "checkpoints" / spec.trial_id, keep=keep)
@@ -369,7 +403,7 @@ def test_the_trained_network_comes_back(tmp_path: Path, keep: Any) -> None:
     assert same_tensors(network.state_dict(), after_epochs[expected - 1])
 
 
-def test_a_trained_network_is_named_by_its_run_and_the_first_letters_of_its_trial(
+def test_a_trained_network_is_found_by_its_run_and_the_first_characters_of_its_trial_id(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = small_data(classes=2)
@@ -391,7 +425,7 @@ def test_a_trained_network_is_named_by_its_run_and_the_first_letters_of_its_tria
         fdt_core.load("study")
 
 
-def test_weights_that_were_not_kept_are_told(tmp_path: Path) -> None:
+def test_loading_weights_that_were_not_kept_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "checkpoints" / "abc").mkdir(parents=True)
-    with pytest.raises(EnvironmentProblem, match="keeps no weights"):
+    with pytest.raises(EnvironmentProblem, match="has no weights of the trial"):
         fdt_core.load(tmp_path, "abc")
