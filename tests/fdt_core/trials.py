@@ -16,6 +16,7 @@ from fdt_core.datasets.store import channel_moments
 from fdt_core.image import ImageShape
 from fdt_core.networks.architectures import architecture
 from fdt_core.training.device_dataset import DeviceDataset
+from fdt_core.training.trainer import Training
 from fdt_core.trial.history import EpochRecord
 from fdt_core.trial.recipe import recipe_for
 from fdt_core.trial.spec import TrialSpec
@@ -86,6 +87,19 @@ def small_spec(
         recipe=recipe_for(defaults | recipe, info.name),
         threads=1,
     )
+
+
+def train(spec: TrialSpec, **options: Any) -> Training:
+    """Train the trial on the CPU with the small data, to its end or until an option interrupts it."""
+    training = Training(spec, on_cpu(), device="cpu", **options)
+    for _ in training.epochs():
+        pass
+    return training
+
+
+def weights(training: Training) -> dict[str, Tensor]:
+    """The state of the network."""
+    return training.network.state_dict()
 
 
 def stop_at_batch(number: int) -> Callable[[float], bool]:
