@@ -10,7 +10,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from cluster.ray_nodes.membership import ray_nodes
 from fdt_core.error_text import informative_line
-from fdt_core.measuring.networks import profile_row
+from fdt_core.measuring.networks import measurement_row
 from fdt_core.results.reader import read_table
 from orchestrator.plan.cells import Cell
 from orchestrator.plan.trial_slots import TrialSlots
@@ -73,7 +73,7 @@ def _on(node_id: str, needs: TrialSlots, function: Any) -> Any:
 
 
 def _measure(cell: Cell, device: str) -> dict[str, Any]:
-    return profile_row(network_of(cell), setting_of(cell, device))
+    return measurement_row(network_of(cell), setting_of(cell, device))
 
 
 def _device_name(device: str) -> str:

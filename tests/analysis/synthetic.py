@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ from fdt_core.matching.paper_tables import published_rows
 from fdt_core.results.columns import PLANNED_COLUMNS, arrow_schema
 from fdt_core.results.keys import cell_key
 from fdt_core.trial.recipe import Recipe
-from fdt_core.trial.spec import recipe_fields
+from tests.fdt_core.paper_networks import RECONSTRUCTED_PARAMS
 
 STARTED = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
@@ -31,7 +32,7 @@ def seeds_with(mean: float, std: float, seeds: int = 3) -> list[float]:
 
 def trial_row(**given: Any) -> dict[str, Any]:
     """A row of `trials`: the given columns override those of an uneventful trial."""
-    recipe = {**recipe_fields(Recipe()), "milestones": [60, 120, 160]}
+    recipe = {**dataclasses.asdict(Recipe()), "milestones": [60, 120, 160]}
     row: dict[str, Any] = {
         **recipe,
         "sweep": "synthetic", "model": "vgg19", "width": 1.0, "template": "base", "dataset": "cifar10", "seed": 0,
@@ -112,7 +113,8 @@ def paper_run(path: Path, seeds: int = 3, epochs: int = 0) -> Path:
     """
     trials = [
         trial_row(
-            model=row.model, template=row.template, dataset=dataset, seed=seed, params=row.reconstructed_params,
+            model=row.model, template=row.template, dataset=dataset, seed=seed,
+            params=RECONSTRUCTED_PARAMS[row.model, row.template],
             memory_mb=float(row.memory_mb), n=row.n, budget_rule="paper", final_test_accuracy=accuracy,
             best_test_accuracy=accuracy + 0.5,
         )
