@@ -14,6 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "design.md"
+NAME_WIDTH = 15
 START, END = "<!-- rooms: drawn by docs/draw_rooms.py -->", "<!-- end of rooms -->"
 
 Layers = list[list[str]]
@@ -48,8 +49,10 @@ def imported_rooms(root: Path, packages: Iterable[str]) -> Imports:
 
 
 def draw(root: Path, layers: Mapping[str, Layers], imports: Mapping[str, set[str]]) -> str:
-    """The picture: a box for each package; in it a line for each folder, and one for the single modules of a layer."""
-    return "\n".join(line for package, rows in layers.items() for line in _box(root, package, rows, imports))
+    """The picture: a box for each package; in it each folder by itself, and the single modules of a layer together."""
+    lines = {package: _lines(root, package, rows, imports) for package, rows in layers.items()}
+    width = max(len(line) for package in lines for line in lines[package])
+    return "\n".join(line for package in lines for line in _box(package, lines[package], width, imports))
 
 
 def with_picture(page: str, picture: str) -> str:
@@ -84,13 +87,23 @@ def _imported_names(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def _box(root: Path, package: str, rows: Layers, imports: Mapping[str, set[str]]) -> list[str]:
+def _lines(root: Path, package: str, rows: Layers, imports: Mapping[str, set[str]]) -> list[str]:
+    """The lines in a package's box; the imports of a group with a long name are on a line below it."""
     groups = [group for layer in rows for group in _groups(root / package, layer)]
     shown = _without_implied(package, groups, imports)
-    lines = [f"{', '.join(group):<16}" + (f" → {', '.join(shown[group])}" if shown[group] else "") for group in groups]
+    lines = []
+    for group in groups:
+        names, arrow = ", ".join(group), f"→ {', '.join(shown[group])}" if shown[group] else ""
+        if len(names) > NAME_WIDTH and arrow:
+            lines.append(names)
+            names = ""
+        lines.append(f"{names:<{NAME_WIDTH}} {arrow}".rstrip())
+    return lines
+
+
+def _box(package: str, lines: list[str], width: int, imports: Mapping[str, set[str]]) -> list[str]:
     others = {_package(target) for room, targets in imports.items() if _package(room) == package for target in targets}
     outside = ", ".join(sorted(others - {package}))
-    width = max(map(len, lines))
     return [
         f"┌─ {package} ".ljust(width + 3, "─") + "┐",
         *(f"│ {line:<{width}} │" for line in lines),

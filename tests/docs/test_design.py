@@ -64,15 +64,15 @@ def test_every_room_is_drawn_with_the_imports_that_no_other_implies(script: Modu
     imports = script.imported_rooms(code, layers)
     assert imports["top.work"] == {"top.tools", "top.basics", "bottom.only"}
     assert script.draw(code, layers, imports).splitlines() == [
-        "┌─ top ─────────────────────┐",
-        "│ work             → tools  │",
-        "│ tools            → basics │",
-        "│ words                     │",
-        "│ basics                    │",
-        "└─ imports bottom ──────────┘",
-        "┌─ bottom ─────────┐",
-        "│ only             │",
-        "└──────────────────┘",
+        "┌─ top ────────────────────┐",
+        "│ work            → tools  │",
+        "│ tools           → basics │",
+        "│ words                    │",
+        "│ basics                   │",
+        "└─ imports bottom ─────────┘",
+        "┌─ bottom ─────────────────┐",
+        "│ only                     │",
+        "└──────────────────────────┘",
     ]
 
 
