@@ -14,6 +14,15 @@ import time
 from pathlib import Path
 
 from cluster.machine.drain import raise_drain_flag
+from cluster.machine.drain_timeline import (
+    WORKER_BESIDE_KILL_SECONDS,
+    cancelled_head_end,
+    driver_ends_by,
+    driver_kill_patience,
+    is_too_late_for_successor,
+    worker_beside_patience,
+    workers_patience,
+)
 from cluster.machine.fingerprint import difference, own_fingerprint
 from cluster.machine.processes import end_session, python_command, start_session
 from cluster.profile.slurm_units import parse_time_limit
@@ -29,11 +38,6 @@ from fdt_core.exit_codes import ExitCode
 POLL_SECONDS = 1.0
 DRIVERS = 3
 """So many drivers one after the other, where each was killed."""
-LEAVE_SECONDS = 10.0
-"""So long the workers have to leave once the sweep is over."""
-LAST_SECONDS = 10.0
-"""Before the job's end the driver is killed so early, or where there is little notice at a third of what is left, that
-the rest can still be cleaned up."""
 
 KILLED = 128
 """Above it, an exit status tells the signal that ended the process."""
@@ -65,7 +69,7 @@ def run_head(slurm_directory: str) -> None:
             _await_worker_beside(worker, end)
         if told and state == "closed":
             with contextlib.suppress(EnvironmentProblem):  # they end by themselves as soon as they can
-                see_workers_off(launch, patience=min(LEAVE_SECONDS, max(end.deadline - LAST_SECONDS - time.time(), 0)))
+                see_workers_off(launch, patience=workers_patience(end.deadline, time.time()))
     raise SystemExit(status)
 
 
@@ -101,7 +105,7 @@ def _run_driver(files: SlurmFiles, launch: SlurmLaunch, end: JobEnd) -> int:
     finally:
         if pool is not None:
             end_session(pool, patience=0)
-        end_session(driver, patience=min(max(end.deadline - time.time(), 0.0), LAST_SECONDS) / 2)
+        end_session(driver, patience=driver_kill_patience(end.deadline, time.time()))
     return driver.returncode if driver.returncode >= 0 else 128 - driver.returncode
 
 
@@ -109,8 +113,8 @@ def _latest_stop(files: SlurmFiles, launch: SlurmLaunch, end: JobEnd) -> float:
     """By when the driver must have ended, as far as is known now (seconds since the epoch)."""
     now, last = time.time(), end.deadline
     if files.cancel.exists():
-        last = min(last, now + launch.profiles[0].notice_seconds + 2 * LAST_SECONDS)
-    return last - min(LAST_SECONDS, (last - now) / 3)
+        last = min(last, cancelled_head_end(launch.profiles[0].notice_seconds, now))
+    return driver_ends_by(last, now)
 
 
 def _what_follows(
@@ -137,7 +141,7 @@ def _ensure_successor(files: SlurmFiles, launch: SlurmLaunch, job: JobContext, e
             there = [each.job_id for each in others if each.slurm_job_id != job.slurm_job_id]
             (successor,) = there[:1] or submit_head(files, launch, after=job.slurm_job_id)
         except FdtError as problem:
-            if time.time() > end.deadline - LAST_SECONDS:
+            if is_too_late_for_successor(end.deadline, time.time()):
                 return f"it could not submit its successor: launch again ({problem})"
             time.sleep(POLL_SECONDS)
         else:
@@ -165,5 +169,5 @@ def _start_worker_beside(files: SlurmFiles, launch: SlurmLaunch) -> subprocess.P
 
 def _await_worker_beside(worker: subprocess.Popen[bytes], end: JobEnd) -> None:
     with contextlib.suppress(subprocess.TimeoutExpired):
-        worker.wait(max(min(end.deadline - LAST_SECONDS - time.time(), 60.0), 0.0))
-    end_session(worker, patience=LAST_SECONDS / 2)
+        worker.wait(worker_beside_patience(end.deadline, time.time()))
+    end_session(worker, patience=WORKER_BESIDE_KILL_SECONDS)

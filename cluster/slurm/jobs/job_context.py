@@ -11,10 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
+from cluster.machine.drain_timeline import announces_walltime, drain_is_due
 from cluster.slurm.queue.slurm_commands import seconds_left
-
-_EARLY_SECONDS = 75.0
-"""Slurm sends the signal of `--signal` up to a minute before it is due (sbatch's manual)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,11 +61,11 @@ class JobEnd:
 
     def is_near(self) -> bool:
         """Whether it is time to drain."""
-        return self.noticed or time.time() >= self.deadline - self._drain_seconds
+        return self.noticed or drain_is_due(self.deadline, self._drain_seconds, time.time())
 
     def walltime_is_near(self) -> bool:
         """Whether the clock alone says that it is time to drain."""
-        return time.time() >= self._walltime - self._drain_seconds
+        return drain_is_due(self._walltime, self._drain_seconds, time.time())
 
     def notice(self, within: float | None = None) -> None:
         """Slurm, or somebody, wants the job to end soon: `within` so many seconds, else within the site's notice."""
@@ -85,8 +83,7 @@ class JobEnd:
                 signal.signal(number, handler)
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
-        announces_walltime = time.time() >= self.deadline - self._drain_seconds - _EARLY_SECONDS
-        if number == signal.SIGTERM or not announces_walltime:
+        if number == signal.SIGTERM or not announces_walltime(self.deadline, self._drain_seconds, time.time()):
             self.notice()
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from cluster.devices.device_check import PROBE, Device, DeviceMissing, devices_of
 from cluster.devices.device_monitor import DeviceMonitor
 from cluster.machine.drain import DRAIN_FILE_VARIABLE, raise_drain_flag, read_drain_flag
+from cluster.machine.drain_timeline import cancelled_worker_end, trials_end_by
 from cluster.machine.fingerprint import difference, own_fingerprint
 from cluster.machine.network import own_ip_address
 from cluster.machine.processes import end_session, process_title, session_members, start_session, stop_signals_held_back
@@ -36,8 +37,6 @@ from fdt_core.exit_codes import ExitCode
 POLL_SECONDS = 1.0
 PATIENCE_WITHOUT_HEAD = 600.0
 """A worker ends after so many seconds without a head."""
-LAST_SECONDS = 5.0
-"""So long before the job's end, or where there is little notice a quarter of what is left, the trials must be gone."""
 
 SWEEP_IS_OVER, CANCELLED = "the sweep is over", "cancelled"
 
@@ -228,11 +227,9 @@ class _Worker:
         """Tell the trials the nearest end that is known by now: the job's, the driver's, or a cancelled sweep's."""
         now = time.time()
         if self.files.cancel.exists():
-            end = min(end, now + self.profile.notice_seconds)
+            end = min(end, cancelled_worker_end(self.profile.notice_seconds, now))
         end = min(end, self.end.deadline)
-        raise_drain_flag(node.drain_flag, end - min(LAST_SECONDS, (end - now) / 4))
-        if (deadline := read_drain_flag(self.files.drain)) is not None:
-            raise_drain_flag(node.drain_flag, deadline)
+        raise_drain_flag(node.drain_flag, trials_end_by(end, read_drain_flag(self.files.drain), now))
 
     def _await_trials(self, node: _RayNode) -> None:
         """Wait for the trials that were told to drain, until they are to be gone."""

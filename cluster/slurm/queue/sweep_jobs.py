@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from cluster.machine.drain import raise_drain_flag
+from cluster.machine.drain_timeline import cancel_patience
 from cluster.slurm.files import SlurmFiles, read_launch, write_record
 from cluster.slurm.queue.slurm_commands import QueuedJob, cancel_jobs, queued_jobs
 from cluster.slurm.records import SlurmLaunch
@@ -17,8 +18,6 @@ from fdt_core.exit_codes import ExitCode
 POLL_SECONDS = 2.0
 SQUEUE_SECONDS = 60.0
 """So long an answer of squeue is awaited."""
-SPARE_SECONDS = 30.0
-"""Beyond the time that trials get to save, for the jobs to end in order."""
 
 
 def jobs_in_queue(launch: SlurmLaunch, *, patience: float = SQUEUE_SECONDS) -> list[QueuedJob]:
@@ -86,7 +85,7 @@ def cancel_sweep(files: SlurmFiles, *, say: Callable[[str], None] = lambda _line
     if found:
         say(f"asked {len(found)} jobs to save and leave: {_ids(found)}")
         cancel_jobs([job.job_id for job in found if job.state == "PENDING"])
-        _end_all(launch, launch.profiles[0].notice_seconds + SPARE_SECONDS, say)
+        _end_all(launch, cancel_patience(launch.profiles[0].notice_seconds), say)
     head = files.read_head()
     if head is not None and head.state != "closed":
         closed = dataclasses.replace(head, state="closed", why="cancelled", status=ExitCode.INTERRUPTED)
