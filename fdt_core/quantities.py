@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def duration(seconds: float) -> str:
-    """A time in seconds, minutes or hours, to two figures: `45 seconds`, `1.5 minutes`, `1,200 hours`."""
+    """A time in seconds, minutes or hours, to two significant figures: `45 seconds`, `1.5 minutes`, `1,200 hours`."""
     if seconds < 1:
         return "less than a second"
     for unit, length in (("seconds", 1.0), ("minutes", 60.0)):
@@ -14,7 +14,7 @@ def duration(seconds: float) -> str:
 
 
 def about(seconds: float) -> str:
-    """A time that is not known exactly: `about 45 seconds`, `less than a second`."""
+    """An estimated time: `about 45 seconds`, `less than a second`."""
     return duration(seconds) if seconds < 1 else f"about {duration(seconds)}"
 
 

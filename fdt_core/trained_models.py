@@ -1,4 +1,4 @@
-"""Trained networks back from a run directory."""
+"""Load trained networks from a run directory."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from fdt_core.trial.spec import TrialSpec
 
 
 def load(path: str | Path, trial_id: str | None = None) -> nn.Module:
-    """The trained network of a trial, on the CPU and in evaluation mode.
+    """Load the trained network of a trial, on the CPU and in evaluation mode.
 
     Args:
-        path: a run (then `trial_id` is needed), by its directory or by its name in $FDT_RUNS_DIR or ./runs; or a file
-            of weights such as runs/x/checkpoints/<trial_id>/final.pt.
-        trial_id: the trial, as in the results, or the first letters of its id. Of several files, which `keep: all`
-            leaves, the last epoch's is read.
+        path: a run (`trial_id` is then required), by its directory or by its name in $FDT_RUNS_DIR or ./runs; or a
+            file of weights such as runs/x/checkpoints/<trial_id>/final.pt.
+        trial_id: the trial's id as in the results, or its first letters. If several files were kept (`keep: all`), the
+            one of the last epoch is loaded.
 
     Raises:
-        UsageError: where there is no such run or trial, `path` is a run and `trial_id` is missing, or several trials
-            have ids that begin so.
-        EnvironmentProblem: where no weights were kept, or the file is not one of weights.
+        UsageError: if there is no such run or trial, `path` is a run and `trial_id` is missing, or several trial ids
+            start with `trial_id`.
+        EnvironmentProblem: if no weights were kept, or the file does not hold weights.
     """
     file = _weights_file(Path(path), trial_id)
     try:
@@ -53,6 +53,6 @@ def _weights_file(path: Path, trial_id: str | None) -> Path:
 
 
 def _known_trials(run: Path) -> set[str]:
-    """Ids of the trials that have a row or a checkpoint directory."""
+    """The ids of trials that have a row or a checkpoint directory."""
     rows = read_table(run / "results", "trials", ("trial_id",)).rows
     return {*rows["trial_id"].to_pylist(), *(path.name for path in (run / "checkpoints").glob("*"))}
