@@ -383,7 +383,7 @@ def test_a_trained_network_is_named_by_its_run_and_the_first_letters_of_its_tria
     checkpoints.finalise()
     monkeypatch.setenv("FDT_RUNS_DIR", str(tmp_path / "runs"))
     assert same_tensors(fdt_core.load("study", spec.trial_id[:5]).state_dict(), weights(training))
-    with pytest.raises(UsageError, match=r"no trial of .*study has an id that begins with 'zzz'"):
+    with pytest.raises(UsageError, match=r"no trial of .*study has an id that starts with 'zzz'"):
         fdt_core.load("study", "zzz")
     with pytest.raises(UsageError, match=r"no run 'studdy'; did you mean 'study'\?"):
         fdt_core.load("studdy", spec.trial_id)
