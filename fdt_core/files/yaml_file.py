@@ -95,10 +95,10 @@ def load_yaml(path: Path) -> YamlFile:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: is not a text file in UTF-8") from error
-    return parse_yaml(text, path)
+    return _parse(text, path)
 
 
-def parse_yaml(text: str, path: Path) -> YamlFile:
+def _parse(text: str, path: Path) -> YamlFile:
     """Like `load_yaml`, for text that came from `path`."""
     try:
         document = read_document(text)

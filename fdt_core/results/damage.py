@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fdt_core.quantities import counted, listed
 from fdt_core.results.columns import TABLES
 from fdt_core.results.parts import QUARANTINE, is_part, part_number, part_path, part_paths, table_directory
 from fdt_core.results.reader import StoredTable, read_table
@@ -138,14 +139,3 @@ def _row_count(path: Path) -> int:
     import pyarrow.parquet as pq
 
     return int(pq.read_metadata(path).num_rows)
-
-
-def counted(count: int, noun: str) -> str:
-    """A number with its noun: '1 row', '2 rows'."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def listed(names: Sequence[str], most: int = 3) -> str:
-    """The first names, and the number of the others."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fdt_core.files.json_file import damaged
+from fdt_core.quantities import counted
 from fdt_core.results.keys import cell_key
 from fdt_core.results.plan_file import LAUNCH_AGAIN, PLAN_FILE, read_plan_file
 
@@ -34,4 +35,4 @@ def planned_trials(run: Path) -> list[dict[str, Any]] | None:
 
 def left_out(rows: int) -> str:
     """The note about rows of former plans that are not shown."""
-    return f"{rows} {'row' if rows == 1 else 'rows'} of former plans left out; --all shows them, marked"
+    return f"{counted(rows, 'row')} of former plans left out; --all shows them, marked"

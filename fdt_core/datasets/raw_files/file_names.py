@@ -1,9 +1,12 @@
-"""File names of any bytes as text: the same in every locale, and safe to print; also lists of them, and counts."""
+"""File names of any bytes as text: the same in every locale, and safe to print."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+
+from fdt_core.quantities import listed
 
 
 def portable(name: str) -> str:
@@ -37,12 +40,6 @@ def printable(name: str | os.PathLike[str]) -> str:
     )
 
 
-def listed(names: list[str], limit: int = 10) -> str:
-    """The names for a message: all, or the first `limit` and the number of the others."""
-    shown = ", ".join(printable(name) for name in names[:limit])
-    return shown if len(names) <= limit else f"{shown} and {len(names) - limit:,} more"
-
-
-def counted(count: int, thing: str) -> str:
-    """A number with its noun: "1 image", "1,200 images"."""
-    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+def printable_list(names: Sequence[str]) -> str:
+    """The names for a message: all, or the first ten and the number of the others."""
+    return listed([printable(name) for name in names], limit=10)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageOps
 
-from fdt_core.datasets.raw_files.file_names import counted
 from fdt_core.datasets.raw_files.file_tree import FileTree
 from fdt_core.datasets.raw_files.image_decoding import IMAGE_SUFFIXES, decode
 from fdt_core.datasets.raw_files.source import SPLITS, Labels, Placed, Source, Split
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.image import ImageShape
+from fdt_core.quantities import counted
 
 Fit = Callable[[Image.Image, int], Image.Image]
 """Resizes an RGB image to the given size, or raises ValueError."""

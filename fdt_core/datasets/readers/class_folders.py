@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fdt_core.datasets.raw_files.file_names import as_text, counted, listed, name_bytes, path_of, printable
+from fdt_core.datasets.raw_files.file_names import as_text, name_bytes, path_of, printable, printable_list
 from fdt_core.datasets.raw_files.file_tree import FileTree, read_folder
 from fdt_core.datasets.raw_files.folder_walk import FolderContents, walk_folder
 from fdt_core.datasets.raw_files.image_decoding import is_image
@@ -19,6 +19,7 @@ from fdt_core.datasets.raw_files.source import Source, Split
 from fdt_core.datasets.readers.part_folders import find_parts, looks_like_part
 from fdt_core.errors import EnvironmentProblem, UsageError
 from fdt_core.image import ImageShape
+from fdt_core.quantities import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,7 +202,7 @@ def _require_same_classes(
     ):
         if alone:
             raise EnvironmentProblem(
-                f"{printable(root)}: only {printable(part.path)} has images of {listed(alone)} "
+                f"{printable(root)}: only {printable(part.path)} has images of {printable_list(alone)} "
                 f"({_having(train_part, train_classes)}; {_having(test_part, test_classes)}): "
                 f"each class needs images in both. Or name only {printable(train_part.path)} in datasets.yaml: "
                 "then test_part of each of its classes is kept for the test"
@@ -210,8 +211,8 @@ def _require_same_classes(
 
 def _having(part: _Folder, classes: Mapping[str, _Folder]) -> str:
     links = [folder.path for folder in part.below() if folder.repeated]
-    note = f" and links to folders already read: {listed(links)}" if links else ""
-    return f"{printable(part.path)} has {listed(list(classes)) or 'no class folders'}{note}"
+    note = f" and links to folders already read: {printable_list(links)}" if links else ""
+    return f"{printable(part.path)} has {printable_list(list(classes)) or 'no class folders'}{note}"
 
 
 def _labelled(classes: Iterable[_Folder]) -> list[LabelledFile]:
@@ -234,7 +235,7 @@ def _split(
         if len(chosen) == len(members):
             used_up.append(f"{classes[label]} (of {len(members)})")
     if used_up:
-        raise UsageError(f"{test_part:g} leaves no training image of {listed(used_up)}")
+        raise UsageError(f"{test_part:g} leaves no training image of {printable_list(used_up)}")
     return {
         "train": [file for file in labelled if file not in test],
         "test": [file for file in labelled if file in test],
@@ -259,9 +260,9 @@ def _notes(
     hidden = [f"{name} {count:,}" for name, count in Counter(contents.hidden).most_common()]
     lines = {
         "not used": "; ".join(left),
-        "empty folders, not used as classes": listed(empty),
-        "links to folders already read": listed(sorted(contents.repeated)),
-        "hidden or system files left out": listed(hidden),
+        "empty folders, not used as classes": printable_list(empty),
+        "links to folders already read": printable_list(sorted(contents.repeated)),
+        "hidden or system files left out": printable_list(hidden),
     }
     return (*_skipped(tree), *(f"{what}: {found}" for what, found in lines.items() if found))
 
@@ -273,4 +274,4 @@ def _skipped(tree: _Folder) -> list[str]:
 
 def _by_suffix(names: Iterable[str]) -> str:
     counts = Counter(posixpath.splitext(name)[1].lower() or "no suffix" for name in names)
-    return listed([f"{suffix} {count:,}" for suffix, count in counts.most_common()])
+    return printable_list([f"{suffix} {count:,}" for suffix, count in counts.most_common()])

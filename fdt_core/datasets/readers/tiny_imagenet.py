@@ -6,7 +6,7 @@ import codecs
 import posixpath
 from typing import NoReturn
 
-from fdt_core.datasets.raw_files.file_names import listed
+from fdt_core.datasets.raw_files.file_names import printable_list
 from fdt_core.datasets.raw_files.file_tree import FileTree
 from fdt_core.datasets.raw_files.image_files import (
     LabelledFile,
@@ -93,7 +93,9 @@ def _in_class_folders(files: FileTree, ids: list[str]) -> list[LabelledFile]:
 def _require_known_folders(files: FileTree, validation: list[str], ids: list[str]) -> None:
     unknown = sorted({name.split("/")[1] for name in validation if "/" in name.removeprefix("val/")}.difference(ids))
     if unknown:
-        raise EnvironmentProblem(f"{files.where('val')} has folders that wnids.txt does not name: {listed(unknown)}")
+        raise EnvironmentProblem(
+            f"{files.where('val')} has folders that wnids.txt does not name: {printable_list(unknown)}"
+        )
 
 
 def _readable_names(files: FileTree, ids: list[str]) -> list[str]:
