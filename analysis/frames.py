@@ -18,7 +18,8 @@ from analysis.keys import CELL, CELL_ROW
 from fdt_core.errors import UsageError
 from fdt_core.results.columns import PLANNED_COLUMNS
 from fdt_core.results.damage import find_damage
-from fdt_core.results.planned import left_out, plan_file, planned_trials
+from fdt_core.results.plan_file import PLAN_FILE
+from fdt_core.results.planned import left_out, planned_trials
 from fdt_core.results.reader import read_table
 from fdt_core.results.run_lookup import find_run_path
 
@@ -49,7 +50,7 @@ class Results:
         planned = self.planned.groupby("run")["trial_id"].agg(set)
         frames = {run: _read(path, "epochs") for run, path in self.paths.items()}
         for run, path in self.paths.items():
-            if plan_file(path).is_file():
+            if (path / PLAN_FILE).is_file():
                 frames[run] = frames[run][frames[run]["trial_id"].isin(planned.get(run, set()))]
         return _together(frames)
 

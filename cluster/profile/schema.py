@@ -18,7 +18,7 @@ from pydantic.dataclasses import dataclass
 from cluster.profile.sbatch_options import checked_options
 from cluster.profile.slurm_units import parse_memory, parse_time_limit
 from fdt_core.errors import UsageError, unknown_name
-from fdt_core.files.set_options import Setting, lay_over
+from fdt_core.files.set_options import Setting, apply_setting
 from fdt_core.files.yaml_file import load_yaml, printable
 
 
@@ -153,7 +153,7 @@ def load_profile(name_or_path: str, overrides: Mapping[str, Any] | None = None) 
     for key, value in (overrides or {}).items():
         text = value if isinstance(value, str) else json.dumps(value)
         setting = Setting(keys=tuple(key.split(".")), value=value, text=printable(f"--set cluster.{key}={text}"))
-        file = lay_over(file, setting)
+        file = apply_setting(file, setting)
     profile = file.parse(ClusterProfile)
     return profile if profile.name else replace(profile, name=file.path.stem)
 

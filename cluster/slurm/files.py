@@ -191,4 +191,4 @@ def read_launch(files: SlurmFiles) -> SlurmLaunch:
 
 
 def _read(path: Path, type_: type[T]) -> T | None:
-    return read_json(path, type_, cure="when all jobs of the sweep have ended, launch again")
+    return read_json(path, type_, remedy="when all jobs of the sweep have ended, launch again")

@@ -225,7 +225,7 @@ def _newest(directory: Path) -> dict[str, Any]:
 def _read(directory: Path, number: int) -> dict[str, Any]:
     """What the driver wrote. Raises DamagedFile where that is no such record, OSError where it cannot be read."""
     path = _path(directory, number)
-    owner = read_json(path, Owner, cure="if no driver is at work on this run, remove the file")
+    owner = read_json(path, Owner, remedy="if no driver is at work on this run, remove the file")
     if owner is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     return dict(owner)

@@ -89,7 +89,7 @@ def test_a_wrong_profile_is_refused_with_the_place_of_the_mistake(tmp_path: Path
         ({"partitoin": "a"}, r"--set cluster\.partitoin=a: unknown key; did you mean 'partition'"),
         ({"head.cpus": 0}, r"--set cluster\.head\.cpus=0: must be greater than or equal to 1"),
         ({"time": "UNLIMITED"}, r"--set cluster\.time=UNLIMITED: 'UNLIMITED' is not a finite time"),
-        ({"kind.x": 1}, r"--set cluster\.kind\.x=1: kind has no keys of its own"),
+        ({"kind.x": 1}, r"--set cluster\.kind\.x=1: kind is not a mapping"),
         ({"drain_seconds": 10**6}, r"--set cluster\.drain_seconds=1000000 over .*slurm\.yaml: drain_seconds"),
     ],
 )
