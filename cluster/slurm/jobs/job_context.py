@@ -1,4 +1,4 @@
-"""What a job knows of itself: its ids, its node, and when it must be over."""
+"""What a job knows about itself: its ids, its node, and when it must be over."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
+from cluster.slurm.clock import SYSTEM_CLOCK, Clock
 from cluster.slurm.queue.slurm_commands import seconds_left
 
 _EARLY_SECONDS = 75.0
@@ -45,38 +46,41 @@ def current_job() -> JobContext:
 
 
 class JobEnd:
-    """When this job must be over: by the clock, and sooner where Slurm gives notice by a signal.
+    """When this job must be over: by the clock, or sooner if Slurm gives notice with a signal.
 
-    Sites differ in which signals they send and when, so the clock is what counts; a signal can only shorten it.
+    Sites differ in which signals they send and when, so the clock decides; a signal can only bring the end closer.
 
     Attributes:
-        deadline: moment (seconds since the epoch) by which all must be saved and gone.
+        deadline: moment (seconds since the epoch) by which everything must be saved and gone.
         noticed: whether a signal came.
     """
 
-    def __init__(self, *, deadline: float, drain_seconds: float, notice_seconds: float) -> None:
+    def __init__(
+        self, *, deadline: float, drain_seconds: float, notice_seconds: float, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
         self.deadline = deadline
         self.noticed = False
         self._walltime = deadline
         self._drain_seconds = drain_seconds
         self._notice_seconds = notice_seconds
+        self._clock = clock
 
     def is_near(self) -> bool:
         """Whether it is time to drain."""
-        return self.noticed or time.time() >= self.deadline - self._drain_seconds
+        return self.noticed or self._clock.now() >= self.deadline - self._drain_seconds
 
     def walltime_is_near(self) -> bool:
-        """Whether the clock alone says that it is time to drain."""
-        return time.time() >= self._walltime - self._drain_seconds
+        """Whether it is time to drain by the clock alone."""
+        return self._clock.now() >= self._walltime - self._drain_seconds
 
-    def notice(self, within: float | None = None) -> None:
-        """Slurm, or somebody, wants the job to end soon: `within` so many seconds, else within the site's notice."""
+    def notice(self) -> None:
+        """Slurm or a user wants the job to end: it has only the site's notice left."""
         self.noticed = True
-        self.deadline = min(self.deadline, time.time() + (within or self._notice_seconds))
+        self.deadline = min(self.deadline, self._clock.now() + self._notice_seconds)
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Take SIGTERM (scancel, preemption) and SIGUSR2 (preemption, the walltime) for notices meanwhile."""
+        """Meanwhile treat SIGTERM (scancel, preemption) and SIGUSR2 (preemption, the walltime) as notices."""
         before = {number: signal.signal(number, self._handle) for number in (signal.SIGTERM, signal.SIGUSR2)}
         try:
             yield
@@ -90,12 +94,19 @@ class JobEnd:
             self.notice()
 
 
-def job_end(job: JobContext, *, time_limit: float, drain_seconds: float, notice_seconds: float) -> JobEnd:
-    """The end of `job`, from Slurm if it answers, else from the time limit that was asked for (both in seconds)."""
+def job_end(
+    job: JobContext,
+    *,
+    time_limit: float,
+    drain_seconds: float,
+    notice_seconds: float,
+    clock: Clock = SYSTEM_CLOCK,
+) -> JobEnd:
+    """The end of `job`: from Slurm if it answers, else from the requested time limit (in seconds)."""
     announced = os.environ.get("SLURM_JOB_END_TIME")  # since Slurm 23.02
     if announced is not None:
         deadline = float(announced)
     else:
         left = seconds_left(job.slurm_job_id)
-        deadline = time.time() + (time_limit if left is None else left)
-    return JobEnd(deadline=deadline, drain_seconds=drain_seconds, notice_seconds=notice_seconds)
+        deadline = clock.now() + (time_limit if left is None else left)
+    return JobEnd(deadline=deadline, drain_seconds=drain_seconds, notice_seconds=notice_seconds, clock=clock)

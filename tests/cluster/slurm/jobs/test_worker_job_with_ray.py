@@ -19,7 +19,7 @@ from cluster.slurm.files import SlurmFiles, write_record
 from cluster.slurm.jobs.leaving_nodes import LeavingNodes
 from cluster.slurm.jobs.open_head import open_head, publish_head
 from cluster.slurm.launch_sweep import make_launch
-from cluster.slurm.records import WorkerRecord
+from cluster.slurm.records import HeadState, WorkerRecord
 from lab.sweeps import wait_until
 from tests.cluster.devices.probe_answers import H100, looks, probe
 from tests.cluster.devices.test_device_check import ECC
@@ -67,12 +67,12 @@ def joined(files: SlurmFiles, gpus: int) -> bool:
     return (
         files.read_worker("7") is not None
         and record(files).state == "joined"
-        and (ray.available_resources().get("GPU", 0) == gpus)
+        and ray.available_resources().get("GPU", 0) == gpus  # type: ignore[no-untyped-call]  # Ray ships few types
     )
 
 
 def seen_by_trials(gpus: int) -> list[tuple[str, str]]:
-    """The device of each of so many processes that each have one to themselves, and the context they were told."""
+    """What `gpus` processes see that have a device each: its id, and the CUDA context's size from the environment."""
     import ray
 
     @ray.remote(num_gpus=1, num_cpus=0)
@@ -117,7 +117,7 @@ def test_a_worker_comes_back_without_the_device_that_failed_and_leaves_when_none
         assert "CUDA device 0 (NVIDIA H100, GPU-eeee" in record(files).why
         assert looks(answers) == sorted(["0 --context", "1 --context", "2 --context", "0", "1", "0", "2"])
     finally:
-        publish_head(files, "1", "closed")
+        publish_head(files, "1", HeadState.CLOSED)
         process.wait(60)
 
 
@@ -128,7 +128,7 @@ def test_a_worker_takes_part_with_the_devices_that_work(files: SlurmFiles, tmp_p
     try:
         wait_until(lambda: joined(files, 2), 120)
         assert "left out: CUDA device 1" in record(files).why
-        publish_head(files, "1", "closed")
+        publish_head(files, "1", HeadState.CLOSED)
         process.wait(60)
         assert process.returncode == 0
         assert json.loads(files.worker("7").read_text())["state"] == "ended"
