@@ -49,7 +49,7 @@ def test_a_machine_without_slurm_is_told_apart(tmp_path: Path, monkeypatch: pyte
 
 
 def test_jobs_are_read_whatever_other_jobs_are_called_and_sites_print(fake_slurm: FakeSlurm) -> None:
-    fake_slurm.says(
+    fake_slurm.answers(
         notice="Maintenance on 2026-12-01 | please read\n*** 3|jobs|HELD|x|y ***\n\n",
         queue=b"1|1|RUNNING|None|f\xfcr\n"
         b"2|2|PENDING|Priority|a\nsecond line|of its name\n"
@@ -75,7 +75,7 @@ def test_the_user_is_asked_for_by_number(fake_slurm: FakeSlurm, monkeypatch: pyt
 
 def test_banners_before_other_answers_are_passed_over(fake_slurm: FakeSlurm) -> None:
     banner = "Welcome to the Big Supercomputer\n----\n"
-    fake_slurm.says(
+    fake_slurm.answers(
         left=f"{banner}1-02:00:00\n",
         config=f"{banner}MaxArraySize            = 12\n",
         partitions=f"{banner}gpu\ncpu\n",
@@ -88,7 +88,7 @@ def test_banners_before_other_answers_are_passed_over(fake_slurm: FakeSlurm) -> 
     assert not any(" " in name for name in partitions())
     assert slurm_version() == "slurm 23.11.4"
     assert accepts_script("#!/bin/sh\n") == "Job 7 to start at 2030-01-01T00:00:00"
-    fake_slurm.says(left="UNLIMITED\n", config="MaxArraySize = n/a\n")
+    fake_slurm.answers(left="UNLIMITED\n", config="MaxArraySize = n/a\n")
     assert seconds_left("7") is None
     assert longest_array() == 1000
 

@@ -120,7 +120,7 @@ def sweep(tmp_path: Path) -> tuple[SlurmFiles, SlurmLaunch]:
 def test_the_job_that_sbatch_submitted_is_noted_however_it_says_so(
     tmp_path: Path, fake_slurm: FakeSlurm, answer: str
 ) -> None:
-    fake_slurm.says(answer=answer)
+    fake_slurm.answers(answer=answer)
     files, launch = sweep(tmp_path)
     assert submit_head(files, launch) == ["71"]
     assert submit_workers(files, launch, count=2) == ["72_0", "72_1"]
@@ -143,7 +143,7 @@ def test_a_job_that_sbatch_submitted_without_saying_which_is_found_and_cancelled
     files, launch = sweep(tmp_path)
     strangers = f"5|5|PENDING|None|other\n6|6|RUNNING|None|{launch.name_of(Role.HEAD)}\n"
     files.record_jobs([JobRecord(job_id="6", role=Role.HEAD, name=launch.name_of(Role.HEAD), submitted_at=1.0)])
-    fake_slurm.says(queue=strangers, **answers)
+    fake_slurm.answers(queue=strangers, **answers)
     with pytest.raises(EnvironmentProblem, match=message):
         submit_head(files, launch)
     assert fake_slurm.queue() == ["5", "6"]
@@ -151,7 +151,7 @@ def test_a_job_that_sbatch_submitted_without_saying_which_is_found_and_cancelled
 
 
 def test_a_job_on_a_cluster_that_squeue_does_not_list_is_cancelled_there(tmp_path: Path, fake_slurm: FakeSlurm) -> None:
-    fake_slurm.says(answer="Submitted batch job JOB on cluster other\n", hidden="")
+    fake_slurm.answers(answer="Submitted batch job JOB on cluster other\n", hidden="")
     files, launch = sweep(tmp_path)
     with pytest.raises(EnvironmentProblem, match=r"put the head job 71 on cluster other, .*: it was cancelled"):
         submit_head(files, launch)
