@@ -35,7 +35,7 @@ def drive(slurm_directory: Path) -> None:
         import ray
 
         @ray.remote(num_gpus=1, num_cpus=0)
-        def place() -> list[str]:
+        def location() -> list[str]:
             time.sleep(1)  # long enough for tasks to occupy all GPUs at once
             return [os.environ[name] for name in ("FDT_NODE", "SLURMD_NODENAME", "CUDA_VISIBLE_DEVICES")]
 
@@ -45,7 +45,7 @@ def drive(slurm_directory: Path) -> None:
             leaving.look()
             resources = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray ships few types
             gpus = int(resources.get("GPU", 0))
-            seen += ray.get([place.remote() for _ in range(gpus)])
+            seen += ray.get([location.remote() for _ in range(gpus)])
             (slurm_directory / "seen.tmp").write_text(json.dumps(sorted({tuple(each) for each in seen})))
             (slurm_directory / "seen.tmp").rename(slurm_directory / "seen.json")
             time.sleep(0.5)

@@ -8,7 +8,7 @@ CONTROLLER_PORT = 16817
 ACCOUNTING_PORT = 16819
 DATABASE_PORT = 16850
 NODE_PORT = 16900
-DATABASE_PASSWORD = "lab"  # the database listens in the lab's own network namespace only
+DATABASE_PASSWORD = "lab"  # the database listens in the lab's network namespace only
 
 DATABASE_SETUP = f"""
 CREATE DATABASE slurm_acct;

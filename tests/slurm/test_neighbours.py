@@ -58,7 +58,7 @@ class Stranger:
         wait_for(lambda: "Ray runtime started" in (self._home / "log").read_text(), "the stranger's Ray is up", 60)
 
     def ask(self, address: str = "", token: Path | None = None) -> str:
-        """What a client of the stranger's prints who connects to `address` (their own Ray, unless it is named)."""
+        """What the stranger's client prints when it connects to `address`, by default to the stranger's Ray."""
         command = [sys.executable, "-c", CLIENT, address or self._address]
         given = (
             {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)} if token else {"RAY_AUTH_MODE": "disabled"}
@@ -114,7 +114,7 @@ def test_two_sweeps_and_a_strangers_ray_on_one_node(
     assert {some_worker(run, random.Random(0)).node for run in (cancelled, kept)} == {"n1"}
     head = kept.files.read_head()
     assert head is not None
-    assert stranger.ask(str(head.address), kept.files.token) == "", "the token is not theirs to read"
+    assert stranger.ask(str(head.address), kept.files.token) == "", "they cannot read the token"
     assert stranger.ask(str(head.address)) == ""
 
     cancelled.fdt_sweep("cancel", "--yes")

@@ -80,7 +80,7 @@ def test_cancel_in_mid_run_leaves_nothing_and_the_next_launch_finishes(slurm_run
     left = slurm_run.status()["progress"]["left"]
     assert 1 <= left < 8
 
-    # The rest with the head in the first worker's job, as where only GPU partitions exist.
+    # The rest with the head in the first worker's job, as at sites that have GPU partitions only.
     printed = slurm_run.launch("--follow", head={"placement": "first_worker"}, max_workers=2)
     assert "8/8 trials ended" in printed
     assert slurm_run.differences(local_run) == []

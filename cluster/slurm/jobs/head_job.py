@@ -131,7 +131,7 @@ def _what_follows(
     if not interrupted or not end.is_near() or files.cancel.exists():
         return HeadState.CLOSED, "the driver has ended"
     if not end.walltime_is_near():
-        return HeadState.MOVING, "Slurm has told the head's job to end"
+        return HeadState.MOVING, "Slurm is about to end the head's job"
     return HeadState.MOVING, f"the head's time is over; {_ensure_successor(files, launch, job, end, clock)}"
 
 

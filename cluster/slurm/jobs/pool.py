@@ -85,7 +85,7 @@ class WorkerPool:
         self._joined: set[str] = set()
         """Workers that have joined at some time."""
         self._written_off: set[str] = set()
-        """Workers whose end says nothing (any more) about whether further ones help."""
+        """Workers whose end does not (any more) count against the breaker."""
         self._avoided = {worker.node for worker in files.read_workers() if worker.unfit}
         """Nodes whose devices were found unfit."""
         self._beats: dict[str, _Beat] = {}

@@ -17,7 +17,7 @@ from fdt_core.errors import EnvironmentProblem
 ASK_SECONDS = 30.0
 """Between two questions to Slurm, however often `jobs` is called."""
 ANSWER_SECONDS = 10.0
-"""How long an answer is awaited: whoever looks at a sweep must not wait for a controller that is down."""
+"""How long an answer is awaited: showing a sweep must not take long when the controller is down."""
 LOOKS = 2
 """The head must be missing at this many consecutive looks: files written by another machine may appear late."""
 LAST_LINES = 5

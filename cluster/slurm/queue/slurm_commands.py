@@ -43,7 +43,7 @@ class QueuedJob:
 
     @property
     def will_not_start(self) -> bool:
-        """Whether it waits, and will not start unless somebody acts."""
+        """Whether it waits, and will not start unless a user or the site acts."""
         return self.state == "PENDING" and needs_action(self.reason)
 
 

@@ -25,7 +25,7 @@ _REMEDIES = {
 
 
 def needs_action(reason: str) -> bool:
-    """Whether a job that waits for this reason will not start unless somebody acts."""
+    """Whether a job that waits for this reason will not start unless a user or the site acts."""
     return _NEEDS_ACTION.search(reason.replace(" ", "_")) is not None
 
 

@@ -39,7 +39,7 @@ def test_workers_are_listed_in_the_order_they_started(files: SlurmFiles) -> None
     assert [record.job_id for record in files.read_workers()] == ["10", "8_1", "9"]
 
 
-def test_the_list_of_jobs_grows_and_a_torn_last_line_is_not_read(files: SlurmFiles) -> None:
+def test_the_list_of_jobs_grows_and_an_incomplete_last_line_is_skipped(files: SlurmFiles) -> None:
     jobs = [JobRecord(job_id=str(number), role=Role.WORKER, name="w", submitted_at=1.0) for number in range(3)]
     assert files.read_jobs() == []
     files.record_jobs(jobs[:1])

@@ -1,4 +1,4 @@
-"""What a launch submits and leaves behind; programs of the test answer in place of Slurm's."""
+"""What a launch submits and leaves behind, with fake Slurm commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The head's job, with small processes in place of driver, pool and worker, and fake commands of Slurm."""
+"""The head's job, with small processes in place of driver, pool and worker, and fake Slurm commands."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_a_notice_from_slurm_keeps_the_sweep_open_for_the_requeued_job(head: Hea
 
     head.asleep = preempt
     assert head.run(SAVES) == 75
-    assert head.record() == (HeadState.MOVING, "Slurm has told the head's job to end", 75)
+    assert head.record() == (HeadState.MOVING, "Slurm is about to end the head's job", 75)
     assert fake_slurm.queue() == [], "Slurm requeues this job itself"
 
 

@@ -56,7 +56,7 @@ class Site:
     def report(self, job_id: str, state: WorkerState = WorkerState.JOINED, **facts: Any) -> None:
         write_record(self.files.worker(job_id), worker_record(job_id, state, **facts))
 
-    def told(self) -> PoolRecord:
+    def published(self) -> PoolRecord:
         found = self.files.read_pool()
         assert found is not None
         return found
@@ -99,12 +99,12 @@ def test_nothing_is_submitted_before_slurm_has_answered(site: Site) -> None:
     site.clock.moment += FIRST_SQUEUE_SECONDS
     pool.look()
     assert site.submitted == []
-    assert site.told().why == "squeue: Unable to contact slurm controller"
-    assert site.told().asked_again_at is None
+    assert site.published().why == "squeue: Unable to contact slurm controller"
+    assert site.published().asked_again_at is None
     site.queue.down = False
     site.look_at_the_queue(pool)
     assert [name for name, _, _ in site.submitted] == ["a", "b"]
-    assert site.told().why == ""
+    assert site.published().why == ""
 
 
 def test_replacements_avoid_nodes_with_unfit_devices_also_after_a_restart(site: Site) -> None:
@@ -178,12 +178,12 @@ def test_a_refusal_is_published_until_slurm_accepts_a_job_again(site: Site) -> N
     pool = site.pool()
     site.refusal = "QOSMaxSubmitJobPerUserLimit"
     site.look_at_the_queue(pool)
-    assert "QOSMaxSubmit" in site.told().why
-    assert site.told().asked_again_at == site.clock.moment + FIRST_PAUSE
+    assert "QOSMaxSubmit" in site.published().why
+    assert site.published().asked_again_at == site.clock.moment + FIRST_PAUSE
     site.refusal = ""
     for _ in range(3):
         site.look_at_the_queue(pool)
-    assert site.told().why == ""
+    assert site.published().why == ""
 
 
 def test_workers_that_will_not_start_are_cancelled_and_another_profile_is_tried(site: Site) -> None:
@@ -196,8 +196,10 @@ def test_workers_that_will_not_start_are_cancelled_and_another_profile_is_tried(
     assert site.queue.cancelled == ["10"]
     assert list(site.queue.jobs) == ["20"], "one of the next profile is submitted"
     assert [name for name, _, _ in site.submitted] == ["a", "b"]
-    assert site.told().why.startswith("worker 10 will not start: PartitionTimeLimit: `time` in the profile is longer")
-    assert site.told().asked_again_at is not None
+    assert site.published().why.startswith(
+        "worker 10 will not start: PartitionTimeLimit: `time` in the profile is longer"
+    )
+    assert site.published().asked_again_at is not None
 
 
 def test_the_output_of_workers_that_end_without_a_record_is_quoted(site: Site) -> None:
@@ -209,4 +211,4 @@ def test_the_output_of_workers_that_end_without_a_record_is_quoted(site: Site) -
         site.queue.jobs.clear()
         site.clock.moment += FIRST_PAUSE * 8
         site.look_at_the_queue(pool)
-    assert "it left the queue without a word: bash: python: not found" in site.told().why
+    assert "it left the queue without a word: bash: python: not found" in site.published().why

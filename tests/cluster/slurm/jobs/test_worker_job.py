@@ -55,10 +55,10 @@ class Worker:
         def asleep() -> None:
             self.beats.append(self.record())
             next(left, _nothing)()
-            if self.clock.moment - began > 2 * PATIENCE_WITHOUT_HEAD:
+            if self.clock.moment - started_at > 2 * PATIENCE_WITHOUT_HEAD:
                 raise AssertionError("the worker does not end")
 
-        began, self.clock.on_sleep = self.clock.moment, asleep
+        started_at, self.clock.on_sleep = self.clock.moment, asleep
         ended = pytest.raises(SystemExit) if status else contextlib.nullcontext()
         with ended as exit_:
             name = how.pop("profile", "site")
@@ -141,8 +141,8 @@ def test_a_worker_serves_until_the_sweep_is_over(
     assert worker.ended() == (WorkerState.ENDED, "the sweep is over")
     assert worker.record().joined_at is not None
     assert worker.record().ends_at == worker.record().started_at + 3600
-    told = [line.split(" ", 1)[1] for line in capsys.readouterr().out.splitlines()]
-    assert told == [
+    reported = [line.split(" ", 1)[1] for line in capsys.readouterr().out.splitlines()]
+    assert reported == [
         "worker 7: starting",
         f"worker 7: joined the head at {address}",
         "worker 7: ended the sweep is over",
@@ -168,10 +168,10 @@ def test_a_worker_waits_for_a_head_that_answers(worker: Worker) -> None:
 
 
 def test_a_worker_without_a_head_gives_up(worker: Worker) -> None:
-    began = worker.clock.moment
+    started_at = worker.clock.moment
     worker.run()
     assert worker.ended() == (WorkerState.ENDED, "no head for 600 s")
-    assert worker.clock.moment == pytest.approx(began + PATIENCE_WITHOUT_HEAD)
+    assert worker.clock.moment == pytest.approx(started_at + PATIENCE_WITHOUT_HEAD)
     assert worker.joined == []
 
 

@@ -1,4 +1,4 @@
-"""The sbatch scripts, and how sbatch's answers are read; that Slurm accepts them is shown in tests/slurm."""
+"""The sbatch scripts, and how submissions are recorded; tests/slurm shows that a real Slurm accepts the scripts."""
 
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ def options(script: str) -> dict[str, str]:
     return {name: value for name, _, value in (line.partition("=") for line in lines)}
 
 
-def test_a_worker_asks_for_what_the_profile_says(tmp_path: Path) -> None:
+def test_a_worker_requests_what_the_profile_specifies(tmp_path: Path) -> None:
     gpus = {"gpus_per_node": 2, "cpus_per_gpu": 3, "gpu_type": "a100"}
     launch = make(tmp_path, **gpus, mem="64G", time="1-00:00:00", partition="gpu")
     worker = options(scripts(SlurmFiles(tmp_path / "slurm"), launch, workers=5)[Role.WORKER])
@@ -52,7 +52,7 @@ def test_signals_reach_our_process_itself(tmp_path: Path) -> None:
     assert "array" not in options(found[Role.WORKER])
 
 
-def test_the_first_worker_takes_the_head_along(tmp_path: Path) -> None:
+def test_the_head_can_share_the_first_workers_job(tmp_path: Path) -> None:
     launch = make(tmp_path, gpus_per_node=1, **{"head.placement": "first_worker"})
     found = scripts(SlurmFiles(tmp_path / "slurm"), launch, workers=3)
     assert options(found[Role.HEAD])["gres"] == "gpu:1"
@@ -61,7 +61,7 @@ def test_the_first_worker_takes_the_head_along(tmp_path: Path) -> None:
     assert Role.WORKER not in scripts(SlurmFiles(tmp_path / "slurm"), launch, workers=1)
 
 
-def test_what_the_profile_passes_through_comes_out_as_it_is(tmp_path: Path) -> None:
+def test_sbatch_options_of_the_profile_are_passed_through_unchanged(tmp_path: Path) -> None:
     keys = {"sbatch": {"constraint": "a100|h100", "exclusive": True, "reservation": "x y", "hint": False}}
     worker = options(scripts(SlurmFiles(tmp_path / "slurm"), make(tmp_path, **keys), workers=1)[Role.WORKER])
     assert worker["constraint"] == "'a100|h100'"
@@ -76,7 +76,7 @@ def test_a_passed_option_replaces_the_one_it_names(tmp_path: Path) -> None:
     assert options(script)["cpus-per-task"] == "9"
 
 
-def test_a_site_without_gres_gets_another_option_in_its_place(tmp_path: Path) -> None:
+def test_an_option_can_be_switched_off_and_replaced_by_another(tmp_path: Path) -> None:
     launch = make(tmp_path, sbatch={"gres": False, "gpus-per-node": 4})
     worker = options(scripts(SlurmFiles(tmp_path / "s"), launch, workers=1)[Role.WORKER])
     assert worker["gpus-per-node"] == "4"
@@ -91,13 +91,13 @@ def test_setup_lines_and_the_container_come_before_python(tmp_path: Path) -> Non
     assert lines.index("module load cuda") < command
 
 
-def test_job_names_tell_runs_of_the_same_sweep_apart(tmp_path: Path) -> None:
+def test_job_names_differ_between_runs_of_the_same_sweep(tmp_path: Path) -> None:
     first, second = make(tmp_path / "a"), make(tmp_path / "b")
     assert first.name_of(Role.HEAD).startswith("fdt-study-")
     assert first.name_of(Role.HEAD) != second.name_of(Role.HEAD)
 
 
-def test_nothing_is_written(tmp_path: Path) -> None:
+def test_showing_the_scripts_writes_nothing(tmp_path: Path) -> None:
     scripts(SlurmFiles(tmp_path / "slurm"), make(tmp_path), workers=2)
     assert list(tmp_path.iterdir()) == []
 
@@ -114,10 +114,10 @@ def sweep(tmp_path: Path) -> tuple[SlurmFiles, SlurmLaunch]:
         "JOB\n",
         "JOB;galaxy\n",
         "This is job 3 of the 50 that you may have\nSubmitted batch job JOB\n",
-        "Submitted batch job JOB on cluster other\n",  # as squeue lists it, it is one that we can watch and cancel
+        "Submitted batch job JOB on cluster other\n",  # squeue lists it, so it can be watched and cancelled
     ],
 )
-def test_the_job_that_sbatch_submitted_is_noted_however_it_says_so(
+def test_a_submitted_job_is_recorded_whatever_form_the_answer_has(
     tmp_path: Path, fake_slurm: FakeSlurm, answer: str
 ) -> None:
     fake_slurm.answers(answer=answer)
@@ -137,13 +137,13 @@ def test_the_job_that_sbatch_submitted_is_noted_however_it_says_so(
         ({"answer": "", "status": "1", "complaint": "Socket timed out"}, "timed out.*; cancelled .*: 71"),
     ],
 )
-def test_a_job_that_sbatch_submitted_without_saying_which_is_found_and_cancelled(
+def test_a_job_that_the_answer_does_not_name_is_found_and_cancelled(
     tmp_path: Path, fake_slurm: FakeSlurm, answers: dict[str, str | bytes], message: str
 ) -> None:
     files, launch = sweep(tmp_path)
-    strangers = f"5|5|PENDING|None|other\n6|6|RUNNING|None|{launch.name_of(Role.HEAD)}\n"
+    others = f"5|5|PENDING|None|other\n6|6|RUNNING|None|{launch.name_of(Role.HEAD)}\n"
     files.record_jobs([JobRecord(job_id="6", role=Role.HEAD, name=launch.name_of(Role.HEAD), submitted_at=1.0)])
-    fake_slurm.answers(queue=strangers, **answers)
+    fake_slurm.answers(queue=others, **answers)
     with pytest.raises(EnvironmentProblem, match=message):
         submit_head(files, launch)
     assert fake_slurm.queue() == ["5", "6"]
