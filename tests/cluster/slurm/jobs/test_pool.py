@@ -202,6 +202,16 @@ def test_workers_that_will_not_start_are_cancelled_and_another_profile_is_tried(
     assert site.published().asked_again_at is not None
 
 
+def test_a_refused_worker_that_stays_in_the_queue_counts_once(site: Site) -> None:
+    site.want(0)
+    site.put("7")
+    site.report("7", WorkerState.REFUSED, joined_at=None, why="other software")
+    pool = site.pool()
+    for _ in range(STRIKES):
+        site.look_at_the_queue(pool)
+    assert site.files.read_pool() is None, "nothing holds the pool up"
+
+
 def test_the_output_of_workers_that_end_without_a_record_is_quoted(site: Site) -> None:
     pool = site.pool()
     for _ in range(STRIKES):
