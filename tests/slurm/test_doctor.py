@@ -42,5 +42,5 @@ def test_a_node_of_each_partition_is_examined_from_inside_and_nothing_is_left(sl
 def test_what_slurm_would_refuse_is_reported_with_the_partitions_that_exist(slurm_run: SlurmRun) -> None:
     found = by_check(doctor(slurm_run, expect=3, partition="mian"))
     assert "Invalid partition name" in found["worker job"]["found"]
-    assert "partitions: abrupt, high, main" in found["worker job"]["mend"]
+    assert "partitions: abrupt, high, main" in found["worker job"]["fix"]
     assert not (slurm_run.directory / "runs").exists()

@@ -10,11 +10,19 @@ import contextlib
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cluster.machine.drain import raise_drain_flag
+from cluster.machine.drain_timeline import (
+    WORKER_BESIDE_KILL_SECONDS,
+    cancelled_head_end,
+    driver_ends_by,
+    driver_kill_patience,
+    is_too_late_for_successor,
+    worker_beside_patience,
+    workers_patience,
+)
 from cluster.machine.fingerprint import difference, own_fingerprint
 from cluster.machine.processes import end_session, python_command, start_session
 from cluster.profile.slurm_units import parse_time_limit
@@ -31,11 +39,6 @@ from fdt_core.exit_codes import ExitCode
 POLL_SECONDS = 1.0
 DRIVERS = 3
 """How many times the driver is started if it is killed each time."""
-LEAVE_SECONDS = 10.0
-"""So long the workers have to leave once the sweep is over."""
-LAST_SECONDS = 10.0
-"""Before the job's end the driver is killed so early, or where there is little notice at a third of what is left, that
-the rest can still be cleaned up."""
 
 KILLED = 128
 """An exit status above this is this number plus the signal that ended the process."""
@@ -72,10 +75,10 @@ def run_head(slurm_directory: str, *, start: Start = _start, clock: Clock = SYST
         state, why = _what_follows(files, launch, job, end, status, clock)
         published = publish_head(files, job.slurm_job_id, state, why=why, status=status)
         if worker is not None:
-            _await_worker_beside(worker, end)
+            _await_worker_beside(worker, end, clock)
         if published and state == HeadState.CLOSED:
             with contextlib.suppress(EnvironmentProblem):  # the workers end by themselves as soon as they can
-                see_workers_off(launch, patience=min(LEAVE_SECONDS, max(end.deadline - LAST_SECONDS - time.time(), 0)))
+                see_workers_off(launch, patience=workers_patience(end.deadline, clock.now()), clock=clock)
     raise SystemExit(status)
 
 
@@ -98,7 +101,7 @@ def _run_driver(files: SlurmFiles, launch: SlurmLaunch, end: JobEnd, start: Star
     try:
         while driver.poll() is None and clock.now() < stop_by:
             if end.is_near() or files.cancel.exists():
-                stop_by = min(stop_by, _latest_stop(files, launch, end))  # an end may come nearer still
+                stop_by = min(stop_by, _latest_stop(files, launch, end, clock))  # an end may come nearer still
                 raise_drain_flag(files.drain, stop_by)
                 if pool is not None:
                     end_session(pool, patience=0)  # workers that leave are not replaced any more
@@ -111,16 +114,16 @@ def _run_driver(files: SlurmFiles, launch: SlurmLaunch, end: JobEnd, start: Star
     finally:
         if pool is not None:
             end_session(pool, patience=0)
-        end_session(driver, patience=min(max(end.deadline - time.time(), 0.0), LAST_SECONDS) / 2)
+        end_session(driver, patience=driver_kill_patience(end.deadline, clock.now()))
     return driver.returncode if driver.returncode >= 0 else KILLED - driver.returncode
 
 
-def _latest_stop(files: SlurmFiles, launch: SlurmLaunch, end: JobEnd) -> float:
+def _latest_stop(files: SlurmFiles, launch: SlurmLaunch, end: JobEnd, clock: Clock) -> float:
     """By when the driver must have ended, as far as is known now (seconds since the epoch)."""
-    now, last = time.time(), end.deadline
+    now, last = clock.now(), end.deadline
     if files.cancel.exists():
-        last = min(last, now + launch.profiles[0].notice_seconds + 2 * LAST_SECONDS)
-    return last - min(LAST_SECONDS, (last - now) / 3)
+        last = min(last, cancelled_head_end(launch.profiles[0].notice_seconds, now))
+    return driver_ends_by(last, now)
 
 
 def _what_follows(
@@ -148,7 +151,7 @@ def _ensure_successor(files: SlurmFiles, launch: SlurmLaunch, job: JobContext, e
             there = [each.job_id for each in others if each.slurm_job_id != job.slurm_job_id]
             (successor,) = there[:1] or submit_head(files, launch, after=job.slurm_job_id)
         except FdtError as problem:
-            if time.time() > end.deadline - LAST_SECONDS:
+            if is_too_late_for_successor(end.deadline, clock.now()):
                 return f"it could not submit its successor: launch again ({problem})"
             clock.sleep(POLL_SECONDS)
         else:
@@ -172,7 +175,7 @@ def _start_worker_beside(files: SlurmFiles, launch: SlurmLaunch, start: Start) -
     return start(python_command("cluster.slurm.jobs.worker_job", str(files.directory), launch.profiles[0].name))
 
 
-def _await_worker_beside(worker: subprocess.Popen[bytes], end: JobEnd) -> None:
+def _await_worker_beside(worker: subprocess.Popen[bytes], end: JobEnd, clock: Clock) -> None:
     with contextlib.suppress(subprocess.TimeoutExpired):
-        worker.wait(max(min(end.deadline - LAST_SECONDS - time.time(), 60.0), 0.0))
-    end_session(worker, patience=LAST_SECONDS / 2)
+        worker.wait(worker_beside_patience(end.deadline, clock.now()))
+    end_session(worker, patience=WORKER_BESIDE_KILL_SECONDS)

@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
+from cluster.machine.drain_timeline import announces_walltime, drain_is_due
 from cluster.slurm.clock import SYSTEM_CLOCK, Clock
 from cluster.slurm.queue.slurm_commands import seconds_left
-
-_EARLY_SECONDS = 75.0
-"""Slurm sends the signal of `--signal` up to a minute before it is due (sbatch's manual)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +64,11 @@ class JobEnd:
 
     def is_near(self) -> bool:
         """Whether it is time to drain."""
-        return self.noticed or self._clock.now() >= self.deadline - self._drain_seconds
+        return self.noticed or drain_is_due(self.deadline, self._drain_seconds, self._clock.now())
 
     def walltime_is_near(self) -> bool:
         """Whether it is time to drain by the clock alone."""
-        return self._clock.now() >= self._walltime - self._drain_seconds
+        return drain_is_due(self._walltime, self._drain_seconds, self._clock.now())
 
     def notice(self) -> None:
         """Slurm or a user wants the job to end: it has only the site's notice left."""
@@ -89,8 +86,7 @@ class JobEnd:
                 signal.signal(number, handler)
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
-        announces_walltime = time.time() >= self.deadline - self._drain_seconds - _EARLY_SECONDS
-        if number == signal.SIGTERM or not announces_walltime:
+        if number == signal.SIGTERM or not announces_walltime(self.deadline, self._drain_seconds, self._clock.now()):
             self.notice()
 
 

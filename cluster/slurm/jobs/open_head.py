@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,16 +15,16 @@ from cluster.slurm.records import HeadRecord, HeadState
 
 
 @contextmanager
-def open_head(slurm_directory: Path) -> Iterator[RayHead]:
+def open_head(slurm_directory: Path, variables: Mapping[str, str] | None = None) -> Iterator[RayHead]:
     """Open Ray's head in this process and publish its address, so that workers join whenever Slurm starts them.
 
     It does not wait for workers: there may be none yet. At exit the workers leave, and wait for what the head's job
-    publishes next. Call it from the main thread. Raises EnvironmentProblem if the profile's scratch directory or
-    network interface cannot be used.
+    publishes next. Call it from the main thread; `variables` are added to the environment of this process. Raises
+    EnvironmentProblem if the profile's scratch directory or network interface cannot be used.
     """
     files = SlurmFiles(slurm_directory)
     job_id = os.environ.get("SLURM_JOB_ID", "")
-    with head_ray(read_launch(files).profiles[0], token_file=files.token) as head:
+    with head_ray(read_launch(files).profiles[0], token_file=files.token, variables=variables or {}) as head:
         publish_head(files, job_id, HeadState.OPEN, address=head.address)
         try:
             yield head

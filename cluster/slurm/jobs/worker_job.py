@@ -15,6 +15,7 @@ from pathlib import Path
 from cluster.devices.device_check import PROBE, Device, DeviceMissing, devices_of
 from cluster.devices.device_monitor import DeviceMonitor
 from cluster.machine.drain import raise_drain_flag, read_drain_flag
+from cluster.machine.drain_timeline import cancelled_worker_end, trials_end_by
 from cluster.machine.fingerprint import difference, own_fingerprint
 from cluster.profile.schema import ClusterProfile
 from cluster.slurm.clock import SYSTEM_CLOCK, Clock
@@ -28,8 +29,6 @@ from fdt_core.errors import EnvironmentProblem
 from fdt_core.exit_codes import ExitCode
 
 POLL_SECONDS = 1.0
-LAST_SECONDS = 5.0
-"""So long before the job's end, or where there is little notice a quarter of what is left, the trials must be gone."""
 
 
 def run_worker(
@@ -210,11 +209,9 @@ class _Worker:
         """Set the trials the nearest deadline known by now: the job's, the driver's, or that of a cancelled sweep."""
         now = self.clock.now()
         if self.files.cancel.exists():
-            end = min(end, now + self.profile.notice_seconds)
+            end = min(end, cancelled_worker_end(self.profile.notice_seconds, now))
         end = min(end, self.end.deadline)
-        raise_drain_flag(node.drain_flag, end - min(LAST_SECONDS, (end - now) / 4))
-        if (deadline := read_drain_flag(self.files.drain)) is not None:
-            raise_drain_flag(node.drain_flag, deadline)
+        raise_drain_flag(node.drain_flag, trials_end_by(end, read_drain_flag(self.files.drain), now))
 
     def _await_trials(self, node: RayNode) -> None:
         """Wait for the trials to save and leave, up to their deadline."""

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Callable, Sequence
 
 from cluster.machine.drain import raise_drain_flag
+from cluster.machine.drain_timeline import cancel_patience
 from cluster.slurm.clock import SYSTEM_CLOCK, Clock
 from cluster.slurm.files import SlurmFiles, read_launch, write_record
 from cluster.slurm.queue import slurm_commands
@@ -16,8 +17,6 @@ from fdt_core.errors import EnvironmentProblem
 from fdt_core.exit_codes import ExitCode
 
 POLL_SECONDS = 2.0
-SPARE_SECONDS = 30.0
-"""Beyond the time that trials get to save, for the jobs to end in order."""
 
 
 def jobs_in_queue(
@@ -95,8 +94,7 @@ def cancel_sweep(
     if found:
         say(f"asked {len(found)} jobs to save and leave: {_ids(found)}")
         slurm.cancel_jobs([job.job_id for job in found if job.state == "PENDING"])
-        patience = launch.profiles[0].notice_seconds + SPARE_SECONDS
-        _end_all(launch, patience, say, slurm=slurm, clock=clock)
+        _end_all(launch, cancel_patience(launch.profiles[0].notice_seconds), say, slurm=slurm, clock=clock)
     head = files.read_head()
     if head is not None and head.state != HeadState.CLOSED:
         closed = dataclasses.replace(head, state=HeadState.CLOSED, why="cancelled", status=ExitCode.INTERRUPTED)

@@ -1,6 +1,5 @@
 import os
 import signal
-import time
 
 import pytest
 
@@ -14,8 +13,7 @@ def make_end(seconds: float, clock: FakeClock) -> JobEnd:
 
 @pytest.fixture
 def clock() -> FakeClock:
-    """Starts at the real time, by which signals are judged."""
-    return FakeClock(moment=time.time())
+    return FakeClock()
 
 
 def test_a_job_drains_the_profiles_seconds_before_its_end(clock: FakeClock) -> None:

@@ -23,8 +23,7 @@ from cluster.slurm.files import SlurmFiles, write_record
 from cluster.slurm.jobs.worker_job import run_worker
 from cluster.slurm.jobs.worker_node import RayNode
 from cluster.slurm.records import PATIENCE_WITHOUT_HEAD, HeadRecord, HeadState, WorkerRecord, WorkerState
-from tests.cluster.devices.probe_answers import H100, probe
-from tests.cluster.devices.test_device_check import ECC
+from tests.cluster.devices.probe_answers import ECC, H100, probe
 from tests.cluster.slurm.fakes import FakeClock, launched
 
 IDLE = "sleep 1000"

@@ -21,8 +21,7 @@ from cluster.slurm.jobs.open_head import open_head, publish_head
 from cluster.slurm.launch_sweep import make_launch
 from cluster.slurm.records import HeadState, WorkerRecord
 from lab.sweeps import wait_until
-from tests.cluster.devices.probe_answers import H100, looks, probe
-from tests.cluster.devices.test_device_check import ECC
+from tests.cluster.devices.probe_answers import ECC, H100, looks, probe
 
 pytestmark = pytest.mark.engine
 
