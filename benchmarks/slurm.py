@@ -26,7 +26,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.report import print_report
-from lab.slurm.faults import strike
+from lab.slurm.faults import inject
 from lab.slurm.requirements import obstacle
 from lab.slurm.slurm_lab import SlurmLab, running_lab
 from lab.slurm.slurm_runs import FDT_SWEEP, LONGER_SWEEP, SlurmRun
@@ -67,7 +67,7 @@ def makespan_of(alternative: str, run: SlurmRun) -> float:
 def cost_of(fault: str, run: SlurmRun) -> dict[str, float]:
     """The cost of one fault during a run: trials interrupted, most seconds lost by a trial, epochs trained twice."""
     run.launch("--no-profile")
-    strike(run, fault, random.Random(0), workers=3)
+    inject(run, fault, random.Random(0), workers=3)
     run.await_end()
     stops = interruptions(run.path)
     return {

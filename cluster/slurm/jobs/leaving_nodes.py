@@ -1,4 +1,4 @@
-"""Which Ray nodes are about to go: told to Ray, so that nothing is placed there any more, and to who counts deaths."""
+"""Which Ray nodes are about to leave: Ray places nothing more there, and deaths there are not the trials' fault."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import time
 
 from cluster.ray_nodes.membership import drain_ray_node, ray_nodes
 from cluster.slurm.files import SlurmFiles
+from cluster.slurm.records import WorkerState
 
 LOOK_SECONDS = 2.0
+_LEAVING = (WorkerState.DRAINING, WorkerState.REJOINING, WorkerState.ENDED)
 
 
 class LeavingNodes:
-    """The nodes of workers that said that they drain, rejoin or have ended. Made in a process connected to Ray."""
+    """The nodes of workers that drain, rejoin or have ended. To be used in a process connected to Ray."""
 
     def __init__(self, files: SlurmFiles) -> None:
         self._files = files
@@ -23,7 +25,7 @@ class LeavingNodes:
         return node_id in self._marked
 
     def look(self) -> None:
-        """Mark those that have begun to leave as draining in Ray, if it is time to look."""
+        """Mark nodes that have started to leave as draining in Ray, if it is time to look."""
         now = time.monotonic()
         if now - self._looked_at < LOOK_SECONDS:
             return
@@ -38,6 +40,6 @@ class LeavingNodes:
     def _leaves_by(self, job: str) -> float | None:
         """When the worker will be gone (seconds since the epoch), if it is leaving."""
         record = self._files.read_worker(job)
-        if record is None or record.state not in ("draining", "rejoining", "ended"):
+        if record is None or record.state not in _LEAVING:
             return None
         return record.ends_at or time.time()

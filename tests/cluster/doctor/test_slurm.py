@@ -87,7 +87,7 @@ def test_a_job_that_slurm_would_refuse_is_a_problem_with_the_known_partitions(
 ) -> None:
     refuses = "#!/bin/sh\n[ $1 = --version ] && exec echo slurm 23.11.4\necho 'Invalid partition' >&2; exit 1\n"
     (fake_slurm.folder / "sbatch").write_text(refuses)
-    fake_slurm.says(partitions="main\nhigh\n")
+    fake_slurm.answers(partitions="main\nhigh\n")
     _, head, worker = examine_slurm(profile(partition="mian"), tmp_path / "runs")
     assert head.state == worker.state == State.PROBLEM
     assert "Invalid partition" in worker.found
@@ -112,7 +112,7 @@ def test_a_test_job_reports_what_it_finds_on_its_node(
 def test_a_test_job_that_ends_without_a_report_shows_its_last_lines(tmp_path: Path, fake_slurm: FakeSlurm) -> None:
     def fails(directory: Path) -> None:
         SlurmFiles(directory / "slurm").output("71").write_text("module: command not found\nno python\n")
-        fake_slurm.says(queue="")
+        fake_slurm.answers(queue="")
 
     (finding,) = Nodes(fails).findings(profile(), tmp_path)
     assert finding.state == State.PROBLEM
@@ -133,7 +133,7 @@ def test_a_test_job_that_waits_too_long_is_cancelled(tmp_path: Path, fake_slurm:
 
 
 def test_a_refused_test_job_is_a_problem(tmp_path: Path, fake_slurm: FakeSlurm) -> None:
-    fake_slurm.says(status="1", answer="", complaint="sbatch: error: no such account\n")
+    fake_slurm.answers(status="1", answer="", complaint="sbatch: error: no such account\n")
     (finding,) = Nodes().findings(profile(partition="main"), tmp_path)
     assert (finding.check, finding.state) == ("test job", State.PROBLEM)
     assert finding.found.startswith("in partition main: ")
