@@ -21,7 +21,7 @@ from cluster.machine.processes import end_session, start_session
 from cluster.profile.schema import ClusterProfile
 from cluster.slurm.files import SlurmFiles, write_record
 from cluster.slurm.jobs.worker_job import run_worker
-from cluster.slurm.jobs.worker_node import RayNode
+from cluster.slurm.jobs.worker_node import WorkerNode
 from cluster.slurm.records import PATIENCE_WITHOUT_HEAD, HeadRecord, HeadState, WorkerRecord, WorkerState
 from tests.cluster.devices.probe_answers import ECC, H100, probe
 from tests.cluster.slurm.fakes import FakeClock, launched
@@ -75,7 +75,7 @@ class Worker:
     @contextlib.contextmanager
     def _join(
         self, address: str, *, token_file: Path, job_id: str, profile: ClusterProfile, monitor: DeviceMonitor
-    ) -> Iterator[RayNode]:
+    ) -> Iterator[WorkerNode]:
         assert (token_file, job_id, profile.name) == (self.files.token, "7", "site")
         self.joined.append(address)
         drain_flag, log = self.directory / "drain", self.directory / "log"
@@ -84,7 +84,7 @@ class Worker:
         process = start_session(["sh", "-c", f"cd '{self.directory}'; {self.node}"], environment=os.environ)
         time.sleep(0.05)  # for its processes to start
         try:
-            yield RayNode(process=process, drain_flag=drain_flag, log=log)
+            yield WorkerNode(process=process, drain_flag=drain_flag, log=log)
         finally:
             self.drained_by.append(read_drain_flag(drain_flag))
             end_session(process, patience=0)
