@@ -30,7 +30,7 @@ from cluster.slurm.clock import SYSTEM_CLOCK, Clock
 from cluster.slurm.files import SlurmFiles, read_launch
 from cluster.slurm.jobs.job_context import JobContext, JobEnd, current_job, job_end
 from cluster.slurm.jobs.open_head import publish_head
-from cluster.slurm.queue.sweep_jobs import jobs_in_queue, see_workers_off
+from cluster.slurm.queue.sweep_jobs import end_workers, jobs_in_queue
 from cluster.slurm.records import HeadState, Role, SlurmLaunch
 from cluster.slurm.submission.submit import JobRequest, submit_jobs
 from fdt_core.errors import EnvironmentProblem, FdtError
@@ -78,7 +78,7 @@ def run_head(slurm_directory: str, *, start: Start = _start, clock: Clock = SYST
             _await_worker_beside(worker, end, clock)
         if published and state == HeadState.CLOSED:
             with contextlib.suppress(EnvironmentProblem):  # the workers end by themselves as soon as they can
-                see_workers_off(launch, patience=workers_patience(end.deadline, clock.now()), clock=clock)
+                end_workers(launch, patience=workers_patience(end.deadline, clock.now()), clock=clock)
     raise SystemExit(status)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable, Sequence
 
-from cluster.ray_nodes.membership import drain_ray_node, ray_nodes
+from cluster.ray_nodes.membership import RayNode, drain_ray_node, ray_nodes
+from cluster.slurm.clock import SYSTEM_CLOCK, Clock
 from cluster.slurm.files import SlurmFiles
 from cluster.slurm.records import WorkerState
 
@@ -13,10 +14,27 @@ _LEAVING = (WorkerState.DRAINING, WorkerState.REJOINING, WorkerState.ENDED)
 
 
 class LeavingNodes:
-    """The nodes of workers that drain, rejoin or have ended. To be used in a process connected to Ray."""
+    """The nodes of workers that drain, rejoin or have ended. To be used in a process connected to Ray.
 
-    def __init__(self, files: SlurmFiles) -> None:
+    Args:
+        files: the files of the sweep's jobs.
+        nodes: lists Ray's nodes.
+        drain: has Ray drain a node; see `drain_ray_node`.
+        clock: tells when to look again.
+    """
+
+    def __init__(
+        self,
+        files: SlurmFiles,
+        *,
+        nodes: Callable[[], Sequence[RayNode]] = ray_nodes,
+        drain: Callable[[str, float, str], None] = drain_ray_node,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
         self._files = files
+        self._nodes = nodes
+        self._drain = drain
+        self._clock = clock
         self._marked: set[str] = set()
         self._looked_at = float("-inf")
 
@@ -26,20 +44,20 @@ class LeavingNodes:
 
     def look(self) -> None:
         """Mark nodes that have started to leave as draining in Ray, if it is time to look."""
-        now = time.monotonic()
+        now = self._clock.monotonic()
         if now - self._looked_at < LOOK_SECONDS:
             return
         self._looked_at = now
-        for node in ray_nodes():
+        for node in self._nodes():
             leaves_by = self._leaves_by(node.job) if node.job and node.id not in self._marked else None
             if leaves_by is not None:
                 self._marked.add(node.id)
                 if node.is_alive:
-                    drain_ray_node(node.id, leaves_by, "its Slurm job is about to end")
+                    self._drain(node.id, leaves_by, "its Slurm job is about to end")
 
     def _leaves_by(self, job: str) -> float | None:
         """When the worker will be gone (seconds since the epoch), if it is leaving."""
         record = self._files.read_worker(job)
         if record is None or record.state not in _LEAVING:
             return None
-        return record.ends_at or time.time()
+        return record.ends_at or self._clock.now()

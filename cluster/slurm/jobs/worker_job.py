@@ -21,7 +21,7 @@ from cluster.profile.schema import ClusterProfile
 from cluster.slurm.clock import SYSTEM_CLOCK, Clock
 from cluster.slurm.files import SlurmFiles, read_launch
 from cluster.slurm.jobs.job_context import JobContext, JobEnd, current_job, job_end
-from cluster.slurm.jobs.worker_node import Join, RayNode, join_head
+from cluster.slurm.jobs.worker_node import Join, WorkerNode, join_head
 from cluster.slurm.jobs.worker_record import WorkerRecordWriter, first_record
 from cluster.slurm.records import PATIENCE_WITHOUT_HEAD, Departure, HeadState, SlurmLaunch, WorkerState
 from fdt_core.datasets.prepared import prepared_digest
@@ -158,7 +158,7 @@ class _Worker:
             return Departure.IDLE
         return Departure.JOB_ENDS if self.end.is_near() else None
 
-    def _serve(self, node: RayNode, address: str) -> Departure | None:
+    def _serve(self, node: WorkerNode, address: str) -> Departure | None:
         """Watch over the Ray node. Returns why the job must end, or None if it should join a head again."""
         joined = False
         while not node.has_ended():
@@ -183,7 +183,7 @@ class _Worker:
         _show_tail(node.log)
         return None
 
-    def _drain(self, node: RayNode, why: Departure) -> None:
+    def _drain(self, node: WorkerNode, why: Departure) -> None:
         """Let the trials save and leave, but no longer than the job has."""
         self._hurry(node)
         self.record.report(WorkerState.DRAINING, why, draining_since=self.clock.now())
@@ -195,7 +195,7 @@ class _Worker:
             self.monitor.suspect(suspects)
         return self.monitor.look()
 
-    def _leave_out(self, node: RayNode, broken: Sequence[Device]) -> None:
+    def _leave_out(self, node: WorkerNode, broken: Sequence[Device]) -> None:
         """Let the trials save, so that the node can join again without these devices."""
         self._hurry(node, self.clock.now() + self.profile.drain_seconds)
         why = "; ".join(f"{device} does not work any more: {device.fault}" for device in broken)
@@ -205,7 +205,7 @@ class _Worker:
         if not usable:
             raise DeviceMissing(why)
 
-    def _hurry(self, node: RayNode, end: float = float("inf")) -> None:
+    def _hurry(self, node: WorkerNode, end: float = float("inf")) -> None:
         """Set the trials the nearest deadline known by now: the job's, the driver's, or that of a cancelled sweep."""
         now = self.clock.now()
         if self.files.cancel.exists():
@@ -213,7 +213,7 @@ class _Worker:
         end = min(end, self.end.deadline)
         raise_drain_flag(node.drain_flag, trials_end_by(end, read_drain_flag(self.files.drain), now))
 
-    def _await_trials(self, node: RayNode) -> None:
+    def _await_trials(self, node: WorkerNode) -> None:
         """Wait for the trials to save and leave, up to their deadline."""
         while self.clock.now() < (read_drain_flag(node.drain_flag) or 0.0) and node.has_trials():
             if node.has_ended():

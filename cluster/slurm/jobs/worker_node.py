@@ -23,7 +23,7 @@ _NOT_TRIALS = ("ray::IDLE", "ray::DashboardAgent", "ray::RuntimeEnvAgent")
 
 
 @dataclass(frozen=True)
-class RayNode:
+class WorkerNode:
     """A running `ray start`, and the drain flag of its actors."""
 
     process: subprocess.Popen[bytes]
@@ -51,14 +51,14 @@ class Join(Protocol):
 
     def __call__(
         self, address: str, *, token_file: Path, job_id: str, profile: ClusterProfile, monitor: DeviceMonitor
-    ) -> AbstractContextManager[RayNode]:
+    ) -> AbstractContextManager[WorkerNode]:
         """Join the head at `address`."""
 
 
 @contextlib.contextmanager
 def join_head(
     address: str, *, token_file: Path, job_id: str, profile: ClusterProfile, monitor: DeviceMonitor
-) -> Iterator[RayNode]:
+) -> Iterator[WorkerNode]:
     """Join the head at `address` (`ip:port`) as a node of the profile, with the devices that work.
 
     At exit every process of the node is killed. Raises EnvironmentProblem if the profile's scratch directory or network
@@ -74,6 +74,6 @@ def join_head(
         with log.open("wb") as output, stop_signals_held_back():
             process = start_session(command, environment=environment, output=output)
         try:
-            yield RayNode(process=process, drain_flag=Path(environment[DRAIN_FILE_VARIABLE]), log=log)
+            yield WorkerNode(process=process, drain_flag=Path(environment[DRAIN_FILE_VARIABLE]), log=log)
         finally:
             end_session(process, patience=0)

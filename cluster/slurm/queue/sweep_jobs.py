@@ -54,7 +54,7 @@ def job_is_live(job_id: str, *, slurm: SlurmCommands = slurm_commands) -> bool |
         return None
 
 
-def see_workers_off(
+def end_workers(
     launch: SlurmLaunch, *, patience: float, slurm: SlurmCommands = slurm_commands, clock: Clock = SYSTEM_CLOCK
 ) -> None:
     """Take waiting jobs out of the queue, and cancel workers that have not left within `patience` seconds.

@@ -11,7 +11,7 @@ from cluster.slurm.clock import Clock
 from cluster.slurm.files import SlurmFiles, write_record
 from cluster.slurm.launch_sweep import make_launch
 from cluster.slurm.queue.slurm_commands import ANSWER_SECONDS, QueuedJob
-from cluster.slurm.records import Role, SlurmLaunch, WorkerRecord, WorkerState
+from cluster.slurm.records import SlurmLaunch, WorkerRecord, WorkerState
 from fdt_core.errors import EnvironmentProblem
 
 
@@ -67,10 +67,6 @@ def launched(files: SlurmFiles, *commands: str, **keys: Any) -> SlurmLaunch:
     files.create()
     write_record(files.launch, launch)
     return launch
-
-
-def add_head(queue: FakeQueue, launch: SlurmLaunch, job_id: str, state: str = "RUNNING") -> None:
-    queue.add(job_id, launch.name_of(Role.HEAD), state)
 
 
 def worker_record(

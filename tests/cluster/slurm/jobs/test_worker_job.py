@@ -2,96 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import os
-import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from cluster.devices.device_check import PROBE
-from cluster.devices.device_monitor import DeviceMonitor
-from cluster.machine.drain import raise_drain_flag, read_drain_flag
-from cluster.machine.processes import end_session, start_session
-from cluster.profile.schema import ClusterProfile
+from cluster.machine.drain import raise_drain_flag
 from cluster.slurm.files import SlurmFiles, write_record
-from cluster.slurm.jobs.worker_job import run_worker
-from cluster.slurm.jobs.worker_node import RayNode
-from cluster.slurm.records import PATIENCE_WITHOUT_HEAD, HeadRecord, HeadState, WorkerRecord, WorkerState
+from cluster.slurm.records import PATIENCE_WITHOUT_HEAD, HeadState, WorkerState
 from tests.cluster.devices.probe_answers import ECC, H100, probe
-from tests.cluster.slurm.fakes import FakeClock, launched
-
-IDLE = "sleep 1000"
-TRIAL = "bash -c 'exec -a ray::SweepTrial sleep 1000' & sleep 1000"
-"""A Ray node on which a trial runs."""
-LEAVES = "bash -c 'while [ ! -e drain ]; do sleep 0.01; done; exec -a ray::IDLE sleep 1000' & sleep 1000"
-
-
-@dataclass
-class Worker:
-    """The worker job 7, whose Ray nodes are shell scripts; something happens whenever it sleeps."""
-
-    files: SlurmFiles
-    directory: Path
-    node: str = IDLE
-    clock: FakeClock = field(default_factory=lambda: FakeClock(moment=time.time()))
-    joined: list[str] = field(default_factory=list)
-    """Addresses of the heads that it has joined."""
-    drained_by: list[float | None] = field(default_factory=list)
-    """For each of its Ray nodes, the deadline of its trials."""
-    beats: list[WorkerRecord] = field(default_factory=list)
-    """Its record at each sleep."""
-
-    def run(self, *events: Callable[[], object], status: int = 0, probe: Sequence[str] = PROBE, **how: Any) -> None:
-        """Run the job to its end: at its n-th sleep the n-th event happens. It must exit with `status`."""
-        left = iter(events)
-
-        def asleep() -> None:
-            self.beats.append(self.record())
-            next(left, _nothing)()
-            if self.clock.moment - started_at > 2 * PATIENCE_WITHOUT_HEAD:
-                raise AssertionError("the worker does not end")
-
-        started_at, self.clock.on_sleep = self.clock.moment, asleep
-        ended = pytest.raises(SystemExit) if status else contextlib.nullcontext()
-        with ended as exit_:
-            name = how.pop("profile", "site")
-            run_worker(str(self.files.directory), name, probe=probe, join=self._join, clock=self.clock.clock(), **how)
-        assert exit_ is None or exit_.value.code == status
-
-    def record(self) -> WorkerRecord:
-        found = self.files.read_worker("7")
-        assert found is not None
-        return found
-
-    def ended(self) -> tuple[WorkerState, str]:
-        return self.record().state, self.record().why
-
-    @contextlib.contextmanager
-    def _join(
-        self, address: str, *, token_file: Path, job_id: str, profile: ClusterProfile, monitor: DeviceMonitor
-    ) -> Iterator[RayNode]:
-        assert (token_file, job_id, profile.name) == (self.files.token, "7", "site")
-        self.joined.append(address)
-        drain_flag, log = self.directory / "drain", self.directory / "log"
-        drain_flag.unlink(missing_ok=True)
-        log.write_text("Ray runtime started.\n")
-        process = start_session(["sh", "-c", f"cd '{self.directory}'; {self.node}"], environment=os.environ)
-        time.sleep(0.05)  # for its processes to start
-        try:
-            yield RayNode(process=process, drain_flag=drain_flag, log=log)
-        finally:
-            self.drained_by.append(read_drain_flag(drain_flag))
-            end_session(process, patience=0)
-
-
-def _nothing() -> None:
-    """Nothing happens."""
+from tests.cluster.slurm.fakes import launched
+from tests.cluster.slurm.jobs.fake_worker import (
+    IDLE,
+    LEAVES,
+    TRIAL,
+    Worker,
+    end_in,
+    launch,
+    listening,
+    nothing,
+    publish,
+)
 
 
 @pytest.fixture
@@ -105,15 +38,6 @@ def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Worker:
     return found
 
 
-def launch(worker: Worker, **keys: Any) -> None:
-    size = {"name": "site", "device": "cpu", "mem": "1G", "cpus_per_node": 1, "gpus_per_node": 0}
-    launched(worker.files, **(size | {"drain_seconds": 100, "notice_seconds": 20} | keys))
-
-
-def end_in(worker: Worker, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SLURM_JOB_END_TIME", str(worker.clock.moment + seconds))
-
-
 @pytest.fixture
 def address(worker: Worker) -> Iterator[str]:
     """The address of an open head."""
@@ -122,20 +46,10 @@ def address(worker: Worker) -> Iterator[str]:
         yield found
 
 
-@contextlib.contextmanager
-def listening() -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield f"127.0.0.1:{server.getsockname()[1]}"
-
-
-def publish(worker: Worker, state: HeadState, address: str | None = None) -> None:
-    write_record(worker.files.head, HeadRecord(state=state, address=address, written_at=1.0))
-
-
 def test_a_worker_serves_until_the_sweep_is_over(
     worker: Worker, address: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    worker.run(_nothing, lambda: publish(worker, HeadState.CLOSED))
+    worker.run(nothing, lambda: publish(worker, HeadState.CLOSED))
     assert worker.joined == [address]
     assert worker.ended() == (WorkerState.ENDED, "the sweep is over")
     assert worker.record().joined_at is not None
@@ -176,7 +90,7 @@ def test_a_worker_without_a_head_gives_up(worker: Worker) -> None:
 
 def test_a_worker_that_has_joined_waits_as_long_for_the_next_head(worker: Worker, address: str) -> None:
     left_at = worker.clock.moment + 301
-    worker.run(*[_nothing] * 300, lambda: publish(worker, HeadState.MOVING))
+    worker.run(*[nothing] * 300, lambda: publish(worker, HeadState.MOVING))
     assert worker.ended() == (WorkerState.ENDED, "no head for 600 s")
     assert worker.clock.moment == pytest.approx(left_at + PATIENCE_WITHOUT_HEAD, abs=0.01)
 
@@ -249,7 +163,7 @@ def test_trials_that_do_not_leave_are_awaited_up_to_their_deadline(
 def test_the_drivers_drain_reaches_the_trials(worker: Worker, address: str) -> None:
     deadline = worker.clock.moment + 50
     worker.run(
-        lambda: raise_drain_flag(worker.files.drain, deadline), _nothing, lambda: publish(worker, HeadState.CLOSED)
+        lambda: raise_drain_flag(worker.files.drain, deadline), nothing, lambda: publish(worker, HeadState.CLOSED)
     )
     assert worker.drained_by == [pytest.approx(deadline, abs=0.01)]
 
@@ -257,7 +171,7 @@ def test_the_drivers_drain_reaches_the_trials(worker: Worker, address: str) -> N
 @pytest.mark.parametrize(("node", "idle"), [(IDLE, True), (TRIAL, False)])
 def test_the_heartbeat_counts_beats_without_trials(worker: Worker, address: str, node: str, idle: bool) -> None:
     worker.node = node
-    worker.run(*[_nothing] * 16, lambda: publish(worker, HeadState.CLOSED))
+    worker.run(*[nothing] * 16, lambda: publish(worker, HeadState.CLOSED))
     assert worker.beats[-1].beat == worker.beats[0].beat + 3, "one every 5 s"
     assert worker.beats[-1].idle_beats == (3 if idle else 0)
 

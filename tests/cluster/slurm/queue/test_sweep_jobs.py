@@ -11,9 +11,9 @@ from cluster.slurm.files import SlurmFiles, write_record
 from cluster.slurm.queue.sweep_jobs import (
     cancel_sweep,
     check_not_launched,
+    end_workers,
     job_is_live,
     jobs_in_queue,
-    see_workers_off,
 )
 from cluster.slurm.records import HeadRecord, HeadState, Role, SlurmLaunch
 from fdt_core.errors import EnvironmentProblem
@@ -53,7 +53,7 @@ def test_waiting_workers_are_cancelled_at_once_and_those_that_stay_after_a_while
     launch: SlurmLaunch, queue: FakeQueue
 ) -> None:
     clock = FakeClock(moment=0.0, on_sleep=lambda: remove(queue, "3"))
-    see_workers_off(launch, patience=10, slurm=queue, clock=clock.clock())
+    end_workers(launch, patience=10, slurm=queue, clock=clock.clock())
     assert queue.cancelled == ["2", "4"], "3 has left by itself"
     assert clock.moment == 12.0, "4, on a node that has crashed, got 10 s"
     assert set(queue.jobs) == {"1", "5", "6"}
