@@ -19,7 +19,7 @@ from orchestrator.plan.cells import Cell, SweepPlan
 from orchestrator.plan.resolve import plan_sweep
 from orchestrator.plan.trial_slots import TrialSlots
 from orchestrator.run.backlog import Backlog, Progress
-from orchestrator.run.ledger import Ledger
+from orchestrator.run.ledger import Ledger, TrialState
 from orchestrator.run.recorder import Recorder
 from orchestrator.run.rows import RowContext
 from orchestrator.run.run_directory import RunDirectory
@@ -102,7 +102,7 @@ def _driver(
     class Watched(StatusWriter):
         """Notes when each trial ends."""
 
-        def ended(self, cell: Cell, report: TrialReport, state: str, progress: Progress) -> None:
+        def ended(self, cell: Cell, report: TrialReport, state: TrialState, progress: Progress) -> None:
             measured.seconds_until_ended.append(time.perf_counter() - started)
             measured.done = progress.done
             super().ended(cell, report, state, progress)

@@ -18,8 +18,8 @@ from fdt_core.results.planned import left_out
 from fdt_core.results.reader import read_table
 from orchestrator.plan.cells import SweepPlan
 from orchestrator.run.backlog import Backlog
-from orchestrator.run.driver_lease import owner_here, owner_is_gone
-from orchestrator.run.ledger import Ledger
+from orchestrator.run.driver_lease import newest_generation, owner_here, owner_is_gone
+from orchestrator.run.ledger import Ledger, TrialState
 from orchestrator.run.run_directory import RunDirectory
 from orchestrator.status.slurm_status import is_over, slurm_lines, slurm_status
 from orchestrator.trial.outcome import FINISHED
@@ -46,7 +46,7 @@ def run_status(run: RunDirectory, jobs: Sequence[QueuedJob] | None = None) -> di
     cells: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
     for cell in plan.cells:
         record = ledger.record(cell.trial_id)
-        state = str(record.status) if record.finished else "failed" if record.given_up else "left"
+        state = "left" if record.state is TrialState.WAITING else record.state
         cells[cell.spec.model, cell.template, cell.spec.dataset][state] += 1
     progress = Backlog(plan.cells, ledger).progress()
     starts = _starts(run, status)
@@ -150,8 +150,9 @@ def _running_line(trial: Mapping[str, Any]) -> str:
 
 def _starts(run: RunDirectory, status: Mapping[str, Any]) -> bool:
     """Whether a driver lives on this machine that has not written its first status yet."""
-    owner = owner_here(run.driver)
-    return owner is not None and owner["generation"] != status.get("driver", {}).get("generation")
+    if owner_here(run.driver) is None:
+        return False
+    return newest_generation(run.driver) != status.get("driver", {}).get("generation")
 
 
 def _rows(run: RunDirectory, plan: SweepPlan) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -15,6 +15,7 @@ from fdt_core.error_text import informative_line
 from fdt_core.files.atomic_files import write_text_atomically
 from orchestrator.plan.cells import Cell
 from orchestrator.run.backlog import Progress
+from orchestrator.run.ledger import TrialState
 from orchestrator.trial.report import TrialReport
 
 STATUS_SECONDS = 1.0
@@ -90,7 +91,7 @@ class StatusWriter:
             if record.test_accuracy is not None:
                 trial.test_accuracy = record.test_accuracy
 
-    def ended(self, cell: Cell, report: TrialReport, state: str, progress: Progress) -> None:
+    def ended(self, cell: Cell, report: TrialReport, state: TrialState, progress: Progress) -> None:
         """An attempt has ended; `state` is what the trial is now."""
         trial = self.running.pop(cell.trial_id, None)
         seconds = time.time() - trial.since if trial else 0.0
@@ -141,10 +142,10 @@ def _position(progress: Progress) -> str:
     return f"[{ended:{width}d}/{progress.total}]"
 
 
-def _ending(report: TrialReport, state: str) -> str:
+def _ending(report: TrialReport, state: TrialState) -> str:
     if report.outcome == "done" and report.result and report.result.history:
         accuracy = report.result.history[-1].test_accuracy
         return "done" if accuracy is None else f"done  {accuracy:.2f} %"
     if report.outcome == "diverged":
         return "diverged (loss not finite)"
-    return f"failed ({report.outcome})" + ("; will be tried again" if state == "waiting" else "")
+    return f"failed ({report.outcome})" + ("; will be tried again" if state is TrialState.WAITING else "")

@@ -300,7 +300,7 @@ def test_a_damaged_file_of_a_driver_is_no_reason_to_drive_beside_it(
     path.write_text("")
     status, _, stderr = say("retry", str(place.run))
     assert status == 3
-    assert "if no driver is at work on this run, remove the file" in stderr
+    assert "if no driver is running, remove the file" in stderr
     path.unlink()
     status, _, stderr = say("retry", str(place.run))
     assert status == 0, stderr

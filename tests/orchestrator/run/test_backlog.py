@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from orchestrator.plan.cells import Cell, SweepPlan
 from orchestrator.plan.resolve import plan_sweep
 from orchestrator.run.backlog import BREAKER_TRIALS, Backlog
-from orchestrator.run.ledger import Ledger
+from orchestrator.run.ledger import Ledger, TrialState
 
 SWEEPS = Path(__file__).parents[3] / "sweeps"
 
@@ -33,7 +33,7 @@ def row(cell: Cell, status: str, *, kind: str | None = None, attempt: int = 1) -
     }
 
 
-def end(backlog: Backlog, ledger: Ledger, cell: Cell, status: str, kind: str | None = None) -> str:
+def end(backlog: Backlog, ledger: Ledger, cell: Cell, status: str, kind: str | None = None) -> TrialState:
     ledger.add(row(cell, status, kind=kind, attempt=backlog.attempt(cell.trial_id)))
     return backlog.ended(cell.trial_id)
 

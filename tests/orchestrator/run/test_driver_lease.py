@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
-import orchestrator.run.driver_lease
 from fdt_core.errors import EnvironmentProblem
-from orchestrator.run.driver_lease import DriverLease, Overtaken, claim, live_owner
+from orchestrator.run.driver_lease import DriverLease, Overtaken, claim, live_owner, newest_generation, owner_here
 
 
 def claim_and_tell(directory: Path, results: multiprocessing.Queue[int]) -> None:
@@ -73,7 +72,7 @@ def test_where_there_are_no_hard_links_one_succeeds_too(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("no_hard_links")
 def test_without_hard_links_drivers_follow_each_other_and_are_overtaken(tmp_path: Path) -> None:
     first = claim(tmp_path)
-    with pytest.raises(EnvironmentProblem, match="another driver is at work"):
+    with pytest.raises(EnvironmentProblem, match="another driver is running this sweep"):
         claim(tmp_path)
     first.release()
     second = claim(tmp_path)
@@ -84,18 +83,15 @@ def test_without_hard_links_drivers_follow_each_other_and_are_overtaken(tmp_path
 
 
 @pytest.mark.usefixtures("no_hard_links")
-def test_a_driver_that_died_between_lock_and_file_costs_its_number(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(orchestrator.run.driver_lease, "_LOCKED_SECONDS", 0.2)
+def test_a_driver_that_died_between_lock_and_file_costs_its_number(tmp_path: Path) -> None:
     claim(tmp_path).release()
     (tmp_path / "000002.lock").touch()
-    assert claim(tmp_path).number == 3
+    assert claim(tmp_path, locked_seconds=0.2).number == 3
 
 
 def test_a_living_driver_is_named(tmp_path: Path) -> None:
     first = claim(tmp_path)
-    with pytest.raises(EnvironmentProblem, match=r"another driver is at work on this run: process \d+ on "):
+    with pytest.raises(EnvironmentProblem, match=r"another driver is running this sweep: process \d+ on "):
         claim(tmp_path)
     first.check()
 
@@ -148,3 +144,17 @@ def test_slurm_knows_whether_a_job_lives(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_generation_is_a_value(tmp_path: Path) -> None:
     assert claim(tmp_path) == DriverLease(directory=tmp_path, number=1)
+
+
+def test_the_record_of_a_living_driver_has_no_end(tmp_path: Path) -> None:
+    """Versions before this one take any `ended_at` for the end of the driver."""
+    lease = claim(tmp_path)
+    file = tmp_path / "000001.json"
+    names = {"pid", "process_started", "boot_id", "host", "slurm_job_id", "started_at"}
+    assert json.loads(file.read_text()).keys() == names
+    owner = owner_here(tmp_path)
+    assert owner is not None
+    assert (owner.pid, newest_generation(tmp_path)) == (os.getpid(), 1)
+    lease.release()
+    assert json.loads(file.read_text()).keys() == {*names, "ended_at"}
+    assert owner_here(tmp_path) is None

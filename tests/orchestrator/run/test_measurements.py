@@ -160,7 +160,7 @@ def test_every_column_of_profiles_is_filled(run: RunDirectory) -> None:
 def test_it_is_refused_beside_the_runs_driver(run: RunDirectory) -> None:
     claim(run.driver)  # this process is the driver now
     refused = profile("--run", "small", "--runs-dir", str(run.path.parent), expect=3)
-    assert "another driver is at work on this run" in refused.stderr
+    assert "another driver is running this sweep" in refused.stderr
 
 
 OWN = """
