@@ -19,6 +19,7 @@ from orchestrator.plan.cells import Cell, SweepPlan
 from orchestrator.plan.resolve import plan_sweep
 from orchestrator.plan.trial_slots import TrialSlots
 from orchestrator.run.backlog import Backlog, Progress
+from orchestrator.run.driver_status import DriverPlace
 from orchestrator.run.ledger import Ledger, TrialState
 from orchestrator.run.recorder import Recorder
 from orchestrator.run.rows import RowContext
@@ -126,7 +127,7 @@ def _driver(
         needs=needs,
         drain_flag=place / "drain",
         scratch=place,
-        watch=Watched(status_file=run.status_file, driver={}),
+        watch=Watched(status_file=run.status_file, driver=DriverPlace(pid=0, host="", generation=0)),
         make_session=make_session,
     )
 

@@ -60,7 +60,7 @@ def start(
             **asdict(outcome),
             "plan_change": None if change is None else change.to_json(),
             # A first launch that could not begin leaves no plan.
-            "progress": run_status(run)["progress"] if run.plan_file.exists() else None,
+            "progress": run_status(run).progress.to_json() if run.plan_file.exists() else None,
         }
         print(json.dumps(told, indent=1))
     return outcome.exit_code

@@ -73,7 +73,8 @@ def start_detached(
 def _is_at_work(run: RunDirectory, pid: int) -> bool:
     """Whether the driver with this process id has written a status: from then on it does the work."""
     with suppress(DamagedFile):  # left by a former driver
-        return bool(run.status().get("driver", {}).get("pid") == pid)
+        status = run.status()
+        return status is not None and status.driver.pid == pid
     return False
 
 

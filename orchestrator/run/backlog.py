@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from orchestrator.plan.cells import Cell
 from orchestrator.run.ledger import Ledger, TrialState
@@ -34,6 +34,10 @@ class Progress:
     def left(self) -> int:
         """Cells still to be run."""
         return self.total - self.done - self.diverged - self.failed - self.held_back
+
+    def to_json(self) -> dict[str, int]:
+        """Plain data, `left` included."""
+        return asdict(self) | {"left": self.left}
 
 
 class Backlog:

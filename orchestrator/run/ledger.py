@@ -14,16 +14,14 @@ from types import MappingProxyType
 from typing import Any
 
 from fdt_core.errors import EnvironmentProblem
-from fdt_core.results.keys import CELL_KEY, cell_key
-from fdt_core.results.reader import read_table
+from fdt_core.results.keys import cell_key
 from orchestrator.plan.cells import Cell
 from orchestrator.run.retry_policy import given_up
 from orchestrator.run.run_directory import RunDirectory
+from orchestrator.run.trial_rows import read_trial_rows
 from orchestrator.trial.outcome import FINISHED
 
 CellKey = tuple[str, ...]
-
-_COLUMNS = (*CELL_KEY, "attempt", "status", "failure_kind", "dataset_digest")
 
 
 class TrialState(StrEnum):
@@ -108,8 +106,7 @@ class Ledger:
     @classmethod
     def read(cls, run: RunDirectory, forgiven: Mapping[str, int] | None = None) -> Ledger:
         """The ledger of a run (empty where it has no results), with what was forgiven in it, or else `forgiven`."""
-        rows = read_table(run.results, "trials", _COLUMNS).rows.to_pylist()
-        return cls(rows, run.forgiven() if forgiven is None else forgiven)
+        return cls(read_trial_rows(run.results), run.forgiven() if forgiven is None else forgiven)
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Record a row of `trials`."""

@@ -160,12 +160,9 @@ class RunDirectory:
         with suppress(DamagedFile):
             read_plan_file(self.plan_file)
 
-    def status(self) -> dict[str, Any]:
-        """What the driver last wrote of itself (see DriverStatus); empty before the first launch.
-
-        Raises DamagedFile where it is damaged.
-        """
-        return dict(read_json(self.status_file, DriverStatus, cure="the next driver writes it again") or {})
+    def status(self) -> DriverStatus | None:
+        """What the driver last wrote about itself; None before the first launch. Raises DamagedFile."""
+        return read_json(self.status_file, DriverStatus, cure="the next driver writes it again")
 
 
 def find_run(name: str, runs_dir: Path | None = None) -> RunDirectory:

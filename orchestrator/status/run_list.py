@@ -69,8 +69,8 @@ def _summary(run: RunDirectory) -> RunSummary:
         return RunSummary(
             name=run.name,
             path=str(run.path),
-            state="dead" if status["driver_is_gone"] else status["state"],
-            progress=status["progress"],
+            state="dead" if status.driver_is_gone else status.state,
+            progress=status.progress.to_json(),
             changed=datetime.fromtimestamp(file.stat().st_mtime, UTC).isoformat(timespec="seconds"),
         )
     except Exception as error:  # whatever is wrong with one run, the others are listed

@@ -8,7 +8,7 @@ import pytest
 
 from fdt_core.errors import UsageError
 from orchestrator.plan.resolve import plan_sweep
-from orchestrator.plan.sweep_file import load_sweep, selects
+from orchestrator.plan.sweep_file import AxisValue, load_sweep, selects
 
 GOOD = """\
 name: study
@@ -242,7 +242,7 @@ def test_exclusions_are_counted(sweep_file: Path) -> None:
 
 
 def test_selectors_take_lists_and_wildcards() -> None:
-    cell = {"model": "resnet50", "template": "a", "dataset": "digits", "seed": 2}
+    cell: dict[str, AxisValue] = {"model": "resnet50", "template": "a", "dataset": "digits", "seed": 2}
     assert selects({"model": "resnet*", "seed": (1, 2)}, cell)
     assert not selects({"model": "resnet*", "seed": (0, 1)}, cell)
 
