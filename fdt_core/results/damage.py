@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from fdt_core.results.columns import TABLES
 from fdt_core.results.parts import QUARANTINE, is_part, part_number, part_path, part_paths, table_directory
-from fdt_core.results.reader import StoredTable, read_table
+from fdt_core.results.reader import PartReader, StoredTable, read_part, read_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,7 +41,7 @@ class Problem:
         return f"{self.path} {self.what}: {self.repair}"
 
 
-def find_damage(results: Path) -> tuple[Problem, ...]:
+def find_damage(results: Path, part_reader: PartReader = read_part) -> tuple[Problem, ...]:
     """What is wrong with a run's `results` directory; nothing where there is no such directory. Writes nothing.
 
     Found are tables and parts that are missing, damaged or empty, rows written twice, finished trials without their
@@ -50,7 +50,7 @@ def find_damage(results: Path) -> tuple[Problem, ...]:
     if not results.is_dir():
         return ()
     # Trials first: a driver writes a trial's epochs before its row, so a curve is never seen to lag behind.
-    stored = {table: read_table(results, table) for table in TABLES}
+    stored = {table: read_table(results, table, part_reader=part_reader) for table in TABLES}
     return tuple(
         chain(
             _missing_tables(results, stored),

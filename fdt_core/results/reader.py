@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,29 +42,6 @@ class StoredTable:
     doubled: int
 
 
-def read_table(results: Path, table: str, columns: Sequence[str] | None = None) -> StoredTable:
-    """Read `table` (trials, epochs or profiles) from a run's `results` directory.
-
-    Rows come in the order they were written. Of rows with one key (see ROW_KEYS) the first is kept: a writer that
-    was overtaken by another one may have appended a row again.
-    """
-    import pyarrow as pa
-
-    schema = arrow_schema(table)
-    tables, damaged = [], []
-    for path in part_paths(results, table):
-        try:
-            tables.append(read_part(path, table))
-        except (pa.ArrowException, OSError):
-            damaged.append(path)
-    rows = pa.concat_tables(tables) if tables else schema.empty_table()
-    kept = _without_doubles(rows, ROW_KEYS[table])
-    doubled = rows.num_rows - kept.num_rows
-    if columns is not None:
-        kept = kept.select(list(columns))
-    return StoredTable(rows=kept, damaged=tuple(damaged), doubled=doubled)
-
-
 def read_part(path: Path, table: str) -> pa.Table:
     """One part, brought to today's schema: columns it lacks are null, columns no longer known are left out.
 
@@ -87,6 +64,35 @@ def read_part(path: Path, table: str) -> pa.Table:
         for field in schema
     ]
     return pa.table(columns, schema=schema)
+
+
+PartReader = Callable[[Path, str], "pa.Table"]
+"""Reads one part of a table, as `read_part` does."""
+
+
+def read_table(
+    results: Path, table: str, columns: Sequence[str] | None = None, *, part_reader: PartReader = read_part
+) -> StoredTable:
+    """Read `table` (trials, epochs or profiles) from a run's `results` directory.
+
+    Rows come in the order they were written. Of rows with one key (see ROW_KEYS) the first is kept: a writer that
+    was overtaken by another one may have appended a row again.
+    """
+    import pyarrow as pa
+
+    schema = arrow_schema(table)
+    tables, damaged = [], []
+    for path in part_paths(results, table):
+        try:
+            tables.append(part_reader(path, table))
+        except (pa.ArrowException, OSError):
+            damaged.append(path)
+    rows = pa.concat_tables(tables) if tables else schema.empty_table()
+    kept = _without_doubles(rows, ROW_KEYS[table])
+    doubled = rows.num_rows - kept.num_rows
+    if columns is not None:
+        kept = kept.select(list(columns))
+    return StoredTable(rows=kept, damaged=tuple(damaged), doubled=doubled)
 
 
 def _without_doubles(rows: pa.Table, key: tuple[str, ...]) -> pa.Table:

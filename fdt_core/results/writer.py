@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from fdt_core.files.atomic_files import replace_durably
 from fdt_core.results.columns import TABLES, arrow_schema
 from fdt_core.results.parts import PART_ROWS, QUARANTINE, part_number, part_path, part_paths, table_directory
-from fdt_core.results.reader import read_part
+from fdt_core.results.reader import PartReader, read_part
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,6 +42,7 @@ class ResultsWriter:
     Args:
         results: the run's `results` directory; made, with an empty first part of each table, where missing.
         check_right_to_write: called before each write; raises where another driver has taken over.
+        part_reader: reads the parts that there are at the start.
 
     Attributes:
         quarantined: damaged parts found at the start, moved to `results/quarantine`; their trials are run again.
@@ -49,8 +50,15 @@ class ResultsWriter:
     Raises OSError where the disk is full or not writable: rows stay waiting and are written by the next flush.
     """
 
-    def __init__(self, results: Path, *, check_right_to_write: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        results: Path,
+        *,
+        check_right_to_write: Callable[[], None] = lambda: None,
+        part_reader: PartReader = read_part,
+    ) -> None:
         self._results = results
+        self._read_part = part_reader
         self._check_right_to_write = check_right_to_write
         self._temporary = results / ".tmp"
         self._temporary.mkdir(parents=True, exist_ok=True)
@@ -116,7 +124,7 @@ class ResultsWriter:
         if not paths:
             self._write(table, 0, arrow_schema(table).empty_table())
             return _Part(number=0, stored=arrow_schema(table).empty_table())
-        return _Part(number=part_number(paths[-1]), stored=read_part(paths[-1], table))
+        return _Part(number=part_number(paths[-1]), stored=self._read_part(paths[-1], table))
 
     def _quarantine(self, table: str) -> list[Path]:
         """Copy damaged parts to `results/quarantine` and put empty ones in their places."""
@@ -125,7 +133,7 @@ class ResultsWriter:
         moved = []
         for path in part_paths(self._results, table):
             try:
-                read_part(path, table)
+                self._read_part(path, table)
             except (pa.ArrowException, OSError):
                 keep = self._results / QUARANTINE / f"{table}-{path.stem}-{time.time_ns()}.parquet"
                 keep.parent.mkdir(exist_ok=True)

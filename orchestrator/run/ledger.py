@@ -11,14 +11,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
 
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.results.keys import cell_key
+from fdt_core.results.reader import PartReader, read_part
 from orchestrator.plan.cells import Cell
 from orchestrator.run.retry_policy import given_up
 from orchestrator.run.run_directory import RunDirectory
-from orchestrator.run.trial_rows import read_trial_rows
+from orchestrator.run.trial_rows import TrialRow, read_trial_rows
 from orchestrator.trial.outcome import FINISHED
 
 CellKey = tuple[str, ...]
@@ -74,7 +74,7 @@ class TrialRecord:
         """Where the trial stands according to its rows; never RUNNING."""
         return self.result or (TrialState.FAILED if self.given_up else TrialState.WAITING)
 
-    def with_row(self, row: Mapping[str, Any]) -> TrialRecord:
+    def with_row(self, row: TrialRow) -> TrialRecord:
         """The record after another row. Rows of one attempt under several labels count as one attempt."""
         attempt = max(self.attempt, row["attempt"])
         if row["status"] in FINISHED:
@@ -83,7 +83,7 @@ class TrialRecord:
             return replace(
                 self, attempt=attempt, result=TrialState(row["status"]), dataset_digest=row["dataset_digest"]
             )
-        return replace(self, attempt=attempt, failures={row["attempt"]: row["failure_kind"], **self.failures})
+        return replace(self, attempt=attempt, failures={row["attempt"]: str(row["failure_kind"]), **self.failures})
 
 
 class Ledger:
@@ -94,9 +94,7 @@ class Ledger:
         forgiven: for each retried trial, the last attempt whose failure no longer counts.
     """
 
-    def __init__(
-        self, rows: Iterable[Mapping[str, Any]] = (), forgiven: Mapping[str, int] = MappingProxyType({})
-    ) -> None:
+    def __init__(self, rows: Iterable[TrialRow] = (), forgiven: Mapping[str, int] = MappingProxyType({})) -> None:
         self._forgiven = forgiven
         self._records: dict[str, TrialRecord] = {}
         self._rows: dict[CellKey, dict[int, str]] = defaultdict(dict)
@@ -104,11 +102,14 @@ class Ledger:
             self.add(row)
 
     @classmethod
-    def read(cls, run: RunDirectory, forgiven: Mapping[str, int] | None = None) -> Ledger:
-        """The ledger of a run (empty where it has no results), with what was forgiven in it, or else `forgiven`."""
-        return cls(read_trial_rows(run.results), run.forgiven() if forgiven is None else forgiven)
+    def read(
+        cls, run: RunDirectory, forgiven: Mapping[str, int] | None = None, part_reader: PartReader = read_part
+    ) -> Ledger:
+        """The ledger of a run (empty if it has no results); `forgiven` replaces what the run directory says."""
+        rows = read_trial_rows(run.results, part_reader)
+        return cls(rows, run.forgiven() if forgiven is None else forgiven)
 
-    def add(self, row: Mapping[str, Any]) -> None:
+    def add(self, row: TrialRow) -> None:
         """Record a row of `trials`."""
         self._records[row["trial_id"]] = self.record(row["trial_id"]).with_row(row)
         self._rows[cell_key(row)][row["attempt"]] = row["status"]

@@ -102,7 +102,7 @@ class RunDirectory:
         except OSError as error:
             raise EnvironmentProblem(f"cannot write the run directory {self.path}: {error.strerror}") from error
 
-    def freeze(self, plan: SweepPlan, sweep_text: str, provenance: Mapping[str, Any]) -> None:
+    def freeze(self, plan: SweepPlan, sweep_text: str, provenance: Mapping[str, object]) -> None:
         """Write the sweep file as given and the resolved plan; what runs follows the plan alone."""
         write_text_atomically(self.sweep_file, sweep_text)
         write_text_atomically(self.plan_file, json.dumps(plan.to_json({"provenance": provenance})), durable=True)

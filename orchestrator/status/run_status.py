@@ -12,6 +12,7 @@ from cluster.slurm.queue.slurm_commands import QueuedJob
 from fdt_core.error_text import failure_signature
 from fdt_core.files.json_file import DamagedFile
 from fdt_core.results.keys import cell_key
+from fdt_core.results.reader import PartReader, read_part
 from orchestrator.plan.cells import SweepPlan
 from orchestrator.run.backlog import Backlog, Progress
 from orchestrator.run.driver_lease import newest_generation, owner_here, owner_is_gone
@@ -151,12 +152,14 @@ class RunStatus:
         }
 
 
-def run_status(run: RunDirectory, jobs: Sequence[QueuedJob] | None = None) -> RunStatus:
+def run_status(
+    run: RunDirectory, jobs: Sequence[QueuedJob] | None = None, *, part_reader: PartReader = read_part
+) -> RunStatus:
     """The state of `run`. `jobs` are its jobs in Slurm's queue, if known.
 
     Raises UsageError if there is no plan, EnvironmentProblem if it is damaged or was written by a newer fdt-sweep.
     """
-    plan, rows = run.plan(), read_trial_rows(run.results)
+    plan, rows = run.plan(), read_trial_rows(run.results, part_reader)
     ledger, notes, status = Ledger(rows, run.forgiven()), [], None
     try:
         status = run.status()

@@ -107,10 +107,11 @@ class History:
         given_up = {cell.trial_id for cell in cells if self.oracle.given_up(cell.trial_id)}
         with opened(self.run) as work:
             assert work.backlog.progress().failed == len(given_up)
-        status, plan = run_status(self.run).progress.to_json(), plan_json(frozen_launch(self.run))["progress"]
-        assert status["failed"] == plan["failed"] == len(given_up)
+        status = run_status(self.run).progress
+        plan: Any = plan_json(frozen_launch(self.run))["progress"]
+        assert status.failed == plan["failed"] == len(given_up)
         done = sum(cell.trial_id in self.oracle.finished for cell in cells)
-        assert status["done"] + status["diverged"] == plan["done"] == done
+        assert status.done + status.diverged == plan["done"] == done
         by_gc = {item.path.name for item in find_garbage(self.run) if item.reason is Reason.GIVEN_UP}
         assert not {trial_id for trial_id in by_gc if not self.oracle.given_up(trial_id)}
         for trial_id in self.oracle.finished:
