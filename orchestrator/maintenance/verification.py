@@ -32,7 +32,7 @@ _DECIDED = [
     for name in PLANNED_COLUMNS
     if name not in ("n", "budget_metric", "budget_rule", "budget_target", "budget_error")
 ]
-"""Columns that follow from the trial itself. A trial may serve several budgets, and its row has the first one's."""
+"""Columns that follow from the trial itself. A trial may serve several budgets; its row has those of the first."""
 
 _ROWS_STAY = "put a copy of it back if you have one; the rows do not need it"
 
@@ -42,9 +42,9 @@ class Verification:
     """What was found.
 
     Args:
-        problems: all that is wrong.
-        checked: how many things of each kind were looked at.
-        not_checked: what could not be looked at here, and why.
+        problems: everything that is wrong.
+        checked: how many things of each kind were checked.
+        not_checked: what could not be checked here, and why.
     """
 
     problems: tuple[Problem, ...]
@@ -91,7 +91,7 @@ def verify_run(run: RunDirectory, data_dir: Path | None = None) -> Verification:
 
 
 def _small_files(run: RunDirectory) -> Iterator[Problem]:
-    """The sweep file, and what drivers and Slurm jobs leave: is each what it should be?"""
+    """Damage of the sweep file, and of the small files that drivers and Slurm jobs leave."""
     if not run.sweep_file.is_file():
         yield _problem(run.sweep_file, "is missing", "launch the sweep file again")
     else:
@@ -128,7 +128,7 @@ def _rows_against_plan(run: RunDirectory, plan: SweepPlan, planned: Iterable[Row
 
 
 def _rows_against_epochs(run: RunDirectory, rows: Iterable[Row], epochs: Iterable[Row]) -> Iterator[Problem]:
-    """Done rows without an accuracy in per cent, and those whose accuracy is not that of their last epoch."""
+    """Done rows without an accuracy in percent, and those whose accuracy is not that of their last epoch."""
     last = {(row["trial_id"], row["attempt"], row["epoch"]): row["test_accuracy"] for row in epochs}
     for row in rows:
         if row["status"] != "done":

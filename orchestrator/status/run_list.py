@@ -72,7 +72,7 @@ def _summary(run: RunDirectory) -> RunSummary:
             progress=status.progress.to_json(),
             changed=datetime.fromtimestamp(file.stat().st_mtime, UTC).isoformat(timespec="seconds"),
         )
-    except Exception as error:  # whatever is wrong with one run, the others are listed
+    except Exception as error:  # a broken run must not hide the others
         problem = str(error) or type(error).__name__
         return RunSummary(name=run.name, path=str(run.path), state="broken", problem=problem.splitlines()[0])
 
