@@ -38,7 +38,7 @@ def recipe_slips(file: YamlFile, given: GivenRecipe, recipe: Recipe, dataset: st
             yield slip(f"milestones {', '.join(late)} do nothing {training}", "milestones", "epochs")
     if recipe.schedule == "one_cycle":
         if recipe.warmup_epochs:
-            yield slip("warmup_epochs does nothing with the schedule one_cycle, which has its own", "warmup_epochs")
+            yield slip("warmup_epochs does nothing with the schedule one_cycle, which warms up", "warmup_epochs")
     elif recipe.warmup_epochs >= recipe.epochs:
         warmup = f"a warm-up of {_epochs(recipe.warmup_epochs)}"
         yield slip(f"{warmup} leaves no epoch at the full learning rate {training}", "warmup_epochs", "epochs")

@@ -233,7 +233,7 @@ def _check_selector(
                 known = [str(value) for value in values[axis]]
                 file.fail(
                     (*where, axis),
-                    f"{pattern!r} is no {axis} of this sweep{nearest_match(str(pattern), known)} "
+                    f"{pattern!r} is not a {axis} of this sweep{nearest_match(str(pattern), known)} "
                     f"(this sweep has: {', '.join(known[:20])})",
                     joint=[(f"{axis}s",)],
                 )

@@ -109,7 +109,12 @@ def claim(
 
 
 def live_owner(
-    directory: Path, *, job_is_live: Callable[[str], bool | None] = lambda _job: None, patience: float = STALE_AFTER
+    directory: Path,
+    *,
+    job_is_live: Callable[[str], bool | None] = lambda _job: None,
+    patience: float = STALE_AFTER,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> DriverRecord | None:
     """The newest driver if it still lives, else None.
 
@@ -126,7 +131,7 @@ def live_owner(
         return None  # this very job, requeued
     live = job_is_live(job) if job else None
     if live is None:
-        live = _heartbeat_moves(directory, patience)
+        live = _heartbeat_moves(directory, patience, clock, sleep)
     return owner if live else None
 
 
@@ -159,16 +164,18 @@ def process_lives(owner: DriverRecord) -> bool:
         return False
 
 
-def _heartbeat_moves(directory: Path, patience: float) -> bool:
+def _heartbeat_moves(
+    directory: Path, patience: float, clock: Callable[[], float], sleep: Callable[[float], None]
+) -> bool:
     def heartbeat() -> bytes:
         try:
             return (directory / "heartbeat.json").read_bytes()
         except OSError:
             return b""
 
-    first, deadline = heartbeat(), time.monotonic() + patience
-    while time.monotonic() < deadline:
-        time.sleep(min(1.0, patience / 10))
+    first, deadline = heartbeat(), clock() + patience
+    while clock() < deadline:
+        sleep(min(1.0, patience / 10))
         if heartbeat() != first:
             return True
     return False

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from orchestrator.run.driver_lease import DriverLease, Overtaken, claim, live_ow
 
 
 def claim_and_tell(directory: Path, results: multiprocessing.Queue[int]) -> None:
-    """In a process of its own: claim and stay alive for a while."""
+    """In a separate process: claim and stay alive for a while."""
     try:
         results.put(claim(directory).number)
         time.sleep(2)
@@ -54,7 +55,7 @@ def test_of_drivers_that_claim_at_once_one_succeeds(tmp_path: Path) -> None:
 
 @pytest.fixture
 def no_hard_links(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on exFAT, which says EPERM, and on sshfs, which says ENOSYS or EOPNOTSUPP."""
+    """As on exFAT, which reports EPERM, and on sshfs, which reports ENOSYS or EOPNOTSUPP."""
 
     def link(_source: object, _target: object) -> None:
         raise PermissionError(errno.EPERM, "Operation not permitted")
@@ -113,25 +114,32 @@ def test_an_overtaken_driver_may_not_write(tmp_path: Path) -> None:
         mine.check()
 
 
-def test_a_driver_elsewhere_lives_as_long_as_its_heart_beats(tmp_path: Path) -> None:
+class Wait:
+    """A clock that only sleeping moves; `beats` says whether a driver elsewhere beats at each of its moments."""
+
+    def __init__(self, lease: DriverLease, beats: Callable[[float], bool]) -> None:
+        self.now = 0.0
+        self._lease = lease
+        self._beats = beats
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        if self._beats(self.now):
+            self._lease.beat(round(self.now))
+
+
+def test_a_driver_elsewhere_lives_if_its_heart_beats_within_the_patience_of_an_observer(tmp_path: Path) -> None:
     forge(tmp_path, 1)
-    assert live_owner(tmp_path, patience=0.3) is None
-    beating = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "import sys, time; from pathlib import Path; from orchestrator.run.driver_lease import DriverLease\n"
-            "lease = DriverLease(directory=Path(sys.argv[1]), number=1)\n"
-            "for counter in range(1000): lease.beat(counter); time.sleep(0.02)",
-            str(tmp_path),
-        ]
-    )
-    try:
-        assert live_owner(tmp_path, patience=10.0) is not None
-        assert beating.poll() is None
-    finally:
-        beating.kill()
-        beating.wait()
+    lease = DriverLease(directory=tmp_path, number=1)
+    lease.beat(0)
+    late = Wait(lease, lambda now: now > 80)
+    assert live_owner(tmp_path, patience=90.0, clock=late.clock, sleep=late.sleep) is not None
+    silent = Wait(lease, lambda _now: False)
+    assert live_owner(tmp_path, patience=90.0, clock=silent.clock, sleep=silent.sleep) is None
+    assert silent.now == pytest.approx(90.0)
 
 
 def test_slurm_knows_whether_a_job_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,7 @@ def test_a_shape_is_measured_once_for_all_seeds_and_again_on_another_device(run:
 
 
 def measured(cell: Cell, **changes: Any) -> dict[str, Any]:
-    """What a row of profiles says of the cell's network on device A."""
+    """A row of profiles for the cell's network on device A."""
     columns = cell.columns()
     names = [column.name for column in PROFILE_COLUMNS if column.name in columns]
     return {name: columns[name] for name in names} | {"device_name": "A", **changes}

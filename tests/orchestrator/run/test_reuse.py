@@ -86,7 +86,7 @@ def test_a_trial_under_another_label_gets_its_row_and_is_not_trained_again(
 
 
 def test_epochs_under_another_label_count_on_where_they_were(place: Place) -> None:
-    """A failed attempt and a half-trained one belong to the trial, whatever it was called then."""
+    """A failed attempt and a half-trained one belong to the trial, whatever its label was then."""
     before = launch_at(place)
     crashed, half_trained = before.plan.cells[:2]
     write(before.run, [failed(crashed, "error")], [*epochs(crashed, 3), *epochs(half_trained, 2)])
@@ -155,7 +155,7 @@ def test_weights_are_copied_where_files_cannot_have_two_names(place: Place, monk
 
 
 def test_what_is_reused_stands_beside_what_failed_and_was_half_trained_here(place: Place) -> None:
-    """The row that comes along gets an attempt of its own: its epochs and those of here are never mixed."""
+    """The copied row gets a new attempt: its epochs and those of this run are never mixed."""
     old = launch_at(place)
     finish(old, place, attempt=2)
     new = launch_at(place, OWN.replace("name: small", "name: renamed"), reuse=(str(old.run.path),))
@@ -184,7 +184,7 @@ def test_rows_that_come_from_other_data_are_not_reused(place: Place) -> None:
 
 
 def test_a_label_that_failed_in_version_0_1_0_gets_the_row_of_its_twin(place: Place) -> None:
-    """There each label had attempts of its own: the same number stood for two attempts of one trial."""
+    """There each label counted its own attempts: two attempts of one trial could have the same number."""
     before = launch_at(place)
     finish(before, place)
     after = launch_at(place, OWN.replace("name: bulge", "name: hump"))

@@ -1,4 +1,4 @@
-"""The status of a run, told from files alone."""
+"""The status of a run, from files alone."""
 
 from __future__ import annotations
 

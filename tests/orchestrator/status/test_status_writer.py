@@ -37,7 +37,7 @@ def cell() -> Cell:
 
 
 class Driver:
-    """A status writer with what it has said, shown and beaten."""
+    """A status writer, and a record of what it has called."""
 
     def __init__(self, directory: Path) -> None:
         self.clock = FakeClock()
