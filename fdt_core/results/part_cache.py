@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,5 +54,11 @@ class PartCache:
 
 
 def _mark(path: Path) -> _Mark:
-    found = path.stat()
+    """The mark of the file at `path` now.
+
+    Opening the file makes NFS ask its server again (close-to-open consistency), whereas `stat` may answer from
+    attributes that are up to a minute old. A writer that trusted those would overwrite another one's rows.
+    """
+    with path.open("rb") as file:
+        found = os.fstat(file.fileno())
     return _Mark(found.st_ino, found.st_size, found.st_mtime_ns)
