@@ -3,29 +3,32 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-# One numeric thread in a test process: trials set their own, and two cores are not to be oversubscribed.
+# One numeric thread per test process, so that two cores are not oversubscribed; trials set their own number.
 export OMP_NUM_THREADS ?= 1
 
 # Tests that start servers have the machine to themselves; the others share its cores.
 SERVERS := engine or slurm or browser
-FAST := not slow and not trainer and not oracle and not process and not gpu and not ($(SERVERS))
+MEASURED := not slow and not trainer and not oracle and not gpu and not ($(SERVERS))
+FAST := $(MEASURED) and not process
 
-# A second environment, for the least versions of everything that pyproject.toml names.
+# A second environment, with the minimum version of everything that pyproject.toml names.
 LEAST := .venv-least
 
-# What the tests of Slurm, of pages in a browser and of real data need beside Python.
+# What the tests of Slurm, of pages in a browser and of real images need besides Python.
 SYSTEM_PACKAGES := chromium chromium-driver dataset-fashion-mnist iproute2 \
                    mariadb-server munge slurm-wlm slurmdbd
 
-.PHONY: help demo check test test-all test-least chaos bench clean
+.PHONY: help demo check test test-all test-least coverage docs chaos bench clean
 help:
-	@echo 'make demo      a real small sweep, then its table and its report'
+	@echo 'make demo      a small real sweep, its table and its report'
 	@echo 'make check     format, lint, types, import rules, fast tests (under 2 minutes)'
-	@echo 'make test      all tests but the slow ones (under 25 minutes on 2 cores)'
+	@echo 'make test      all tests except the slow ones (under 25 minutes on 2 cores)'
 	@echo 'make test-all  all tests (under 60 minutes)'
-	@echo 'make test-least  fast tests with the least versions that pyproject.toml allows (Python 3.11)'
+	@echo 'make test-least  fast tests with the minimum versions that pyproject.toml allows (Python 3.11)'
+	@echo 'make coverage  fast tests and tests of commands, and a report of the lines they run'
+	@echo 'make docs      the documentation as a site, in site/'
 	@echo 'make chaos     a sweep on a real Slurm under ten random faults (SEED=1)'
-	@echo 'make bench     all benchmarks, one after the other'
+	@echo 'make bench     all benchmarks, one after another'
 	@echo 'make clean     remove the virtual environment and caches'
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -56,13 +59,26 @@ test-all: $(INSTALLED) system
 	$(BIN)/python -m pytest -q -m '$(SERVERS)' --durations=20
 
 test-least:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "the least Python is needed: make test-least PYTHON=python3.11")'
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "this needs the oldest supported Python: make test-least PYTHON=python3.11")'
 	$(PYTHON) -m venv $(LEAST)
 	$(PYTHON) .ci/least_versions.py > $(LEAST)/constraints.txt
 	$(LEAST)/bin/python -m pip install --quiet --disable-pip-version-check -c $(LEAST)/constraints.txt -e '.[test]'
 	$(LEAST)/bin/python -m pytest -q -n 2 -m '$(FAST)'
 
-# As root on Debian the packages are installed; elsewhere the tests that need them say so and are skipped.
+# A report, not a gate: the tests that train, or start a Ray or a Slurm, run much of what it shows as missed. A failing
+# test does not end it: measured processes start more slowly, and one test sends Ctrl-C within the first 0.3 s of a command.
+coverage: $(INSTALLED)
+	$(BIN)/python -m coverage erase
+	-$(BIN)/python -m coverage run -m pytest -q -n 2 -m '$(MEASURED)'
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
+
+# The variable turns off a notice of the theme, which is not about this project.
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo 'open site/index.html'
+
+# As root on Debian this installs the packages; elsewhere the tests that need them say so and are skipped.
 .PHONY: system
 system:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! dpkg -s $(SYSTEM_PACKAGES) >/dev/null 2>&1; then \
@@ -81,4 +97,4 @@ bench: $(INSTALLED)
 	done
 
 clean:
-	rm -rf $(VENV) $(LEAST) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf $(VENV) $(LEAST) site .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -1,7 +1,7 @@
-"""From Parquet to frames, statistics, tables, plots and the report. Imports neither torch nor Ray.
+"""Frames, statistics, tables, figures and the report from Parquet. Imports neither torch nor Ray.
 
-`analysis.load("runs/paper")` gives tidy frames; `analysis.study("runs/paper")` a study, from which tables
-(`analysis.tables`), figures (`analysis.figures`) and the report (`analysis.report`) follow.
+`analysis.load("runs/paper")` returns tidy frames. `analysis.study("runs/paper")` returns a study, from which tables
+(`analysis.tables`), figures (`analysis.figures`) and the report (`analysis.report`) are made.
 """
 
 from __future__ import annotations

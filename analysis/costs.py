@@ -15,13 +15,13 @@ class Cost:
     """A cost of a cell.
 
     Args:
-        name: how users call it.
+        name: the name that users type.
         column: its column among the cells of a study.
-        label: what stands over it.
+        label: its heading.
         unit: the unit shown.
-        scale: how many of the stored unit make one of the unit shown.
-        decimals: digits shown after the point; as in the paper for the costs that it has.
-        measured: whether it was measured on a device, and hence varies.
+        scale: the number of stored units in one unit shown.
+        decimals: digits shown after the point; as in the paper for the costs that it prints.
+        measured: whether it was measured on a device, and so varies.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Cost:
         return f"{self.label} ({self.unit})"
 
     def fitting(self, cells: pd.DataFrame) -> Cost:
-        """The same in thousands where millions would hide the digits of small networks."""
+        """The same cost, in thousands if millions would hide the digits of small networks."""
         if self.unit == "M" and cells[self.column].max() < 1e6:
             return replace(self, unit="k", scale=1e3)
         return self
@@ -56,17 +56,17 @@ _KNOWN = (
 )
 
 COSTS = {cost.name: cost for cost in _KNOWN}
-"""Every cost by its name."""
+"""Every cost, by its name."""
 
 SHOWN = ("params", "macs", "memory", "latency", "training")
-"""The costs that a comparison shows unless told otherwise."""
+"""The costs that a comparison shows by default."""
 
 PAPER = ("params", "memory", "latency")
 """The costs of the paper's tables."""
 
 
 def costs(names: Iterable[str]) -> Sequence[Cost]:
-    """The costs of these names; UsageError with the known ones where there is none."""
+    """The costs with these names; UsageError with the known names if one is unknown."""
     wanted = list(names)
     for name in wanted:
         if name not in COSTS:
@@ -75,5 +75,5 @@ def costs(names: Iterable[str]) -> Sequence[Cost]:
 
 
 def measured_costs(cells: pd.DataFrame, names: Iterable[str]) -> list[Cost]:
-    """The costs of these names that at least one of the cells has, in the unit that fits them."""
+    """The costs with these names that at least one cell has, in the unit that fits them."""
     return [cost.fitting(cells) for cost in costs(names) if cells[cost.column].notna().any()]

@@ -11,7 +11,7 @@ METRICS = ("test_accuracy", "train_accuracy", "test_loss", "train_loss")
 
 
 def learning_curves(study: Study) -> pd.DataFrame:
-    """One row per cell, seed and epoch of every trial that has a row, with `METRICS` and `status`."""
+    """One row per cell, seed and epoch of every trial with a row; has the columns `METRICS` and `status`."""
     trials = study.outcomes.loc[study.outcomes["status"] != "missing", [*CELL, "seed", "status", "trial_id", "attempt"]]
     epochs = study.results.epochs[["run", "trial_id", "attempt", "epoch", *METRICS]]
     return trials.merge(epochs, on=["run", "trial_id", "attempt"]).sort_values([*CELL, "seed", "epoch"])

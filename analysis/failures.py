@@ -1,4 +1,4 @@
-"""Failed attempts, grouped by what went wrong."""
+"""Failed attempts, grouped by error."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from analysis.keys import listed
 from fdt_core.error_text import failure_signature
 
 MOST_NAMES = 6
-"""Models, templates, ... that are named for one signature; of more, the number is told."""
+"""Most models, templates, ... to name for one signature; of the rest, only the number is shown."""
 
 
 def failed_attempts(trials: pd.DataFrame) -> pd.DataFrame:
-    """The failed rows of `Results.trials`, with their `signature`. A retry that succeeded later does not undo them."""
+    """The failed rows of `Results.trials`, with their `signature`. They count even if a later retry succeeded."""
     failed = trials[trials["status"] == "failed"]
     return failed.assign(signature=failed["error"].fillna("").map(failure_signature))
 
 
 def failures_by_signature(trials: pd.DataFrame) -> pd.DataFrame:
-    """One row per kind and signature, the commonest first.
+    """One row per kind and signature, the most frequent first.
 
     Columns: `run`, `failure_kind`, `signature`, `attempts`, `models`, `templates`, `datasets`, `hosts` (names, joined),
-    `trial_id` of one example and its whole `error`.
+    and the `trial_id` and whole `error` of one example.
     """
     attempts = failed_attempts(trials)
     groups = attempts.groupby(["run", "failure_kind", "signature"], dropna=False)
@@ -43,5 +43,5 @@ def failures_by_signature(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _joined(names: pd.Series[str]) -> str:
-    """The distinct names, shortened where there are many."""
+    """The distinct names, shortened if there are many."""
     return listed(sorted(map(str, names.dropna().unique())), MOST_NAMES)

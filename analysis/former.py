@@ -1,4 +1,4 @@
-"""Rows that no cell of the frozen plan owns, and in what each of them differs from the plan."""
+"""Rows that belong to no cell of the frozen plan, and how each of them differs from the plan."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COMPARED = ("sweep", "width", *RECIPE, "threads", "budget_metric", "budget_rule
 
 
 def former_rows(study: Study) -> pd.DataFrame:
-    """`Results.former` with a column `difference`: in what each row differs from the plan, as a sentence's part."""
+    """`Results.former` with a column `difference`: how each row differs from the plan, as part of a sentence."""
     former, planned = study.results.former, records(study.results.planned)
     places: dict[tuple[object, ...], list[Record]] = {}
     for trial in planned:
@@ -31,7 +31,13 @@ def _place(trial: Record) -> tuple[object, ...]:
 
 
 def _differences(row: Record, planned: list[Record], names: set[tuple[str, str, str]]) -> Iterator[str]:
-    """`planned` are the planned trials of the row's model, template and data set, `names` all planned names."""
+    """How `row` differs from the plan.
+
+    Args:
+        row: a row of a former plan.
+        planned: the planned trials with the row's model, template and data set.
+        names: (run, kind of name, name) of all planned models, templates and data sets.
+    """
     if not planned:
         unknown = [
             f"{word} {row[label]}" for label, word in _LABELS.items() if (row["run"], label, row[label]) not in names

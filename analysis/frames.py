@@ -1,7 +1,7 @@
-"""From run directories to tidy frames: the trials, epochs, profiles and planned cells of one or several runs.
+"""Tidy frames from run directories: trials, epochs, profiles and planned cells of one or several runs.
 
-What a run's frozen plan asks for counts. Rows that no planned cell owns, because the sweep file was changed and
-launched again, stand apart in `Results.former`.
+Only rows that the run's frozen plan asks for count. Rows that belong to no planned cell, because the sweep file was
+changed and launched again, are kept apart in `Results.former`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from analysis.keys import CELL, CELL_ROW
 from fdt_core.errors import UsageError
 from fdt_core.results.columns import PLANNED_COLUMNS
 from fdt_core.results.damage import find_damage
-from fdt_core.results.planned import left_out, plan_file, planned_trials
+from fdt_core.results.plan_file import PLAN_FILE
+from fdt_core.results.planned import left_out, planned_trials
 from fdt_core.results.reader import read_table
 from fdt_core.results.run_lookup import find_run_path
 
@@ -29,11 +30,11 @@ class Results:
 
     Args:
         paths: the run directories, by run name, in the order given.
-        trials: one row per planned cell that ended and per failed attempt (`fdt_core.results.columns.TRIAL_COLUMNS`).
-        former: the rows of trials that no planned cell owns, with the same columns.
-        profiles: measured costs, one row per network, way of running it and device (`PROFILE_COLUMNS`).
-        planned: one row per cell and seed that the plan asks for, with the columns of trials that a plan knows.
-        notes: what is wrong with the runs, and what the frames take for granted, in sentences for the reader.
+        trials: one row per finished planned cell and per failed attempt (`fdt_core.results.columns.TRIAL_COLUMNS`).
+        former: the rows of trials that belong to no planned cell, with the same columns.
+        profiles: measured costs, one row per network, device and way of running it (`PROFILE_COLUMNS`).
+        planned: one row per cell and seed that the plan asks for, with the columns of trials that a plan contains.
+        notes: sentences for the reader on damage in the runs and on what the frames assume.
     """
 
     paths: dict[str, Path]
@@ -45,11 +46,11 @@ class Results:
 
     @cached_property
     def epochs(self) -> pd.DataFrame:
-        """One row per planned trial, attempt and epoch (`EPOCH_COLUMNS`), read at first use: there may be millions."""
+        """One row per planned trial, attempt and epoch (`EPOCH_COLUMNS`), read on first use: there may be millions."""
         planned = self.planned.groupby("run")["trial_id"].agg(set)
         frames = {run: _read(path, "epochs") for run, path in self.paths.items()}
         for run, path in self.paths.items():
-            if plan_file(path).is_file():
+            if (path / PLAN_FILE).is_file():
                 frames[run] = frames[run][frames[run]["trial_id"].isin(planned.get(run, set()))]
         return _together(frames)
 
@@ -65,12 +66,12 @@ def load(*runs: str | Path) -> Results:
 
     A run is given by its directory, or by its name in $FDT_RUNS_DIR or ./runs.
 
-    A run without plan.json, such as a copied `results` folder, is taken as its own plan. Of several trainings of one
-    cell and seed the done one that ended last then counts, and the others are `former`.
+    A run without plan.json, such as a copied `results` folder, is treated as its own plan. If one cell and seed was
+    trained several times, the done training that ended last then counts, and the others are `former`.
 
     Raises:
         UsageError: there is no such run.
-        EnvironmentProblem: a plan is damaged, or of a newer version.
+        EnvironmentProblem: a plan is damaged, or was written by a newer version.
     """
     paths = _named([path if (path := Path(run)).is_dir() else find_run_path(path) for run in runs])
     trials = _together({run: _read(path, "trials") for run, path in paths.items()})
@@ -88,9 +89,9 @@ def load(*runs: str | Path) -> Results:
 
 
 def run_directory(path: Path) -> Path | None:
-    """The run directory that `path` names: itself, or the one of a `results` folder; None where it is neither.
+    """The run directory that `path` names: itself, or the parent of a `results` folder; None if it is neither.
 
-    A folder with the three tables alone, under any name, is taken as a run too.
+    A folder with only the three tables, under any name, counts as a run too.
     """
     if (path / "results").is_dir():
         return path
@@ -100,7 +101,7 @@ def run_directory(path: Path) -> Path | None:
 
 
 def _named(paths: Iterable[Path]) -> dict[str, Path]:
-    """The run directories by a name each: the folder's, or the whole path where two folders share a name."""
+    """The run directories by name: the folder's name, or the whole path if two folders share a name."""
     found = []
     for path in dict.fromkeys(paths):
         if (directory := run_directory(path)) is None:
@@ -113,7 +114,7 @@ def _named(paths: Iterable[Path]) -> dict[str, Path]:
 
 
 def _results(path: Path) -> Path:
-    """The folder that holds the tables of a run directory."""
+    """The folder with the tables of a run directory."""
     return path / "results" if (path / "results").is_dir() else path
 
 
@@ -123,14 +124,14 @@ def _read(path: Path, table: str) -> pd.DataFrame:
 
 
 def _together(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """The rows of several runs below each other, with the run's name in the last column."""
-    # pandas guesses types from empty frames, so these are left out unless all are empty.
+    """The rows of several runs in one frame, with the run's name in the last column."""
+    # pandas guesses types from empty frames, so they are left out unless all are empty.
     filled = {run: frame for run, frame in frames.items() if len(frame)} or dict(list(frames.items())[:1])
     return pd.concat([frame.assign(run=run) for run, frame in filled.items()], ignore_index=True)
 
 
 def _planned(plans: Mapping[str, list[dict[str, Any]] | None], trials: pd.DataFrame) -> pd.DataFrame:
-    """The planned cells of all runs, one row per cell and seed. A run without a plan is taken as its own."""
+    """The planned cells of all runs, one row per cell and seed. A run without a plan is its own plan."""
     cells = {
         run: _from_rows(trials[trials["run"] == run])
         if plan is None
@@ -141,7 +142,7 @@ def _planned(plans: Mapping[str, list[dict[str, Any]] | None], trials: pd.DataFr
 
 
 def _from_rows(trials: pd.DataFrame) -> pd.DataFrame:
-    """What rows were planned as, where no plan says it."""
+    """The planned cells, derived from the rows of a run without a plan."""
     ordered = trials.assign(is_done=trials["status"] == "done").sort_values(["is_done", "finished_at"], kind="stable")
     return ordered.drop_duplicates([*CELL, "seed"], keep="last")[list(PLANNED_COLUMNS)]
 
@@ -151,4 +152,4 @@ def _damage(paths: Mapping[str, Path]) -> list[str]:
 
 
 def _without_plan(run: str) -> str:
-    return f"{run}: there is no plan.json, so all rows are taken as planned; what is missing cannot be known"
+    return f"{run}: there is no plan.json, so all rows count as planned, and missing trials are unknown"

@@ -1,4 +1,4 @@
-"""What identifies trials and cells, and the order in which names are shown.
+"""The keys of trials and cells, and the order in which names are shown.
 
 A trial is a cell and a seed; a cell is a run, model, width, template and data set.
 """
@@ -11,21 +11,21 @@ from fdt_core.datasets.info import dataset_names
 from fdt_core.results.keys import CELL_KEY
 
 BASE = "base"
-"""The template that the others are compared with."""
+"""The template that all others are compared with."""
 
 BLOCK = ["run", "model", "width"]
-"""What one table of the comparison is about."""
+"""The key of one table of the comparison."""
 
 CELL = [*BLOCK, "template", "dataset"]
 
 CELL_ROW = ["run", *CELL_KEY]
-"""What makes a row of trials the row of one planned cell and seed."""
+"""The columns that assign a row of trials to one planned cell and seed."""
 
 STATUSES = ("done", "failed", "diverged", "missing")
 
 
 def model_name(model: str, width: float) -> str:
-    """The model, with the multiplier of its filters where it is not 1."""
+    """The model, with the multiplier of its filters unless that is 1."""
     return model if width == 1 else f"{model} x {width:g}"
 
 
@@ -35,17 +35,17 @@ def template_order(names: Iterable[str]) -> list[str]:
 
 
 def dataset_order(names: Iterable[str]) -> list[str]:
-    """The distinct data sets: those that ship with the project first, in the paper's order."""
+    """The distinct data sets: first those that the project knows, in the paper's order."""
     return _in_order(names, dataset_names())
 
 
 def listed(names: Sequence[str], most: int) -> str:
-    """The first `most` names with commas between them, and how many more there are."""
+    """The first `most` names, separated by commas, and the number of the rest."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def _in_order(names: Iterable[str], first: Sequence[str]) -> list[str]:
-    """`names` without doubles: those of `first` in its order, then the others alphabetically."""
+    """`names` without duplicates: those of `first` in its order, then the others alphabetically."""
     present = set(names)
     return [name for name in first if name in present] + sorted(present - set(first))

@@ -1,4 +1,4 @@
-"""Which template for which need, as the paper's conclusion draws it, and how sure that is."""
+"""The best template for each need, as in the paper's conclusion, and how certain the choice is."""
 
 from __future__ import annotations
 
@@ -12,16 +12,20 @@ import pandas as pd
 from analysis.costs import COSTS, Cost, measured_costs
 from analysis.keys import BASE, BLOCK, dataset_order, template_order
 from analysis.records import Record, by_template
-from analysis.statistics.differences import ALIKE, has_spread, mean_interval, paired_differences
+from analysis.statistics.differences import ALIKE, Verdict, has_spread, mean_interval, paired_differences
 from analysis.study import Study
 
 TOLERANCE = 0.5
-"""Points of accuracy that the frugal choice may lose against base."""
+"""Points of accuracy that the choice with the fewest parameters may lose against base."""
 
-_VERDICTS = {"below": "surely above", "not separated": "not separated from", "untested": "not testable against"}
-"""What the verdict on another template says of the one with the highest accuracy."""
+_VERDICTS = {
+    Verdict.BELOW: "significantly above",
+    Verdict.NOT_SEPARATED: "not separated from",
+    Verdict.UNTESTED: "not testable against",
+}
+"""How the template with the highest accuracy relates to another, by the verdict on the other."""
 
-_UNLIKE = "trained by another recipe or on other data than"
+_UNLIKE = "trained by a different recipe or on different data than"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +33,11 @@ class Choice:
     """A need, and the template that serves it best.
 
     Args:
-        need: what is wanted.
-        templates: the ones that serve it best; more than one where they tie.
-        value: what they reach, with its unit.
-        against_base: the same relative to base; empty where there is no base.
-        certainty: how sure the choice is.
+        need: the need, in words.
+        templates: the templates that serve it best; more than one if they tie.
+        value: the value they reach, with its unit.
+        against_base: the value relative to base; empty if there is no base.
+        certainty: how certain the choice is.
     """
 
     need: str
@@ -44,7 +48,7 @@ class Choice:
 
 
 def choices(study: Study) -> dict[str, list[Choice]]:
-    """For each run, model and width (by title): the templates for accuracy, parameters, memory and latency."""
+    """The best templates for accuracy, parameters, memory and latency, by title of a run, model and width."""
     averages = average_over_datasets(study.outcomes)
     return {title: _block_choices(cells, _of_block(averages, cells)) for title, cells in study.blocks()}
 
@@ -52,7 +56,7 @@ def choices(study: Study) -> dict[str, list[Choice]]:
 def average_over_datasets(outcomes: pd.DataFrame) -> pd.DataFrame:
     """Outcomes with one row per run, model, width, template and seed, its accuracy the mean over the data sets.
 
-    Every data set counts alike. A seed that lacks one of the data sets has no accuracy.
+    All data sets have the same weight. A seed that lacks one of the data sets has no accuracy.
     """
     counted = outcomes.assign(datasets=outcomes.groupby(BLOCK)["dataset"].transform("nunique"))
     averages = counted.groupby([*BLOCK, "template", "seed"], as_index=False).agg(
@@ -66,7 +70,7 @@ def average_over_datasets(outcomes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _each(values: pd.Series[Any]) -> str:
-    """The values over the data sets, as one that can be compared."""
+    """The values over the data sets, as one value that can be compared."""
     return " ".join(map(str, values))
 
 
@@ -77,7 +81,7 @@ def _of_block(frame: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
 
 def _block_choices(cells: pd.DataFrame, averages: pd.DataFrame) -> list[Choice]:
     means = averages.groupby("template")["accuracy"].mean().dropna()
-    # Costs depend on the data set through its classes and image size; the order of the templates does not.
+    # Costs depend on the classes and image size of the data set; the order of the templates does not.
     first = cells[cells["dataset"] == dataset_order(cells["dataset"])[0]]
     found = [_for_accuracy(cells, averages, means)] if len(means) else []
     found += [_for_cost(first, cost) for cost in measured_costs(first, ("params", "memory", "latency"))]
@@ -126,31 +130,31 @@ def _shown(value: float, cost: Cost) -> str:
 
 
 def _percent(value: float, base: Record | None, cost: Cost) -> str:
-    """The cost relative to base; empty where there is no base, or nothing below it."""
+    """The cost relative to base; empty if there is no base, or no difference to it."""
     if not base or not base[cost.column] or value == base[cost.column]:
         return ""
     return f"{100 * (value / base[cost.column] - 1):+z.1f} %"
 
 
 def _latency_certainty(cells: dict[str, Record], winner: str) -> str:
-    """Whether the spread of the winner's measurements reaches into that of others."""
+    """Whether the spread of the winner's measurements overlaps that of others."""
     high = cells[winner]["latency_p90_ms"]
     rivals = [name for name, cell in cells.items() if cell["latency_p10_ms"] <= high and name != winner]
     if math.isnan(high):
         return "measured; spread unknown"
     if rivals:
         return f"measured; its 10-90 % range overlaps that of {', '.join(template_order(rivals))}"
-    return "measured; its 10-90 % range lies below all others"
+    return "measured; its 10-90 % range is below all others"
 
 
 def _not_measured(cells: pd.DataFrame, cost: Cost) -> str:
-    """The templates that the choice knows nothing of."""
+    """The templates without a measurement, as the end of a sentence."""
     names = template_order(cells.loc[cells[cost.column].isna(), "template"])
     return f"; not measured: {', '.join(names)}" if names else ""
 
 
 def _frugal(cells: pd.DataFrame, averages: pd.DataFrame, means: pd.Series[float]) -> Choice:
-    """The fewest parameters among the templates that lose at most `TOLERANCE` points against base."""
+    """The template with the fewest parameters among those that lose at most `TOLERANCE` points against base."""
     known, cost = by_template(cells), COSTS["params"].fitting(cells)
     kept = [name for name, mean in means.items() if mean >= means[BASE] - TOLERANCE and name in known]
     winner = str(min(kept, key=lambda name: known[str(name)]["params"]))

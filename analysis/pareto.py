@@ -6,9 +6,9 @@ import pandas as pd
 
 
 def on_front(accuracy: pd.Series[float], cost: pd.Series[float]) -> pd.Series[bool]:
-    """Which points no other beats: none is at least as accurate and as cheap, and better in one of the two.
+    """Whether each point is on the front: no other is at least as accurate and as cheap, and better in one of the two.
 
-    Points without a value in both are not on the front.
+    Points that lack one of the two values are not on the front.
     """
     points = (
         pd.DataFrame({"accuracy": accuracy, "cost": cost})

@@ -1,4 +1,4 @@
-"""How the trials were trained: which choices are the same everywhere, and where they are not."""
+"""How the trials were trained: which choices are the same everywhere, and which differ."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fdt_core.results.columns import RECIPE_COLUMNS
 RECIPE = list(RECIPE_COLUMNS)
 
 _COMPARED = [*RECIPE, "budget_metric", "budget_rule", "dataset_digest"]
-"""What the templates of one model on one data set should have in common."""
+"""Columns that should be the same for all templates of one model on one data set."""
 
 
 def unlike_trainings(study: Study) -> Iterator[str]:
@@ -26,17 +26,17 @@ def unlike_trainings(study: Study) -> Iterator[str]:
         counts = shown.loc[rows.index].nunique()
         if unlike := list(counts.index[counts > 1]):
             title = model_name(str(model), float(str(width)))
-            yield f"{title} on {dataset}: the trials differ in {', '.join(unlike)}; their accuracies mix its effect in."
+            yield f"{title} on {dataset}: the trials differ in {', '.join(unlike)}, which affects their accuracies too."
 
 
 def unlike_runs(study: Study) -> Iterator[str]:
-    """A sentence on what distinguishes the runs of a comparison beside their names; none for one run."""
+    """A sentence on how the compared runs differ, apart from their names; none for one run."""
     done = study.outcomes[study.outcomes["status"] == "done"]
     shown = done[_COMPARED].map(value_text).assign(run=done["run"], dataset=done["dataset"])
     values = shown.groupby(["run", "dataset"])[_COMPARED].agg(_distinct)
     counts = values.groupby("dataset").nunique().max()
     if unlike := list(counts.index[counts > 1]):
-        yield f"The runs differ in {', '.join(unlike)}: their differences are the effect of all of these."
+        yield f"The runs differ in {', '.join(unlike)}: the differences in accuracy are the effect of all of these."
 
 
 def _distinct(values: pd.Series[str]) -> str:
@@ -44,7 +44,7 @@ def _distinct(values: pd.Series[str]) -> str:
 
 
 def values_by_dataset(study: Study, column: str) -> str:
-    """The distinct values of a column, with the data sets they belong to where there are several."""
+    """The distinct values of a column; if there are several, with the data sets they belong to."""
     known = study.outcomes.loc[study.outcomes["status"] != "missing", ["dataset", column]]
     known = known.assign(shown=known[column].map(value_text))
     known = known[known["shown"] != ""]

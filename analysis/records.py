@@ -10,13 +10,13 @@ Record = dict[str, Any]
 
 
 def records(frame: pd.DataFrame) -> list[Record]:
-    """The rows of a frame, each a mapping from column to value, with Python's own numbers."""
+    """The rows of a frame, each a mapping from column to value, with plain Python numbers."""
     names = [str(name) for name in frame]
-    # Column by column: `frame.to_dict("records")` looks at the type of every single value, which takes thrice as long.
+    # Column by column: `frame.to_dict("records")` checks the type of every value and takes three times as long.
     columns = [frame[name].tolist() for name in names]
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 def by_template(cells: pd.DataFrame) -> dict[str, Record]:
-    """Cells of one model on one data set, by template."""
+    """The cells of one model on one data set, by template."""
     return {cell["template"]: cell for cell in records(cells)}

@@ -1,4 +1,4 @@
-"""How numbers are cut to the digits shown: to the nearest, or truncated as in the paper."""
+"""Reduce numbers to the digits shown: round to the nearest, or truncate as in the paper."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ class Rounding:
     percent_of_shown: bool = False
 
     def cut(self, value: float, decimals: int) -> Decimal | None:
-        """`value` with so many decimals; None for NaN.
+        """`value` with `decimals` digits after the point; None for NaN.
 
-        Twelve significant digits of it count, so that 94.8, which binary arithmetic may have made 94.79999999999998,
-        is not truncated to 94.7.
+        Only its first twelve significant digits count. Otherwise 94.8, which binary arithmetic may have turned into
+        94.79999999999998, would be truncated to 94.7.
         """
         if math.isnan(value):
             return None
         exact = Decimal(f"{value:.12g}")
         cut = exact.quantize(_last_digit(decimals), ROUND_DOWN if self.truncate else ROUND_HALF_EVEN)
-        return cut + 0  # makes 0.0 of -0.0
+        return cut + 0  # turns -0.0 into 0.0
 
     def percent_below(self, value: float, base: float, decimals: int, percent_decimals: int = 1) -> Decimal | None:
-        """By how many per cent `value` lies below `base`; both are shown with `decimals`. None for a base of 0."""
+        """By how many per cent `value` is below `base`; both are shown with `decimals`. None for a base of 0."""
         if self.percent_of_shown:
             value, base = (float(self.cut(number, decimals) or 0) for number in (value, base))
         return self.cut(100 * (base - value) / base, percent_decimals) if base else None
@@ -43,7 +43,7 @@ class Rounding:
 
 @cache
 def _last_digit(decimals: int) -> Decimal:
-    """One in the last digit shown, such as 0.01."""
+    """One unit of the last digit shown, such as 0.01."""
     return Decimal(1).scaleb(-decimals)
 
 
@@ -52,11 +52,11 @@ ROUNDINGS = {
     "truncate": Rounding(truncate=True),
     "paper": Rounding(truncate=True, percent_of_shown=True),
 }
-"""`paper` is what the paper did: it truncates, and its percentages come from the truncated numbers."""
+"""`paper` is what the paper did: it truncates, and computes percentages from the truncated numbers."""
 
 
 def rounding(name: str) -> Rounding:
-    """The rounding of that name; UsageError with the known ones where there is none."""
+    """The rounding with this name; UsageError with the known names if it is unknown."""
     try:
         return ROUNDINGS[name]
     except KeyError:

@@ -1,7 +1,7 @@
-"""A study: results seen with one choice of accuracy, batch size and device. Everything shown follows from it.
+"""Results seen with one choice of accuracy, batch size and device. Tables, figures and the report are made from it.
 
-Its cells are those of the frozen plan. One without a row is kept as missing, and a row of a former plan, say of another
-recipe, never stands in for it.
+The cells are those of the frozen plan. A cell without a row is kept as missing. A row of a former plan, of another
+recipe for instance, never replaces it.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from fdt_core.results.columns import PLANNED_COLUMNS, PROFILE_BATCH_SIZES, RECIP
 from fdt_core.results.keys import CELL_KEY, measurement_key
 
 ACCURACIES = {"final": "final_test_accuracy", "best": "best_test_accuracy"}
-"""The kinds of test accuracy: after the last epoch, or of the best epoch, which was chosen on the test set itself."""
+"""The kinds of test accuracy: after the last epoch, or of the best epoch (which was chosen on the test set itself)."""
 
 COMPUTED = ["params", "macs", "paper_flops", "memory_mb", "activations"]
-"""The costs that follow from the model alone: the same for every seed of a cell."""
+"""The costs that depend on the network only: the same for every seed of a cell."""
 
 FROM_PLAN = ["widths", "n", *COMPUTED, "budget_metric", "budget_rule", "budget_target", "budget_error"]
-"""What is known of a cell's network before it is trained."""
+"""The columns of a cell that are known before training."""
 
 SETTING = ["threads", "precision", "channels_last"]
 """How a cell's network is run."""
@@ -38,13 +38,13 @@ SETTING = ["threads", "precision", "channels_last"]
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """Results, and how to look at them.
+    """Results, and the choices with which they are shown.
 
     Args:
         results: what the runs recorded.
-        accuracy: `final` or `best`. One study has one kind: they are never mixed.
-        batch: the batch size whose inference latency counts.
-        device: name of the device whose latency counts; default: the one with the most profiles.
+        accuracy: `final` or `best`. A study has one kind: they are never mixed.
+        batch: the batch size whose inference latency is shown.
+        device: name of the device whose latency is shown; default: the one with the most measurements.
 
     Raises:
         UsageError: an unknown accuracy, batch size or device.
@@ -66,7 +66,7 @@ class Study:
 
     @cached_property
     def devices(self) -> list[str]:
-        """Names of the devices with profiles, the one with the most of the cells' networks first."""
+        """Names of the devices with measurements, the one with the most of the cells' networks first."""
         profiles = self.results.profiles
         wanted = set(_networks(self._unmeasured_cells))
         counts = profiles["device_name"][_networks(profiles).isin(wanted)].value_counts()
@@ -74,24 +74,24 @@ class Study:
 
     @cached_property
     def latency_device(self) -> str | None:
-        """The device whose latency is shown; None where nothing was measured."""
+        """The device whose latency is shown; None if nothing was measured."""
         return self.device or next(iter(self.devices), None)
 
     @cached_property
     def outcomes(self) -> pd.DataFrame:
-        """One row per planned cell and seed, in their order: the columns of trials, and `accuracy` in per cent.
+        """One row per planned cell and seed, in this order: the columns of trials, and `accuracy` in per cent.
 
-        `status` may also be `missing`. Of several attempts the done one counts, else the last. `recipe` numbers the
-        recipes: it is the same for all that are trained alike.
+        `status` may also be `missing`. Of several attempts, the done one counts, or else the last. `recipe` is a number
+        that is the same for all trials with the same recipe.
         """
         return _outcomes(self.results, ACCURACIES[self.accuracy])
 
     @cached_property
     def cells(self) -> pd.DataFrame:
-        """One row per cell: `seeds`, the number of seeds by status, accuracy `mean` and `std` (ddof 1), and costs.
+        """One row per cell: `seeds`, number of seeds by status, `mean` and `std` (ddof 1) of the accuracy, and costs.
 
-        The costs are those of `COMPUTED`, `train_seconds` and `peak_memory_mb` (means over done seeds) and
-        `latency_ms`, `latency_p10_ms`, `latency_p90_ms` of a batch.
+        The costs are those of `COMPUTED`, `train_seconds` and `peak_memory_mb` (means over done seeds), and
+        `latency_ms`, `latency_p10_ms` and `latency_p90_ms` of a batch.
         """
         cells = self._unmeasured_cells.assign(network=_networks(self._unmeasured_cells))
         latency = _latency(self.results.profiles, self.batch, self.latency_device)
@@ -99,19 +99,19 @@ class Study:
 
     @cached_property
     def _unmeasured_cells(self) -> pd.DataFrame:
-        """The cells without their latency."""
+        """The cells, without latency."""
         return _cells(self.outcomes)
 
     @cached_property
     def differences(self) -> pd.DataFrame:
-        """Every template against base: see `analysis.statistics.differences.paired_differences`."""
+        """Every template minus base: see `analysis.statistics.differences.paired_differences`."""
         return differences_to_base(self.outcomes)
 
     @cached_property
     def differences_between_runs(self) -> pd.DataFrame:
-        """Every cell of the other runs against the same cell of the first run; no rows for one run.
+        """Every cell of the other runs minus the same cell of the first run; no rows for one run.
 
-        Recipes may differ: they are what runs are often compared for. `analysis.recipes` says in what.
+        Recipes may differ, as runs are often compared for their recipes. `analysis.recipes` describes the differences.
         """
         return differences_between_runs(self.outcomes, next(iter(self.results.paths)))
 
@@ -126,7 +126,7 @@ class Study:
         return dataset_order(self.cells["dataset"])
 
     def blocks(self) -> Iterator[tuple[str, pd.DataFrame]]:
-        """A title and the cells of each run, model and width. The run is named where there are several."""
+        """A title and the cells of each run, model and width. The title names the run if there are several."""
         several = self.cells["run"].nunique() > 1
         for (run, model, width), cells in self.cells.groupby(BLOCK, sort=True):
             title = model_name(str(model), float(str(width)))
@@ -134,12 +134,12 @@ class Study:
 
 
 def study(*runs: str | Path, accuracy: str = "final", batch: int = 16, device: str | None = None) -> Study:
-    """The study of one or several run directories: `analysis.load` and a `Study` in one."""
+    """The study of one or several run directories: `analysis.load` and `Study` in one call."""
     return Study(results=load(*runs), accuracy=accuracy, batch=batch, device=device)
 
 
 def _outcomes(results: Results, accuracy: str) -> pd.DataFrame:
-    """What was planned, from the plan, and what came of it, from the row of the same cell."""
+    """The planned cells and seeds, each with the outcome from the row of the same cell."""
     is_done = results.trials["status"] == "done"
     trials = results.trials.assign(accuracy=results.trials[accuracy].where(is_done), is_done=is_done)
     latest = trials.sort_values(["is_done", "attempt"], kind="stable").drop_duplicates(CELL_ROW, keep="last")
@@ -182,7 +182,7 @@ def _distinct(numbers: pd.Series[int]) -> str:
 
 
 def _networks(frame: pd.DataFrame) -> pd.Series[Any]:
-    """Of cells or profiles: what a measured speed belongs to."""
+    """For each row of cells or profiles, the key of the network that a measured speed belongs to."""
     return pd.Series([measurement_key(row) for row in records(frame)], index=frame.index, dtype=object)
 
 

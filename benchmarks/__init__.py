@@ -1,1 +1,1 @@
-"""Benchmarks: each module runs as `python -m benchmarks.NAME` and ends with one JSON line."""
+"""Benchmarks. Run each as `python -m benchmarks.NAME`; its last line is one JSON object."""

@@ -1,4 +1,4 @@
-"""Analysis at scale, for `benchmarks.results`: all tables of 100,000 trials, and the report of 1,000 in a browser."""
+"""Analysis at scale, for `benchmarks.results`: all tables of 100,000 trials, and a report of 1,000 in a browser."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ EPOCHS = 200
 
 
 def analysis_figures(trials: int = 100_000, seeds: int = 10) -> Measured:
-    """Seconds for all tables of so many trials as text, and of the report of 1,000 trials: writing, size, opening.
+    """Seconds for all tables of `trials` trials as text; for a report of 1,000 trials: writing, size, opening.
 
-    The browser is a fresh one. Where there is none, a sentence stands in place of its figures.
+    The report is opened in a fresh browser. Without a browser, a sentence replaces its figures.
     """
     with tempfile.TemporaryDirectory() as directory:
         many, few = Path(directory) / "many", Path(directory) / "few"
@@ -48,7 +48,7 @@ def analysis_figures(trials: int = 100_000, seeds: int = 10) -> Measured:
 
 
 def _opening(report: Path, profile: Path) -> tuple[float | str, float | str]:
-    """What `seconds_to_open` tells of the report in a fresh browser."""
+    """The result of `seconds_to_open` for the report in a fresh browser."""
     if not has_chromium():
         return NEEDED, NEEDED
     with chromium(profile) as driver:
@@ -56,14 +56,14 @@ def _opening(report: Path, profile: Path) -> tuple[float | str, float | str]:
 
 
 def _seconds(call: Callable[[], object]) -> float:
-    """Seconds that a call takes of this process, over all its threads: other work on the machine does not count."""
+    """Processor seconds of a call in this process, over all its threads: other work on the machine does not count."""
     started = time.process_time()
     call()
     return time.process_time() - started
 
 
 def _write(run: Path, trials: int, seeds: int, *, epochs: int) -> None:
-    """A run of so many trials: 5 models on 4 data sets, with as many templates as it takes."""
+    """Write a run of `trials` trials: 5 models on 4 data sets, with as many templates as needed."""
     store = ResultsWriter(run / "results")
     for start in range(0, trials, 10_000):
         rows = [row for number, row in enumerate(_trials(trials, seeds)) if start <= number < start + 10_000]

@@ -1,4 +1,4 @@
-"""A headless chromium, driven by selenium, for the benchmark of the report and for the tests of it."""
+"""A headless chromium, driven by selenium, for the benchmark and the tests of the report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from selenium import webdriver
 
 NEEDED = "needs a browser: apt-get install chromium chromium-driver"
-"""What to say where `has_chromium` is false."""
+"""The message if `has_chromium` is false."""
 
 _ARGUMENTS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -19,12 +19,12 @@ _ARGUMENTS = (
 )  # fmt: skip
 
 _WHEN_DRAWN = """
-const tell = arguments[0];
+const report = arguments[0];
 const opened = performance.getEntriesByType("navigation")[0].loadEventEnd;
 const plots = [...document.querySelectorAll(".plot")];
 function next() {
   while (plots.length && plots[0].querySelector(".main-svg")) plots.shift();
-  if (!plots.length) return requestAnimationFrame(() => tell([opened / 1000, performance.now() / 1000]));
+  if (!plots.length) return requestAnimationFrame(() => report([opened / 1000, performance.now() / 1000]));
   plots[0].scrollIntoView({ block: "center" });
   requestAnimationFrame(next);
 }
@@ -39,7 +39,7 @@ def has_chromium() -> bool:
 
 @contextmanager
 def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
-    """A fresh headless browser that reaches no host, with an empty profile in the folder `profile`."""
+    """A fresh headless browser without network access, with an empty browser profile in the folder `profile`."""
     options = webdriver.ChromeOptions()
     for argument in (*_ARGUMENTS, f"--user-data-dir={profile}"):
         options.add_argument(argument)
@@ -53,7 +53,7 @@ def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
 
 
 def seconds_to_open(driver: webdriver.Chrome, report: Path) -> tuple[float, float]:
-    """Open a report: seconds until its tables stand and can be sorted, and until scrolling has drawn all its plots."""
+    """Open a report: seconds until its tables can be sorted, and until scrolling has drawn all its plots."""
     driver.get(report.as_uri())
     opened, drawn = driver.execute_async_script(_WHEN_DRAWN)
     return opened, drawn

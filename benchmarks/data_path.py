@@ -1,11 +1,11 @@
-"""Images per second and core that are ready to train on: cropped, flipped, normalised, cut out, in batches of 128.
+"""Images per second and core, ready to train on: cropped, flipped, normalised, cut out, in batches of 128.
 
     python -m benchmarks.data_path
 
-Ours is the trainer's own path over a data set in memory. The alternative is torchvision's transforms behind a
-DataLoader, the faster of its two versions of transforms, without workers, which per core is its fastest way. All of it
-runs on one core; as the alternative takes so much longer, its turns are over a random tenth of the images. Seconds are
-those of the process on its core: on one thread they are the wall clock's on an idle machine.
+Ours is the trainer's path over a data set in memory. The alternative is torchvision's transforms behind a DataLoader:
+the faster of its two versions of transforms, without workers, which is its fastest way per core. Everything runs on one
+core. As the alternative takes much longer, each of its turns covers a random tenth of the images. Seconds are processor
+seconds; on one thread, they equal wall-clock seconds on an idle machine.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ROUNDS = 9
 
 
 class OurPath:
-    """One epoch of batches as the trainer makes them, draws included."""
+    """The batches of one epoch as the trainer makes them, including the random draws."""
 
     def __init__(self, data: DeviceDataset) -> None:
         self._data, self._recipe, self._epoch = data, Recipe(), 0
@@ -45,7 +45,7 @@ class OurPath:
 
 
 def main() -> None:
-    """Measure all, taking turns."""
+    """Measure all candidates in turn."""
     pin_to_one_core()
     data = noise_images(IMAGES)
     usual = {

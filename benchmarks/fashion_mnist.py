@@ -2,8 +2,8 @@
 
     python -m benchmarks.fashion_mnist
 
-Uses all cores of this process. The data are prepared on the first run, from where Debian's package
-dataset-fashion-mnist puts them or from DATA_DIR/raw, in FDT_DATA_DIR or ./data.
+Uses all cores of this process. The first run prepares the data in FDT_DATA_DIR or ./data, from the files of Debian's
+package dataset-fashion-mnist or from DATA_DIR/raw.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ WIDTH = 0.25
 
 
 def main() -> None:
-    """Train, printing each epoch's test accuracy as it comes."""
+    """Train, and print the test accuracy after each epoch."""
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     prepare_process(threads)
     prepare_dataset(DATASET, data_directory())

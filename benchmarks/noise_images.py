@@ -1,4 +1,4 @@
-"""Images of noise in the shape of CIFAR-10: what pixels show makes no difference to how fast they are handled."""
+"""Images of noise in the shape of CIFAR-10: speed does not depend on what the pixels show."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fdt_core.image import ImageShape
 
 
 def noise_images(count: int) -> PreparedDataset:
-    """A data set of `count` training images, and as many to test on, 32x32 in 10 classes."""
+    """A data set of `count` training and `count` test images, 32x32 in 10 classes."""
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
     labels = random.integers(0, 10, count)

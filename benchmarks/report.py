@@ -1,4 +1,4 @@
-"""What all benchmarks share: interleaved timing, a readable table, and one JSON object as the last line on stdout."""
+"""What all benchmarks share: interleaved timing, a readable table, and one JSON object as the last line of stdout."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Measured = Mapping[str, float | int | str]
 def interleaved_seconds(
     candidates: Mapping[str, Callable[[], object]], *, rounds: int, clock: Callable[[], float] = time.perf_counter
 ) -> dict[str, list[float]]:
-    """Seconds of each candidate's call in each round: of the wall clock, or of another `clock`.
+    """Seconds of each candidate's call in each round, by `clock` (default: the wall clock).
 
     The candidates take turns within a round, so that a machine that slows down slows all of them. With
-    `time.process_time`, work in this one process is timed as on an idle machine, whatever else the machine does.
+    `time.process_time`, work in this process is timed as on an idle machine, even if the machine is busy.
     """
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
     for _ in range(rounds):
@@ -36,8 +36,8 @@ def print_report(name: str, *, ratios: Mapping[str, float], figures: Measured, p
     Args:
         name: the benchmark, as in `python -m benchmarks.NAME`.
         ratios: how many times better ours is than the alternative named by the key; larger is better.
-        figures: everything else that was measured; the unit belongs in the key, as in `seconds_per_epoch`.
-        packages: distributions whose versions matter to the figures.
+        figures: everything else that was measured; the key contains the unit, as in `seconds_per_epoch`.
+        packages: distributions whose versions affect the figures.
     """
     rows = {f"ratio to {key}": value for key, value in ratios.items()} | dict(figures)
     width = max(len(key) for key in rows)
@@ -54,7 +54,7 @@ def print_report(name: str, *, ratios: Mapping[str, float], figures: Measured, p
 
 
 def _rounded(values: Measured) -> dict[str, float | int | str]:
-    """Floats to six significant digits: more would only be noise."""
+    """Floats with six significant digits: more would only be noise."""
     return {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in values.items()}
 
 
@@ -68,7 +68,7 @@ def _machine() -> dict[str, str | int | float]:
 
 
 def _cpu_model() -> str:
-    """The processor's name as Linux tells it, elsewhere the architecture."""
+    """The name of the processor as Linux reports it; on other systems, the architecture."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

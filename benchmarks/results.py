@@ -1,9 +1,9 @@
-"""The results at scale: 100,000 trials and 2,000,000 epochs appended and loaded, and what analysis makes of them.
+"""The results store at scale: append and load 100,000 trials and 2,000,000 epochs, and analyse them.
 
     python -m benchmarks.results
 
-Loading is compared with the files that Ray Tune itself leaves, one directory per trial, for 1,000 trials of 20 epochs
-(one real trial's files, copied), per trial.
+Loading is compared, per trial, with the files that Ray Tune itself leaves, one directory per trial. These are 1,000
+copies of the files of one real trial of 20 epochs.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ recipe: paper
 
 
 def append(results: Path, trials: int) -> float:
-    """Seconds to append `trials` rows and 20 epochs of each, a thousand trials at a time."""
+    """Seconds to append `trials` rows with 20 epochs each, a thousand trials at a time."""
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "results.yaml"
         file.write_text(SWEEP)
@@ -65,12 +65,12 @@ def load(results: Path) -> int:
 
 
 def load_tunes_files(experiment: Path) -> int:
-    """Load what Ray Tune wrote, a file per trial, with pandas."""
+    """Load the files of Ray Tune, one per trial, with pandas."""
     return len(pd.concat([pd.read_csv(path) for path in sorted(experiment.glob("*/progress.csv"))]))
 
 
 def tunes_files(directory: Path, trials: int) -> Path:
-    """The files of one real Ray Tune trial of 20 epochs, `trials` times."""
+    """Run one Ray Tune trial of 20 epochs, and copy its files `trials` times."""
     command = [sys.executable, "-m", "benchmarks.trial_cost_alternatives", "ray_tune_files", str(EPOCHS), "1"]
     subprocess.run([*command, str(directory / "tune")], capture_output=True, check=True)
     (original,) = {path.parent for path in (directory / "tune").rglob("progress.csv")}
@@ -121,7 +121,7 @@ def _epoch(number: int, epoch: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Append, load in turn, print the report."""
+    """Append, load in turn, and print the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=100_000)
     parser.add_argument("--tune-trials", type=int, default=1_000)

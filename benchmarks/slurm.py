@@ -1,12 +1,14 @@
-"""A study on a real Slurm of virtual nodes on this machine: how long until it works and is done, and what faults cost.
+"""A sweep on a real Slurm of virtual nodes on this machine: seconds to the first trial and to the end; cost of faults.
 
     python -m benchmarks.slurm
 
-Ours: `fdt-sweep launch --cluster slurm` with three workers of one GPU. Against it, in the same lab and with the same
-trainer: a submitit job array of one job per trial, three at a time; and a Ray cluster of fixed size in one allocation
-of three nodes with Ray Tune's defaults. Once each, for a run takes minutes. Then the same sweep under one fault each.
+Ours is `fdt-sweep launch --cluster slurm` with three workers of one GPU. The alternatives, in the same lab and with the
+same trainer, are a submitit job array of one job per trial, three at a time, and a Ray cluster of fixed size in one
+allocation of three nodes with Ray Tune's defaults. Each runs once, because a run takes minutes. Then the sweep runs
+under one fault at a time.
 
-As root on Debian it installs and starts Slurm in namespaces of its own (see lab/slurm/slurm_lab.py) and leaves nothing.
+As root on Debian, it installs Slurm, starts it in separate namespaces (see lab/slurm/slurm_lab.py), and leaves nothing
+running.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.report import print_report
-from lab.slurm.faults import strike
+from lab.slurm.faults import inject
 from lab.slurm.requirements import obstacle
 from lab.slurm.slurm_lab import SlurmLab, running_lab
 from lab.slurm.slurm_runs import FDT_SWEEP, LONGER_SWEEP, SlurmRun
@@ -35,8 +37,8 @@ FAULTS = ("worker_cancelled", "worker_preempted", "node_crashed", "head_requeued
 
 
 def launch_and_follow(run: SlurmRun) -> dict[str, float]:
-    """Launch a sweep on three workers and follow it to its end; seconds."""
-    began = time.time()
+    """Launch a sweep on three workers and follow it to its end. All figures are seconds."""
+    started = time.time()
     run.launch("--no-profile")
     launched = time.time()
     run.await_end()
@@ -44,15 +46,15 @@ def launch_and_follow(run: SlurmRun) -> dict[str, float]:
     first_trial = pd.read_parquet(run.path / "results" / "trials").started_at.min().timestamp()
     both_started = max(start_of(run.lab, job) for job in jobs.values())
     return {
-        "launch_seconds": launched - began,
+        "launch_seconds": launched - started,
         "first_trial_seconds_after_head_and_first_worker_started": first_trial - both_started,
-        "first_trial_seconds_after_launch": first_trial - began,
-        "makespan_seconds": time.time() - began,
+        "first_trial_seconds_after_launch": first_trial - started,
+        "makespan_seconds": time.time() - started,
     }
 
 
 def makespan_of(alternative: str, run: SlurmRun) -> float:
-    """Seconds that another way takes for the same trials."""
+    """Seconds that an alternative takes for the same trials."""
     sweep = run.directory / "small.yaml"
     sweep.write_text(run.sweep)
     jobs = run.directory / "jobs"
@@ -63,9 +65,9 @@ def makespan_of(alternative: str, run: SlurmRun) -> float:
 
 
 def cost_of(fault: str, run: SlurmRun) -> dict[str, float]:
-    """What one fault in mid-run costs: seconds that trials lost, and the longest of them; epochs trained twice."""
+    """The cost of one fault during a run: trials interrupted, most seconds lost by a trial, epochs trained twice."""
     run.launch("--no-profile")
-    strike(run, fault, random.Random(0), workers=3)
+    inject(run, fault, random.Random(0), workers=3)
     run.await_end()
     stops = interruptions(run.path)
     return {
@@ -84,7 +86,7 @@ def start_of(lab: SlurmLab, job_id: str) -> float:
 
 @contextmanager
 def fresh_run(data: Path, sweep: str) -> Iterator[SlurmRun]:
-    """A sweep in a lab and a directory of its own."""
+    """A sweep in a fresh lab and a fresh directory."""
     with running_lab() as lab, tempfile.TemporaryDirectory(prefix="fdt-") as directory:
         yield SlurmRun(lab=lab, directory=Path(directory), data=data, sweep=sweep)
 
@@ -97,15 +99,15 @@ def main() -> None:
     arguments = parser.parse_args()
     if why := obstacle():
         sys.exit(why)
-    study = LONGER_SWEEP.replace("seeds: 4", f"seeds: {arguments.seeds}")
+    sweep = LONGER_SWEEP.replace("seeds: 4", f"seeds: {arguments.seeds}")
     with tempfile.TemporaryDirectory(prefix="fdt-") as directory:
         data = Path(directory) / "data"
-        with fresh_run(data, study) as run:
-            run.lab.run(*FDT_SWEEP, "data", "prepare", "digits", "--data-dir", data)  # no part of a launch
+        with fresh_run(data, sweep) as run:
+            run.lab.run(*FDT_SWEEP, "data", "prepare", "digits", "--data-dir", data)  # not part of a launch
             figures = launch_and_follow(run)
         others = {}
         for name in ALTERNATIVES:
-            with fresh_run(data, study) as run:
+            with fresh_run(data, sweep) as run:
                 others[name] = makespan_of(name, run)
         for fault in arguments.faults:
             with fresh_run(data, LONGER_SWEEP) as run:

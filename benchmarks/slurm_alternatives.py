@@ -1,4 +1,4 @@
-"""Usual ways to run a study on Slurm, for `benchmarks.slurm`: run within its lab, prints the makespan in seconds.
+"""Usual ways to run a study on Slurm, for `benchmarks.slurm`. Runs within its lab and prints the makespan in seconds.
 
 python -m benchmarks.slurm_alternatives submitit_job_array SWEEP DATA FOLDER
 python -m benchmarks.slurm_alternatives fixed_ray_cluster SWEEP DATA FOLDER
@@ -10,6 +10,7 @@ import contextlib
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,20 +29,20 @@ POLL_SECONDS = 0.2
 
 
 def submitit_job_array(sweep: Path, data: Path, folder: Path) -> float:
-    """A job array of one job per trial, as submitit's documentation shows it; as many at a time as there are slots."""
+    """A job array of one job per trial, as in submitit's documentation; as many jobs at a time as there are slots."""
     import submitit
 
-    began = time.perf_counter()
+    started = time.perf_counter()
     executor = submitit.SlurmExecutor(folder=folder)
     executor.update_parameters(array_parallelism=SLOTS, time=30, **NODE)
     specs = [cell.spec.to_json() for cell in plan_sweep(sweep).cells]
     jobs = executor.map_array(train_alone, specs, [str(data)] * len(specs), [str(folder)] * len(specs))
     _await([job.paths.result_pickle for job in jobs])
-    return time.perf_counter() - began
+    return time.perf_counter() - started
 
 
 def train_alone(spec: str, data: str, folder: str) -> float:
-    """One trial in a job of its own, with the project's trainer and a checkpoint after every epoch."""
+    """One trial in a separate job, with the project's trainer and a checkpoint after every epoch."""
     from benchmarks.utilisation import plain_training
 
     os.chdir(folder)
@@ -50,20 +51,20 @@ def train_alone(spec: str, data: str, folder: str) -> float:
 
 
 def fixed_ray_cluster(sweep: Path, data: Path, folder: Path) -> float:
-    """One allocation of so many nodes, a Ray node on each, and Ray Tune with its defaults once all have joined."""
+    """One allocation of `SLOTS` nodes, a Ray node on each, and Ray Tune with its defaults once all have joined."""
     import submitit
 
-    began = time.perf_counter()
+    started = time.perf_counter()
     executor = submitit.SlurmExecutor(folder=folder)
     executor.update_parameters(nodes=SLOTS, ntasks_per_node=1, time=30, **NODE)
     job = executor.submit(one_node, str(sweep), str(data), str(folder))
     _await([job.paths.result_pickle])
     job.results()
-    return time.perf_counter() - began
+    return time.perf_counter() - started
 
 
 def one_node(sweep: str, data: str, folder: str) -> None:
-    """What each task of the allocation does: join, and in the first one also the head and the driver."""
+    """One task of the allocation: it joins Ray; the first task is also the head and the driver."""
     files = Path(folder)
     profile = ClusterProfile(
         kind="slurm",
@@ -89,7 +90,7 @@ def one_node(sweep: str, data: str, folder: str) -> None:
 
 
 @contextlib.contextmanager
-def _joined(address: str, profile: ClusterProfile, token: Path) -> Any:
+def _joined(address: str, profile: ClusterProfile, token: Path) -> Iterator[None]:
     with scratch_directory(profile.scratch) as directory:
         own = own_ip_address(profile.network_interface)
         command = join_command(address, node_resources(profile), directory, own, job=os.environ["SLURM_PROCID"])

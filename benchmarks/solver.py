@@ -1,8 +1,8 @@
-"""Matching the paper's ten templates to their budgets: the layer plan against building and counting torch models.
+"""Match the paper's ten templates to their budgets, by layer plan or by building and counting torch models.
 
     python -m benchmarks.solver
 
-The alternative is what one would write first: bisect n, build the torch model at each step, and count it with fvcore.
+The alternative is the obvious program: bisect n, build the torch model at each step, and count it with fvcore.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ CELLS = tuple((architecture(model), template(name)) for model in ("vgg19", "resn
 
 
 def match_by_plan() -> list[int | None]:
-    """The ten n, by the solver."""
+    """The ten values of n, by `match`."""
     budget = Budget()
     return [match(model, template, image=IMAGE, width=1.0, budget=budget).n for model, template in CELLS]
 
 
 def match_by_torch() -> list[int]:
-    """The ten n, by bisection over torch models counted with fvcore."""
+    """The ten values of n, by bisection over torch models counted with fvcore."""
     return [_bisect(model, template) for model, template in CELLS]
 
 
 def _bisect(model: Architecture, template: Template) -> int:
-    """The largest n whose model fvcore does not count above the base model, between the minimum and 1,024."""
+    """The largest n up to 1,024 for which fvcore does not count more than for the base model."""
     target = _fvcore_count(model, model.base_widths)
     low, high = min(model.base_widths), 1024
     while high - low > 1:
@@ -57,7 +57,7 @@ def _fvcore_count(model: Architecture, widths: tuple[int, ...]) -> float:
 
 
 def main() -> None:
-    """Measure both, taking turns; on one thread, so that a busy machine does not slow torch out of proportion."""
+    """Measure both in turn, on one thread, so that a busy machine does not slow torch out of proportion."""
     torch.set_num_threads(1)
     seconds = interleaved_seconds({"plan": match_by_plan, "torch": match_by_torch}, rounds=ROUNDS)
     ours, theirs = median(seconds["plan"]), median(seconds["torch"])

@@ -1,14 +1,14 @@
-"""Training steps per second of VGG19 at width 0.125 on one core, against loops that people write.
+"""Training steps per second of VGG19 at width 0.125 on one core, compared with the usual training loops.
 
     python -m benchmarks.training
 
 - `plain_loop`: a PyTorch loop with torchvision transforms and a DataLoader, `loss.item()` at every step.
-- `ceiling`: the same model and optimiser as ours stepping on one constant batch. No data path can be faster.
-- Beside them, without being a ratio to reach: the plain loop with channels last, a loop of timm's parts as its
-  train script puts them together, and Lightning.
+- `ceiling`: the same model and optimiser as ours, on one constant batch. No data path can be faster.
+- For comparison only: the plain loop with channels last, a loop of timm's parts combined as in its training script, and
+  Lightning.
 
-Nothing is evaluated. A round is so many steps of each, taking turns; the ratios are medians over the rounds. Seconds
-are those of the process on its core: without workers and on one thread they are the wall clock's on an idle machine.
+Nothing is evaluated. A round is `STEPS` steps of each candidate in turn; the ratios are medians over the rounds.
+Seconds are processor seconds; without workers and on one thread, they equal wall-clock seconds on an idle machine.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ WIDTH = 0.125
 
 
 def trial(data: PreparedDataset) -> TrialSpec:
-    """VGG19, thin, by the paper's recipe."""
+    """A thin VGG19 with the paper's recipe."""
     return TrialSpec(
         model="vgg19",
         width=WIDTH,
@@ -56,13 +56,13 @@ def trial(data: PreparedDataset) -> TrialSpec:
 
 
 def our_trainer(spec: TrialSpec, data: PreparedDataset) -> Callable[[], object]:
-    """One epoch by the trainer, with its one read of losses and accuracy."""
+    """One epoch by the trainer, which reads losses and accuracy once."""
     learner, epochs = Learner(spec, DeviceDataset(data, "cpu")), iter(range(1, spec.recipe.epochs))
     return lambda: read_scores([learner.train(next(epochs), lambda part: None)])
 
 
 def constant_batch(spec: TrialSpec) -> Callable[[], object]:
-    """The trainer's model and optimiser on one batch that is always there."""
+    """The trainer's model and optimiser on one constant batch."""
     network = initial_network(spec).to(memory_format=torch.channels_last)
     optimiser = build_optimiser(network, spec.recipe)
     pixels = torch.randn(BATCH_SIZE, 3, 32, 32).to(memory_format=torch.channels_last)
@@ -81,7 +81,7 @@ def constant_batch(spec: TrialSpec) -> Callable[[], object]:
 def plain_loop(
     spec: TrialSpec, loader: Iterable[tuple[Tensor, Tensor]], layout: torch.memory_format
 ) -> Callable[[], object]:
-    """As in many a repository: running loss and accuracy are read at every step."""
+    """The loop of many repositories, which reads running loss and accuracy at every step."""
     network = initial_network(spec).to(memory_format=layout)
     optimiser = usual_optimiser(network, spec)
     criterion = nn.CrossEntropyLoss()
@@ -184,7 +184,7 @@ def lightning_loop(spec: TrialSpec, loader: Iterable[tuple[Tensor, Tensor]]) -> 
 
 
 def usual_optimiser(network: nn.Module, spec: TrialSpec) -> torch.optim.Optimizer:
-    """SGD as it is usually made."""
+    """SGD as usually constructed."""
     recipe = spec.recipe
     return torch.optim.SGD(
         network.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay
@@ -192,7 +192,7 @@ def usual_optimiser(network: nn.Module, spec: TrialSpec) -> torch.optim.Optimize
 
 
 def main() -> None:
-    """Measure all, taking turns."""
+    """Measure all candidates in turn."""
     warnings.filterwarnings("ignore", module="lightning")
     pin_to_one_core()
     data = noise_images(STEPS * BATCH_SIZE)

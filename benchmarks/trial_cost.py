@@ -1,10 +1,10 @@
-"""What one trial costs beside its training: trials that do nothing, through the whole engine.
+"""The cost of a trial in addition to its training: trials that do nothing, through the whole engine.
 
     python -m benchmarks.trial_cost
 
-Ours: the driver with its ledger, status and Parquet rows, on warm actors. Against it Ray Tune with its default settings
-(an actor, a directory and result files per trial); beside it a bare pool of Ray actors, which records nothing. Then
-2,000 trials, to see whether the cost of one depends on how many there are.
+Ours is the driver with its ledger, status and Parquet rows, on warm actors. The alternatives are Ray Tune with its
+default settings (an actor, a directory and result files per trial) and, as a lower limit, a bare pool of Ray actors,
+which records nothing. Then 2,000 trials show whether the cost of a trial depends on their number.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TRIALS_PER_ROUND = {"ours": 60, "ray_tune_defaults": 12, "ray_actor_pool": 400}
 
 
 def milliseconds_per_trial(engine: Engine, name: str, environment: Mapping[str, str]) -> float:
-    """One round of one candidate; the alternatives run on Rays of their own, in the environment before our settings."""
+    """One round of one candidate; the alternatives run on separate Rays, in the environment before our settings."""
     trials = TRIALS_PER_ROUND[name]
     if name == "ours":
         started = time.perf_counter()
@@ -39,7 +39,7 @@ def milliseconds_per_trial(engine: Engine, name: str, environment: Mapping[str, 
 
 
 def main() -> None:
-    """Run the rounds in turn, then many trials; print the report."""
+    """Run the rounds in turn, then many trials, and print the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--many", type=int, default=2000, help="trials of the last, long run")
     many = parser.parse_args().many

@@ -1,4 +1,4 @@
-"""The alternatives of `benchmarks.trial_cost`, each in a process of its own: prints the seconds of its trials.
+"""The alternatives of `benchmarks.trial_cost`, each in a separate process, which prints the seconds of its trials.
 
 python -m benchmarks.trial_cost_alternatives ray_tune_defaults 12 2
 """
@@ -20,7 +20,7 @@ from cluster.ray_nodes.ray_node import local_ray
 
 
 def nothing(config: dict[str, Any]) -> None:
-    """A trial that does nothing, in Ray Tune's own way."""
+    """A trial that does nothing, as a function of Ray Tune."""
     tune.report({"accuracy": 1.0})
 
 
@@ -34,7 +34,7 @@ class Worker:
 
 
 def ray_tune_defaults(trials: int, slots: int) -> None:
-    """Ray Tune as its documentation shows it: an actor, a directory and result files per trial."""
+    """Ray Tune as in its documentation: an actor, a directory and result files per trial."""
     with tempfile.TemporaryDirectory() as directory:
         results = tune.Tuner(
             nothing,
@@ -46,7 +46,7 @@ def ray_tune_defaults(trials: int, slots: int) -> None:
 
 
 def ray_tune_files(epochs: int, slots: int) -> None:
-    """One trial of so many epochs whose files stay, in the directory that the command line names."""
+    """One trial of `epochs` epochs that keeps its files, in the directory given on the command line."""
 
     def report_epochs(config: dict[str, Any]) -> None:
         for epoch in range(1, epochs + 1):
@@ -58,13 +58,13 @@ def ray_tune_files(epochs: int, slots: int) -> None:
 
 
 def ray_actor_pool(trials: int, slots: int) -> None:
-    """Tasks on warm actors: nothing is recorded and nothing survived."""
+    """Tasks on warm actors: nothing is recorded, and no fault is survived."""
     pool: Any = ActorPool([Worker.remote() for _ in range(slots)])  # type: ignore[attr-defined]  # added by ray.remote
     assert len(list(pool.map_unordered(lambda actor, number: actor.work.remote(number), list(range(trials))))) == trials
 
 
 def main() -> None:
-    """Time one alternative on a Ray of its own."""
+    """Time one alternative on a separate Ray."""
     run = {"ray_tune_defaults": ray_tune_defaults, "ray_actor_pool": ray_actor_pool, "ray_tune_files": ray_tune_files}[
         sys.argv[1]
     ]

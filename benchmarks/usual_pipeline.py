@@ -1,4 +1,4 @@
-"""The data path that people usually write, to compare with: PIL images, torchvision transforms, a DataLoader."""
+"""The usual data path, for comparison: PIL images, torchvision transforms, a DataLoader."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CUTOUT = 16
 
 
 class PilImages(Dataset[tuple[Any, int]]):
-    """Images of a data set as PIL images put through `transform`, like those of torchvision's CIFAR10."""
+    """The images of a data set as PIL images passed through `transform`, like those of torchvision's CIFAR10."""
 
     def __init__(self, data: PreparedDataset, transform: Callable[[Any], Any] | None = None) -> None:
         self._images, self._labels = data.train_images, data.train_labels.tolist()
@@ -52,7 +52,7 @@ class Cutout:
 
 
 def transforms_v1(data: PreparedDataset) -> Callable[[Any], Any]:
-    """Crop, flip, normalise and cut out with torchvision's first transforms."""
+    """Crop, flip, normalise and cut out with version 1 of torchvision's transforms."""
     steps = [
         transforms.RandomCrop(data.info.image.size, padding=PADDING),
         transforms.RandomHorizontalFlip(),
@@ -65,7 +65,7 @@ def transforms_v1(data: PreparedDataset) -> Callable[[Any], Any]:
 
 
 def transforms_v2(data: PreparedDataset) -> Callable[[Any], Any]:
-    """The same with torchvision's second transforms."""
+    """The same with version 2 of torchvision's transforms."""
     steps = [
         v2.RandomCrop(data.info.image.size, padding=PADDING),
         v2.RandomHorizontalFlip(),
@@ -81,9 +81,9 @@ def transforms_v2(data: PreparedDataset) -> Callable[[Any], Any]:
 def usual_loader(
     data: PreparedDataset, transform: Callable[[Any], Any], *, images: int | None = None
 ) -> DataLoader[tuple[Any, int]]:
-    """Shuffled batches of all images, or of so many in each pass; the last one may be smaller, as in the trainer.
+    """Shuffled batches of all images, or of `images` of them in each pass; the last may be smaller, as in the trainer.
 
-    Without workers: per core that is the fastest way, for images need not travel between processes.
+    There are no workers: per core this is the fastest way, as images are not passed between processes.
     """
     pictures = PilImages(data, transform)
     return DataLoader(
@@ -94,7 +94,7 @@ def usual_loader(
 
 
 def pin_to_one_core() -> None:
-    """Keep this process, its threads and its future children on one core, where the system allows it."""
+    """Keep this process, its threads and its future children on one core, if the system supports it."""
     torch.set_num_threads(1)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})

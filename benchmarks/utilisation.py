@@ -1,10 +1,10 @@
-"""How much of the slots' time is spent in training: a real sweep, against the same trainer on Ray Tune's defaults.
+"""The part of the slots' time spent in training, in a real sweep and with the same trainer on Ray Tune's defaults.
 
     python -m benchmarks.utilisation
 
-Utilisation is the sum of training seconds over slots x wall-clock seconds of the whole command, the start of Ray and
-the imports included; the data is prepared before, and networks are not measured after it, which Ray Tune does not do
-either. One run each, for a run takes minutes.
+Utilisation is the sum of training seconds over slots x wall-clock seconds of the whole command, including imports and
+the start of Ray. The data set is prepared before. Networks are not measured afterwards, as Ray Tune does not do that
+either. Each runs once, because a run takes minutes.
 """
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ def ours(sweep: Path, directory: Path) -> float:
 
 
 def ray_tune_defaults(sweep: Path, directory: Path) -> float:
-    """Utilisation of a script that gives the same trials to Ray Tune as its documentation shows it."""
+    """Utilisation of a script that runs the same trials with Ray Tune as in its documentation."""
     seconds = seconds_of(["benchmarks.utilisation", "--ray-tune-defaults", str(sweep)], directory)
     trained = json.loads((directory / "trained.json").read_text())
     return float(sum(trained)) / (SLOTS * seconds)
 
 
 def tune_by_default(sweep: Path) -> None:
-    """The script of the alternative: an actor per trial, Tune's own result files and reports."""
+    """The script of the alternative: an actor per trial, Ray Tune's result files and reports."""
     from ray import tune
 
     from cluster.profile.schema import ClusterProfile
@@ -83,7 +83,7 @@ def tune_by_default(sweep: Path) -> None:
 
 
 def train_one(config: dict[str, Any]) -> None:
-    """One trial as a function of Ray Tune's."""
+    """One trial as a function of Ray Tune."""
     from ray import tune
 
     training = plain_training(config["spec"], Path(config["data"]))
@@ -93,7 +93,7 @@ def train_one(config: dict[str, Any]) -> None:
 
 
 def plain_training(spec_json: str, data_directory: Path) -> Training:
-    """A trial with the project's own trainer, a checkpoint after every epoch in the working directory."""
+    """A trial with the project's trainer and a checkpoint after every epoch in the working directory."""
     from fdt_core.compute.process import prepare_process
     from fdt_core.datasets.prepared import load_prepared
     from fdt_core.training.checkpoint import TrialCheckpoints
@@ -109,7 +109,7 @@ def plain_training(spec_json: str, data_directory: Path) -> Training:
 
 
 def main() -> None:
-    """Run both, one after the other; print the report."""
+    """Run both, one after the other, and print the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ray-tune-defaults", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--epochs", type=int, default=20, help="about 20 to 25 s a trial on a current core")

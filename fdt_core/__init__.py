@@ -5,11 +5,12 @@ Knows no Ray, no Slurm and no command line.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from fdt_core.version import VERSION
 
+TYPE_CHECKING = False  # not typing's: this package is imported before the import path is protected (`import_path`)
 if TYPE_CHECKING:
+    from typing import Any
+
     from fdt_core.trained_models import load
 
 __all__ = ["__version__", "load"]
@@ -18,7 +19,7 @@ __version__ = VERSION
 
 
 def __getattr__(name: str) -> Any:
-    """Find `load` when it is first asked for: it imports torch, which planning does not need."""
+    """Import `load` on first use: it needs torch, and planning does not."""
     if name != "load":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from fdt_core.trained_models import load

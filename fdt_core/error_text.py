@@ -1,24 +1,24 @@
-"""The one line of an error that says what went wrong."""
+"""The one line of an error that tells what went wrong."""
 
 from __future__ import annotations
 
 import re
 
 _FRAME = re.compile(r"^\s*File \".*\", line \d+")
-"""A frame of a Python traceback; the source lines below it are indented deeper."""
+"""A frame of a Python traceback; the source lines below it are indented further."""
 
 _VARYING = re.compile(r"0x[0-9a-fA-F]+|\d+(\.\d+)?")
 
 _BOILERPLATE = re.compile(
     "|".join(
         (
-            # What torch appends to every error of a device (c10/cuda/CUDAException.cpp), for CUDA and for ROCm.
+            # What torch appends to every device error (c10/cuda/CUDAException.cpp), for CUDA and for ROCm.
             r"(CUDA|HIP|GPU) kernel errors might be asynchronously reported",
             r"For debugging consider passing \w+=\d",
             r"Compile with `?TORCH_USE_\w+_DSA`?",
             r"Device-side assertion",
             r"Search for `?\w+'? in https?://",
-            # C++ stack traces, with TORCH_SHOW_CPP_STACKTRACES=1 and from exceptions that nothing caught.
+            # C++ stack traces: with TORCH_SHOW_CPP_STACKTRACES=1, and from uncaught exceptions.
             r"Exception raised from ",
             r"C\+\+ CapturedTraceback",
             r"frame #\d+:",
@@ -37,30 +37,30 @@ _BOILERPLATE = re.compile(
         )
     )
 )
-"""Lines that are the same whatever went wrong."""
+"""The start of lines that do not depend on what went wrong."""
 
 
 def informative_line(text: str) -> str:
-    """The line of an error's message or traceback that tells what went wrong; empty for an empty text.
+    """The line of an error message or traceback that tells what went wrong; empty for an empty text.
 
-    It is the first line of the last error's message. Errors of CUDA end in general advice, those of C++ and of
-    torch.compile in stack traces: such lines are skipped. A line that ends in a colon is joined with the one after it.
+    This is the first line of the last error's message. CUDA errors end in general advice, C++ and torch.compile errors
+    in stack traces: such lines are skipped. A line that ends in a colon is joined with the next one.
     """
     for block in reversed(_blocks(text)):
-        told = [line for line in block if not _BOILERPLATE.match(line)]
-        if told:
-            joined = told[0].endswith(":") and len(told) > 1
-            return f"{told[0]} {told[1]}" if joined else told[0]
+        lines = [line for line in block if not _BOILERPLATE.match(line)]
+        if lines:
+            joined = lines[0].endswith(":") and len(lines) > 1
+            return f"{lines[0]} {lines[1]}" if joined else lines[0]
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
 
 def failure_signature(error: str | None) -> str:
-    """What the errors of one cause have in common: the informative line, with its numbers and addresses as 'N'."""
+    """What errors with the same cause share: the informative line, with numbers and addresses replaced by 'N'."""
     return _VARYING.sub("N", informative_line(error or "")) or "no message"
 
 
 def _blocks(text: str) -> list[list[str]]:
-    """The lines of a text, stripped, parted where there are frames of a traceback; none of these, no empty lines."""
+    """The stripped lines of a text, split at traceback frames, without the frames and without empty lines."""
     blocks: list[list[str]] = [[]]
     frame_indent: int | None = None
     for line in text.splitlines():

@@ -1,4 +1,4 @@
-"""The exit codes of `fdt-sweep` and of its jobs: part of the interface, so no number ever changes its meaning."""
+"""The exit codes of `fdt-sweep` and its jobs: part of the interface, so a number never changes its meaning."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ class ExitCode(IntEnum):
     """How a command, a driver or a job ended."""
 
     DONE = 0
-    """All that was asked for is done."""
+    """Everything requested is done."""
     FAILED = 1
-    """Finished with failed trials, or stopped at the limit of them; also a negative answer, as of `reproduce`."""
+    """Finished with failed trials, or stopped at their limit; also a negative answer, as from `reproduce`."""
     USAGE = 2
     """A wrong argument, sweep file, profile or name."""
     PROBLEM = 3
-    """The machine, the cluster or the data is not as needed; or a fault of fdt-sweep itself."""
+    """The machine, the cluster or the data is not as required; or a bug in fdt-sweep."""
     REFUSED = 4
-    """A budget guard said no."""
+    """A budget guard refused to start."""
     INTERRUPTED = 75
-    """Stopped before the end, everything saved: launch again to go on (EX_TEMPFAIL of sysexits.h)."""
+    """Stopped early with everything saved: launch again to continue (EX_TEMPFAIL of sysexits.h)."""
     STOPPED = 130
-    """Stopped at once, as by a second Ctrl-C (128 + SIGINT)."""
+    """Stopped immediately, as by a second Ctrl-C (128 + SIGINT)."""

@@ -1,8 +1,8 @@
-"""Where a process of ours imports from: the installation first, whatever lies in the user's folder or on PYTHONPATH.
+"""The import path of fdt-sweep's processes: the installation before the current directory and PYTHONPATH.
 
-Python looks first in the current directory (`python -m`) and on PYTHONPATH, before its own library. A user's
-`select.py` or `cluster.py` would be run in place of Python's or ours. Uses the standard library only, and of that only
-what every interpreter has loaded before it reads a user's file.
+Python searches the current directory (`python -m`) and PYTHONPATH before its standard library. A user's `select.py` or
+`cluster.py` would then run in place of Python's or the project's module. This module imports nothing but `os`, `site`
+and `sys`, which the interpreter has already loaded when it reads the first file of a user.
 """
 
 from __future__ import annotations
@@ -10,44 +10,47 @@ from __future__ import annotations
 import os
 import site
 import sys
-from collections.abc import Mapping, Sequence
 
-OWN_PACKAGES = ("fdt_core", "orchestrator", "cluster", "analysis")
+TYPE_CHECKING = False  # not typing's: see above
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
-OWN_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-"""The folder that holds our packages: site-packages, or the checkout of an editable installation."""
+PROJECT_PACKAGES = ("fdt_core", "orchestrator", "cluster", "analysis")
+
+PROJECT_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+"""The folder that holds the project's packages: site-packages, or the checkout of an editable installation."""
 
 _VARIABLES = ("PYTHONPATH", "PYTHONSAFEPATH")
 _AS_GIVEN = "FDT_GIVEN_"
-"""Before the name of a variable that was changed: what the user's shell had there."""
+"""Prefix of the variable that keeps the value which the user's shell had for a changed one."""
 
 
 def installation_first(path: Sequence[str], user_entries: Sequence[str]) -> list[str]:
-    """The import path `path` with the installation first: Python's library, its packages, our root, then the user's.
+    """Reorder the import path: Python's library, installed packages, the project's root, then the user's entries.
 
-    Our root has to be named: an editable installation finds our packages only after everything on the path was tried.
+    The root must be named: an editable installation finds the project's packages only after trying the whole path.
 
     Args:
         path: an import path.
-        user_entries: those of its entries that come from PYTHONPATH.
+        user_entries: the entries of `path` that come from PYTHONPATH.
     """
     late = set(user_entries) - set(_installed_folders())
     early = [entry for entry in path if entry not in late]
-    own = [] if OWN_ROOT in early else [OWN_ROOT]
-    return [*early, *own, *(entry for entry in path if entry in late and entry not in own)]
+    root = [] if PROJECT_ROOT in early else [PROJECT_ROOT]
+    return [*early, *root, *(entry for entry in path if entry in late and entry not in root)]
 
 
 def put_installation_first() -> None:
-    """Make this process, and all Python processes that it starts, import from the installation first.
+    """Make this process, and every Python process that it starts, import from the installation first.
 
-    Call it before anything else is imported; where a parent process has done so, nothing is left to do. The current
-    directory, or the folder of the script, which Python may have put in front, goes; PYTHONPATH comes last.
-    `given_environment` undoes it for programs that are not ours.
+    Call it before importing anything else; it does nothing if a parent process has called it. It removes the current
+    directory, or the folder of the script, which Python may have put in front, and moves PYTHONPATH to the end.
+    `given_environment` undoes this for programs that are not part of fdt-sweep.
     """
     if _AS_GIVEN + "PYTHONPATH" in os.environ:
         return
     path = sys.path[:] if sys.flags.safe_path else sys.path[1:]
-    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)  # an empty one is the current directory
+    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)  # an empty entry is the current directory
     sys.path[:] = installation_first(path, [os.path.abspath(entry) for entry in entries])
     given = {_AS_GIVEN + name: os.environ.get(name, "") for name in _VARIABLES}
     os.environ.update(given, PYTHONPATH=os.pathsep.join(sys.path), PYTHONSAFEPATH="1")
@@ -56,7 +59,7 @@ def put_installation_first() -> None:
 def given_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """`environment` with PYTHONPATH and PYTHONSAFEPATH as the user's shell had them.
 
-    For programs that may be written in another Python, such as a site's own `sbatch`, and for the shell of a job.
+    For programs that may use another Python, such as a site's `sbatch` wrapper, and for the shell of a job.
     """
     given = dict(environment)
     for name in _VARIABLES:

@@ -1,4 +1,4 @@
-"""Objects of a user's own, named `package.module:attribute`."""
+"""User objects, referred to as `package.module:attribute`."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from types import ModuleType
 from typing import TypeVar
 
 from fdt_core.errors import UsageError
-from fdt_core.import_path import OWN_PACKAGES
+from fdt_core.import_path import PROJECT_PACKAGES
 
 T = TypeVar("T")
 
 
 def is_reference(name: str) -> bool:
-    """Whether `name` has the form of a reference to a user's own object."""
+    """Whether `name` has the form of a reference to a user object."""
     return ":" in name
 
 
 def import_reference(reference: str, expected: type[T]) -> tuple[T, ModuleType]:
-    """The object named by `reference`, of type `expected`, and the module it was named in.
+    """Import the object that `reference` names, of type `expected`; returns it and its module.
 
-    A module is looked for in the installation, then on PYTHONPATH, then in the current directory: a file of the user's
-    can never be imported in the place of a module that this program needs.
+    A module is searched for in the installation, then on PYTHONPATH, then in the current directory, so that a user's
+    file can never replace a module that fdt-sweep needs.
 
     Raises:
-        UsageError: where the module cannot be imported, lacks the attribute, or holds something else there.
+        UsageError: if the module cannot be imported, lacks the attribute, or the attribute has another type.
     """
     module_name, _, attribute = reference.partition(":")
     here = str(Path.cwd())
@@ -34,7 +34,7 @@ def import_reference(reference: str, expected: type[T]) -> tuple[T, ModuleType]:
         sys.path.append(here)
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # a user's module may fail in any way; whatever it is, the message is theirs to read
+    except Exception as error:  # a user's module may raise anything, and its message is for the user
         why = f"{type(error).__name__}: {error}{_taken_name(sys.modules.get(module_name.partition('.')[0]))}"
         raise UsageError(f"{reference!r}: importing {module_name!r} failed: {why}") from error
     if not hasattr(module, attribute):
@@ -46,15 +46,15 @@ def import_reference(reference: str, expected: type[T]) -> tuple[T, ModuleType]:
 
 
 def _taken_name(module: ModuleType | None) -> str:
-    """Why a user's file was not the one that was imported, where it has the name of a module of the installation."""
+    """Why a user's file was not imported, if it has the name of an installed module."""
     if module is None:
         return ""
     name = module.__name__.partition(".")[0]
     installed = str(getattr(sys.modules[name], "__file__", None) or "Python itself")
-    own = [path for path in (Path(f"{name}.py"), Path(name)) if path.exists() and not _is_within(installed, path)]
-    if name in OWN_PACKAGES:
-        return f"; {name} is a package of fdt-sweep: give a module of your own another name"
-    return f"; {name} was found at {installed}: give your own {own[0]} another name" if own else ""
+    hidden = [path for path in (Path(f"{name}.py"), Path(name)) if path.exists() and not _is_within(installed, path)]
+    if name in PROJECT_PACKAGES:
+        return f"; {name} is a package of fdt-sweep: give your module another name"
+    return f"; {name} was found at {installed}: give your {hidden[0]} another name" if hidden else ""
 
 
 def _is_within(file: str, path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Scaling of filter counts, exact: no floating-point error decides a rounding."""
+"""Exact scaling of filter counts: no floating-point error decides a rounding."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ Number = int | float | str | Fraction
 
 
 def exact(number: Number) -> Fraction:
-    """The rational number that `number` is written as: 0.1 is one tenth, not the nearest binary fraction to it.
+    """The rational number that `number` is written as: 0.1 is one tenth, not the nearest binary fraction.
 
     Raises:
-        ValueError: for text that is no number, and for infinities.
+        ValueError: for text that is not a number, and for infinities.
     """
     return Fraction(number if isinstance(number, int | Fraction) else str(number))
 
 
 def half_even(numerator: int, denominator: int) -> int:
-    """`numerator / denominator` (positive) rounded to the nearest integer, halves to the even one."""
+    """`numerator / denominator` (positive) rounded to the nearest integer, halves to even."""
     quotient, remainder = divmod(numerator, denominator)
     twice = 2 * remainder
     return quotient + (twice > denominator or (twice == denominator and quotient % 2 == 1))

@@ -1,8 +1,12 @@
-"""Start the command line, or any module of the installation, protected from the user's shell and folder.
+"""Start the command line, or any module of the installation, protected from the user's folder and shell.
 
-`fdt-sweep` is `command_line`; jobs of Slurm, and processes that a head's job starts, are
-`python -P -m fdt_core.start MODULE [ARGUMENT ...]`. Modules are imported by name and late: before
-`put_installation_first`, a user's file could be found in the place of any of them.
+Two entry points: the command `fdt-sweep` calls `command_line`; Slurm jobs, and the processes that a head job starts,
+run `python -P -m fdt_core.start MODULE [ARGUMENT ...]`.
+
+PYTHONPATH may hold a file named like any module, `orchestrator.py` for example. Until `put_installation_first` has
+run, only this package and modules that the interpreter has loaded already may be imported. So all other imports are
+inside functions, and the module to start is given by name: that also keeps this package free of imports from the
+packages above it.
 """
 
 from __future__ import annotations
@@ -10,29 +14,37 @@ from __future__ import annotations
 import codecs
 import os
 import sys
-from typing import NoReturn
 
 from fdt_core.import_path import put_installation_first
 
-_PLAIN = {"±": "+-", "↓": "v", "Δ": "d", "†": "+", "‡": "#", "§": "S", "…": "..."}
-"""What stands for the signs of our tables where the terminal's encoding has none."""
+TYPE_CHECKING = False  # not typing's: see above
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+_COMMAND_LINE = "orchestrator.cli.boundary"
+"""The module whose `run_command_line` runs `fdt-sweep` and returns its exit code."""
+
+_SUBSTITUTES = {"±": "+-", "↓": "v", "Δ": "d", "†": "+", "‡": "#", "§": "S", "…": "..."}
+"""Replacements for the signs in tables that the terminal's encoding lacks."""
 
 
 def command_line() -> NoReturn:
-    """The command `fdt-sweep`; exits with its status. Ctrl-C is met while the commands are still imported, too."""
+    """Run the command `fdt-sweep` and exit with its exit code; handles Ctrl-C even while the commands are imported."""
     try:
         _protect()
         import importlib
 
-        status = importlib.import_module("orchestrator.cli.boundary").run_command_line()
+        status = importlib.import_module(_COMMAND_LINE).run_command_line()
     except KeyboardInterrupt:
+        from fdt_core.exit_codes import ExitCode
+
         print("fdt-sweep: interrupted", file=sys.stderr)
-        status = 130
+        status = ExitCode.STOPPED
     sys.exit(status)
 
 
 def main() -> None:
-    """Run the module that the first argument names as Python's `-m` does; the other arguments are its own."""
+    """Run the module that the first argument names, as `python -m` does; it gets the remaining arguments."""
     _protect()
     import runpy
 
@@ -42,31 +54,31 @@ def main() -> None:
 
 def _protect() -> None:
     put_installation_first()
-    os.environ["MPLBACKEND"] = "agg"  # a notebook's cannot be imported, or has no notebook to draw in
-    name_the_nameless()
-    codecs.register_error("fdt_plain", _plain)
+    os.environ["MPLBACKEND"] = "agg"  # a notebook's backend cannot be imported here, or has no notebook to draw in
+    name_unknown_user(os.getuid())
+    codecs.register_error("fdt_substitute", _substitute)
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:  # closed by whoever started this process
-            stream.reconfigure(errors="fdt_plain")  # type: ignore[union-attr]  # a real file, not a test's
+        if stream is not None:  # None if the parent process closed it
+            stream.reconfigure(errors="fdt_substitute")  # type: ignore[union-attr]  # a real file, not a test's
 
 
-def name_the_nameless() -> None:
-    """A user id without a name, as in containers, has no home either: libraries fail where they ask for one."""
+def name_unknown_user(user_id: int) -> None:
+    """Set a name and a home for a user id without an account, as in containers: libraries fail if they find none."""
     import pwd
 
     try:
-        pwd.getpwuid(os.getuid())
+        pwd.getpwuid(user_id)
     except KeyError:
-        os.environ.setdefault("LOGNAME", str(os.getuid()))
+        os.environ.setdefault("LOGNAME", str(user_id))
         os.environ.setdefault("HOME", "/nonexistent")
 
 
-def _plain(error: UnicodeError) -> tuple[str, int]:
-    """What is printed where the encoding lacks characters; half a character of a file's name becomes `?`."""
+def _substitute(error: UnicodeError) -> tuple[str, int]:
+    """Replace characters that the encoding lacks; half a character of a file name becomes `?`."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     lacking = error.object[error.start : error.end]
-    return "".join(_PLAIN.get(character, "?") for character in lacking), error.end
+    return "".join(_SUBSTITUTES.get(character, "?") for character in lacking), error.end
 
 
 if __name__ == "__main__":

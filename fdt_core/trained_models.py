@@ -1,4 +1,4 @@
-"""Trained networks back from a run directory."""
+"""Load trained networks from a run directory."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from fdt_core.trial.spec import TrialSpec
 
 
 def load(path: str | Path, trial_id: str | None = None) -> nn.Module:
-    """The trained network of a trial, on the CPU and in evaluation mode.
+    """Load the trained network of a trial, on the CPU and in evaluation mode.
 
     Args:
-        path: a run (then `trial_id` is needed), by its directory or by its name in $FDT_RUNS_DIR or ./runs; or a file
-            of weights such as runs/x/checkpoints/<trial_id>/final.pt.
-        trial_id: the trial, as in the results, or the first letters of its id. Of several files, which `keep: all`
-            leaves, the last epoch's is read.
+        path: a run (`trial_id` is then required), by its directory or by its name in $FDT_RUNS_DIR or ./runs; or a
+            file of weights such as runs/x/checkpoints/<trial_id>/final.pt.
+        trial_id: the trial's id as in the results, or its first letters. If several files were kept (`keep: all`), the
+            one of the last epoch is loaded.
 
     Raises:
-        UsageError: where there is no such run or trial, `path` is a run and `trial_id` is missing, or several trials
-            have ids that begin so.
-        EnvironmentProblem: where no weights were kept, or the file is not one of weights.
+        UsageError: if there is no such run or trial, `path` is a run and `trial_id` is missing, or several trial ids
+            start with `trial_id`.
+        EnvironmentProblem: if no weights were kept, or the file does not hold weights.
     """
     file = _weights_file(Path(path), trial_id)
     try:
@@ -35,7 +35,7 @@ def load(path: str | Path, trial_id: str | None = None) -> nn.Module:
         network = initial_network(spec)
         network.load_state_dict(contents["network"])
     except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise EnvironmentProblem(f"{file} is not a readable file of trained weights: {error}") from error
+        raise EnvironmentProblem(f"{file} is not a readable weights file: {error}") from error
     return network.eval()
 
 
@@ -44,15 +44,15 @@ def _weights_file(path: Path, trial_id: str | None) -> Path:
         return path
     run = path if (path / "checkpoints").is_dir() else find_run_path(path)
     if trial_id is None:
-        raise UsageError(f"{path} is not a file: name the trial too, as in load({str(path)!r}, trial_id)")
+        raise UsageError(f"{path} is not a weights file: name the trial too, as in load({str(path)!r}, trial_id)")
     directory = run / "checkpoints" / find_trial(trial_id, _known_trials(run), str(run))
     kept = sorted(file for file in directory.glob("*.pt") if not file.name.startswith("working-"))
     if not kept:
-        raise EnvironmentProblem(f"{directory} keeps no weights of the trial (see the sweep's key `keep`)")
+        raise EnvironmentProblem(f"{directory} has no weights of the trial (see the key `keep` of the sweep file)")
     return kept[-1]
 
 
 def _known_trials(run: Path) -> set[str]:
-    """Ids of the trials that have a row or a checkpoint directory."""
+    """The ids of trials that have a row or a checkpoint directory."""
     rows = read_table(run / "results", "trials", ("trial_id",)).rows
     return {*rows["trial_id"].to_pylist(), *(path.name for path in (run / "checkpoints").glob("*"))}

@@ -27,6 +27,7 @@ from orchestrator.run.run_directory import RunDirectory
 from orchestrator.status.status_writer import StatusWriter
 from orchestrator.trial.report import TrialReport
 from orchestrator.tune.driver import Driver, OrderTemplate
+from orchestrator.tune.environment import TUNE_SETTINGS
 from orchestrator.tune.trainable import SessionFactory
 
 _CHECKOUT = str(Path(__file__).parents[1])
@@ -80,7 +81,8 @@ def local_engine(*, cpus: int, needs: TrialSlots | None = None) -> Iterator[Engi
     profile = ClusterProfile(kind="local", device="cpu", cpus_per_node=cpus, gpus_per_node=int(needs.whole_gpus))
     # Ray's workers import from the installation alone, which holds neither benchmarks nor tests.
     found_there = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), _CHECKOUT]))
-    with process_environment(os.environ | {"PYTHONPATH": found_there}), local_ray(profile) as head:
+    path = {"PYTHONPATH": found_there}
+    with process_environment(os.environ | path), local_ray(profile, variables=TUNE_SETTINGS) as head:
         yield Engine(scratch=head.directory, needs=needs)
 
 

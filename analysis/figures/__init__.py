@@ -1,4 +1,4 @@
-"""The figures of a study, drawn with matplotlib; each is a function from a study to a `matplotlib.figure.Figure`."""
+"""The figures of a study, drawn with matplotlib. Each is a function from a study to a `matplotlib.figure.Figure`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FIGURES: dict[str, Callable[[Study], Figure]] = {
     "differences": heatmap,
     "trial_cost": trial_cost,
 }
-"""Every figure by its name, which is also its file's."""
+"""Every figure, by its name, which is also the name of its file."""
 
 FILE_FORMATS = ("pdf", "svg", "png")
 _UNDATED: dict[str, dict[str, None] | None] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": None}
@@ -34,7 +34,7 @@ _UNDATED: dict[str, dict[str, None] | None] = {"pdf": {"CreationDate": None}, "s
 def save_figures(
     study: Study, folder: Path, formats: Iterable[str], names: Iterable[str] = tuple(FIGURES)
 ) -> list[Path]:
-    """Draw the named figures into `folder`, a file per format; returns the files.
+    """Draw the named figures into `folder`, a file per format, and return the files.
 
     Raises:
         UsageError: an unknown figure or format.
@@ -51,6 +51,6 @@ def save_figures(
     for name, format in wanted:
         files.append(folder / f"{name}.{format}")
         with common_look():
-            # Without a date the same figure is the same file.
+            # Without a date, the same figure is always the same file.
             drawn[name].savefig(files[-1], dpi=200, metadata=_UNDATED[format])
     return files

@@ -1,4 +1,4 @@
-"""Filters per layer under each template, one panel per model (figure 2 of the paper, for real models)."""
+"""Filters per layer for each template, one panel per model (figure 2 of the paper, for real models)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FiltersByTemplate = Mapping[str, Sequence[int]]
 
 
 def filters_of_study(study: Study) -> Figure:
-    """The filters of each layer of every model of a study. They are the same for all data sets, or nearly so."""
+    """The filters of each layer for every model of a study. They are the same for all data sets, or nearly so."""
     blocks = {title: by_template(cells) for title, cells in study.blocks()}
     return filters_per_layer(
         {title: {name: cells[name]["widths"] for name in template_order(cells)} for title, cells in blocks.items()}
@@ -29,7 +29,7 @@ def filters_per_layer(models: Mapping[str, FiltersByTemplate]) -> Figure:
     """The filters of each layer.
 
     Args:
-        models: of each model the filters per slot under each template, shallow to deep.
+        models: for each model, the filters per slot for each template, shallow to deep.
     """
     figure, axes = panels(1, max(1, len(models)), (3.2, 2.4))
     for axis, (model, filters) in zip(axes[0], models.items(), strict=False):

@@ -1,4 +1,4 @@
-"""Pareto fronts of accuracy against parameters, MACs, memory and latency: a row of panels per data set."""
+"""Pareto fronts of accuracy against parameters, MACs, memory and latency; one row of panels per data set."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COSTS = ("params", "macs", "memory", "latency")
 
 @styled
 def fronts(study: Study) -> Figure:
-    """All models and templates in each panel, and the line below which a cell is beaten in both respects."""
+    """All models and templates in each panel, with the Pareto front: a cell below the line is beaten by another."""
     costs = measured_costs(study.cells, COSTS)
     fill_of = fills(title for title, _ in study.blocks())
     figure, axes = panels(max(1, len(study.datasets)), max(1, len(costs)), (2.5, 2.1))

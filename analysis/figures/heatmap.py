@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from analysis.figures.style import panels, styled
 from analysis.keys import BLOCK, template_order
 from analysis.records import records
+from analysis.statistics.differences import SEPARATED
 from analysis.study import Study
 
 
 @styled
 def heatmap(study: Study) -> Figure:
-    """Difference in accuracy to base, in points, per template and data set; a panel per model, numbers in the fields.
+    """Difference in accuracy to base, in points, per template and data set; one panel per model.
 
-    A frame marks the differences that are separated from zero (paired t test, Holm-corrected over all fields).
+    A frame marks differences that are separated from zero (paired t test, Holm-corrected over all fields).
     """
     differences = study.differences
     blocks = list(study.blocks())
@@ -50,11 +51,11 @@ def _draw(axis: Axes, differences: pd.DataFrame, datasets: list[str], reach: flo
         place = datasets.index(record["dataset"]), templates.index(record["template"])
         ink = _ink(image.to_rgba(record["difference"]))
         axis.text(*place, f"{record['difference']:+z.2f}", ha="center", va="center", color=ink)
-        if record["verdict"] in ("above", "below"):
+        if record["verdict"] in SEPARATED:
             corner = place[0] - 0.46, place[1] - 0.44
             axis.add_patch(Rectangle(corner, 0.92, 0.88, fill=False, edgecolor=ink, linewidth=1.2))
 
 
 def _ink(field: NDArray[np.float64]) -> str:
-    """White on a dark field, black on a light one (red, green, blue, alpha): by its luma (ITU-R BT.601)."""
+    """White on a dark field, black on a light one, by the luma of the field (red, green, blue, alpha; ITU-R BT.601)."""
     return "white" if np.dot(field[:3], (0.299, 0.587, 0.114)) < 0.5 else "black"

@@ -1,4 +1,4 @@
-"""Learning curves with bands over seeds: a row of panels per model, a column per data set."""
+"""Learning curves with bands over seeds; one row of panels per model, one column per data set."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from analysis.study import Study
 
 @styled
 def learning(study: Study, metric: str = "test_accuracy") -> Figure:
-    """The mean of a metric over the done seeds by epoch, in a band of one standard deviation to each side."""
+    """The mean of a metric over the done seeds by epoch, with a band of one standard deviation on each side."""
     blocks = list(study.blocks())
     found = bands(learning_curves(study), metric)
     figure, axes = panels(max(1, len(blocks)), max(1, len(study.datasets)), (2.7, 2.3))

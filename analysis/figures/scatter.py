@@ -15,7 +15,7 @@ from analysis.study import Study
 
 @styled
 def accuracy_against_cost(study: Study, cost: str = "params") -> Figure:
-    """Mean accuracy, with its standard deviation over seeds, against a cost. Base is a star; models differ in fill."""
+    """Mean accuracy and its standard deviation over seeds, against a cost. Base is a star; models differ in fill."""
     shown = measured_costs(study.cells, [cost])
     fill_of = fills(title for title, _ in study.blocks())
     figure, axes = panels(1, max(1, len(study.datasets)), (2.7, 2.6))
@@ -47,5 +47,5 @@ def draw_points(axis: Axes, cells: pd.DataFrame, cost: Cost, fill: Fill, *, join
 
 
 def _bar(std: float) -> float | None:
-    """One seed has no spread to show."""
+    """The error bar; None for one seed, which has no spread."""
     return None if pd.isna(std) else std

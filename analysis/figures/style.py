@@ -1,4 +1,4 @@
-"""One colour, marker and line per template, the same in every figure and in the report."""
+"""One colour, marker and line style per template, the same in every figure and in the report."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Style:
     """How a template is drawn.
 
     Args:
-        color: mostly from the palette of Okabe and Ito (2008), which the colour-blind can tell apart.
-        marker: matplotlib's marker; without colour it tells templates apart.
-        plotly_marker: the same marker by plotly's name.
-        dash: matplotlib's line style.
-        plotly_dash: the same line style by plotly's name.
+        color: mostly from the palette of Okabe and Ito (2008), which colour-blind readers can tell apart.
+        marker: matplotlib's name of the marker, which tells templates apart without colour.
+        plotly_marker: plotly's name of the same marker.
+        dash: matplotlib's name of the line style.
+        plotly_dash: plotly's name of the same line style.
     """
 
     color: str
@@ -44,7 +44,7 @@ def _style(color: str, marker: str, plotly_marker: str, dash: tuple[str, str]) -
 
 
 BASE_COLOR = "#000000"
-"""Black; the report shows it white on a dark page."""
+"""Black; the report shows it as white on a dark page."""
 
 _STYLES = {
     "base": _style(BASE_COLOR, "*", "star", _SOLID),
@@ -63,7 +63,7 @@ _OTHERS = (
 
 
 def styles(templates: Iterable[str]) -> dict[str, Style]:
-    """The style of each template. A user's own templates take the remaining styles in alphabetical order."""
+    """The style of each template. Custom templates take the remaining styles in alphabetical order."""
     others = sorted(set(templates) - set(_STYLES))
     return {**_STYLES, **{name: _OTHERS[index % len(_OTHERS)] for index, name in enumerate(others)}}
 
@@ -78,13 +78,13 @@ _LOOK: dict[Any, Any] = {
     "grid.linewidth": 0.6,
     "lines.linewidth": 1.2,
     "legend.frameon": False,
-    "pdf.fonttype": 42,  # fonts that a reader can search and an editor can change
-    "svg.hashsalt": "fdt-sweep",  # the same figure is the same file
+    "pdf.fonttype": 42,  # fonts that can be searched and edited
+    "svg.hashsalt": "fdt-sweep",  # the same figure is always the same file
 }
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Let `draw` draw in the common look, whatever the user's matplotlib settings are."""
+    """Decorate `draw` to use the common look, independent of the user's matplotlib settings."""
 
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
@@ -95,14 +95,14 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def common_look() -> AbstractContextManager[None]:
-    """Where figures are drawn and saved, so that the user's matplotlib settings do not matter."""
+    """A context in which to draw and save figures independent of the user's matplotlib settings."""
     return matplotlib.rc_context({**matplotlib.rcParamsDefault, **_LOOK})
 
 
 Fill = Literal["full", "none", "left", "top"]
 
 FILLS: tuple[Fill, ...] = ("full", "none", "left", "top")
-"""How the markers of the first, second, ... model are filled."""
+"""The fill of the markers of the first, second, ... model."""
 
 
 def fills(models: Iterable[str]) -> dict[str, Fill]:
@@ -117,18 +117,18 @@ LEAST_INCHES = 4.6
 def panels(
     rows: int, columns: int, size: tuple[float, float], **kwargs: Any
 ) -> tuple[Figure, Sequence[Sequence[Axes]]]:
-    """A figure of panels of `size` inches (a lone column is wider), with room for a legend below."""
+    """A figure with panels of `size` inches (a single column is wider) and room for a legend below."""
     width = max(size[0] * columns + 0.5, LEAST_INCHES)
     figure = Figure(figsize=(width, size[1] * rows + 0.6), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
 
 
 def legend_below(figure: Figure, fills: Mapping[str, Fill] | None = None) -> None:
-    """One legend for all panels, every name once, in the order of first appearance.
+    """Add one legend for all panels, with every name once, in order of first appearance.
 
     Args:
         figure: the figure.
-        fills: of models, the fill of their markers; they follow after the templates.
+        fills: for each model, the fill of its markers; models follow the templates.
     """
     handles: dict[str, Any] = {}
     for axis in figure.axes:
@@ -144,5 +144,5 @@ def legend_below(figure: Figure, fills: Mapping[str, Fill] | None = None) -> Non
 
 
 def _legend_entry_inches(labels: Iterable[str]) -> float:
-    """About how wide a legend's entry is: the handle with its gaps, and the longest label."""
+    """The approximate width of a legend entry: the handle with its gaps, and the longest label."""
     return 0.45 + 0.055 * max(map(len, labels))

@@ -1,4 +1,4 @@
-"""What a trial costs: its training time, a point per trial."""
+"""The training time of every trial, one point per trial."""
 
 from __future__ import annotations
 

@@ -27,12 +27,12 @@ _DOCUMENTS = {"latex": as_latex_document, "html": as_html_document}
 
 
 def render(tables: Iterable[Table], format: str = "text", *, standalone: bool = False) -> str:
-    """The tables below each other in one of `FORMATS`.
+    """Several tables as one text in one of `FORMATS`.
 
     Args:
         tables: the tables.
-        format: one of `FORMATS`. JSON gives one object a line and table.
-        standalone: for LaTeX and HTML, a whole document.
+        format: one of `FORMATS`. JSON has one line with one object per table.
+        standalone: return a whole document (LaTeX and HTML).
 
     Raises:
         UsageError: an unknown format, or one that has no documents.

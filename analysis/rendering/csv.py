@@ -1,4 +1,4 @@
-"""Tables as CSV: every part of an entry in a column of its own, no marks."""
+"""Tables as CSV: every part of an entry in a separate column, no marks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from analysis.tables.table import Entry, Table
 
 
 def as_csv(table: Table) -> str:
-    """The table as CSV. The first column is the table's title, so that several tables can stand in one file."""
+    """The table as CSV. The first column is the table's title, so that one file can hold several tables."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["Table", *(f"{column.title} {part}".strip() for column in table.columns for part in column.parts)])

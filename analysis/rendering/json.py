@@ -23,7 +23,7 @@ def _items(column: Column, entry: Entry) -> list[tuple[str, float | str | None]]
 
 
 def _value(text: str) -> float | str | None:
-    """A number where the text is one, None where it stands for nothing."""
+    """A number if the text is one, None if it means that there is no value."""
     if text in ("", "-"):
         return None
     try:

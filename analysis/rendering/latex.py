@@ -55,7 +55,7 @@ def as_latex(table: Table) -> str:
 
 
 def as_latex_document(tables: str) -> str:
-    """LaTeX tables as a document of their own."""
+    """LaTeX tables as a whole document."""
     return _DOCUMENT.format(tables=tables)
 
 

@@ -1,4 +1,4 @@
-"""Tables as Markdown (GitHub's)."""
+"""Tables as Markdown (GitHub's dialect)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _cell(entry: Entry) -> str:
 
 
 def _escaped(text: str) -> str:
-    """`text` without the characters that mean something in a Markdown table."""
+    """`text` with the characters escaped that have a meaning in a Markdown table."""
     for special in "\\|*_<>`":
         text = text.replace(special, f"\\{special}")
     return text.replace("\n", " ")

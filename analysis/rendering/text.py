@@ -18,7 +18,7 @@ LEAST_WIDTH = 20
 
 
 def as_text(table: Table, width: int = WIDTH, bold: bool = False) -> str:
-    """The table as text. What is wider than `width` goes on below, with the first column repeated.
+    """The table as text. Columns beyond `width` continue below, with the first column repeated.
 
     Args:
         table: the table.
@@ -34,7 +34,7 @@ def as_text(table: Table, width: int = WIDTH, bold: bool = False) -> str:
 
 
 def _last_column_wrapped(table: Table, width: int) -> Table:
-    """A last column of words that does not fit beside the others, nor beside the first alone, gets several lines."""
+    """Wrap a last column of text that fits neither next to the others nor next to the first alone."""
     if table.columns[-1].align != "left":
         return table
     widths = [max(map(cell_len, [c.name, *(row[i].text for row in table.rows)])) for i, c in enumerate(table.columns)]
@@ -51,7 +51,7 @@ def _last_column_wrapped(table: Table, width: int) -> Table:
 
 
 def _column_lines(table: Table, index: int, bold: bool) -> list[str]:
-    """The name of a column and its entries. Marks stand in a field of their own, so that the digits align."""
+    """The name of a column and its entries. Marks have a separate field, so that the digits align."""
     column, entries = table.columns[index], [row[index] for row in table.rows]
     marks = [entry.marks + (BEST if entry.best and not bold else "") for entry in entries]
     field = max(map(len, marks), default=0)
@@ -85,7 +85,7 @@ def _wide_enough(grid: list[list[str]], groups: Sequence[str]) -> list[list[str]
 
 
 def _side_by_side(grid: Sequence[Sequence[str]], groups: Sequence[str], width: int) -> list[list[int]]:
-    """Which columns stand side by side: as many as fit, the first before each lot. Small groups are kept whole."""
+    """The columns side by side: as many as fit, with the first column before each lot. Small groups are kept whole."""
     lots = [[0]]
     for index in range(1, len(grid)):
         if len(lots[-1]) > 1 and _width(grid, [*lots[-1], index]) > width:
@@ -125,7 +125,7 @@ def _group_line(columns: Sequence[tuple[str, int]]) -> str:
 
 
 def _heading(group: str, width: int) -> str:
-    """A heading in the middle of its columns, on a dashed line where there is room for one."""
+    """A heading in the middle of its columns, on a dashed line if there is room for one."""
     room = width - cell_len(group) - 2
     line = "-" if group and room >= 6 else " "
     return f"{line * (room // 2)} {group} {line * (room - room // 2)}" if group else " " * width

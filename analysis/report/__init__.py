@@ -14,7 +14,7 @@ __all__ = ["render_page", "write_report"]
 def write_report(study: Study, file: Path, *, former: bool = False) -> Path:
     """Write the report of a study to `file`, whole or not at all, and return its path.
 
-    With `former` it also lists the rows of former plans, apart from all else.
+    With `former`, the report also lists the rows of former plans, in a separate section.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     write_text_atomically(file, render_page(study, former=former))

@@ -1,4 +1,4 @@
-"""Text packed for the page: a file of a third of the size, and nothing for the browser to parse before it is needed."""
+"""Pack text for the page: it takes a third of the size, and the browser only parses it when it is needed."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ import gzip
 
 
 def packed(text: str) -> str:
-    """Base64 of the gzipped text; the page's script has the inverse."""
+    """The text, gzipped and base64-encoded; `unpack` in report.js is the inverse."""
     return base64.b64encode(gzip.compress(text.encode(), compresslevel=6, mtime=0)).decode()

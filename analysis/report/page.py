@@ -1,4 +1,4 @@
-"""The page: what stands in the report, in its order."""
+"""The contents of the report, in order."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ SECTIONS = {
     "ranks": "Ranks",
     "published": "Published numbers",
 }
-"""The sections that are tables alone, by the name of the table."""
+"""The sections that consist of tables only, by the name of the table."""
 
 
 def render_page(study: Study, layout: Layout | None = None, *, former: bool = False) -> str:
-    """The report of a study as an HTML document that holds all it needs; `former`: also the rows of former plans."""
+    """The report of a study as one self-contained HTML document; with `former`, also the rows of former plans."""
     drawn = plots(study)
     sections = [(name, title, _tables(study, name, layout)) for name, title in SECTIONS.items()]
     if former:
@@ -60,5 +60,5 @@ def _plotly() -> str:
 
 
 def _tables(study: Study, name: str, layout: Layout | None) -> list[Table]:
-    """The tables of that name that have rows."""
+    """The tables with this name that have rows."""
     return [table for table in tables(study, name, layout) if table.rows]

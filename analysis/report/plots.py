@@ -1,4 +1,4 @@
-"""The interactive plots, as data for plotly.js. The page colours them to its own theme."""
+"""The interactive plots, as data for plotly.js. The page applies its colour theme to them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from analysis.curves import bands, learning_curves
 from analysis.figures.style import styles
 from analysis.keys import BASE, BLOCK, template_order
 from analysis.records import by_template, records
+from analysis.statistics.differences import SEPARATED
 from analysis.study import Study
 
 Drawing = dict[str, Any]
@@ -27,14 +28,14 @@ SYMBOLS = ("", "-open", "-dot", "-open-dot")
 
 @dataclass(frozen=True, kw_only=True)
 class Plot:
-    """A plot of which the reader can choose the variant.
+    """A plot with variants from which the reader can choose.
 
     Args:
         name: identifies it in the page.
-        title: what stands over it.
-        hint: what it shows and how it is read.
-        choices: for each choice its label and options.
-        drawings: by the options chosen, joined by '|'.
+        title: its heading.
+        hint: what it shows and how to read it.
+        choices: the options of each choice, by its label.
+        drawings: a drawing per combination of options, by the options joined with '|'.
     """
 
     name: str
@@ -127,7 +128,7 @@ def _heatmap(differences: pd.DataFrame, datasets: list[str]) -> Drawing:
 def _difference_text(record: dict[str, Any] | None) -> str:
     if record is None or np.isnan(record["difference"]):
         return ""
-    return f"{record['difference']:+z.2f}" + ("*" if record["verdict"] in ("above", "below") else "")
+    return f"{record['difference']:+z.2f}" + ("*" if record["verdict"] in SEPARATED else "")
 
 
 def _difference_hover(record: dict[str, Any] | None) -> str:
@@ -156,14 +157,14 @@ def _learning(study: Study) -> Plot:
     return Plot(
         name="learning",
         title="Learning curves",
-        hint="Mean over seeds, in a band of one standard deviation to each side. Single trials: see their table.",
+        hint="Mean over seeds, with a band of one standard deviation on each side. Single curves: see Trials.",
         choices={"Model": list(blocks), "Data set": study.datasets},
         drawings=drawings,
     )
 
 
 def _bands(curves: pd.DataFrame) -> Iterator[Drawing]:
-    """For each template a band without a name, and a line."""
+    """For each template, an unnamed band and a line."""
     looks = styles(curves["template"])
     for template in template_order(curves["template"]):
         curve, look = curves[curves["template"] == template], looks[template]
@@ -252,8 +253,8 @@ def _drawing(traces: list[Drawing], x: str, y: str, *, from_zero: bool = False, 
         traces: its data.
         x: title of the horizontal axis.
         y: title of the vertical axis.
-        from_zero: whether the vertical axis begins at 0.
-        counted: the highest number where the horizontal axis counts something. A short axis would else show halves.
+        from_zero: whether the vertical axis starts at 0.
+        counted: the highest number, if the horizontal axis counts something: a short axis would otherwise show halves.
     """
     whole = {"dtick": 1} if counted is not None and counted <= 10 else {}
     return {
@@ -269,7 +270,7 @@ def _drawing(traces: list[Drawing], x: str, y: str, *, from_zero: bool = False, 
 
 
 def _rounded(value: float) -> float | None:
-    """Five digits: all that a plot can show."""
+    """`value` with five digits, which is all that a plot can show."""
     return None if pd.isna(value) else float(f"{value:.5g}")
 
 

@@ -1,4 +1,4 @@
-"""Where the results come from, and the commands that make them again."""
+"""Where the results come from, and the commands that reproduce them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ORIGIN = {
 
 
 def provenance_table(study: Study) -> Table:
-    """Versions, devices, data and the whole recipe; where a value differs, the data sets it belongs to."""
+    """Versions, devices, data and the whole recipe; if a value differs, with the data sets it belongs to."""
     names = _ORIGIN | {name: f"recipe: {name.replace('_', ' ')}" for name in RECIPE}
     found = {label: values_by_dataset(study, column) for column, label in names.items()}
     return Table(
@@ -34,7 +34,7 @@ def provenance_table(study: Study) -> Table:
 
 
 def reproduction(study: Study) -> list[str]:
-    """Shell commands that make the results again, on a machine of the same kind."""
+    """Shell commands that reproduce the results on a machine of the same kind."""
     trials = study.results.trials
     commits = trials["git_commit"].dropna().unique()
     versions = [

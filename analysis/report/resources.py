@@ -1,4 +1,4 @@
-"""Device time: what it went into, and what was lost, by cause."""
+"""Device time by the outcome of attempts: what led to results, and what was lost, by cause."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from analysis.tables.numbers import number
 from analysis.tables.table import Column, Table, text_column, word
 
 _COLUMNS = (
-    text_column("Went into"),
+    text_column("Outcome"),
     Column(name="Attempts"),
     Column(name="Training (hours)"),
     Column(name="Share (%)"),
@@ -18,12 +18,12 @@ _COLUMNS = (
 
 
 def resource_tables(study: Study) -> list[Table]:
-    """Training time by how the attempts ended; no table before any has."""
+    """Training time by the outcome of attempts; no table before any attempt has ended."""
     spent = _attempts(study)
     if spent.empty:
         return []
     total = spent["seconds"].sum()
-    groups = spent.groupby("went_into")
+    groups = spent.groupby("outcome")
     summed = pd.DataFrame(
         {"attempts": groups.size(), "seconds": groups["seconds"].sum(), "interruptions": groups["interruptions"].sum()}
     ).sort_values("seconds", ascending=False)
@@ -37,22 +37,22 @@ def resource_tables(study: Study) -> list[Table]:
         )
         for cause, attempts, seconds, interruptions in summed.itertuples()
     )
-    return [Table(title="Device time by what it went into", columns=_COLUMNS, rows=rows, notes=tuple(_notes(study)))]
+    return [Table(title="Device time by outcome", columns=_COLUMNS, rows=rows, notes=tuple(_notes(study)))]
 
 
 def _attempts(study: Study) -> pd.DataFrame:
-    """One row per attempt of a trial that was trained here: `went_into`, `seconds` of training, `interruptions`.
+    """One row per attempt at a trial that was trained here: `outcome`, `seconds` of training, `interruptions`.
 
-    A failed attempt's time is that of the epochs it finished.
+    The time of a failed attempt is that of the epochs it finished.
     """
     trials = study.results.trials
     trained = trials[trials["reused_from"].isna()].drop_duplicates(["run", "trial_id", "attempt"])
     attempts = study.results.epochs.groupby(["run", "trial_id", "attempt"], as_index=False)
     trained = trained.merge(attempts.agg(epoch_seconds=("seconds", "sum")), how="left")
     lost = "lost: " + trained["failure_kind"].astype("string").fillna("unknown")
-    names = {"done": "results", "diverged": "results: training that diverged"}
+    names = {"done": "results", "diverged": "results: training diverged"}
     return trained.assign(
-        went_into=trained["status"].map(names).fillna(lost),
+        outcome=trained["status"].map(names).fillna(lost),
         seconds=trained["train_seconds"].fillna(trained["epoch_seconds"]).fillna(0.0),
         interruptions=trained["interruptions"].fillna(0),
     )
@@ -64,8 +64,9 @@ def _notes(study: Study) -> list[str]:
     other = ((done["finished_at"] - done["started_at"]).dt.total_seconds() - done["train_seconds"]).clip(lower=0).sum()
     saved = trials.loc[trials["reused_from"].notna(), "train_seconds"]
     notes = [
-        "Lost attempts count the epochs they finished. An interruption costs what came after the last checkpoint.",
-        f"Beside their training, finished trials took {other / 3600:.2f} hours from start to end for evaluation, "
+        "The time of a lost attempt is that of the epochs it finished. An interruption loses the work since the last "
+        "checkpoint.",
+        f"In addition to training, finished trials spent {other / 3600:.2f} hours between start and end on evaluation, "
         "checkpoints, and waiting after interruptions.",
     ]
     if len(saved):

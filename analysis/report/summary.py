@@ -1,4 +1,4 @@
-"""The summary that opens the report: what was asked, what came out, how sure that is."""
+"""The summary at the start of the report: the question, the results, and how certain they are."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Summary:
     """The summary.
 
     Args:
-        questions: the comment that opens each run's sweep file, where there is one.
+        questions: the comment at the start of each run's sweep file, if there is one.
         asked: names and values of what the study varies.
-        counts: number of trials by how they ended.
-        latest: when the last trial ended; empty where none has.
-        certainty: sentences on what the seeds allow to say about differences to base.
+        counts: number of trials by status.
+        latest: when the last trial ended; empty if none has.
+        certainty: sentences on what the seeds show about differences to base.
         between_runs: the same for the differences between runs; empty for one run.
         warnings: what a reader must know before comparing anything.
     """
@@ -53,7 +53,7 @@ def summary(study: Study) -> Summary:
 
 
 def opening_comment(run: Path) -> str:
-    """The comment with which a run's sweep file opens: by convention the question it answers."""
+    """The comment at the start of a run's sweep file: by convention, the question that it answers."""
     file = run / "sweep.yaml"
     if not file.is_file():
         return ""

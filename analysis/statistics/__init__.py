@@ -1,1 +1,1 @@
-"""Statistics for few seeds: paired differences, ranks over data sets, and how many seeds would be needed."""
+"""Statistics for few seeds: paired differences, ranks over data sets, and the number of seeds needed."""

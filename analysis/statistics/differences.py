@@ -1,12 +1,13 @@
 """Differences between cells, paired by seed: intervals, tests corrected for their number, effect sizes.
 
 Two cells trained with the same seed saw the same shuffling and augmentation, so their difference is taken seed by seed.
-The intervals tell how far other seeds would have led elsewhere. They know nothing of other test images.
+The intervals show how much other seeds would change the result. They do not cover other test images.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 
 import numpy as np
 import pandas as pd
@@ -21,50 +22,63 @@ from analysis.statistics.seeds_needed import seeds_needed
 CONFIDENCE = 0.95
 
 BOOTSTRAP_FROM = 10
-"""Number of seeds from which on intervals are bootstrapped (BCa); below, they are Student's t."""
+"""Number of seeds from which intervals are bootstrapped (BCa); below it, they are Student's t."""
 
 RESAMPLES = 1000
 _ELEMENTS = 20_000_000
-"""Random numbers drawn at once; bounds the memory of a bootstrap."""
+"""Random numbers drawn at once; limits the memory of a bootstrap."""
 
 ALIKE = ("recipe", "dataset_digest")
-"""Columns of outcomes in which two cells must agree, so that their difference is the templates' and nothing else's."""
+"""Columns of outcomes in which two cells must agree, so that only the template can explain their difference."""
 
 Values = NDArray[np.float64]
 
 
+class Verdict(StrEnum):
+    """What the seeds show of a difference between two cells."""
+
+    ABOVE = "above"
+    BELOW = "below"
+    NOT_SEPARATED = "not separated"
+    UNTESTED = "untested"
+
+
+SEPARATED = (Verdict.ABOVE, Verdict.BELOW)
+"""The verdicts on differences that are separated from zero."""
+
+
 def differences_to_base(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """Every template against base, within its run, model, width and data set. Columns: see `paired_differences`."""
+    """Every template minus base, within a run, model, width and data set. Columns: see `paired_differences`."""
     return paired_differences(outcomes, axis="template", reference=BASE, alike=ALIKE)
 
 
 def differences_between_runs(outcomes: pd.DataFrame, reference: str) -> pd.DataFrame:
-    """Every cell against the same cell of the run `reference`. Columns: see `paired_differences`."""
+    """Every cell minus the same cell of the run `reference`. Columns: see `paired_differences`."""
     return paired_differences(outcomes, axis="run", reference=reference, alike=("dataset_digest",))
 
 
 def paired_differences(
     outcomes: pd.DataFrame, *, axis: str, reference: str, alike: Sequence[str] = (), only_verdicts: bool = False
 ) -> pd.DataFrame:
-    """Each cell minus its partner, the cell that differs from it only in having `reference` on `axis`.
+    """Each cell minus its partner: the cell that is the same except for the value `reference` on `axis`.
 
-    Only seeds that both have count.
+    Only seeds that both cells have count.
 
     Args:
         outcomes: as `Study.outcomes`.
         axis: the column in which partners differ.
-        reference: the value of the cells that the others are compared with.
-        alike: columns in which partners must agree, seed by seed. Where they do not, their difference has other causes
-            too: it is shown, and nothing is concluded from it.
+        reference: the value on `axis` of the cells that the others are compared with.
+        alike: columns in which partners must agree, seed by seed. If they do not, their difference has other causes
+            too: it is shown, but nothing is concluded from it.
         only_verdicts: leave `low`, `high` and `seeds_needed` empty; they take most of the time.
 
     Returns:
-        One row per cell that has a partner. Beside the columns of a cell: `pairs` (seeds in common), `difference`
+        One row per cell that has a partner. Besides the columns of a cell: `pairs` (seeds in common), `difference`
         (mean, points), `std` of the differences (ddof 1), `low` and `high` (95 % interval, for this difference alone),
         `p` (paired t test), `p_holm` (corrected for all rows of the frame; Holm, 1979), `effect` (Hedges' g),
-        `seeds_needed` (in all, to separate the two among so many tests), `unlike` (whether they disagree in `alike`)
-        and `verdict`: `above`, `below`, `not separated`, or `untested` where fewer than two pairs, differences without
-        any spread or unlike partners allow no test.
+        `seeds_needed` (in all, to separate the two among this number of tests), `unlike` (whether they disagree in
+        `alike`) and `verdict` (a `Verdict`): `untested` means that no test is possible because of fewer than two pairs,
+        differences without any spread or unlike partners.
     """
     by_seed = outcomes.set_index([*CELL, "seed"])
     accuracy = by_seed["accuracy"].unstack("seed")
@@ -87,14 +101,14 @@ def paired_differences(
 
 
 def _without(index: pd.Index, level: str) -> pd.MultiIndex:
-    """The keys of cells less one level: what a cell and its partner have in common."""
+    """The keys of cells without one level: what a cell and its partner have in common."""
     return pd.MultiIndex.from_frame(index.to_frame(index=False).drop(columns=level))
 
 
 def mean_interval(samples: Values, confidence: float = CONFIDENCE) -> tuple[Values, Values]:
     """Confidence limits of the mean of each row of `samples` (shape: cells, seeds; at least 2 seeds, with some spread).
 
-    Student's t below `BOOTSTRAP_FROM` seeds, from there on the BCa bootstrap (Efron, 1987) with a fixed seed.
+    Student's t below `BOOTSTRAP_FROM` seeds, otherwise the BCa bootstrap (Efron, 1987) with a fixed seed.
     """
     seeds = samples.shape[1]
     if seeds < BOOTSTRAP_FROM:
@@ -117,7 +131,7 @@ def mean_interval(samples: Values, confidence: float = CONFIDENCE) -> tuple[Valu
 
 
 def _compared(differences: Values, *, intervals: bool) -> pd.DataFrame:
-    """The columns that follow from the differences (shape: cells, seeds; NaN where a seed lacks a partner)."""
+    """The columns computed from the differences (shape: cells, seeds; NaN if a seed lacks a partner)."""
     pairs = (~np.isnan(differences)).sum(axis=1)
     frame = pd.DataFrame(
         {"pairs": pairs} | {name: np.full(len(pairs), np.nan) for name in ("difference", "std", "low", "high", "p")}
@@ -137,7 +151,7 @@ def _compared(differences: Values, *, intervals: bool) -> pd.DataFrame:
 
 
 def has_spread(samples: Values) -> NDArray[np.bool_]:
-    """Whether the seeds of a row differ by more than floating point. Small test sets make equal differences likely."""
+    """Whether the seeds of a row differ by more than rounding errors. Small test sets make equal differences likely."""
     spread: NDArray[np.bool_] = np.ptp(samples, axis=1) > 1e-9
     return spread
 
@@ -170,4 +184,5 @@ def _with_verdicts(frame: pd.DataFrame, *, more_seeds: bool) -> pd.DataFrame:
             frame.loc[tested, "seeds_needed"] = seeds_needed(rows["difference"] / rows["std"], alpha=level)
     separated = frame["p_holm"] < 1 - CONFIDENCE
     verdicts = [~tested, separated & (frame["difference"] > 0), separated]
-    return frame.assign(verdict=np.select(verdicts, ["untested", "above", "below"], "not separated"))
+    choices = [Verdict.UNTESTED.value, Verdict.ABOVE.value, Verdict.BELOW.value]
+    return frame.assign(verdict=np.select(verdicts, choices, Verdict.NOT_SEPARATED.value))

@@ -1,4 +1,4 @@
-"""What the differences allow to say, and what they do not, in plain sentences."""
+"""What the differences show and what they do not, in plain sentences."""
 
 from __future__ import annotations
 
@@ -6,37 +6,37 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.statistics.differences import BOOTSTRAP_FROM, CONFIDENCE
+from analysis.statistics.differences import BOOTSTRAP_FROM, CONFIDENCE, Verdict
 from analysis.statistics.seeds_needed import POWER, detectable_effect
 
 
 def statements(differences: pd.DataFrame) -> tuple[str, ...]:
-    """Sentences on a frame of `paired_differences`: what is separated, what is not, and what that cannot mean."""
-    tested = differences[differences["verdict"] != "untested"]
+    """Sentences on a frame of `paired_differences`: what is separated, what is not, and what that does not mean."""
+    tested = differences[differences["verdict"] != Verdict.UNTESTED]
     if differences.empty:
-        return ("There is nothing to compare: no cell has a partner to be compared with.",)
+        return ("There is nothing to compare: no cell has a partner.",)
     if tested.empty:
         return (_untested(differences),)
     sentences = [_separated(tested), _sensitivity(tested)]
     if len(tested) < len(differences):
         sentences.append(_untested(differences))
-    if (tested["verdict"] == "not separated").any():
+    if (tested["verdict"] == Verdict.NOT_SEPARATED).any():
         sentences.append(
-            "'Not separated' does not mean equal: it means that so few seeds cannot tell the difference from chance."
+            "'Not separated' does not mean equal: it means that these few seeds cannot tell the difference from chance."
         )
     if (tested["pairs"] >= BOOTSTRAP_FROM).any():
-        sentences.append(f"Intervals from {BOOTSTRAP_FROM} seeds on are bootstrapped (BCa), else Student's t.")
+        sentences.append(f"Intervals of {BOOTSTRAP_FROM} or more seeds are bootstrapped (BCa), others are Student's t.")
     sentences.append(
-        "Intervals and tests are about other seeds; other test images or other training choices may differ more."
+        "Intervals and tests are about other seeds. Other test images or training choices may make a larger difference."
     )
     return tuple(sentences)
 
 
 def _separated(tested: pd.DataFrame) -> str:
     counts = tested["verdict"].value_counts()
-    above, below = int(counts.get("above", 0)), int(counts.get("below", 0))
+    above, below = int(counts.get(Verdict.ABOVE, 0)), int(counts.get(Verdict.BELOW, 0))
     found = (
-        f"{above} above and {below} below zero are separated from it"
+        f"{above} above and {below} below zero are separated from zero"
         if above + below
         else "none is separated from zero"
     )
@@ -44,19 +44,19 @@ def _separated(tested: pd.DataFrame) -> str:
 
 
 def _sensitivity(tested: pd.DataFrame) -> str:
-    """What so many seeds can show at all."""
+    """What this number of seeds can show at all."""
     seeds = int(tested["pairs"].min())
     reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, seeds - 1)) / np.sqrt(seeds)
     found = detectable_effect(seeds)
     return (
         f"With {seeds} seeds a 95 % interval reaches {reach:.1f} standard deviations of the differences to each side, "
-        f"and a single test finds with {100 * POWER:.0f} % certainty only differences above {found:.1f} of them; "
-        "the correction for many tests asks for more."
+        f"and a single test finds with {100 * POWER:.0f} % certainty only differences above {found:.1f} of them. "
+        "With the correction for many tests, differences must be even larger."
     )
 
 
 def _untested(differences: pd.DataFrame) -> str:
-    untested = differences[differences["verdict"] == "untested"]
+    untested = differences[differences["verdict"] == Verdict.UNTESTED]
     unlike = int(untested["unlike"].sum())
     few = int((untested["pairs"][~untested["unlike"]] < 2).sum())
     flat = len(untested) - few - unlike

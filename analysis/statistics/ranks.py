@@ -13,7 +13,7 @@ from analysis.keys import BLOCK
 from analysis.statistics.differences import CONFIDENCE
 
 ENOUGH = 5
-"""Blocks (a model on a data set) from which on the tests are made: their approximations are poor below."""
+"""Minimum number of blocks (a model on a data set) for the tests: with fewer, their approximations are poor."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +24,8 @@ class RankAnalysis:
         mean_ranks: by template, best first.
         blocks: number of blocks, each a model on a data set, in which every template has a result.
         left_out: number of blocks that lack a template, or whose templates were trained by different recipes.
-        p: of Friedman's test that all templates rank alike; None where there are too few blocks or templates, or all
-            do rank alike.
+        p: of Friedman's test that all templates rank equally; None if there are too few blocks or templates, or if all
+            have the same mean rank.
         critical_difference: mean ranks further apart than this differ (Nemenyi, 1963); None as above.
     """
 
@@ -39,7 +39,7 @@ class RankAnalysis:
 def rank_analysis(cells: pd.DataFrame) -> RankAnalysis:
     """Rank the templates of `cells` (as `Study.cells`) by mean accuracy within each run, model, width and data set.
 
-    Blocks whose templates were trained by different recipes rank recipes too, and are left out.
+    Blocks whose templates were trained by different recipes are left out, because they would rank recipes too.
     """
     means = cells.pivot(index=[*BLOCK, "dataset"], columns="template", values="mean")
     alike = cells.groupby([*BLOCK, "dataset"])["recipes"].nunique() == 1

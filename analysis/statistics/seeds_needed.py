@@ -1,4 +1,4 @@
-"""How many seeds a paired t test needs to tell a difference of a given size from none."""
+"""The number of seeds that a paired t test needs to find a difference of a given size."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from statsmodels.stats.power import TTestPower
 POWER = 0.8
 ALPHA = 0.05
 MOST = 100
-"""More seeds than that are not counted: they are infinity."""
+"""The largest number of seeds computed; more is infinity."""
 
 
 _REACH = 24.0
-"""Largest non-centrality at which the power is computed; where that is not enough, so few seeds cannot do."""
+"""Largest non-centrality at which the power is computed; if it is not enough, the seeds are too few."""
 
 
 @cache
 def detectable_effect(seeds: int, power: float = POWER, alpha: float = ALPHA) -> float:
     """The smallest mean difference, in standard deviations of the paired differences, found with this power.
 
-    Infinity where so few seeds find none at such a level.
+    Infinity if this number of seeds finds none at this level.
     """
     test = TTestPower()
 
     def lacking(effect: float) -> float:
-        # The tail on the true side alone: the other adds nothing at such effects, and its formula is not stable there.
+        # Only the tail on the true side: the other adds nothing at such effects, and its formula is not stable there.
         return float(test.power(effect, seeds, alpha / 2, alternative="larger")) - power
 
     largest = _REACH / seeds**0.5
@@ -37,11 +37,11 @@ def detectable_effect(seeds: int, power: float = POWER, alpha: float = ALPHA) ->
 
 
 def seeds_needed(effect: ArrayLike, power: float = POWER, alpha: float = ALPHA) -> NDArray[np.float64]:
-    """Seeds in all (2 to `MOST`, else infinity) that separate two templates, if the true effect is `effect`.
+    """Total seeds (2 to `MOST`, otherwise infinity) that separate two templates if the true effect is `effect`.
 
     Args:
         effect: mean of the paired differences over their standard deviation; its sign does not matter.
-        power: the wanted chance that the test finds the difference.
+        power: the required chance that the test finds the difference.
         alpha: level of the two-sided paired t test; for one of m tests, divide by m (Bonferroni).
     """
     counts = np.arange(2, MOST + 1)

@@ -1,4 +1,4 @@
-"""The tables of a study, as plain data; `analysis.rendering` makes text, Markdown, LaTeX, CSV and HTML of them."""
+"""The tables of a study, as plain data; `analysis.rendering` turns them into text and other formats."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ TABLES: dict[str, Callable[[Study, Layout], list[Table]]] = {
     "failures": lambda study, _: failure_tables(study),
     "cells": lambda study, layout: [cell_table(study, layout)],
 }
-"""Every table by its name."""
+"""Every table, by its name."""
 
 
 def tables(study: Study, name: str = "comparison", layout: Layout | None = None) -> list[Table]:
-    """The tables of that name, or `all`; UsageError with the known names where there is none."""
+    """The tables with this name, or `all`; UsageError with the known names if it is unknown."""
     if name == "all":
         return [table for make in TABLES.values() for table in make(study, layout or Layout())]
     if name not in TABLES:

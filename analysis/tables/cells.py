@@ -1,4 +1,4 @@
-"""All cells in one long table: for reading by machines, and for looking things up."""
+"""All cells in one long table, for programs and for looking things up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The comparison of templates, one table for each model, as in the paper (tables 1 and 2)."""
+"""The comparison of templates, one table per model, as in the paper (tables 1 and 2)."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Layout:
 
     Args:
         rounding: how numbers are cut to the digits shown.
-        costs: names of the costs, each with its per cent below base; those that no cell has are left out.
+        costs: names of the costs, each with its percentage below base; costs that no cell has are left out.
         decimals: digits of the accuracy after the point.
-        budget_tolerance: a cell whose budget error (achieved / target - 1) exceeds it either way is marked.
+        budget_tolerance: a cell is marked if its budget error (achieved / target - 1) exceeds this either way.
     """
 
     rounding: Rounding = field(default_factory=Rounding)
@@ -39,7 +39,7 @@ class Layout:
 
 
 def comparison(study: Study, layout: Layout | None = None) -> list[Table]:
-    """A table per run, model and width: a row per template with costs, accuracy per data set and number of seeds."""
+    """A table per run, model and width; a row per template with costs, accuracy per data set, and number of seeds."""
     return [_model_table(study, cells, title, layout or Layout()) for title, cells in study.blocks()]
 
 
@@ -65,12 +65,12 @@ def _model_table(study: Study, cells: pd.DataFrame, title: str, layout: Layout) 
 
 
 def accuracy_title(study: Study) -> str:
-    """The heading over accuracies: it says of which epoch they are."""
+    """The heading of accuracies; it names the epoch they are from."""
     return f"{study.accuracy.capitalize()} accuracy (%)"
 
 
 def _cost_entries(values: pd.Series[float], cost: Cost, rounding: Rounding) -> list[list[Entry]]:
-    """The entries of a cost by template, the lowest marked as best, and those of its per cent below base."""
+    """The entries of a cost by template, the lowest marked as best, and those of its percentage below base."""
     scaled = values / cost.scale
     base = float(scaled.get(BASE, math.nan))
     percents = [
@@ -93,7 +93,7 @@ def _accuracy_entries(cells: pd.DataFrame, templates: Sequence[str], layout: Lay
 
 
 def accuracy_entry(cell: Record, layout: Layout) -> Entry:
-    """Mean and standard deviation of a cell, or what became of its seeds, with the marks of the notes it needs."""
+    """Mean and standard deviation of a cell, or the outcome of its seeds, with the marks of its notes."""
     marks = (FEWER if cell["done"] < cell["seeds"] else "") + (
         OFF_BUDGET if abs(cell["budget_error"]) > layout.budget_tolerance else ""
     )
@@ -101,7 +101,7 @@ def accuracy_entry(cell: Record, layout: Layout) -> Entry:
 
 
 def absence(cell: Record) -> str:
-    """Why a cell has no accuracy: what became of most of its seeds."""
+    """Why a cell has no accuracy: the most frequent status of its seeds."""
     return max(("failed", "diverged", "missing"), key=lambda status: cell[status])
 
 
@@ -111,7 +111,7 @@ def _seeds_entry(low: int, high: int) -> Entry:
 
 def _notes(study: Study, cells: pd.DataFrame, costs: list[Cost], datasets: list[str], layout: Layout) -> Iterator[str]:
     yield "Accuracy: mean ± standard deviation over seeds (ddof 1), test accuracy of the " + (
-        "best epoch, chosen on the test set itself: too high by that choice."
+        "best epoch, which was chosen on the test set itself and is therefore biased upwards."
         if study.accuracy == "best"
         else "last epoch."
     )
@@ -124,7 +124,7 @@ def _notes(study: Study, cells: pd.DataFrame, costs: list[Cost], datasets: list[
 
 
 def _first_few(notes: Iterable[str], few: int = 12) -> list[str]:
-    """The first notes, and how many more there are."""
+    """The first `few` notes, and the number of the rest."""
     every = list(notes)
     return every if len(every) <= few else [*every[:few], f"... and {len(every) - few} more like these."]
 

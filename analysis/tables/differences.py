@@ -1,4 +1,4 @@
-"""The table of differences in accuracy: to base, or between runs, with what the seeds allow to say."""
+"""The table of differences in accuracy, to base or between runs, with what the seeds allow one to conclude."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.keys import BASE, dataset_order, model_name
 from analysis.recipes import unlike_runs
 from analysis.records import Record, records
+from analysis.statistics.differences import SEPARATED, Verdict
 from analysis.statistics.limits import statements
 from analysis.statistics.seeds_needed import MOST
 from analysis.study import Study
@@ -31,12 +32,12 @@ _COLUMNS = (
 
 _ABOUT_SEEDS = (
     "Effect g: Hedges' g. More seeds: how many would separate the two with 80 % certainty, at a level corrected for "
-    "all tests of this table, if the true difference and spread were as seen; from few seeds a rough guess."
+    "all tests of this table, if the true difference and spread were as observed; with few seeds, a rough guess."
 )
 
 
 def difference_tables(study: Study) -> list[Table]:
-    """The differences to base; with several runs also those of each run to the first."""
+    """The differences to base; with several runs, also those of each run to the first."""
     several = study.cells["run"].nunique() > 1
     tables = [difference_table(study.differences, f"Accuracy ({study.accuracy} epoch) minus {BASE}'s")]
     if several:
@@ -48,7 +49,7 @@ def difference_tables(study: Study) -> list[Table]:
 
 
 def difference_table(differences: pd.DataFrame, title: str) -> Table:
-    """A frame of `paired_differences` as a table, in points of accuracy, with the sentences on what it shows."""
+    """A frame of `paired_differences` as a table in points of accuracy, with sentences on what it shows."""
     several = differences["run"].nunique() > 1
     places = {name: place for place, name in enumerate(dataset_order(differences["dataset"]))}
     ordered = differences.assign(place=differences["dataset"].map(places))
@@ -60,7 +61,7 @@ def difference_table(differences: pd.DataFrame, title: str) -> Table:
 
 def _row(record: Record, several: bool) -> tuple[Entry, ...]:
     model = model_name(record["model"], record["width"])
-    separated = record["verdict"] in ("above", "below")
+    separated = record["verdict"] in SEPARATED
     return (
         word(f"{record['run']}: {model}" if several else model),
         word(record["dataset"]),
@@ -76,8 +77,8 @@ def _row(record: Record, several: bool) -> tuple[Entry, ...]:
 
 
 def _more_seeds(record: Record) -> Entry:
-    """How many more seeds would separate the two cells, where they are not separated yet."""
-    if record["verdict"] != "not separated":
+    """How many more seeds would separate the two cells; absent if they are separated or untested."""
+    if record["verdict"] != Verdict.NOT_SEPARATED:
         return Entry()
     have, needed = record["pairs"], record["seeds_needed"]
     more = f"> {MOST - have}" if math.isinf(needed) else f"{max(1, int(needed) - have)}"

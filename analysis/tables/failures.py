@@ -13,7 +13,7 @@ _NAMES = {"run": "Run", "failure_kind": "Kind", "signature": "Error", "models": 
 
 
 def failure_tables(study: Study) -> list[Table]:
-    """Failed attempts by what went wrong; no table where nothing failed."""
+    """Failed attempts by error; no table if nothing failed."""
     groups = failures_by_signature(study.results.trials)
     if groups.empty:
         return []
@@ -21,7 +21,5 @@ def failure_tables(study: Study) -> list[Table]:
     rows = tuple(
         (number(record["attempts"]), *(word(str(record[name])) for name in _NAMES)) for record in records(groups)
     )
-    notes = (
-        "Every failed attempt counts, also where a retry succeeded. fdt-sweep logs RUN TRIAL shows a trial's log.",
-    )
+    notes = ("Every failed attempt counts, even if a retry succeeded. fdt-sweep logs RUN TRIAL shows a trial's log.",)
     return [Table(title="Failed attempts by error", columns=columns, rows=rows, notes=notes)]

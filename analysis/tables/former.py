@@ -1,4 +1,4 @@
-"""The table of rows that no cell of the frozen plan owns: shown apart, and never part of a mean."""
+"""The table of rows that belong to no cell of the frozen plan: shown apart, and never part of a mean."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from analysis.tables.numbers import number
 from analysis.tables.table import Column, Entry, Table, text_column, word
 
 _NOTE = (
-    "These rows are part of no other table and of no mean. Launching a sweep file that asks for them makes them count."
+    "These rows are part of no other table and of no mean. To make them count, launch a sweep file that asks for them."
 )
 
 
 def former_tables(study: Study) -> list[Table]:
-    """Every row of a former plan, with what differs from the plan; no table where there is none."""
+    """Every row of a former plan, with how it differs from the plan; no table if there is none."""
     if study.results.former.empty:
         return []
     columns = (

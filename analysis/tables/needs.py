@@ -1,4 +1,4 @@
-"""The table 'which template for which need'."""
+"""The table of the best template for each need."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ _COLUMNS = tuple(map(text_column, ("Need", "Template", "Reaches", "Against base"
 
 
 def needs_tables(study: Study) -> list[Table]:
-    """For each run, model and width: the template that serves each need best, and how sure that is."""
+    """A table per run, model and width: the best template for each need, and how certain the choice is."""
     return [
         Table(
-            title=f"{title}: which template for which need",
+            title=f"{title}: the best template for each need",
             columns=_COLUMNS,
             rows=tuple(
                 tuple(map(word, (c.need, ", ".join(c.templates), c.value, c.against_base, c.certainty))) for c in found
             ),
             notes=(
-                f"Accuracy of the {study.accuracy} epoch. 'Surely': paired t tests over seeds, Holm-corrected, 5 %.",
+                f"Accuracy of the {study.accuracy} epoch. "
+                "'Significantly': paired t tests over seeds, Holm-corrected, 5 %.",
             ),
         )
         for title, found in choices(study).items()

@@ -1,4 +1,4 @@
-"""Entries of numbers, as the tables show them."""
+"""Table entries of numbers."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def number(
     best: bool = False,
     marks: str = "",
 ) -> Entry:
-    """A number; the sign of absence for NaN."""
+    """A number; `ABSENT` for NaN."""
     shown = rounding.cut(value, decimals)
     if shown is None:
         return Entry(marks=marks)
     return Entry(parts=(f"{shown:+}" if signed else str(shown),), value=value, best=best, marks=marks)
 
 
-@lru_cache(maxsize=4096)  # as `word`
+@lru_cache(maxsize=4096)  # for the same reason as `word`
 def count(value: int) -> Entry:
     """A whole number."""
     return Entry(parts=(str(value),), value=value)
@@ -39,7 +39,7 @@ def count(value: int) -> Entry:
 def mean_and_std(
     mean: float, std: float, decimals: int, rounding: Rounding, *, absent: str = ABSENT, marks: str = ""
 ) -> Entry:
-    """A mean with its standard deviation, if it has one, in two parts; `absent` where there is no mean."""
+    """A mean and its standard deviation, if it has one, in two parts; `absent` if there is no mean."""
     shown = rounding.cut(mean, decimals)
     if shown is None:
         return Entry(parts=(absent,), marks=marks)
@@ -59,7 +59,7 @@ def p_value(p: float) -> Entry:
 
 
 def best_marked(entries: Sequence[Entry], best: Callable[[Iterable[Decimal]], Decimal]) -> list[Entry]:
-    """The entries with the best number marked, ties as the reader sees them; none where all are equal."""
+    """The entries with the best numbers marked, ties as shown included; no marks if all are equal."""
     shown = [Decimal(entry.parts[0]) if entry.value is not None else None for entry in entries]
     present = {value for value in shown if value is not None}
     if len(present) < 2:

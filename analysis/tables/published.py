@@ -1,4 +1,4 @@
-"""Our numbers beside those that the paper printed."""
+"""The study's numbers next to those that the paper prints."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from analysis.tables.table import Column, Entry, Table, text_column, transposed,
 from fdt_core.matching.paper_tables import PAPER_DATASETS, PublishedRow, published_rows
 
 SEEDS = 3
-"""Repetitions behind each published mean."""
+"""Trainings behind each published mean."""
 
 DIFFERS = "§"
 
 
 def published_tables(study: Study, layout: Layout) -> list[Table]:
-    """For each published model at width 1: costs and accuracies, ours, the paper's, and the difference."""
+    """A table per published model at width 1: costs and accuracies, ours, the paper's, and the difference."""
     return [
         _table(study, title, cells, published, layout)
         for title, cells in study.blocks()
@@ -61,12 +61,14 @@ def _table(study: Study, title: str, cells: pd.DataFrame, published: dict[str, P
         rows = [_accuracies(of_dataset, published[t], dataset, layout, (t, dataset) in differing) for t in templates]
         entries += [list(column) for column in zip(*rows, strict=True)]
     notes = (
-        f"Accuracy (%): ours of the {study.accuracy} epoch; the paper does not say which, probably the best.",
-        f"{DIFFERS} differs from the paper (Welch's test on means and standard deviations of {SEEDS} runs there, "
-        "Holm-corrected, 5 %); without it, nothing is shown either way.",
-        "The paper truncates its costs. Its inference time is of other hardware, by a method that it does not state.",
+        f"Accuracy (%): ours is of the {study.accuracy} epoch; the paper does not state its epoch, probably the best.",
+        f"{DIFFERS} differs from the paper (Welch's test, with the paper's means and standard deviations of {SEEDS} "
+        "trainings, Holm-corrected, 5 %); without the mark, nothing is shown either way.",
+        "The paper truncates its costs. Its inference time is from other hardware, by a method that it does not state.",
     )
-    return Table(title=f"{title}: ours and the paper's", columns=tuple(columns), rows=transposed(entries), notes=notes)
+    return Table(
+        title=f"{title}: our numbers and the paper's", columns=tuple(columns), rows=transposed(entries), notes=notes
+    )
 
 
 def _printed_costs(published: dict[str, PublishedRow]) -> dict[str, dict[str, str]]:
@@ -80,7 +82,7 @@ def _printed_costs(published: dict[str, PublishedRow]) -> dict[str, dict[str, st
 def _accuracies(
     cells: dict[str, Record], row: PublishedRow, dataset: str, layout: Layout, differs: bool
 ) -> tuple[Entry, Entry, Entry]:
-    """Our entry, the paper's, and their difference."""
+    """The study's entry, the paper's, and their difference."""
     theirs = row.accuracy[dataset]
     paper = Entry(parts=(f"{theirs.mean:.2f}", f"{theirs.std:.2f}"), value=theirs.mean)
     cell = cells.get(row.template)

@@ -11,11 +11,11 @@ from analysis.tables.numbers import p_text
 from analysis.tables.table import Column, Entry, Table, text_column, word
 
 MOST_NAMES = 12
-"""Names that stand in one entry; of more, the number is told."""
+"""Most names in one entry; of the rest, only the number is shown."""
 
 
 def rank_tables(study: Study) -> list[Table]:
-    """For each run: the templates by mean rank of accuracy over all models and data sets."""
+    """A table per run: the templates by mean rank of accuracy over all models and data sets."""
     several = study.cells["run"].nunique() > 1
     return [
         _table(rank_analysis(cells), f"{run}: mean ranks" if several else "Mean ranks")
@@ -40,7 +40,7 @@ def _table(analysis: RankAnalysis, title: str) -> Table:
 
 
 def _alike(analysis: RankAnalysis) -> list[str]:
-    """For each template the others whose mean rank lies within the critical difference of its own."""
+    """For each template, the others whose mean rank is within the critical difference of its own."""
     names, ranks = analysis.mean_ranks.index.to_numpy(), analysis.mean_ranks.to_numpy()
     near = np.abs(ranks[:, np.newaxis] - ranks) <= (analysis.critical_difference or 0.0)
     np.fill_diagonal(near, False)
@@ -49,15 +49,18 @@ def _alike(analysis: RankAnalysis) -> list[str]:
 
 def _notes(analysis: RankAnalysis) -> list[str]:
     notes = (
-        [f"{analysis.left_out} blocks lack a template, or compare recipes too, and are left out."]
+        [f"Blocks left out, because they lack a template or also compare recipes: {analysis.left_out}."]
         if analysis.left_out
         else []
     )
     if analysis.critical_difference is None or analysis.p is None:
-        return [*notes, f"No test: it needs at least {ENOUGH} blocks, and three templates that do not all rank alike."]
+        return [
+            *notes,
+            f"Not tested: a test needs at least {ENOUGH} blocks, and three templates that do not all rank equally.",
+        ]
     return [
         *notes,
-        f"Friedman's test that all templates rank alike: p {p_text(analysis.p)}. "
+        f"Friedman's test that all templates rank equally: p {p_text(analysis.p)}. "
         f"Mean ranks differ if more than {analysis.critical_difference:.2f} apart (Nemenyi, 5 %).",
-        "The test takes blocks as independent; two models on one data set are not quite.",
+        "The test assumes independent blocks, which is not quite true of two models on one data set.",
     ]

@@ -9,7 +9,7 @@ _COLUMNS = tuple(map(text_column, ("Column", "Type", "Unit", "Volatile", "Descri
 
 
 def schema_tables() -> list[Table]:
-    """One table for each of the Parquet data sets of a run directory."""
+    """One table for each Parquet table of a run directory."""
     return [
         Table(
             title=f"{name} (results/{name}/*.parquet, schema version {SCHEMA_VERSION})",

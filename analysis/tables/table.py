@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Literal
 
 ABSENT = "-"
-"""Stands where there is no value."""
+"""The text of an entry without a value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,10 +16,10 @@ class Column:
     """A column.
 
     Args:
-        name: what stands over it; may be empty below a group.
-        group: a heading over neighbouring columns of one group; empty for none.
-        parts: names of the parts of its entries, such as `mean` and `std`: CSV gives each part a column of its own.
-        align: text to the left, numbers to the right.
+        name: the heading; may be empty below a group.
+        group: a heading over neighbouring columns; empty for none.
+        parts: names of the parts of its entries, such as `mean` and `std`: in CSV each part is a separate column.
+        align: `left` for text, `right` for numbers.
     """
 
     name: str = ""
@@ -35,14 +35,14 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """What stands in one place of a table.
+    """One entry of a table.
 
     Args:
-        parts: the text in the parts that its column names, or one text in place of them all.
-        value: what it is sorted by; None sorts last.
+        parts: a text for each part that the column names, or one text instead of them all.
+        value: the value to sort by; None sorts last.
         best: whether it is the best of its column.
-        marks: signs of the notes that concern it, such as '†'.
-        joint: what joins the parts.
+        marks: the marks of its notes, such as '†'.
+        joint: the text between the parts.
     """
 
     parts: tuple[str, ...] = (ABSENT,)
@@ -59,7 +59,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A title, columns, rows of as many entries, and notes that stand below."""
+    """A title, columns, rows with one entry per column, and the notes below."""
 
     title: str
     columns: tuple[Column, ...]
@@ -68,13 +68,13 @@ class Table:
 
 
 def text_column(name: str, group: str = "") -> Column:
-    """A column of words."""
+    """A column of text."""
     return Column(name=name, group=group, align="left")
 
 
-@lru_cache(maxsize=4096)  # long tables say the same words again and again
+@lru_cache(maxsize=4096)  # long tables repeat the same words many times
 def word(text: str) -> Entry:
-    """An entry of words."""
+    """An entry of text."""
     return Entry(parts=(text,), value=text)
 
 

@@ -23,7 +23,7 @@ _COLUMNS = (
 
 
 def trial_table(study: Study) -> Table:
-    """A row per cell and seed, in the order of `Study.outcomes`; missing ones too."""
+    """A row per cell and seed, also for missing ones, in the order of `Study.outcomes`."""
     return Table(title="Trials", columns=_COLUMNS, rows=tuple(map(_row, records(study.outcomes))))
 
 

@@ -1,20 +1,20 @@
 "use strict";
-// Sorting, filters and plots of the report. The tables stand in the page already; this only makes them handy.
+// Sorting, filters and plots of the report. The tables are already in the page; this makes them sortable.
 
 const drawings = JSON.parse(document.getElementById("plot-data").textContent);
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 const config = { responsive: true, displaylogo: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]] };
 
-/** What the page holds packed (base64 of gzip), as text. */
+/** The text that the page holds packed (gzip in base64). */
 async function unpack(id) {
   const text = atob(document.getElementById(id).textContent);
   const packed = new Uint8Array(text.length);
-  // Not Uint8Array.from(text, ...): a call for every character of a megabyte delays the first plot visibly.
+  // Not Uint8Array.from(text, ...): a call for every character of a megabyte visibly delays the first plot.
   for (let place = 0; place < text.length; place++) packed[place] = text.charCodeAt(place);
   return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
 }
 
-/** Plotly is large: it is unpacked when the page stands, so that the page opens quickly. */
+/** Plotly is large: it is unpacked after the page has loaded, so that the page opens quickly. */
 const plotly = new Promise((ready) => addEventListener("load", () => setTimeout(async () => {
   const script = document.createElement("script");
   script.textContent = await unpack("plotly");
@@ -28,7 +28,7 @@ function color(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-/** A drawing in the colours of the page; base is black on a light page and white on a dark one. */
+/** A drawing in the colours of the page; base is black on a light page, white on a dark one. */
 function themed(drawing) {
   const text = color("--text"), line = color("--line");
   const { data, layout } = JSON.parse(JSON.stringify(drawing).replaceAll('"#000000"', JSON.stringify(text)));
@@ -73,7 +73,7 @@ window.addEventListener("beforeprint", () => document.querySelectorAll(".plot").
 
 // Tables --------------------------------------------------------------------------------------------------------
 
-/** Numbers by size, words by alphabet, nothing last. */
+/** Numbers by size, words by alphabet, empty values last. */
 function compare(one, other) {
   if (one === "" || other === "") return (one === "") - (other === "");
   return isNaN(one) || isNaN(other) ? one.localeCompare(other, undefined, { numeric: true }) : one - other;
@@ -101,7 +101,7 @@ for (const table of document.querySelectorAll("table")) {
   }
 }
 
-/** A field that leaves the rows in which every word typed occurs. */
+/** A field that filters the rows: those remain that contain every word typed. */
 function addFilter(place) {
   const rows = [...place.querySelectorAll("tbody tr")];
   const texts = rows.map((row) => row.textContent.toLowerCase());
@@ -129,7 +129,7 @@ document.querySelectorAll("[data-filter]").forEach(addFilter);
 
 let unpacked;
 
-/** The curves, row by row; they are unpacked once, when the first one is opened. */
+/** The curves, row by row; unpacked once, when the first curve is opened. */
 function curves() {
   unpacked ??= unpack("curve-data").then(JSON.parse);
   return unpacked;
@@ -148,7 +148,7 @@ function curveDrawing(curve) {
       line("train_loss", "training loss", "y2", "dot", "#D55E00"),
     ],
     layout: {
-      // A short axis would else show halves of epochs.
+      // A short axis would otherwise show halves of epochs.
       xaxis: { title: { text: "Epoch" }, automargin: true, ...(curve.epoch.at(-1) <= 10 && { dtick: 1 }) },
       yaxis: { title: { text: "Accuracy (%)" }, automargin: true },
       yaxis2: { title: { text: "Loss (nats)" }, overlaying: "y", side: "right", showgrid: false, rangemode: "tozero", tickmode: "auto" },

@@ -1,1 +1,1 @@
-"""A machine's CUDA devices: which there are, and whether they work."""
+"""A machine's CUDA devices: which ones there are, and whether they work."""

@@ -1,4 +1,4 @@
-"""Whether a job has the devices that its profile promises: each is asked in a process of its own, which ends again."""
+"""Whether a job has the devices that its profile promises: a separate short process examines each of them."""
 
 from __future__ import annotations
 
@@ -20,58 +20,58 @@ from cluster.profile.schema import ClusterProfile
 from fdt_core.error_text import informative_line
 
 PROBE = (sys.executable, "-P", str(Path(__file__).with_name("device_probe.py")))
-"""The command that looks at one device."""
+"""The command that examines one device; see `cluster.devices.device_probe`."""
 
 PROBE_SECONDS = 120.0
-"""A device that has not answered after so long never will; the first start of CUDA on a node can take a minute."""
+"""How long a device has to answer; the first start of CUDA on a node can take a minute."""
 
-ASKS, PAUSE_SECONDS = 3, 10.0
-"""How often, and how far apart, a device that somebody uses is asked: a dead job's memory takes seconds to be freed."""
+LOOKS, PAUSE_SECONDS = 3, 10.0
+"""How often, and how far apart, a device in use is examined: a dead job's memory takes seconds to be freed."""
 
-LARGEST_SHARE_IN_USE = 0.2
-"""Of a device's memory, before any trial has begun: contexts of drivers and monitors take less."""
+MAX_SHARE_IN_USE = 0.2
+"""Of a device's memory, before any trial has started: contexts of drivers and monitors take less."""
 
 CONTEXT_VARIABLE = "FDT_CUDA_CONTEXT_BYTES"
-"""Environment variable that tells trials what a process takes of a device beside torch's allocator."""
+"""Environment variable with the bytes of a device that a process uses outside torch's allocator."""
 
 USUAL_CONTEXT_BYTES = 600 * 2**20
-"""What is assumed where nobody has measured it: a context with the kernels of cuDNN and cuBLAS on recent cards."""
+"""Assumed if the node has not measured it: a context with the kernels of cuDNN and cuBLAS on recent cards."""
 
 _CUDA_BUSY = (46, 216)
 """Errors of the CUDA runtime: another process has the device."""
-_TOLD_TO_END = (-signal.SIGINT, -signal.SIGTERM, -signal.SIGKILL)
-"""Exit statuses that say nothing of a device: a job that ends, or a node that is short of memory."""
+_TERMINATED = (-signal.SIGINT, -signal.SIGTERM, -signal.SIGKILL)
+"""Exit statuses that mean nothing about the device: the job is ending, or the node is short of memory."""
 
 
 class DeviceMissing(Exception):
-    """The job has not the devices that its profile promises; the message says what was found."""
+    """The job lacks devices that its profile promises; the message says what was found."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Device:
-    """One CUDA device or MIG slice, as a process that sees nothing else found it. Sizes in bytes."""
+    """One CUDA device or MIG slice, as seen by a process that sees no other. Sizes in bytes."""
 
     id: str
-    """As CUDA_VISIBLE_DEVICES names it."""
+    """As in CUDA_VISIBLE_DEVICES."""
     name: str = ""
     uuid: str = ""
-    """As nvidia-smi names it; empty where the driver did not tell."""
+    """As in nvidia-smi; empty if the driver did not report it."""
     capability: tuple[int, int] | None = None
     exclusive: bool = False
-    """Whether one process at a time may use it (its compute mode)."""
+    """Whether only one process at a time may use it (its compute mode)."""
     driver_cuda: int = 0
-    """The highest CUDA that the driver can run, as 1000 x major + 10 x minor."""
+    """The highest CUDA version that the driver can run, as 1000 x major + 10 x minor; 0 = unknown."""
     torch_cuda: str = ""
     architectures: tuple[str, ...] = ()
     """What torch has machine code for."""
     free: int = 0
     total: int = 0
     context: int = 0
-    """What a process takes beside torch's allocator; 0 = not measured."""
+    """What a process uses outside torch's allocator; 0 = not measured."""
     fault: str = ""
-    """Why no trial can use it; empty where it works."""
+    """Why no trial can use it; empty if it works."""
     busy: bool = False
-    """Whether the fault is only that another process uses it."""
+    """Whether the only fault is that another process uses it."""
 
     def __str__(self) -> str:
         known = ", ".join(text for text in (self.name, self.uuid) if text and text != self.id)
@@ -80,19 +80,19 @@ class Device:
 
 @dataclass(frozen=True, kw_only=True)
 class JobDevices:
-    """The devices of a job: those that work, and those that are left out because of their fault."""
+    """The devices of a job: those that work, and those that are left out because of a fault."""
 
     usable: tuple[Device, ...] = ()
     left_out: tuple[Device, ...] = ()
 
     def without(self, faulty: Sequence[Device]) -> JobDevices:
-        """The same, but for `faulty` ones."""
+        """The same devices, with the `faulty` ones left out."""
         ids = {device.id for device in faulty}
         kept = tuple(device for device in self.usable if device.id not in ids)
         return JobDevices(usable=kept, left_out=(*self.left_out, *faulty))
 
     def environment(self) -> dict[str, str]:
-        """What processes need that use these devices and no others; nothing for a job without devices."""
+        """Environment of the processes that use these devices and no others; empty for a job without devices."""
         if not self.usable:
             return {}
         context = max(device.context for device in self.usable)
@@ -100,24 +100,25 @@ class JobDevices:
         return {"CUDA_VISIBLE_DEVICES": ",".join(device.id for device in self.usable), **measured}
 
     def faults(self) -> str:
-        """What is left out and why, for people; empty where nothing is."""
+        """Which devices are left out and why, for people; empty if none is."""
         return "; ".join(f"left out: {device}: {device.fault}" for device in self.left_out)
 
 
 def devices_of(
     profile: ClusterProfile,
     *,
-    in_use: float = LARGEST_SHARE_IN_USE,
+    in_use: float = MAX_SHARE_IN_USE,
     probe: Sequence[str] = PROBE,
+    seconds: float = PROBE_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
 ) -> JobDevices:
     """The job's CUDA devices, each tried with one operation; none for a profile of the CPU. See `look_at_devices`.
 
     Raises:
-        DeviceMissing: where there are fewer than the profile asks for, or none can be used: a sweep never falls back to
-            the CPU in silence.
+        DeviceMissing: if there are fewer than the profile asks for, or none can be used: a sweep never falls back to
+            the CPU silently.
     """
-    devices = look_at_devices(profile, in_use=in_use, probe=probe, sleep=sleep)
+    devices = look_at_devices(profile, in_use=in_use, probe=probe, seconds=seconds, sleep=sleep)
     if profile.device == "cuda" and not devices.usable:
         raise DeviceMissing(f"no CUDA device can be used: {devices.faults()}")
     return devices
@@ -126,23 +127,25 @@ def devices_of(
 def look_at_devices(
     profile: ClusterProfile,
     *,
-    in_use: float = LARGEST_SHARE_IN_USE,
+    in_use: float = MAX_SHARE_IN_USE,
     probe: Sequence[str] = PROBE,
+    seconds: float = PROBE_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
 ) -> JobDevices:
     """The job's CUDA devices, those that can be used and those that cannot; none for a profile of the CPU.
 
-    A device is left out where it does not work; where somebody else, or what a dead job left behind, holds much of its
-    memory in three looks ten seconds apart; and where it admits one process but trials are to share it.
+    A device is left out if it does not work, if other processes or the leftovers of a dead job hold much of its memory
+    in three looks ten seconds apart, or if it admits only one process but trials are to share it.
 
     Args:
-        profile: what the job is to have.
-        in_use: largest part of a device's memory that may be in use.
-        probe: the command that looks at one device; see `cluster.devices.device_probe`.
+        profile: what the job must have.
+        in_use: maximum share of a device's memory that may be in use.
+        probe: the command that examines one device; see `cluster.devices.device_probe`.
+        seconds: how long each device has to answer.
         sleep: waits between two looks.
 
     Raises:
-        DeviceMissing: where there are fewer than the profile asks for.
+        DeviceMissing: if there are fewer than the profile asks for.
     """
     if profile.device != "cuda":
         return JobDevices()
@@ -150,21 +153,21 @@ def look_at_devices(
     if not ids or len(ids) < (profile.gpus_per_node or 0):
         raise DeviceMissing(f"the profile asks for {profile.gpus_per_node or 1} CUDA devices, the job has {len(ids)}")
     found: dict[str, Device] = {}
-    asked: Sequence[str] = ids
-    for ask in range(ASKS):
-        if ask:
+    unclear: Sequence[str] = ids
+    for look in range(LOOKS):
+        if look:
             sleep(PAUSE_SECONDS)
-        examination = Examination(asked, probe=probe, measure=profile.trials_per_gpu > 1)
+        examination = Examination(unclear, probe=probe, measure=profile.trials_per_gpu > 1, seconds=seconds)
         found |= {device.id: device for device in examination.devices()}
-        asked = [device.id for device in found.values() if device.busy or _part_in_use(device) > in_use]
-        if not asked:
+        unclear = [device.id for device in found.values() if device.busy or _share_in_use(device) > in_use]
+        if not unclear:
             break
     judged = [_judged(device, profile, in_use) for device in found.values()]
     return JobDevices(usable=tuple(judged)).without([device for device in judged if device.fault])
 
 
 def visible_ids(profile: ClusterProfile) -> tuple[str, ...]:
-    """As many devices as the profile asks for, as CUDA_VISIBLE_DEVICES names them; where it is not set, by number."""
+    """Up to as many devices as the profile asks for: ids in CUDA_VISIBLE_DEVICES, or numbers if it is not set."""
     listed = os.environ.get("CUDA_VISIBLE_DEVICES")
     if listed is None:
         return tuple(map(str, range(profile.gpus_per_node or visible_gpus())))
@@ -173,13 +176,14 @@ def visible_ids(profile: ClusterProfile) -> tuple[str, ...]:
 
 
 class Examination:
-    """Looks at devices, each in a process of its own, all at the same time; it has begun when it is made.
+    """Examines devices at the same time, each in a separate process. Constructing it starts the processes.
 
     Args:
-        ids: the devices, as CUDA_VISIBLE_DEVICES names them.
-        probe: the command that looks at one; see `cluster.devices.device_probe`.
-        measure: also what a process takes beside torch's allocator; it needs idle devices and a few seconds.
-        clock: seconds that only ever rise.
+        ids: the devices, as in CUDA_VISIBLE_DEVICES.
+        probe: the command that examines one; see `cluster.devices.device_probe`.
+        measure: also measure what a process uses outside torch's allocator, which needs idle devices and a few seconds.
+        seconds: how long a device has to answer.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(
@@ -188,11 +192,13 @@ class Examination:
         *,
         probe: Sequence[str] = PROBE,
         measure: bool = False,
+        seconds: float = PROBE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         command = [*probe, "--context"] if measure else list(probe)
         self._clock = clock
-        self._deadline = clock() + PROBE_SECONDS
+        self._seconds = seconds
+        self._deadline = clock() + seconds
         self._probes = {id_: _start_probe(id_, command) for id_ in ids}
 
     def is_over(self) -> bool:
@@ -200,12 +206,28 @@ class Examination:
         return self._clock() > self._deadline or all(probe.poll() is not None for probe in self._probes.values())
 
     def devices(self) -> list[Device]:
-        """What was found; waits until each has answered, or never will."""
-        return [_found(id_, probe, self._deadline - self._clock()) for id_, probe in self._probes.items()]
+        """What was found; waits until each device has answered or its time is over."""
+        return [self._found(id_, probe) for id_, probe in self._probes.items()]
+
+    def _found(self, id_: str, probe: subprocess.Popen[str]) -> Device:
+        try:
+            output, complaint = probe.communicate(timeout=max(self._deadline - self._clock(), 0.1))
+        except subprocess.TimeoutExpired:
+            probe.kill()  # without waiting for its end: a process that hangs in the driver cannot be killed
+            return Device(id=id_, fault=f"CUDA did not answer within {self._seconds:.0f} s")
+        if probe.returncode in _TERMINATED:
+            fault = f"the process that examined it was terminated (signal {-probe.returncode})"
+            return Device(id=id_, fault=fault, busy=True)
+        lines = output.strip().splitlines()
+        try:
+            return _device(id_, json.loads(lines[-1]))
+        except (IndexError, ValueError):  # the driver has ended the process, or torch cannot be imported
+            reason = informative_line(complaint) or f"exit status {probe.returncode}"
+            return Device(id=id_, fault=f"CUDA does not work: {reason}")
 
 
 def context_bytes(environment: Mapping[str, str] = os.environ) -> int:
-    """What a process takes of a device beside torch's allocator: as the node measured it, else a usual figure."""
+    """Bytes of a device that a process uses outside torch's allocator: as the node measured it, else a usual figure."""
     return int(environment.get(CONTEXT_VARIABLE, USUAL_CONTEXT_BYTES))
 
 
@@ -218,30 +240,13 @@ def _start_probe(id_: str, command: Sequence[str]) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-        start_new_session=True,  # Ctrl-C at a terminal says nothing of a device
+        start_new_session=True,  # Ctrl-C at a terminal must not look like a fault of the device
         preexec_fn=die_with_parent,
     )
 
 
-def _found(id_: str, probe: subprocess.Popen[str], seconds: float) -> Device:
-    """What a probe has found that may take so long still."""
-    try:
-        output, complaint = probe.communicate(timeout=max(seconds, 0.1))
-    except subprocess.TimeoutExpired:
-        probe.kill()  # nor is its end waited for: what hangs in the driver cannot be killed
-        return Device(id=id_, fault=f"CUDA did not answer within {PROBE_SECONDS:.0f} s")
-    lines = output.strip().splitlines()
-    if probe.returncode in _TOLD_TO_END:
-        return Device(id=id_, fault=f"the process that looked at it was ended (signal {-probe.returncode})", busy=True)
-    try:
-        return _device(id_, json.loads(lines[-1]))
-    except (IndexError, ValueError):  # the driver has ended the process, or torch cannot be imported
-        said = informative_line(complaint) or f"exit status {probe.returncode}"
-        return Device(id=id_, fault=f"CUDA does not work: {said}")
-
-
 def _device(id_: str, facts: Mapping[str, Any]) -> Device:
-    """What a probe has printed, as a Device."""
+    """The device that a probe has described; keys as in `device_probe.look`."""
     fault = informative_line(facts.get("fault", ""))
     capability = facts.get("capability")
     return Device(
@@ -262,23 +267,23 @@ def _device(id_: str, facts: Mapping[str, Any]) -> Device:
 
 
 def _uuid(id_: str, digits: str) -> str:
-    """The device's identifier as nvidia-smi writes it, from its hexadecimal digits."""
+    """The device's identifier as in nvidia-smi, from its hexadecimal digits."""
     kind = "MIG" if id_.startswith("MIG-") else "GPU"
     parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
     return f"{kind}-{'-'.join(parts)}" if digits else id_ if id_.startswith(("GPU-", "MIG-")) else ""
 
 
-def _part_in_use(device: Device) -> float:
+def _share_in_use(device: Device) -> float:
     return 1 - device.free / device.total if device.total else 0.0
 
 
 def _judged(device: Device, profile: ClusterProfile, in_use: float) -> Device:
-    """The device with its fault, where it works but is not fit for this profile's trials."""
+    """The device, with a fault if it works but does not suit the trials of this profile."""
     if device.fault:
         return device
-    if _part_in_use(device) > in_use:
+    if _share_in_use(device) > in_use:
         taken = f"{(device.total - device.free) / 2**30:.1f} of {device.total / 2**30:.1f} GiB"
-        return dataclasses.replace(device, fault=f"{taken} are in use before any trial has begun", busy=True)
+        return dataclasses.replace(device, fault=f"{taken} are in use before any trial has started", busy=True)
     if device.exclusive and profile.trials_per_gpu > 1:
         fault = f"it admits one process at a time (compute mode), but {profile.trials_per_gpu} trials are to share it"
         return dataclasses.replace(device, fault=fault)

@@ -1,48 +1,50 @@
-"""The devices of a job for as long as it runs: one that fails is examined, and left out from then on if broken."""
+"""Watches the devices of a running job: one that fails in a trial is examined, and left out if it is broken."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-from cluster.devices.device_check import PROBE, Device, Examination, JobDevices
+from cluster.devices.device_check import PROBE, PROBE_SECONDS, Device, Examination, JobDevices
 from cluster.machine.resources import NodeResources, node_resources
 from cluster.profile.schema import ClusterProfile
 
 
 class DeviceMonitor:
-    """Examines the devices that trials complain of, in processes of their own; nobody waits for them.
+    """Examines the devices on which trials failed, in separate processes; nobody waits for them.
 
-    A trial that dies of a device's error may have brought it about itself, so its word alone leaves no device out.
+    A trial that fails with a device's error may have caused it itself, so that alone leaves no device out.
 
     Args:
-        found: the devices with which the job begins.
-        probe: the command that looks at one device; see `cluster.devices.device_probe`.
+        found: the devices with which the job starts.
+        probe: the command that examines one device; see `cluster.devices.device_probe`.
+        seconds: how long a device has to answer.
 
     Attributes:
-        devices: those that are used now, and those that are left out.
+        devices: those that are in use now, and those that are left out.
     """
 
-    def __init__(self, found: JobDevices, *, probe: Sequence[str] = PROBE) -> None:
+    def __init__(self, found: JobDevices, *, probe: Sequence[str] = PROBE, seconds: float = PROBE_SECONDS) -> None:
         self.devices = found
         self._probe = probe
+        self._seconds = seconds
         self._suspects: set[str] = set()
         self._examination: Examination | None = None
 
     def suspect(self, ids: Iterable[str]) -> None:
-        """Take note that these devices (as CUDA_VISIBLE_DEVICES names them) failed in trials; of unknown ones, all."""
+        """Record that trials failed on these devices (ids in CUDA_VISIBLE_DEVICES); if none is known, suspect all."""
         usable = {device.id for device in self.devices.usable}
         known = set(ids) & (usable | {device.id for device in self.devices.left_out})
         self._suspects |= known & usable if known else usable
 
     def is_at_rest(self) -> bool:
-        """Whether nothing is suspected or examined."""
+        """Whether no device is suspected or being examined."""
         return self._examination is None and not self._suspects
 
     def look(self) -> tuple[Device, ...]:
-        """Examine what is suspected, and return the devices that turned out to be broken since the last look."""
+        """Start examining suspects, and return the devices that turned out to be broken since the last look."""
         if self._examination is None and self._suspects:
-            self._examination = Examination(sorted(self._suspects), probe=self._probe)
+            self._examination = Examination(sorted(self._suspects), probe=self._probe, seconds=self._seconds)
             self._suspects.clear()
         if self._examination is None or not self._examination.is_over():
             return ()
@@ -52,6 +54,6 @@ class DeviceMonitor:
         return broken
 
     def resources(self, profile: ClusterProfile) -> NodeResources:
-        """What a node of the profile offers without the devices that are left out."""
+        """What a node of the profile offers, not counting the devices that are left out."""
         offered = node_resources(profile)
         return dataclasses.replace(offered, gpus=len(self.devices.usable)) if profile.device == "cuda" else offered

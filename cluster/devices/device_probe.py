@@ -1,7 +1,7 @@
-"""Looks at the one CUDA device that CUDA_VISIBLE_DEVICES names, and prints what it found as a line of JSON.
+"""Examines the one CUDA device in CUDA_VISIBLE_DEVICES, and prints what it finds as a line of JSON.
 
-Run as a script in a process of its own: `python -P device_probe.py [--context]`. A process sees at most one MIG slice,
-and a device that hangs takes its process with it. It imports nothing but torch, so that it runs from anywhere.
+Run as a script in a separate process: `python -P device_probe.py [--context]`. A process sees at most one MIG slice,
+and hangs with its device. The script imports nothing but torch, so that it runs from anywhere.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import sys
 from typing import IO, Any
 
 _COMPUTE_MODE, _MAJOR, _MINOR = 20, 75, 76
-"""Numbers of attributes of a device (CUDA driver API, enum CUdevice_attribute)."""
+"""Device attributes (CUDA driver API, enum CUdevice_attribute)."""
 _EXCLUSIVE_PROCESS = 3
-"""Compute mode in which one process at a time may use a device (enum CUcomputemode)."""
+"""Compute mode in which only one process at a time may use a device (enum CUcomputemode)."""
 
 
 def driver_facts() -> dict[str, Any]:
-    """What the driver says of itself and of the device without making a context: also where torch cannot use it.
+    """What the driver reports about itself and the device without a context, even if torch cannot use the device.
 
-    Keys, as far as they are known: driver_cuda (the highest CUDA that the driver can run, 1000 x major + 10 x minor),
-    name, uuid (hexadecimal), capability, exclusive.
+    Keys, as far as they are known: driver_cuda (the highest CUDA version that the driver can run, as 1000 x major +
+    10 x minor), name, uuid (hexadecimal), capability, exclusive.
     """
     try:
         cuda = ctypes.CDLL("libcuda.so.1")
@@ -42,7 +42,7 @@ def driver_facts() -> dict[str, Any]:
 
     name, uuid = ctypes.create_string_buffer(256), (ctypes.c_ubyte * 16)()
     cuda.cuDeviceGetName(name, len(name), device)
-    # The second version knows the identifiers of MIG slices.
+    # Only the second version reports the identifiers of MIG slices.
     getattr(cuda, "cuDeviceGetUuid_v2", cuda.cuDeviceGetUuid)(ctypes.byref(uuid), device)
     return facts | {
         "name": name.value.decode(errors="replace"),
@@ -53,7 +53,7 @@ def driver_facts() -> dict[str, Any]:
 
 
 def torch_facts() -> dict[str, Any]:
-    """The device's name and memory in bytes (keys name, free, total), after an operation; raises what torch does."""
+    """The device's name and memory in bytes (keys name, free, total), after one operation; raises what torch raises."""
     import torch
 
     torch.ones(1, device="cuda").item()
@@ -62,14 +62,14 @@ def torch_facts() -> dict[str, Any]:
 
 
 def torch_build() -> dict[str, Any]:
-    """The CUDA that torch was built with (empty for other builds) and the architectures it has machine code for."""
+    """The CUDA version that torch was built for (empty for other builds), and the architectures of its machine code."""
     import torch
 
     return {"torch_cuda": torch.version.cuda or "", "architectures": torch.cuda.get_arch_list()}
 
 
 def occupy(orders: IO[str]) -> None:
-    """Use the device as a training does, so that another process can see how much of it goes beside torch's allocator.
+    """Use the device like a training, so that another process can measure what this uses outside torch's allocator.
 
     Waits for a line of `orders`, prints the bytes that torch's allocator holds, and stays until `orders` ends.
     """
@@ -86,10 +86,10 @@ def occupy(orders: IO[str]) -> None:
 
 
 def context_bytes() -> int:
-    """Bytes of the device that a second process takes beside what its allocator holds: its context, kernels, handles.
+    """Bytes of the device that a second process uses outside its allocator, for its context, kernels and handles.
 
-    Call it on an idle device, with a context in this process: it is the difference in what is free. 0 where the second
-    process failed.
+    It is the difference in free memory, so call it on an idle device, with a context in this process. 0 if the second
+    process fails.
     """
     import torch
 
@@ -99,7 +99,7 @@ def context_bytes() -> int:
         assert occupant.stdout is not None
         before = torch.cuda.mem_get_info(0)[0]
         with contextlib.suppress(BrokenPipeError):
-            print("begin", file=occupant.stdin, flush=True)
+            print("start", file=occupant.stdin, flush=True)
         allocated = occupant.stdout.readline()
         after = torch.cuda.mem_get_info(0)[0]
         with contextlib.suppress(BrokenPipeError):
@@ -108,14 +108,14 @@ def context_bytes() -> int:
 
 
 def look(*, measure_context: bool) -> dict[str, Any]:
-    """All that can be found out; under `fault` what went wrong, with its number in the CUDA runtime if it has one."""
+    """All that can be found out; `fault` is what went wrong, `number` its error number in the CUDA runtime or None."""
     facts = driver_facts()
     try:
         facts |= torch_build()
         facts |= torch_facts()
         if measure_context and not facts.get("exclusive"):
             facts["context"] = context_bytes()
-    except Exception as error:  # whatever torch raises is the answer
+    except Exception as error:  # anything that torch raises is the answer
         facts |= {"fault": str(error) or type(error).__name__, "number": getattr(error, "error_code", None)}
     return facts
 

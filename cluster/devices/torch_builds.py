@@ -34,16 +34,17 @@ _BUILDS = (
     _Build("cu128", 12, ("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120"), "2.7 to 2.11"),
     _Build("cu126", 12, ("sm_50", "sm_60", "sm_70", "sm_75", "sm_80", "sm_86", "sm_90"), "2.6 to 2.14"),
 )
-"""The newest first."""
+"""Newest first."""
 
 _FIRST_DRIVERS = {12: "525", 13: "580"}
 """The first driver on Linux for each major version of CUDA."""
 
 
 def runs_on(capability: Capability, architectures: tuple[str, ...]) -> bool:
-    """Whether machine code for these `architectures` (as torch.cuda.get_arch_list names them) runs on a device.
+    """Whether code for these `architectures` (as in torch.cuda.get_arch_list) runs on a device of this capability.
 
-    Code for 8.0 runs on 8.6 too, never on another major version; PTX ('compute_90') is compiled for any later device.
+    Machine code for 8.0 also runs on 8.6, never on another major version. PTX ('compute_90') is compiled for any later
+    device.
     """
     return any(_fits(capability, architecture) for architecture in architectures)
 
@@ -53,15 +54,15 @@ def _fits(capability: Capability, architecture: str) -> bool:
     if parts is None:
         return False
     built_for = int(parts[2]), int(parts[3])
-    if parts[4] == "a":  # code that uses what this architecture alone has
+    if parts[4] == "a":  # code that uses features of this architecture alone
         return capability == built_for
     return capability >= built_for and (parts[1] == "compute" or capability[0] == built_for[0])
 
 
 def build_advice(device: Device) -> str:
-    """What to install where torch, the driver and the device do not fit together; empty where they do.
+    """What to install if torch, the driver and the device do not fit together; empty if they do.
 
-    The driver is not judged where it did not tell its version, nor the device where it did not tell its architecture.
+    A driver of unknown version is not judged, nor is a device of unknown architecture.
     """
     driver = device.driver_cuda // 1000
     if not driver and device.capability is None:
@@ -75,7 +76,7 @@ def build_advice(device: Device) -> str:
         if device.capability is not None and not runs_on(device.capability, build.architectures):
             continue
         if not driver or build.cuda <= driver:
-            return f"{what} is {build.name} (there is one of torch {build.torch})"
+            return f"{what} is {build.name} (available for torch {build.torch})"
     if device.capability is not None and not any(runs_on(device.capability, build.architectures) for build in _BUILDS):
         return f"no build of torch that fdt-sweep can use has code for {_shown(device.capability)}"
     return f"a newer NVIDIA driver: {_FIRST_DRIVERS[12]} or later"
@@ -86,7 +87,7 @@ def _shown(capability: Capability | None) -> str:
 
 
 def description(device: Device) -> str:
-    """The device, what torch was built for, and what is wrong, for people."""
+    """The device, what torch was built for, and what is wrong, for people to read."""
     facts = [_shown(device.capability)] if device.capability else []
     if device.driver_cuda:
         facts.append(f"driver for CUDA {device.driver_cuda // 1000}.{device.driver_cuda % 1000 // 10}")

@@ -1,1 +1,1 @@
-"""Checks that find what goes wrong in practice before a sweep does."""
+"""`fdt-sweep doctor`: checks of a machine and of Slurm."""

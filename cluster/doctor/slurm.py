@@ -1,4 +1,4 @@
-"""What goes wrong with Slurm, looked for on the login node, and on each kind of node by a short job."""
+"""Checks of Slurm: on the login node, and with a short job on each kind of node."""
 
 from __future__ import annotations
 
@@ -7,58 +7,84 @@ import json
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from cluster.doctor.machine import Finding, examine_machine
+from cluster.doctor.findings import Finding, State
+from cluster.doctor.machine import examine_machine
 from cluster.profile.schema import ClusterProfile, with_further_profiles
 from cluster.slurm.files import SlurmFiles
 from cluster.slurm.launch_sweep import make_launch, scripts, submit_check
 from cluster.slurm.queue.slurm_commands import accepts_script, cancel_jobs, partitions, queued_jobs, slurm_version
 from cluster.slurm.records import Role
 from fdt_core.errors import EnvironmentProblem, FdtError
+from fdt_core.files.json_file import parse_json
 
 POLL_SECONDS = 1.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class NodeReport:
+    """What a test job found on its node; the contents of its `report.json`."""
+
+    node: str
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """How to wait for a test job.
+
+    Attributes:
+        patience: seconds after which a job is given up and cancelled.
+        clock: a monotonic clock, in seconds.
+        sleep: waits between two looks at the queue.
+    """
+
+    patience: float
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
 def examine_slurm(profile: ClusterProfile, runs: Path) -> Iterator[Finding]:
-    """Look at Slurm's client, and let Slurm say what it thinks of the head's and a worker's job; submits nothing."""
+    """Check Slurm's client, and have Slurm judge the head's and the workers' jobs; submits nothing."""
     try:
-        yield Finding(check="slurm", state="ok", found=f"{slurm_version()}, {len(queued_jobs())} jobs of yours queued")
+        found = f"{slurm_version()}, {len(queued_jobs())} jobs of yours queued"
+        yield Finding(check="slurm", state=State.OK, found=found)
         known = partitions()
     except EnvironmentProblem as problem:
-        mend = "run this on a login node, where sbatch and squeue are"
-        yield Finding(check="slurm", state="problem", found=str(problem), mend=mend)
+        fix = "run this on a login node, where sbatch and squeue are"
+        yield Finding(check="slurm", state=State.PROBLEM, found=str(problem), fix=fix)
         return
     for number, each in enumerate(with_further_profiles(profile)):
         launch = make_launch(runs.absolute() / "doctor", "doctor", [each], ["true"])
         for role, script in scripts(SlurmFiles(runs / "doctor" / "slurm"), launch, workers=1).items():
-            if role == "worker" or number == 0:  # the head goes by the first profile
+            if role == "worker" or number == 0:  # only the first profile describes the head
                 yield _judge(role, script, known)
 
 
 def _judge(role: Role, script: str, known: list[str]) -> Finding:
-    """What `sbatch --test-only` says of a script: partition, account, limits and resources are checked by Slurm."""
+    """What `sbatch --test-only` reports on a script: Slurm checks partition, account, limits and resources."""
     try:
-        return Finding(check=f"{role} job", state="ok", found=accepts_script(script))
+        return Finding(check=f"{role} job", state=State.OK, found=accepts_script(script))
     except EnvironmentProblem as refusal:
-        mend = f"partition, account, qos and sizes in the profile (partitions: {', '.join(known)})"
-        return Finding(check=f"{role} job", state="problem", found=str(refusal), mend=mend)
+        fix = f"partition, account, qos and sizes in the profile (partitions: {', '.join(known)})"
+        return Finding(check=f"{role} job", state=State.PROBLEM, found=str(refusal), fix=fix)
 
 
-def submit_test(profile: ClusterProfile, runs: Path, *, patience: float) -> Iterator[Finding]:
-    """Run a short job below `runs` as each kind of job that a sweep would have, and pass on what they find.
+def submit_test(profile: ClusterProfile, runs: Path, waiting: Waiting) -> Iterator[Finding]:
+    """Run a short job below `runs` like each kind of job that a sweep would have, and pass on what the jobs find.
 
-    Those are a worker of the profile, one of each further profile, and the head where its partition is another. Gives
-    up and cancels a job after `patience` seconds.
+    The kinds are a worker of the profile, one of each further profile, and the head if its partition is another.
     """
     runs.mkdir(parents=True, exist_ok=True)
     for each in _kinds_of_jobs(profile):
-        yield from _submit_test(each, runs, patience)
+        yield from _submit_test(each, runs, waiting)
 
 
 def _kinds_of_jobs(profile: ClusterProfile) -> list[ClusterProfile]:
-    """Profiles whose workers are as large, and run where, the sweep's workers and its head would."""
+    """Profiles whose workers have the size and the partition of the sweep's workers and of its head."""
     workers = list(with_further_profiles(profile))
     head = profile.head
     if head.placement != "own_job" or head.partition in (None, *(each.partition for each in workers)):
@@ -75,7 +101,7 @@ def _kinds_of_jobs(profile: ClusterProfile) -> list[ClusterProfile]:
     return [*workers, as_worker]
 
 
-def _submit_test(profile: ClusterProfile, runs: Path, patience: float) -> Iterator[Finding]:
+def _submit_test(profile: ClusterProfile, runs: Path, waiting: Waiting) -> Iterator[Finding]:
     where = f"in partition {profile.partition}" if profile.partition else "in the default partition"
     with tempfile.TemporaryDirectory(prefix=".doctor-", dir=runs) as name:
         directory = Path(name).absolute()
@@ -84,42 +110,42 @@ def _submit_test(profile: ClusterProfile, runs: Path, patience: float) -> Iterat
         try:
             job = submit_check(files, make_launch(directory, "doctor", [profile], ["true"]), examine_node, runs)
         except FdtError as refusal:
-            yield Finding(check="test job", state="problem", found=f"{where}: {refusal}", mend="see `worker job` above")
+            found, fix = f"{where}: {refusal}", "see `worker job` above"
+            yield Finding(check="test job", state=State.PROBLEM, found=found, fix=fix)
             return
         try:
-            yield from _await_report(directory, job, where, patience)
+            yield from _await_report(directory, job, where, waiting)
         finally:
             cancel_jobs([job])
 
 
-def _await_report(directory: Path, job: str, where: str, patience: float) -> Iterator[Finding]:
-    report, deadline = directory / "report.json", time.monotonic() + patience
-    queued, state = True, "PENDING"
-    while not report.exists() and queued and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS)
-        found = {each.job_id: each for each in queued_jobs()}
-        queued = job in found
-        state = f"{found[job].state}: {found[job].reason}" if queued else state
-    if report.exists():
-        node, *findings = json.loads(report.read_text())
-        yield Finding(check="test job", state="ok", found=f"job {job} ran on {node} {where}")
-        for finding in findings:
-            yield Finding(**(finding | {"check": f"{node}: {finding['check']}"}))
-    elif queued:
-        mend = "wait longer: --patience"
-        late = f"job {job} {where} did not end in time ({state})"
-        yield Finding(check="test job", state="warning", found=late, mend=mend)
+def _await_report(directory: Path, job: str, where: str, waiting: Waiting) -> Iterator[Finding]:
+    path, deadline = directory / "report.json", waiting.clock() + waiting.patience
+    is_queued, state = True, "PENDING"
+    while not path.exists() and is_queued and waiting.clock() < deadline:
+        waiting.sleep(POLL_SECONDS)
+        jobs = {each.job_id: each for each in queued_jobs()}
+        is_queued = job in jobs
+        state = f"{jobs[job].state}: {jobs[job].reason}" if is_queued else state
+    if path.exists():
+        report = parse_json(path.read_text(), NodeReport, path)
+        yield Finding(check="test job", state=State.OK, found=f"job {job} ran on {report.node} {where}")
+        for finding in report.findings:
+            yield dataclasses.replace(finding, check=f"{report.node}: {finding.check}")
+    elif is_queued:
+        found = f"job {job} {where} did not end in time ({state})"
+        yield Finding(check="test job", state=State.WARNING, found=found, fix="wait longer: --patience")
     else:
         lines = SlurmFiles(directory / "slurm").last_lines(job, 3)
-        mend = "`python`, `setup` and `container` in the profile; the runs directory must be shared with the nodes"
-        found_text = f"job {job} {where} ended without a report: {' / '.join(lines) or 'it left no output here'}"
-        yield Finding(check="test job", state="problem", found=found_text, mend=mend)
+        found = f"job {job} {where} ended without a report: {' / '.join(lines) or 'it left no output here'}"
+        fix = "`python`, `setup` and `container` in the profile; the runs directory must be shared with the nodes"
+        yield Finding(check="test job", state=State.PROBLEM, found=found, fix=fix)
 
 
 def examine_node(slurm_directory: str, runs: str, profile: ClusterProfile) -> None:
-    """What the test job does: examine its node, and report to a file of the submitter's directory."""
+    """What the test job does: check its node, and write a report to the submitter's directory."""
     directory = Path(slurm_directory).parent
-    findings = [dataclasses.asdict(finding) for finding in examine_machine(profile, Path(runs))]
+    report = NodeReport(node=socket.gethostname(), findings=tuple(examine_machine(profile, Path(runs))))
     partial = directory / "report.tmp"
-    partial.write_text(json.dumps([socket.gethostname(), *findings]))
+    partial.write_text(json.dumps(dataclasses.asdict(report)))
     partial.replace(directory / "report.json")

@@ -1,1 +1,1 @@
-"""One machine: its processes, its scratch directories, the drain flag."""
+"""One machine: its processes, its scratch directories, and the drain flag and its deadlines."""

@@ -1,7 +1,7 @@
-"""The drain flag: a file on a node's own disk that tells its trials to save and leave, and by when.
+"""The drain flag: a file on a node's own disk that has its trials save and leave, and says by when.
 
-The owner of the node raises it before the node's end. Every actor there finds the file's path in its environment and
-polls it between steps, which costs one look at a local file.
+The owner of the node raises the flag before the node's end. Every actor there finds the file's path in its environment
+and polls it between steps, which costs one look at a local file. `drain_timeline` has the deadlines.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ DRAIN_FILE_VARIABLE = "FDT_DRAIN_FILE"
 
 
 def raise_drain_flag(path: Path, deadline: float) -> None:
-    """Tell all actors of the node to be gone by `deadline` (seconds since the epoch). An earlier deadline stands."""
+    """Have all actors of the node leave by `deadline` (seconds since the epoch), unless an earlier deadline is set."""
     standing = read_drain_flag(path)
     if standing is not None and standing <= deadline:
         return
@@ -24,15 +24,16 @@ def raise_drain_flag(path: Path, deadline: float) -> None:
 
 
 def drain_deadline() -> float | None:
-    """The moment (seconds since the epoch) by which this process must have saved and ended; None = no hurry."""
+    """When this process must have saved and ended (seconds since the epoch); None if its node does not drain."""
     path = os.environ.get(DRAIN_FILE_VARIABLE)
     return read_drain_flag(Path(path)) if path else None
 
 
 def read_drain_flag(path: Path) -> float | None:
-    """The deadline in a drain flag; None where the flag is not raised.
+    """The deadline in a drain flag (seconds since the epoch); None if the flag is not raised.
 
-    A flag that holds anything else is raised all the same, its deadline past: to save and leave at once loses least.
+    A flag without a readable deadline counts as raised with a deadline in the past: to save and leave at once loses
+    least.
     """
     try:
         text = read_text_if_exists(path)

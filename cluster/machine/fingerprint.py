@@ -1,4 +1,4 @@
-"""Whether a node runs the same software as the launch: a mixture would give rows that nobody can compare."""
+"""Whether a node runs the same software as the launch: rows from a mixture could not be compared."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from fdt_core.provenance import code_digest, versions
 
 
 def own_fingerprint() -> dict[str, str]:
-    """Versions of Python and of the libraries that decide numbers or protocols, and a digest of the project's code."""
+    """Versions of Python and of the libraries that affect numbers or protocols, and a digest of the project's code."""
     return {**versions(), "code_digest": code_digest()}
 
 
 def difference(wanted: Mapping[str, str], found: Mapping[str, str]) -> str | None:
-    """One clear sentence on what differs from the launching machine; None where nothing does."""
+    """One sentence on how this machine's software differs from the launching machine's; None if it does not."""
     differing = [name for name in wanted if found.get(name) != wanted[name]]
     if not differing:
         return None

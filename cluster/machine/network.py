@@ -12,9 +12,9 @@ from fdt_core.errors import EnvironmentProblem
 
 
 def own_ip_address(interface: str | None) -> str:
-    """This machine's IPv4 address on `interface`, else the one that its name resolves to or its default route uses.
+    """This machine's IPv4 address on `interface`, or the one that its host name resolves to or its default route uses.
 
-    Raises EnvironmentProblem for an interface that is missing or has no such address.
+    Raises EnvironmentProblem if the interface is missing or has no IPv4 address.
     """
     if interface is not None:
         return _address_of(interface)
@@ -23,7 +23,7 @@ def own_ip_address(interface: str | None) -> str:
         if not found.startswith("127."):
             return found
     with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("192.0.2.1", 9))  # an address for documentation (RFC 5737): nothing is sent to it
+        probe.connect(("192.0.2.1", 9))  # a documentation address (RFC 5737); nothing is sent
         return str(probe.getsockname()[0])
     return "127.0.0.1"
 

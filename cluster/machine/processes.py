@@ -1,4 +1,4 @@
-"""Child processes that cannot outlive their parent, and the end of all that they have spawned."""
+"""Child processes that cannot outlive their parent, and how to end them with all that they have spawned."""
 
 from __future__ import annotations
 
@@ -20,19 +20,21 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent (strictly: the thread that started it) ends (prctl(2))."""
+    """Have the kernel kill this process when its parent ends; strictly, the thread that started it (prctl(2))."""
     if _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
 
 
 @contextlib.contextmanager
 def stop_signals_held_back() -> Iterator[None]:
-    """Whatever is started meanwhile, and its children, never get SIGTERM or SIGHUP: they inherit the mask (signal(7)).
+    """Block SIGTERM and SIGHUP for the processes that start meanwhile, and for their children (signal(7)).
 
     At the end of a job Slurm sends SIGTERM to all of its processes at once; `timeout` and a terminal that closes signal
-    a whole process group. Ray's processes would end before the trials have saved; when they end is for their owner to
-    say, which gets the signal too. Its own handlers are as before afterwards: `ray.init` sets one for SIGTERM that
-    exits. Call it in the main thread.
+    a whole process group. Ray's processes would end before the trials have saved. Their owner gets the signal too, and
+    decides when they end.
+
+    This process gets its handlers back at exit, as `ray.init` sets one for SIGTERM that exits. Signals that came
+    meanwhile are handled then. Call it from the main thread.
     """
     numbers = (signal.SIGTERM, signal.SIGHUP)
     handlers = {number: signal.getsignal(number) for number in numbers}
@@ -47,9 +49,9 @@ def stop_signals_held_back() -> Iterator[None]:
 
 
 def python_command(module: str, *arguments: str, python: str | None = None) -> list[str]:
-    """The command that runs a module of the installation, by this Python unless `python` names another.
+    """The command that runs a module of the installation, with this Python unless `python` names another.
 
-    Nothing in the current directory or on PYTHONPATH is imported in the place of what the module needs.
+    No file in the current directory or on PYTHONPATH can shadow what the module imports.
     """
     return [python or sys.executable, "-P", "-u", "-m", "fdt_core.start", module, *arguments]
 
@@ -57,7 +59,7 @@ def python_command(module: str, *arguments: str, python: str | None = None) -> l
 def start_session(
     command: Sequence[str], *, environment: Mapping[str, str], output: IO[bytes] | int | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start `command` as the leader of a session of its own that dies with this process.
+    """Start `command` as the leader of a new session that dies with this process.
 
     Call it from the main thread: the kernel ties the child to the thread that starts it.
     """
@@ -73,9 +75,9 @@ def start_session(
 
 
 def end_session(process: subprocess.Popen[bytes], *, patience: float) -> None:
-    """End the session that `process` leads: SIGTERM to the leader, then SIGKILL to all that is left after `patience`.
+    """End the session that `process` leads: SIGTERM to the leader, and SIGKILL to all that is left `patience` s later.
 
-    Members that were re-parented to init or made process groups of their own are found by their session id.
+    Members that were re-parented to init or have started a process group are found by their session id.
     """
     if process.poll() is None:
         process.terminate()
@@ -99,7 +101,7 @@ def session_members(session: int) -> list[int]:
 
 
 def process_title(pid: int) -> str:
-    """What the process calls itself (its command line); empty where it has ended."""
+    """The command line that the process shows, which it may have changed; empty if it has ended."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
     except OSError:

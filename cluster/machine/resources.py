@@ -1,4 +1,4 @@
-"""What one node of a profile offers: CPUs, GPUs and memory, as Slurm or the machine gives them."""
+"""What one node of a profile offers: the CPUs, GPUs and memory that Slurm or the machine gives it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class NodeResources:
 
 
 def node_resources(profile: ClusterProfile) -> NodeResources:
-    """The resources of one node of the profile; on a local machine, what is left open is taken from the machine."""
+    """The resources of one node of the profile; what a local profile leaves open is taken from this machine."""
     gpus = profile.gpus_per_node
     if gpus is None:
         gpus = 0 if profile.device == "cpu" else visible_gpus()
@@ -46,5 +46,5 @@ def visible_gpus() -> int:
 
 
 def visible_cpus() -> int:
-    """CPUs that this process may use: the affinity that Slurm or taskset left it, not the machine's count."""
+    """CPUs that this process may use: its affinity, which Slurm or taskset may restrict, not the machine's count."""
     return len(os.sched_getaffinity(0))

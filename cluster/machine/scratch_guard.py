@@ -1,7 +1,8 @@
-"""Watches over one scratch directory from a process of its own: when the owner ends, however it ends, all goes.
+"""Guards one scratch directory from a separate process, and cleans up when the owner ends, however it ends.
 
 Run as a script, with the standard library only, so that it starts at once and stays small:
-`python guard.py DIRECTORY`. Standard input is a pipe whose other end the owner holds; its end of file is the signal.
+`python -IS scratch_guard.py DIRECTORY`. Standard input is a pipe whose other end the owner holds; its end of file means
+that the owner has ended.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 
 
 def users_of(directory: str, *, but: frozenset[int] = frozenset()) -> list[int]:
-    """Process ids of this user's processes that have a file below `directory` open for writing.
+    """Process ids of this user's processes that have a file below `directory` open for writing, except those in `but`.
 
     All of Ray's processes have their log there. Environments and names tell less: Ray's agents overwrite theirs.
     """
@@ -26,7 +27,7 @@ def users_of(directory: str, *, but: frozenset[int] = frozenset()) -> list[int]:
 
 
 def end_and_remove(directory: str, *, but: frozenset[int], patience: float = 10.0) -> None:
-    """Kill every process that writes below `directory`, save those in `but`, until none is left, and remove it."""
+    """Kill all processes that write below `directory`, except those in `but`, for up to `patience` s, and remove it."""
     deadline = time.monotonic() + patience
     while (found := users_of(directory + "/", but=but)) and time.monotonic() < deadline:
         for pid in found:
@@ -37,7 +38,7 @@ def end_and_remove(directory: str, *, but: frozenset[int], patience: float = 10.
 
 
 def _written_by(pid: int) -> Iterator[str]:
-    """Paths that the process has open for writing; none for processes that ended or are not ours."""
+    """Paths that the process has open for writing; none if it has ended or belongs to another user."""
     with contextlib.suppress(OSError):
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
             with contextlib.suppress(OSError):

@@ -1,1 +1,1 @@
-"""Cluster profiles: where compute comes from."""
+"""Cluster profiles: the YAML files that say where compute comes from."""

@@ -1,4 +1,4 @@
-"""Options of sbatch that a profile may pass through: all but those that a sweep cannot be run with."""
+"""Options of sbatch that a profile may pass through: all but those that break a sweep."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 _OWN = "is set by fdt-sweep itself"
-_ANSWER = "changes what sbatch prints or does, and no job would be found"
+_ANSWER = "changes what sbatch prints or does, so that fdt-sweep would not find the job"
 _ELSEWHERE = "sends jobs to where squeue and scancel of this machine do not find them: launch on a login node there"
 
 _REFUSED: Mapping[str, str] = {
@@ -14,11 +14,11 @@ _REFUSED: Mapping[str, str] = {
     **dict.fromkeys(("nodes", "ntasks", "open-mode", "output", "requeue", "signal", "wrap"), _OWN),
     **dict.fromkeys(("help", "parsable", "quiet", "test-only", "usage", "version", "wait"), _ANSWER),
     **dict.fromkeys(("cluster", "cluster-constraint", "clusters"), _ELSEWHERE),
-    **dict.fromkeys(("gid", "uid"), "gives the jobs to somebody else"),
-    "hold": "has jobs wait until somebody releases them: use `begin` for a later start",
+    **dict.fromkeys(("gid", "uid"), "gives the jobs to another user"),
+    "hold": "makes jobs wait until somebody releases them: use `begin` for a later start",
     "time": "is a key of the profile: `time`, and `time` of `head`",
 }
-"""By name, why not."""
+"""Why each refused option is refused, by name."""
 
 _SHORT = {"C": "constraint", "D": "chdir", "H": "hold", "J": "job-name", "M": "clusters", "N": "nodes", "Q": "quiet"}
 _SHORT |= {"A": "account", "W": "wait", "a": "array", "d": "dependency", "e": "error", "n": "ntasks", "o": "output"}
@@ -26,7 +26,7 @@ _SHORT |= {"c": "cpus-per-task", "p": "partition", "q": "qos", "t": "time", "w":
 
 
 def checked_options(options: dict[str, str | int | bool]) -> dict[str, str | int | bool]:
-    """The options as they are. Raises ValueError for one that cannot be passed through, saying why."""
+    """The options, unchanged. Raises ValueError for one that cannot be passed through, with the reason."""
     for written, value in options.items():
         name = written.replace("_", "-")
         if name.startswith("-"):
@@ -42,6 +42,6 @@ def checked_options(options: dict[str, str | int | bool]) -> dict[str, str | int
 
 
 def _refusal(name: str) -> str | None:
-    """Why sbatch must not be given an option; it takes the beginning of an option's name for the whole."""
+    """Why sbatch must not be given an option; None if it may. sbatch accepts abbreviated names of options."""
     meant = [name] if name in _REFUSED else [full for full in _REFUSED if len(name) > 2 and full.startswith(name)]
     return _REFUSED[meant[0]] if meant else None

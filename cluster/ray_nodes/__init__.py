@@ -1,1 +1,1 @@
-"""Ray nodes, hardened for machines that are shared."""
+"""Ray nodes, hardened for shared machines."""

@@ -1,4 +1,4 @@
-"""The token without which Ray talks to nobody: a file of its own for each sweep, readable by its owner only."""
+"""The token that every connection to a sweep's Ray needs: a separate file per sweep, readable by its owner only."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from fdt_core.errors import EnvironmentProblem
 
 
 def ensure_token(path: Path) -> Path:
-    """Make the token file (0600, 256 random bits) unless it exists; check that it is private, and return its path.
+    """Create the token file (0600, 256 random bits) unless it exists, check that it is private, and return its path.
 
-    Raises EnvironmentProblem where the file belongs to somebody else or others may read it.
+    Raises EnvironmentProblem if the file belongs to another user, or other users may read or write it.
     """
     with contextlib.suppress(FileExistsError):
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
@@ -26,7 +26,7 @@ def ensure_token(path: Path) -> Path:
 
 
 def check_private(path: Path) -> None:
-    """Raise EnvironmentProblem unless `path` is a plain file of this user that nobody else may read or write."""
+    """Raise EnvironmentProblem unless `path` is a plain file of this user that no other user may read or write."""
     try:
         found = path.lstat()
     except OSError as error:
@@ -35,4 +35,4 @@ def check_private(path: Path) -> None:
         raise EnvironmentProblem(f"the token file {path} must be a plain file of yours; remove it and launch again")
     if stat.S_IMODE(found.st_mode) & 0o077:
         command = f"chmod 600 {shlex.quote(str(path))}"
-        raise EnvironmentProblem(f"others may read the token file {path}; mend with: {command}")
+        raise EnvironmentProblem(f"others may read the token file {path}; fix it with: {command}")

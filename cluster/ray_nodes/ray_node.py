@@ -1,7 +1,7 @@
-"""Ray, hardened for machines that are shared: a token always, private directories, free ports, explicit resources.
+"""Ray, hardened for shared machines: always a token, private directories, free ports, explicit resources.
 
-Ray listens on every interface whatever address it is given, hence the token; it kills other people's Ray with
-`ray stop`, hence that is never called: every process of a node dies with the process that started it.
+Ray listens on every interface, whatever address it is given, hence the token. `ray stop` kills other users' Ray too, so
+it is never called: every process of a node dies with the process that started it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from cluster.machine.drain import DRAIN_FILE_VARIABLE
 from cluster.machine.network import own_ip_address
@@ -22,39 +23,33 @@ from cluster.machine.resources import NodeResources, node_resources
 from cluster.machine.scratch import scratch_directory
 from cluster.profile.schema import ClusterProfile
 from cluster.ray_nodes.access_token import check_private, ensure_token
+from cluster.ray_nodes.membership import JOB_LABEL
 from fdt_core.compute.process import compiler_caches, process_environment
 
 NODE_VARIABLE = "FDT_NODE"
-"""Environment variable that tells an actor the name of its node: a worker's Slurm job id, or `local`."""
-
-JOB_LABEL = "fdt-job"
-"""Label of a Ray node that tells its Slurm job."""
+"""Environment variable with the name of an actor's node: a worker's Slurm job id, or `local`."""
 
 _FOREIGN = ("RAY_", "TUNE_")
-"""What begins so steers Ray: nothing of it is taken from the user's shell."""
+"""Variables with these prefixes steer Ray: none is inherited from the user's shell."""
 
 _SETTINGS = {
     "RAY_AUTH_MODE": "token",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ROTATION_MAX_BYTES": "10000000",
     "RAY_ROTATION_BACKUP_COUNT": "1",
-    # Once nobody answers at the head's address, a node ends after so many seconds (Ray's default: 60).
+    # How long a node lives on once nobody answers at the head's address (Ray's default: 60).
     "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
-    # Draining is the business of the drain flag: `ray start` itself ends at once when it is told to.
+    # The drain flag does the draining: `ray start` itself ends at once on SIGTERM.
     "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
     # Ray would kill trials when 95 % of the node's memory is in use, which on a shared node is the neighbours' doing.
     "RAY_memory_monitor_refresh_ms": "0",
     "RAY_worker_niceness": "0",  # Ray would train at the lowest priority, behind any neighbour
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # a user's own modules are found in the folder of the launch
-    "RAY_AIR_NEW_OUTPUT": "0",  # no tables of Tune's own
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no files per trial: the ledger records
-    "TUNE_GLOBAL_CHECKPOINT_S": "1e9",  # Tune's own state is never restored
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the driver drains on SIGINT
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the driver counts and reports dead processes itself
-    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "1e9",  # on Slurm, waiting for workers is the normal case
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # users' own modules are found in the folder of the launch; read in each trial
     "MPLBACKEND": "agg",  # a notebook's would not work in a trial whose model draws
 }
 """Environment of every process of Ray, the driver and the trials included."""
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +62,10 @@ class RayHead:
 
 
 def ray_environment(token_file: Path, inherited: Mapping[str, str]) -> dict[str, str]:
-    """`inherited` with all that a process needs to talk to the Ray of this token, and to no other.
+    """`inherited` and all that a process needs to talk to the Ray with this token, and to no other.
 
-    No variable of Ray or of Tune is inherited. The token's path is in it, never the token.
+    Variables of Ray and Tune are not inherited. The result holds the path of the token, never the token. Raises
+    EnvironmentProblem unless the token is private.
     """
     check_private(token_file)
     kept = {name: value for name, value in inherited.items() if not name.startswith(_FOREIGN)}
@@ -77,9 +73,9 @@ def ray_environment(token_file: Path, inherited: Mapping[str, str]) -> dict[str,
 
 
 def node_variables(node: str, directory: Path) -> dict[str, str]:
-    """What tells the actors of node `node` its name, its drain flag, and where to keep what they compile.
+    """Environment of the actors of node `node`: its name, its drain flag, and where they keep what they compile.
 
-    All of it lies in `directory`, the node's private one.
+    All files are in `directory`, the node's private one.
     """
     return {
         NODE_VARIABLE: node,
@@ -89,29 +85,39 @@ def node_variables(node: str, directory: Path) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def local_ray(profile: ClusterProfile, *, node: str = "local") -> Iterator[RayHead]:
-    """A Ray of one node in this process, with the profile's resources; all of it is gone at exit.
+def local_ray(profile: ClusterProfile, *, variables: Mapping[str, str] = _NOTHING) -> Iterator[RayHead]:
+    """A Ray of one node in this process, with the profile's resources; nothing of it is left at exit.
 
-    Call it from the main thread. Should this process be killed, the kernel kills Ray's processes with it, and the next
-    start removes what they left on disk. Raises EnvironmentProblem where the scratch directory cannot be used.
+    Call it from the main thread. If this process is killed, the kernel kills Ray's processes with it, and the next
+    start removes what they left on disk.
+
+    Args:
+        profile: what the node offers, and where its scratch directory is.
+        variables: added to the environment of this process and of all processes of Ray.
+
+    Raises:
+        EnvironmentProblem: if the scratch directory cannot be used.
     """
     with scratch_directory(profile.scratch) as directory:
         token_file = ensure_token(directory / "token")
-        variables = node_variables(node, directory)
-        with _ray_head(node_resources(profile), directory, token_file, variables, own_address=None) as head:
+        added = {**node_variables("local", directory), **variables}
+        with _ray_head(node_resources(profile), directory, token_file, added, own_address=None) as head:
             yield head
 
 
 @contextlib.contextmanager
-def head_ray(profile: ClusterProfile, *, token_file: Path) -> Iterator[RayHead]:
+def head_ray(
+    profile: ClusterProfile, *, token_file: Path, variables: Mapping[str, str] = _NOTHING
+) -> Iterator[RayHead]:
     """Ray's head in this process, which offers no resources itself: other nodes join it with the token.
 
-    Call it from the main thread; see `local_ray`.
+    Call it from the main thread. `variables` are added to the environment of this process, not of the other nodes.
+    Raises EnvironmentProblem if the scratch directory or the network interface of the profile cannot be used.
     """
     with scratch_directory(profile.scratch) as directory:
         nothing = NodeResources(cpus=0, gpus=0, memory=0, object_store=profile.object_store_bytes)
         own_address = own_ip_address(profile.network_interface)
-        with _ray_head(nothing, directory, token_file, {}, own_address=own_address) as head:
+        with _ray_head(nothing, directory, token_file, variables, own_address=own_address) as head:
             yield head
 
 
@@ -123,7 +129,7 @@ def _ray_head(
     variables: Mapping[str, str],
     own_address: str | None,
 ) -> Iterator[RayHead]:
-    with process_environment(ray_environment(token_file, os.environ) | dict(variables)):
+    with process_environment({**ray_environment(token_file, os.environ), **variables}):
         import ray
         from ray.job_config import JobConfig
 
@@ -140,8 +146,8 @@ def _ray_head(
                 _memory=resources.memory,
                 _node_ip_address=own_address,
                 _temp_dir=str(directory),
-                # Said to be a client's, the job does not put the driver's current directory first on the import path
-                # of its workers, where a user's `select.py` would be run. Ray 2.60 asks for nothing else.
+                # Ray puts the driver's current directory first on its workers' import path, and would run a user's
+                # `select.py` there; it does not for a client's job. Ray 2.60 uses this flag for nothing else.
                 job_config=JobConfig(_client_job=True),
             )
         try:
@@ -151,7 +157,7 @@ def _ray_head(
 
 
 def _forget_former_token() -> None:
-    """Make Ray read the environment's token anew: it keeps the first one that a process ever used.
+    """Make Ray read the token again: it keeps the first one that a process ever used.
 
     There is no public way; Ray's own tests do the same.
     """
@@ -163,10 +169,10 @@ def _forget_former_token() -> None:
 def join_command(
     address: str, resources: NodeResources, directory: Path, own_address: str | None, *, job: str
 ) -> list[str]:
-    """The command that joins the head at `address` as a node with `resources`, and stays until it is ended.
+    """The command that joins the head at `address` as a node with `resources`, and runs until it is terminated.
 
-    The node is labelled with the Slurm job `job`. It needs `ray_environment`, which carries the token.
-    Every port is free for the system to choose.
+    Run it with `ray_environment`, which carries the token. The node is labelled with the Slurm job `job`. The system
+    chooses every port among the free ones.
     """
     options = {
         "address": address,

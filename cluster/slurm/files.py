@@ -1,4 +1,4 @@
-"""What the jobs of one sweep tell each other: small files in the run directory, each replaced whole.
+"""The files through which the jobs of one sweep communicate: small, in the run directory, each replaced atomically.
 
 Nothing else passes between launch, head and workers, so any of them may die and come back.
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cluster.slurm.records import Demand, HeadRecord, JobRecord, PoolRecord, SlurmLaunch, WorkerRecord
+from cluster.slurm.records import Demand, Departure, HeadRecord, JobRecord, PoolRecord, SlurmLaunch, WorkerRecord
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.files.atomic_files import read_text_if_exists, write_text_atomically
 from fdt_core.files.json_file import DamagedFile, parse_json, read_json
@@ -30,7 +30,7 @@ class SlurmFiles:
 
     @property
     def token(self) -> Path:
-        """Ray's token, 0600."""
+        """Ray's token, mode 0600."""
         return self.directory / "token"
 
     @property
@@ -45,7 +45,7 @@ class SlurmFiles:
 
     @property
     def jobs(self) -> Path:
-        """The folder of submitit: scripts, pickled calls and the jobs' output."""
+        """The folder that submitit uses: scripts, pickled calls and the jobs' output."""
         return self.directory / "jobs"
 
     @property
@@ -55,22 +55,22 @@ class SlurmFiles:
 
     @property
     def drain(self) -> Path:
-        """Raised by the driver: all nodes are to drain; see `cluster.machine.drain`."""
+        """Raised by the driver or the head's job: all nodes must drain; see `cluster.machine.drain`."""
         return self.directory / "drain"
 
     @property
     def cancel(self) -> Path:
-        """Raised by `cancel`: all jobs are to save and leave."""
+        """Raised by `cancel`: all jobs must save and leave."""
         return self.directory / "cancel"
 
     @property
     def demand(self) -> Path:
-        """How many trials could run now, as the driver says; see Demand."""
+        """How many trials could run now, according to the driver; see Demand."""
         return self.directory / "demand.json"
 
     @property
     def pool(self) -> Path:
-        """What holds the pool of workers up; see PoolRecord."""
+        """What holds up the pool of workers; see PoolRecord."""
         return self.directory / "pool.json"
 
     @property
@@ -83,32 +83,32 @@ class SlurmFiles:
         return self.workers / f"{job_id}.json"
 
     def leave(self, job_id: str) -> Path:
-        """Holds why this worker is to leave: written by the pool for idle ones."""
+        """Exists once the pool has asked this idle worker to leave; holds the reason, for people."""
         return self.workers / f"{job_id}.leave"
 
-    def ask_to_leave(self, job_id: str, why: str) -> None:
-        """Have a worker save its trials and end; who was asked before stays asked for that."""
-        if not self.leave(job_id).exists():
-            write_text_atomically(self.leave(job_id), why)
+    def ask_to_leave(self, job_id: str) -> None:
+        """Have an idle worker save its trials and end."""
+        if not self.asked_to_leave(job_id):
+            write_text_atomically(self.leave(job_id), Departure.IDLE)
 
-    def asked_to_leave(self, job_id: str) -> str | None:
-        """Why this worker is to leave; None where it may stay."""
-        return read_text_if_exists(self.leave(job_id))
+    def asked_to_leave(self, job_id: str) -> bool:
+        """Whether the pool has asked this worker to leave."""
+        return self.leave(job_id).exists()
 
     def suspects(self, job_id: str) -> Path:
-        """Holds the devices of this worker that failed in trials, one a line: written by the driver."""
+        """Holds the devices of this worker that failed in trials, one per line: written by the driver."""
         return self.workers / f"{job_id}.suspects"
 
     def suspect(self, job_id: str, device: str) -> None:
-        """Have a worker examine a device (as CUDA_VISIBLE_DEVICES names it; empty: all of them)."""
+        """Have a worker examine a device (named as in CUDA_VISIBLE_DEVICES; empty: all of them)."""
         waiting = read_text_if_exists(self.suspects(job_id)) or ""
         write_text_atomically(self.suspects(job_id), f"{waiting}{device}\n")
 
     def take_suspects(self, job_id: str) -> list[str]:
-        """The devices that this worker is to examine, told only once."""
+        """The devices that this worker must examine; each is returned only once."""
         taken = self.suspects(job_id).with_suffix(".taken")
         with contextlib.suppress(FileNotFoundError):
-            self.suspects(job_id).rename(taken)  # first of all, so that nothing is lost that is added meanwhile
+            self.suspects(job_id).rename(taken)  # before reading, so that nothing added meanwhile is lost
             return taken.read_text(encoding="utf-8").splitlines()
         return []
 
@@ -117,14 +117,14 @@ class SlurmFiles:
         return self.jobs / f"{job_id}_0_log.out"
 
     def last_lines(self, job_id: str, count: int) -> list[str]:
-        """The last lines that a job printed; none where it printed nothing, or its output is not seen here."""
+        """The last lines that a job printed; none if it printed nothing, or its output is not visible here."""
         try:
             return self.output(job_id).read_text(encoding="utf-8", errors="replace").rstrip().splitlines()[-count:]
         except OSError:
             return []
 
     def create(self) -> None:
-        """Make the directories, closed to others. Raises EnvironmentProblem where that fails."""
+        """Make the directories, closed to other users. Raises EnvironmentProblem if that fails."""
         try:
             for directory in (self.directory, self.jobs, self.workers):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -136,11 +136,11 @@ class SlurmFiles:
         return _read(self.head, HeadRecord)
 
     def read_demand(self) -> Demand | None:
-        """What the driver could use; None before it has said so."""
+        """What the driver could use; None before it has reported."""
         return _read(self.demand, Demand)
 
     def read_pool(self) -> PoolRecord | None:
-        """What holds the pool up; None while nothing ever did."""
+        """What holds up the pool; None while nothing ever has."""
         return _read(self.pool, PoolRecord)
 
     def read_worker(self, job_id: str) -> WorkerRecord | None:
@@ -148,7 +148,7 @@ class SlurmFiles:
         return _read(self.worker(job_id), WorkerRecord)
 
     def read_workers(self) -> list[WorkerRecord]:
-        """The records of all workers that ever started, oldest first; damaged ones are left out."""
+        """The records of all workers that ever started, oldest first; damaged ones are skipped."""
         found = []
         for path in self.workers.glob("*.json"):
             with contextlib.suppress(DamagedFile):
@@ -156,7 +156,7 @@ class SlurmFiles:
         return sorted((record for record in found if record is not None), key=lambda record: record.started_at)
 
     def read_jobs(self) -> list[JobRecord]:
-        """All jobs that were ever submitted, oldest first; lines that a full disk or a crash cut short are left out."""
+        """All jobs ever submitted, oldest first; lines cut short by a full disk or a crash are skipped."""
         try:
             lines = self.job_log.read_text(encoding="utf-8", errors="replace").splitlines()
         except FileNotFoundError:
@@ -167,8 +167,8 @@ class SlurmFiles:
                 found.append(parse_json(line, JobRecord, self.job_log))
         return found
 
-    def note_jobs(self, jobs: Sequence[JobRecord]) -> None:
-        """Append to the list of submitted jobs: one write, so that two submitters do not mix their lines."""
+    def record_jobs(self, jobs: Sequence[JobRecord]) -> None:
+        """Append to the list of submitted jobs, in one write: two submitters must not mix their lines."""
         text = "".join(json.dumps(dataclasses.asdict(job)) + "\n" for job in jobs)
         descriptor = os.open(self.job_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
@@ -178,12 +178,12 @@ class SlurmFiles:
 
 
 def write_record(path: Path, record: Any) -> None:
-    """Replace the file at `path` by the dataclass `record`."""
+    """Replace the file at `path` with the dataclass `record`, as JSON."""
     write_text_atomically(path, json.dumps(dataclasses.asdict(record), indent=1) + "\n")
 
 
 def read_launch(files: SlurmFiles) -> SlurmLaunch:
-    """The last launch. Raises EnvironmentProblem where there is none, or it is damaged."""
+    """The last launch. Raises EnvironmentProblem if there is none, or it is damaged."""
     launch = _read(files.launch, SlurmLaunch)
     if launch is None:
         raise EnvironmentProblem(f"{files.launch} is missing: this run was never launched on Slurm")
@@ -191,4 +191,4 @@ def read_launch(files: SlurmFiles) -> SlurmLaunch:
 
 
 def _read(path: Path, type_: type[T]) -> T | None:
-    return read_json(path, type_, cure="when all jobs of the sweep have ended, launch again")
+    return read_json(path, type_, remedy="when all jobs of the sweep have ended, launch again")

@@ -1,4 +1,4 @@
-"""A sweep put on Slurm: its head job and its first workers, or what would be submitted."""
+"""Launch a sweep on Slurm: submit its head job and its first workers, or show what would be submitted."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from cluster.slurm.jobs.head_job import submit_head
 from cluster.slurm.jobs.worker_submission import submit_allowed_workers
 from cluster.slurm.queue.slurm_commands import cancel_jobs
 from cluster.slurm.queue.sweep_jobs import check_not_launched, jobs_in_queue
-from cluster.slurm.records import HeadRecord, Role, SlurmLaunch
-from cluster.slurm.submission.submit import job_script, submit_jobs
+from cluster.slurm.records import HeadRecord, HeadState, Role, SlurmLaunch
+from cluster.slurm.submission.submit import JobRequest, job_script, submit_jobs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ def make_launch(
     data_directory: str = "",
     dataset_digests: Mapping[str, str] = MappingProxyType({}),
 ) -> SlurmLaunch:
-    """What the jobs of this launch are to know; the versions and the code are this machine's."""
+    """What the jobs of this launch must know; versions and code are those of this machine."""
     digest = hashlib.sha256(str(run_directory).encode()).hexdigest()[:6]
     return SlurmLaunch(
         sweep=sweep,
@@ -54,18 +54,18 @@ def make_launch(
 def submit_sweep(files: SlurmFiles, launch: SlurmLaunch, *, workers: int) -> Submission:
     """Submit one head job and up to `workers` worker jobs, and return at once.
 
-    Workers of an earlier launch that wait for a head count, but for those that will never start. Raises
-    EnvironmentProblem where a head is already in the queue, Slurm is missing or refuses, and UsageError for an unknown
+    Workers that an earlier launch left in the queue count towards `workers`, except those that will not start. Raises
+    EnvironmentProblem if a head is already in the queue, or Slurm is missing or refuses, and UsageError for an unknown
     partition; no job is left then.
     """
     check_not_launched(files)
     files.create()
-    waiting = sum(not job.waits_for_good for job in jobs_in_queue(launch))
+    waiting = sum(not job.will_not_start for job in jobs_in_queue(launch))
     ensure_token(files.token)
     for request in (files.drain, files.cancel, files.pool):
         request.unlink(missing_ok=True)
     write_record(files.launch, launch)
-    write_record(files.head, HeadRecord(state="expected", written_at=time.time()))
+    write_record(files.head, HeadRecord(state=HeadState.EXPECTED, written_at=time.time()))
     submitted: list[str] = []
     try:
         submitted += submit_head(files, launch)
@@ -73,22 +73,24 @@ def submit_sweep(files: SlurmFiles, launch: SlurmLaunch, *, workers: int) -> Sub
             submitted += submit_allowed_workers(files, launch, count=count)
     except BaseException:
         cancel_jobs(submitted)
-        write_record(files.head, HeadRecord(state="closed", why="submission failed", written_at=time.time()))
+        closed = HeadRecord(state=HeadState.CLOSED, why="submission failed", written_at=time.time())
+        write_record(files.head, closed)
         raise
     return Submission(head=submitted[0], workers=tuple(submitted[1:]))
 
 
 def submit_check(files: SlurmFiles, launch: SlurmLaunch, examine: Callable[..., None], runs: Path) -> str:
     """Submit one job of a worker's size that calls `examine(slurm directory, runs, profile)`; returns its id."""
-    (job,) = submit_jobs(files, launch, "worker", 0, examine, count=1, arguments=(str(runs), launch.profiles[0]))
+    request = JobRequest(role=Role.WORKER, function=examine, arguments=(str(runs), launch.profiles[0]))
+    (job,) = submit_jobs(files, launch, request)
     return job
 
 
 def scripts(files: SlurmFiles, launch: SlurmLaunch, *, workers: int) -> dict[Role, str]:
-    """The sbatch scripts that `submit_sweep` would submit, letter by letter. Needs no Slurm and writes nothing."""
+    """The exact sbatch scripts that `submit_sweep` would submit. Needs no Slurm and writes nothing."""
     count = workers - _workers_in_head(launch)
-    found: dict[Role, str] = {"head": job_script(files, launch, "head", 1)}
-    return found | ({"worker": job_script(files, launch, "worker", count)} if count else {})
+    found = {Role.HEAD: job_script(files, launch, Role.HEAD, 1)}
+    return found | ({Role.WORKER: job_script(files, launch, Role.WORKER, count)} if count else {})
 
 
 def _workers_in_head(launch: SlurmLaunch) -> int:

@@ -1,52 +1,94 @@
-"""What the jobs of one sweep tell each other: the records that they leave as files in the run directory."""
+"""What the jobs of one sweep report to each other: the records that they leave as files in the run directory."""
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Literal
+from enum import StrEnum
 
 from cluster.profile.schema import ClusterProfile
 
-IDLE = "nothing more to do here"
-"""Why the pool asks workers to leave."""
+PATIENCE_WITHOUT_HEAD = 600.0
+"""A worker ends after this many seconds without a head."""
 
-Role = Literal["head", "worker"]
-HeadState = Literal["expected", "open", "moving", "closed"]
-WorkerState = Literal["starting", "refused", "waiting", "joined", "rejoining", "draining", "ended"]
-"""`rejoining`: its trials are to save and leave, and it comes back at once without a device that has failed."""
+
+class Role(StrEnum):
+    """What a job of the sweep is for."""
+
+    HEAD = "head"
+    WORKER = "worker"
+
+
+class HeadState(StrEnum):
+    """Whether workers can join the head, now or later."""
+
+    EXPECTED = "expected"
+    """Its job is submitted."""
+    OPEN = "open"
+    """It accepts workers."""
+    MOVING = "moving"
+    """A successor comes."""
+    CLOSED = "closed"
+    """Nothing more will run until the next launch."""
+
+
+class WorkerState(StrEnum):
+    """What a worker is doing."""
+
+    STARTING = "starting"
+    REFUSED = "refused"
+    """Its node is not fit for the sweep."""
+    WAITING = "waiting"
+    """For a head."""
+    JOINED = "joined"
+    REJOINING = "rejoining"
+    """Its trials must save and leave; it comes back at once without a device that has failed."""
+    DRAINING = "draining"
+    """Its trials must save and leave; then the job ends."""
+    ENDED = "ended"
+
+
+class Departure(StrEnum):
+    """Why a worker leaves the sweep, in the words that its record shows."""
+
+    SWEEP_IS_OVER = "the sweep is over"
+    CANCELLED = "cancelled"
+    IDLE = "nothing more to do here"
+    """The pool has asked it to leave."""
+    JOB_ENDS = "the job's end is near"
+    NO_HEAD = f"no head for {PATIENCE_WITHOUT_HEAD:.0f} s"
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobRecord:
-    """One submitted job, as the submitter noted it."""
+    """One submitted job, recorded by its submitter."""
 
     job_id: str
     role: Role
     name: str
     submitted_at: float
     profile: str = ""
-    """Name of the launch's profile that a worker goes by."""
+    """Name of the launch's profile that a worker was submitted with."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HeadRecord:
-    """Where the head is. `expected`: submitted; `moving`: a successor comes; `closed`: the sweep is over for now."""
+    """Where the head is."""
 
     state: HeadState
     job_id: str | None = None
     address: str | None = None
-    """`ip:port` of Ray's head, where it is open."""
+    """`ip:port` of Ray's head while it is open."""
     host: str | None = None
     why: str = ""
     status: int | None = None
-    """Exit status of the driver, where it has ended."""
+    """Exit status of the driver once it has ended."""
     written_at: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerRecord:
-    """One worker job, as it tells of itself. Times in seconds since the epoch."""
+    """One worker job, written by itself. Times are in seconds since the epoch."""
 
     job_id: str
     slurm_job_id: str
@@ -65,9 +107,9 @@ class WorkerRecord:
     unfit: bool = False
     """Refused because of the node's devices: replacements avoid the node."""
     draining_since: float | None = None
-    """When it began to drain: after that, no trial begins there."""
+    """When it started to drain: no trial starts there after that."""
     idle_beats: int = 0
-    """Heartbeats in a row without any trial on the node."""
+    """Consecutive heartbeats without any trial on the node."""
     ends_at: float | None = None
     """When Slurm will end the job."""
     beat: int
@@ -80,14 +122,14 @@ class Demand:
     """What the driver could use now."""
 
     slots: int
-    """Places for trials, those that are taken included."""
+    """Slots for trials, occupied ones included."""
     per_worker: tuple[int, ...]
-    """Places that a worker of each of the launch's profiles offers."""
+    """Slots that a worker of each of the launch's profiles offers."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PoolRecord:
-    """What holds the pool of workers up, if anything does."""
+    """What holds up the pool of workers, if anything does."""
 
     why: str = ""
     asked_again_at: float | None = None
@@ -101,19 +143,19 @@ class SlurmLaunch:
 
     sweep: str
     job_name: str
-    """What the names of all jobs of this run directory begin with."""
+    """Prefix of the names of all jobs of this run directory."""
     profiles: tuple[ClusterProfile, ...]
-    """Where workers may run; the head goes by the first."""
+    """Where workers may run; the head uses the first."""
     head_command: tuple[str, ...]
     """The driver, run in the head's job."""
     fingerprint: dict[str, str]
-    """Versions and code digest of the launching machine: every job's must be the same."""
+    """Versions and code digest of the launching machine: those of every job must be the same."""
     data_directory: str = ""
     dataset_digests: dict[str, str] = dataclasses.field(default_factory=dict)
-    """Digests of the prepared data sets of the sweep, by name: every node must see the same there."""
+    """Digests of the sweep's prepared data sets, by name: every node must see the same ones."""
 
     def profile_number(self, name: str) -> int | None:
-        """Where the profile with this name stands among those of the launch; None where it is not (any more)."""
+        """Index of the profile with this name; None if the launch has no such profile (any more)."""
         names = [profile.name for profile in self.profiles]
         return names.index(name) if name in names else None
 

@@ -1,1 +1,1 @@
-"""The device and the process that a training runs in."""
+"""The device and the process in which a trial trains."""

@@ -1,4 +1,4 @@
-"""What the trainer and the profiler ask of a device: its name, its memory, and time without waiting for it."""
+"""What training and measuring need from a device: its name, its memory, and timing that does not stall it."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from fdt_core.errors import EnvironmentProblem, UsageError
 
 
 def device_name(device: torch.device) -> str:
-    """The model of the device, such as 'NVIDIA H100' or the processor's name."""
+    """The model of the device, such as 'NVIDIA H100', or the name of the processor."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return _processor_name()
 
 
 def require_device(device: str) -> str:
-    """`device` if torch can use it here; for an empty string, the first GPU if there is one, else the CPU.
+    """Return `device` if torch can use it here; for an empty string, the first GPU if there is one, else the CPU.
 
     Raises:
-        UsageError: for what is no device.
-        EnvironmentProblem: for a device that this machine, or this build of torch, lacks.
+        UsageError: if `device` does not name a device.
+        EnvironmentProblem: if this machine, or this build of torch, lacks the device.
     """
     if not device:
         return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
@@ -48,60 +48,60 @@ def require_device(device: str) -> str:
 
 def device_uuid(device: str) -> str | None:
     """The identifier by which nvidia-smi names a CUDA device or MIG slice; None for other devices."""
-    place, visible = torch.device(device), os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    if place.type != "cuda":
+    torch_device, visible = torch.device(device), os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    if torch_device.type != "cuda":
         return None
-    return visible if visible.startswith("MIG-") else f"GPU-{torch.cuda.get_device_properties(place).uuid}"
+    return visible if visible.startswith("MIG-") else f"GPU-{torch.cuda.get_device_properties(torch_device).uuid}"
 
 
 def limit_memory(device: str, share: float | None, *, context: int) -> int | None:
-    """Let this process use at most its `share` (0 to 1) of a GPU, or all of it (None); beyond that, it alone fails.
+    """Limit this process to its `share` (0 to 1) of a GPU, or to all of it (None); beyond that, it alone fails.
 
-    torch's limit is one of its allocator. Beside it every process takes `context` bytes of the device, for CUDA's
-    context and the kernels of the libraries, and so does the process that examines a device that is suspected of being
-    broken: N sharers get a share of what N + 1 contexts leave.
+    torch limits only its allocator. On top of that, every process takes `context` bytes of the device for the CUDA
+    context and library kernels, and so does the process that examines a device suspected of being broken. So N
+    sharers divide what N + 1 contexts leave.
 
     Returns:
-        The bytes that tensors may take; None where there is no limit to set (CPU, MPS).
+        The bytes that tensors may take; None if there is no limit to set (CPU, MPS).
 
     Raises:
-        EnvironmentProblem: where the contexts would leave nothing.
+        EnvironmentProblem: if the contexts would leave nothing.
     """
-    place = torch.device(device)
-    if place.type != "cuda":
+    torch_device = torch.device(device)
+    if torch_device.type != "cuda":
         return None
-    total = torch.cuda.get_device_properties(place).total_memory
+    total = torch.cuda.get_device_properties(torch_device).total_memory
     allowed = total if share is None else int(share * (total - context)) - context
     if allowed <= 0:
         raise EnvironmentProblem(
-            f"1/{1 / (share or 1):.0f} of the memory of {device_name(place)} ({total / 1e9:.1f} GB) is less than CUDA "
-            f"itself takes in each process ({context / 1e9:.1f} GB): lower trials_per_gpu"
+            f"1/{1 / (share or 1):.0f} of the memory of {device_name(torch_device)} ({total / 1e9:.1f} GB) is less "
+            f"than CUDA itself needs in each process ({context / 1e9:.1f} GB): lower trials_per_gpu"
         )
-    # An index alone: torch refuses "cuda" without one here, while None is the current device.
-    torch.cuda.set_per_process_memory_fraction(allowed / total, place.index)
+    # Pass the index: torch rejects a plain "cuda" here, whereas None means the current device.
+    torch.cuda.set_per_process_memory_fraction(allowed / total, torch_device.index)
     return allowed
 
 
 def release_memory(device: str) -> None:
-    """Give back the memory that nothing uses any more: a GPU's to its other processes, the CPU's to the system."""
-    place = torch.device(device)
-    if place.type == "cuda":
-        with contextlib.suppress(RuntimeError):  # after most errors of a device every call fails; its process ends soon
+    """Release unused memory: a GPU's to the other processes on it, the CPU's to the operating system."""
+    torch_device = torch.device(device)
+    if torch_device.type == "cuda":
+        with contextlib.suppress(RuntimeError):  # after most device errors every call fails
             torch.cuda.empty_cache()
-    elif place.type == "mps":
+    elif torch_device.type == "mps":
         torch.mps.empty_cache()
     else:
-        # Else glibc keeps what a large trial has freed, and the next trial's peak would begin with it.
-        with contextlib.suppress(AttributeError):  # another C library
+        # Otherwise glibc keeps what a large trial has freed, and it would count towards the next trial's peak.
+        with contextlib.suppress(AttributeError):  # not glibc
             ctypes.CDLL(None).malloc_trim(0)
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Start measuring the peak anew; on the CPU that is possible on Linux only."""
+    """Reset the peak; on the CPU this is possible on Linux only."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     elif device.type == "cpu" and sys.platform == "linux":
-        with contextlib.suppress(OSError):  # a hardened container may forbid it; the peak is then the process's
+        with contextlib.suppress(OSError):  # a hardened container may forbid it; the peak then covers the whole process
             Path("/proc/self/clear_refs").write_text("5")
 
 
@@ -119,7 +119,7 @@ def peak_memory_mb(device: torch.device) -> float:
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until the device has done all that was asked of it."""
+    """Wait until the device has finished all queued work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -127,7 +127,7 @@ def synchronize(device: torch.device) -> None:
 
 
 class PeakMemory:
-    """The highest memory that something needs above what was in use at construction."""
+    """Measures peak memory above what was in use at construction."""
 
     def __init__(self, device: torch.device) -> None:
         gc.collect()
@@ -136,7 +136,7 @@ class PeakMemory:
         self._before_mb = _memory_in_use_mb(device)
 
     def megabytes(self, run: Callable[[], None]) -> float:
-        """The peak while `run` runs, in MB (1e6 bytes); earlier peaks do not count."""
+        """The peak during `run()`, in MB (1e6 bytes); earlier peaks do not count."""
         synchronize(self._device)
         reset_peak_memory(self._device)
         run()
@@ -145,7 +145,7 @@ class PeakMemory:
 
 
 class Stopwatch:
-    """Seconds between two points in the device's own work, read later: neither point waits for the device."""
+    """Times a span of work on the device; the result is read later, and neither end waits for the device."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -153,11 +153,11 @@ class Stopwatch:
         self._end = self._start
 
     def stop(self) -> None:
-        """The measured span ends here."""
+        """Mark the end of the span."""
         self._end = self._mark()
 
     def seconds(self) -> float:
-        """The span between construction and `stop`; the device must have reached its end."""
+        """Seconds from construction to `stop`; the device must have reached the end of the span."""
         if isinstance(self._start, float) and isinstance(self._end, float):
             return self._end - self._start
         return float(self._start.elapsed_time(self._end)) / 1e3

@@ -1,4 +1,4 @@
-"""Settings of a training process that must be made before torch is imported or CUDA starts."""
+"""Settings of a training process that must be in place before torch is imported or CUDA starts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 
 
 def prepare_process(threads: int) -> None:
-    """Fix the CPU threads of this process, and make it possible that CUDA computes deterministically.
+    """Fix the number of CPU threads of this process, and enable deterministic CUDA.
 
-    Call it first thing in a worker: OpenMP reads its variable when torch is imported, cuBLAS its own when CUDA starts,
-    torch's compiler its own at the first compilation (it would start up to 32 processes on a large node).
-    Deterministic cuBLAS costs trainings that are not deterministic nothing but 32 MB.
+    Call it first in a process that trains: OpenMP reads its variable when torch is imported, cuBLAS when CUDA starts,
+    and torch's compiler at the first compilation (by default it starts up to 32 processes on a large node).
+    Deterministic cuBLAS costs non-deterministic trainings only 32 MB.
     """
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TORCHINDUCTOR_COMPILE_THREADS"):
         os.environ[variable] = str(threads)
@@ -25,17 +25,17 @@ def prepare_process(threads: int) -> None:
 
 
 def compiler_caches(directory: Path) -> dict[str, str]:
-    """The environment that makes torch's compiler and Triton keep what they compile below `directory`.
+    """The environment variables that make torch's compiler and Triton cache their output below `directory`.
 
-    It must belong to this user alone: what lies there is loaded and run. Their defaults are predictable names below
-    /tmp, which a stranger can make first and fill.
+    Only this user may be able to write there: the cached files are loaded and run. The default caches have predictable
+    names below /tmp, which another user could create first and fill.
     """
     return {"TORCHINDUCTOR_CACHE_DIR": str(directory / "inductor"), "TRITON_CACHE_DIR": str(directory / "triton")}
 
 
 @contextlib.contextmanager
 def process_environment(wanted: Mapping[str, str]) -> Iterator[None]:
-    """This process's environment replaced by `wanted` for a while."""
+    """Temporarily replace the environment of this process with `wanted`."""
     before = dict(os.environ)
     os.environ.clear()
     os.environ.update(wanted)
@@ -48,7 +48,7 @@ def process_environment(wanted: Mapping[str, str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def private_compiler_caches() -> Iterator[None]:
-    """For training outside a Ray node: what torch compiles meanwhile is kept in a private directory, then removed."""
+    """Cache what torch compiles in a private temporary directory: for training outside a Ray node."""
     with (
         tempfile.TemporaryDirectory(prefix="fdt-compiled-") as directory,
         process_environment(os.environ | compiler_caches(Path(directory))),

@@ -1,1 +1,1 @@
-"""Data sets: what is known of them without the data (catalogue), and the prepared arrays."""
+"""Data sets: facts known without the data (catalogue), preparation, and the prepared arrays."""

@@ -1,4 +1,4 @@
-"""The facts of a data set, and the data sets that ship with the project."""
+"""The facts of a data set, and the data sets that fdt-sweep ships."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fdt_core.image import ImageShape
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetInfo:
-    """Name, image shape as the network sees it, and the number of images per split."""
+    """Name, image shape as the network sees it, and number of images per split."""
 
     name: str
     image: ImageShape
@@ -30,10 +30,10 @@ SHIPPED = (
 
 
 def data_directory(option: Path | None = None) -> Path:
-    """Where prepared data live: `option` (the command line's --data-dir), else FDT_DATA_DIR, else ./data."""
+    """The directory of prepared data: `option` (the command line's --data-dir), else FDT_DATA_DIR, else ./data."""
     return option or Path(os.environ.get("FDT_DATA_DIR") or "data")
 
 
 def dataset_names() -> tuple[str, ...]:
-    """Names of the data sets that ship with the project."""
+    """The names of the shipped data sets."""
     return tuple(info.name for info in SHIPPED)

@@ -1,4 +1,4 @@
-"""Prepare a data set: read it as it is published, check it, and let its prepared directory appear all at once."""
+"""Prepare a data set: read it as published, check it, and write its prepared directory atomically."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fdt_core.datasets.user_datasets import read_user_dataset, user_datasets
 from fdt_core.errors import EnvironmentProblem, UsageError, unknown_name
 
 EMBEDDED = "digits"
-"""The data set that a dependency carries."""
+"""The data set that comes with a dependency."""
 
 
 def prepare_dataset(
@@ -32,42 +32,42 @@ def prepare_dataset(
     unchecked: bool = False,
     replace: bool = False,
 ) -> Description:
-    """Make the data set `name` ready to train on, under `data_dir`; nothing is done where it already is.
+    """Make the data set `name` ready for training, in `data_dir`; does nothing if it is prepared already.
 
     Args:
-        name: a data set that ships with the project, or one of datasets.yaml.
-        data_dir: where prepared data live.
-        origin: the published archive, a folder that it was unpacked to, or a folder that holds the published files;
-            by default they are looked for in `data_dir`/raw, in `data_dir`, and where distributions put them.
+        name: a shipped data set, or one of datasets.yaml.
+        data_dir: the directory of prepared data.
+        origin: the published archive, a folder that it was unpacked to, or a folder of the published files; by default
+            they are searched for in `data_dir`/raw, in `data_dir`, and where distributions install them.
         download: fetch the published files to `data_dir`/raw if they are not found.
-        unchecked: take what is there although checksum or number of images is not as published.
-        replace: prepare anew what is already prepared.
+        unchecked: accept files whose checksum or number of images is not as published.
+        replace: prepare the data set again if it is prepared already.
 
     Raises:
-        UsageError: for an unknown name, or where `test_part` of an own data set leaves no image to train on.
-        EnvironmentProblem: where files are missing, damaged or not as published, or the disk is full.
+        UsageError: for an unknown name, or if `test_part` of a user data set leaves no image to train on.
+        EnvironmentProblem: if files are missing, damaged or not as published, or the disk is full.
     """
-    own = {} if name in dataset_names() else user_datasets(data_dir)
+    users = {} if name in dataset_names() else user_datasets(data_dir)
 
     def source() -> Source:
         if name == EMBEDDED:
             return read_digits(dataset_info(name).image)
-        if name in own:
+        if name in users:
             return read_user_dataset(name, data_dir)
         return _published_source(name, data_dir, origin, download, unchecked)
 
-    if name not in (*dataset_names(), *own):
-        raise unknown_name("dataset", name, (*dataset_names(), *own))
+    if name not in (*dataset_names(), *users):
+        raise unknown_name("dataset", name, (*dataset_names(), *users))
     if origin is not None and name not in PUBLICATIONS:
         raise UsageError(f"data set {name!r} is not read from an archive")
     return publish(name, source, data_dir, replace=replace)
 
 
 def publish(name: str, source: Callable[[], Source], data_dir: Path, *, replace: bool = False) -> Description:
-    """Write a source as the prepared data set `name` under `data_dir`; it appears all at once.
+    """Write a source as the prepared data set `name` in `data_dir`, atomically.
 
     A process that prepares the same data set at the same time waits, and then finds it done. Nothing half-written
-    stays: not after an error, and what a killed process left is removed by the next. Where nothing is to be done,
+    remains after an error, and the next process removes what a killed one left. If the data set is prepared already,
     nothing is written: the directory may be read-only.
     """
     if (data_dir / name / DESCRIPTION).exists() and not replace:
@@ -83,13 +83,13 @@ def publish(name: str, source: Callable[[], Source], data_dir: Path, *, replace:
 
 
 def _refuse_foreign_files(directory: Path) -> None:
-    """Raise EnvironmentProblem where `directory`, about to be replaced, holds more than a prepared data set."""
+    """Raise EnvironmentProblem if `directory`, about to be replaced, holds more than a prepared data set."""
     found = directory.iterdir() if directory.exists() else ()
     foreign = sorted(path.name for path in found if path.name != DESCRIPTION and path.suffix != ".npy")
     if foreign:
         raise EnvironmentProblem(
-            f"{directory} is where the prepared data set goes, but it holds files of yours, such as {foreign[0]}: "
-            "move them elsewhere, or name the data set otherwise"
+            f"{directory} is the place for the prepared data set, but it holds other files, such as {foreign[0]}: "
+            "move them elsewhere, or give the data set another name"
         )
 
 
@@ -140,8 +140,8 @@ def _require_published_counts(path: Path, source: Source, info: DatasetInfo) -> 
     for split in SPLITS:
         if len(source.labels(split)) != expected[split]:
             raise EnvironmentProblem(
-                f"{path} has {len(source.labels(split)):,} {split} images, published are {expected[split]:,} "
-                "(--unchecked takes them as they are)"
+                f"{path} has {len(source.labels(split)):,} {split} images, not {expected[split]:,} as published "
+                "(--unchecked accepts them)"
             )
 
 
@@ -149,12 +149,12 @@ def _create(data_dir: Path) -> None:
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise EnvironmentProblem(f"{data_dir} cannot be made: {error.strerror}") from error
+        raise EnvironmentProblem(f"{data_dir} cannot be created: {error.strerror}") from error
 
 
 @contextlib.contextmanager
 def _only_one(path: Path) -> Iterator[None]:
-    """Hold the lock file `path`, waiting for whoever holds it."""
+    """Hold a lock on the file `path`, after waiting for the process that holds it."""
     try:
         file = path.open("w")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Open prepared data sets: one memory-mapped uint8 array per split, labels, class names, constants and a digest."""
+"""Open prepared data sets: a memory-mapped uint8 array per split, labels, class names, constants and a digest."""
 
 from __future__ import annotations
 
@@ -7,25 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fdt_core.datasets.catalogue import dataset_info
-from fdt_core.datasets.info import DatasetInfo, data_directory
+from fdt_core.datasets.info import DatasetInfo
 from fdt_core.datasets.prepare import EMBEDDED, prepare_dataset
 from fdt_core.datasets.raw_files.source import Images, Labels
 from fdt_core.datasets.store import Description, open_array, read_description
 from fdt_core.errors import EnvironmentProblem
 
-__all__ = ["PreparedDataset", "data_directory", "load_prepared", "prepared_description", "prepared_digest"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedDataset:
-    """A data set ready to train on.
+    """A data set ready for training.
 
     Args:
         info: name, image shape, number of images.
         digest: SHA-256 of images, labels and class names; the same on every machine.
         class_names: the name of each label.
-        mean: of each channel over the training images, in units of the full scale (0 to 1).
-        std: likewise, with one degree of freedom taken off (ddof 1).
+        mean: mean of each channel over the training images, as a fraction of the full scale (0 to 1).
+        std: standard deviation, likewise, with ddof 1.
         train_images: uint8 [N, H, W, C], memory-mapped.
         train_labels: int64 [N].
         test_images: uint8 [M, H, W, C], memory-mapped.
@@ -46,7 +44,7 @@ class PreparedDataset:
 def load_prepared(name: str, data_dir: Path) -> PreparedDataset:
     """Open the prepared data set `name`; its images stay on disk until they are used.
 
-    Raises EnvironmentProblem where it is not prepared or its files are damaged.
+    Raises EnvironmentProblem if it is not prepared or its files are damaged.
     """
     description = prepared_description(name, data_dir)
     directory = data_dir / name
@@ -64,18 +62,18 @@ def load_prepared(name: str, data_dir: Path) -> PreparedDataset:
 
 
 def prepared_digest(name: str, data_dir: Path) -> str:
-    """The digest of the prepared data set `name`, without a look at its images. Raises like `load_prepared`."""
+    """The digest of the prepared data set `name`, without reading its images. Raises like `load_prepared`."""
     return prepared_description(name, data_dir).digest
 
 
 def prepared_description(name: str, data_dir: Path) -> Description:
-    """What dataset.json says of the prepared data set `name`. Raises like `load_prepared`."""
+    """Read dataset.json of the prepared data set `name`; prepares the embedded one. Raises like `load_prepared`."""
     try:
         return read_description(data_dir / name)
     except OSError as error:
         if name == EMBEDDED:
             return prepare_dataset(name, data_dir)
-        dataset_info(name, data_dir)  # an unknown name is told as such
+        dataset_info(name, data_dir)  # reports an unknown name as such
         raise EnvironmentProblem(
             f"data set {name!r} is not prepared in {data_dir}: "
             f"run `fdt-sweep data prepare {name} --data-dir {shlex.quote(str(data_dir))}`"

@@ -1,4 +1,4 @@
-"""Where the published data sets come from: their files, checksums and addresses, and the reader of each."""
+"""The published data sets: their files, checksums and addresses, and the reader of each."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Publication:
     """How a data set is published.
 
     Args:
-        md5: checksum of each file that is published; of a single gzipped file, of what is in it, because distributors
-            compress such files anew.
-        address: where the files are, the folder of their URLs.
-        landmark: a file, or a folder with a slash at its end, that lies directly in the data set's tree.
+        md5: checksum of each published file; for a single gzipped file, of its contents, because distributors compress
+            such files again.
+        address: the URL of the folder of the files.
+        landmark: a file, or a folder with a trailing slash, that is directly in the data set's tree.
         read: the reader of that tree.
-        places: folders where distributions put the files.
+        places: folders where distributions install the files.
         hint: another way to get the files.
     """
 
@@ -45,9 +45,9 @@ class Publication:
     hint: str = ""
 
     def check(self, path: Path) -> None:
-        """Compare the archive `path`, or the files of ours in the folder `path`, with their checksums.
+        """Compare the archive `path`, or the published files in the folder `path`, with their checksums.
 
-        A folder that was unpacked from an archive has no checksum and passes.
+        A folder unpacked from an archive has no checksum and passes.
 
         Raises:
             EnvironmentProblem: naming the file that differs or cannot be read.
@@ -59,7 +59,7 @@ class Publication:
             if found != expected:
                 raise EnvironmentProblem(
                     f"{file} is truncated or not as published: its MD5 is {found}, not {expected} "
-                    "(--unchecked takes it as it is)"
+                    "(--unchecked accepts it)"
                 )
 
     def source(self, path: Path, image: ImageShape) -> Source:
@@ -67,21 +67,21 @@ class Publication:
         return self.read(open_tree(path, self.landmark), image)
 
     def find(self, data_dir: Path) -> Path | None:
-        """The archive, or the folder with all files, in the usual places below `data_dir` and on this machine."""
+        """Find the archive, or the folder of all files, in the usual places in `data_dir` and on this machine."""
         folders = (data_dir / "raw", data_dir, *self.places)
         return next((found for folder in folders if (found := self.find_in(folder))), None)
 
     def find_in(self, folder: Path) -> Path | None:
-        """The archive in `folder`, or `folder` itself where several files are published; None if they are not there."""
+        """The archive in `folder`, or `folder` itself if several files are published; None if they are not there."""
         if not all((folder / name).is_file() for name in self.md5):
             return None
         return folder / next(iter(self.md5)) if len(self.md5) == 1 else folder
 
     def download(self, folder: Path) -> Path:
-        """Fetch the published files into `folder` with torchvision's downloader; the result is what `find` finds.
+        """Download the published files to `folder` with torchvision's downloader; returns what `find_in` does.
 
         Raises:
-            EnvironmentProblem: where an address cannot be reached, or what comes from it is not as published.
+            EnvironmentProblem: if an address cannot be reached, or a file from it is not as published.
         """
         from torchvision.datasets.utils import download_url  # seconds of imports, for downloads only
 
@@ -99,8 +99,8 @@ class Publication:
         return folder / next(iter(self.md5)) if len(self.md5) == 1 else folder
 
     def _check_download(self, file: Path, name: str) -> None:
-        if _md5(file, gzipped=_is_single_gzip(name)) != self.md5[name]:
-            raise EnvironmentProblem(f"what {self.address}/{name} sent is not the published file (its MD5 differs)")
+        if _md5(file) != self.md5[name]:
+            raise EnvironmentProblem(f"{self.address}/{name} did not send the published file (its MD5 differs)")
 
 
 PUBLICATIONS: Mapping[str, Publication] = MappingProxyType(
@@ -146,13 +146,9 @@ PUBLICATIONS: Mapping[str, Publication] = MappingProxyType(
 )
 
 
-def _is_single_gzip(name: str) -> bool:
-    return name.endswith(".gz") and not name.endswith(".tar.gz")
-
-
-def _md5(path: Path, *, gzipped: bool | None = None) -> str:
-    """MD5 of the file, or of what is in it if it is a single gzipped file."""
-    unpack = _is_single_gzip(path.name) if gzipped is None else gzipped
+def _md5(path: Path) -> str:
+    """MD5 of the file, or of its contents if it is a single gzipped file."""
+    unpack = path.name.endswith(".gz") and not path.name.endswith(".tar.gz")
     digest = hashlib.md5(usedforsecurity=False)
     try:
         with gzip.open(path) if unpack else path.open("rb") as file:

@@ -29,10 +29,10 @@ from fdt_core.errors import EnvironmentProblem
 from fdt_core.image import ImageShape
 
 FORMAT = 1
-"""Raised when the layout of the files changes; data prepared in another format must be prepared anew."""
+"""Raised when the layout of the files changes; data prepared in another format must be prepared again."""
 
 DESCRIPTION = "dataset.json"
-_ANEW = "prepare the data set anew, with --replace"
+_PREPARE_AGAIN = "prepare the data set again, with --replace"
 _CHUNK = 1000  # images
 
 
@@ -42,15 +42,15 @@ class Description:
 
     Args:
         format: see `FORMAT`.
-        name: of the data set.
+        name: name of the data set.
         image: shape of one image.
         train_images: number of training images.
         test_images: number of test images.
         class_names: the name of each label.
-        mean: of each channel over the training images, in units of the full scale (0 to 1).
-        std: likewise, with one degree of freedom taken off (ddof 1).
+        mean: mean of each channel over the training images, as a fraction of the full scale (0 to 1).
+        std: standard deviation, likewise, with ddof 1.
         digest: see `content_digest`.
-        notes: what was skipped, not used or converted when it was prepared; a line each.
+        notes: what was skipped, unused or converted during preparation; one line each.
     """
 
     format: int
@@ -66,14 +66,14 @@ class Description:
 
     @property
     def info(self) -> DatasetInfo:
-        """The part of it that planning needs."""
+        """The facts that planning needs."""
         return DatasetInfo(
             name=self.name, image=self.image, train_images=self.train_images, test_images=self.test_images
         )
 
 
 def write_files(name: str, source: Source, directory: Path) -> Description:
-    """Write the files of data set `name` into the existing, empty `directory`, flushed to the disk."""
+    """Write the files of data set `name` to the existing, empty `directory`; returns their description."""
     for split in SPLITS:
         if len(source.labels(split)) == 0:
             raise EnvironmentProblem(f"{name} has no {split} images")
@@ -97,7 +97,7 @@ def write_files(name: str, source: Source, directory: Path) -> Description:
 
 
 def read_description(directory: Path) -> Description:
-    """Read dataset.json. Raises EnvironmentProblem where it is damaged, FileNotFoundError where there is none."""
+    """Read dataset.json. Raises EnvironmentProblem if it is damaged, FileNotFoundError if there is none."""
     path = directory / DESCRIPTION
     try:
         description = TypeAdapter(Description).validate_json(path.read_bytes())
@@ -106,27 +106,29 @@ def read_description(directory: Path) -> Description:
     except OSError as error:
         raise EnvironmentProblem(f"{path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
-        raise EnvironmentProblem(f"{path} is damaged ({error.errors()[0]['msg']}): {_ANEW}") from error
+        raise EnvironmentProblem(f"{path} is damaged ({error.errors()[0]['msg']}): {_PREPARE_AGAIN}") from error
     if description.format != FORMAT:
-        raise EnvironmentProblem(f"{path} has format {description.format}, this version reads {FORMAT}: {_ANEW}")
+        raise EnvironmentProblem(
+            f"{path} has format {description.format}, and this version reads {FORMAT}: {_PREPARE_AGAIN}"
+        )
     return description
 
 
 def open_array(directory: Path, name: str) -> npt.NDArray[Any]:
-    """Memory-map `<name>.npy`. Raises EnvironmentProblem where it is missing or damaged.
+    """Memory-map `<name>.npy`. Raises EnvironmentProblem if it is missing or damaged.
 
-    Copy-on-write mapping: all processes of a machine share its pages, and torch accepts it as writable memory.
+    The mapping is copy-on-write: all processes of a machine share its pages, and torch accepts it as writable memory.
     """
     path = directory / f"{name}.npy"
     try:
         array: npt.NDArray[Any] = np.load(path, mmap_mode="c", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise EnvironmentProblem(f"{path} is damaged ({error}): {_ANEW}") from error
+        raise EnvironmentProblem(f"{path} is damaged ({error}): {_PREPARE_AGAIN}") from error
     return array
 
 
 def content_digest(directory: Path, class_names: tuple[str, ...]) -> str:
-    """SHA-256 over the class names and each array's type, shape and bytes: equal wherever the contents are equal."""
+    """SHA-256 of the class names and each array's type, shape and bytes: equal on every machine for equal contents."""
     digest = hashlib.sha256(json.dumps(class_names).encode())
     for name in (f"{split}_{part}" for split in SPLITS for part in ("images", "labels")):
         array = open_array(directory, name)
@@ -137,9 +139,9 @@ def content_digest(directory: Path, class_names: tuple[str, ...]) -> str:
 
 
 def channel_moments(images: Images) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation (ddof 1) of each channel of uint8 [N, H, W, C], in units of the full scale.
+    """Mean and standard deviation (ddof 1) of each channel of uint8 [N, H, W, C], as fractions of the full scale.
 
-    Computed from a histogram in whole numbers, so that the result does not depend on the machine.
+    Computed from an integer histogram, so that the result does not depend on the machine.
     """
     channels = images.shape[-1]
     counts = np.zeros((channels, 256), dtype=np.int64)
@@ -166,9 +168,9 @@ def _conversion_notes(conversions: Counter[Conversion]) -> Iterator[str]:
 
 
 def _write_images(source: Source, directory: Path) -> Counter[Conversion]:
-    """Write each image where it belongs, and count what was converted.
+    """Write each image to its place, and count the conversions.
 
-    By plain writes, because a full disk kills a process that writes to a map.
+    Uses plain writes, because a full disk kills a process that writes to a memory map.
     """
     conversions = Counter[Conversion]()
     with contextlib.ExitStack() as stack:
@@ -182,7 +184,7 @@ def _write_images(source: Source, directory: Path) -> Counter[Conversion]:
 
 
 class _ImageFile(contextlib.AbstractContextManager["_ImageFile"]):
-    """An .npy file of images that are written in any order."""
+    """An .npy file whose images are written in any order."""
 
     def __init__(self, path: Path, shape: tuple[int, ...]) -> None:
         self._path, self._shape = path, shape

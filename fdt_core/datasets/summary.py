@@ -1,4 +1,4 @@
-"""What was prepared, in a few lines for its user: what was left out or changed, and the classes with their counts."""
+"""Summarise a prepared data set for the user: what was left out or converted, and the classes with their counts."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _CLASSES_SHOWN = 20
 
 
 def summary_lines(description: Description, directory: Path) -> tuple[str, ...]:
-    """The notes of the preparation, and at the end one line of classes with their numbers of images.
+    """The notes of the preparation, then one line of the classes with their numbers of images.
 
-    Raises EnvironmentProblem where the labels in `directory` cannot be read.
+    Raises EnvironmentProblem if the labels in `directory` cannot be read.
     """
     classes = len(description.class_names)
     train, test = (

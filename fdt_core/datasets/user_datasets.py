@@ -1,4 +1,4 @@
-"""A user's own image folder as a data set: one line in `datasets.yaml` of the data directory.
+"""User data sets: folders of images, each declared by one line in `datasets.yaml` of the data directory.
 
 flowers: {folder: /scratch/flowers, size: 64}
 """
@@ -30,9 +30,9 @@ class UserDataset:
 
     Args:
         folder: a folder with a folder of images per class, or with `train` and `test` (or `val`, or other usual names)
-            that have one per class each; a relative path starts at the data directory.
-        size: width and height that the images are brought to, in pixels.
-        test_part: part of each class that is kept for the test where there is no folder for it.
+            that each have one per class; relative paths start at the data directory.
+        size: width and height that the images are resized to, in pixels.
+        test_part: fraction of each class that is kept for the test if there is no folder for it.
     """
 
     folder: str
@@ -41,9 +41,9 @@ class UserDataset:
 
 
 def user_datasets(data_dir: Path) -> dict[str, UserDataset]:
-    """The entries of datasets.yaml in `data_dir`, by name; none where there is no such file.
+    """The entries of datasets.yaml in `data_dir`, by name; empty if there is no such file.
 
-    Raises UsageError with file and line for an entry that is not right, or a name that is taken.
+    Raises UsageError with file and line for a wrong entry or a name that is taken.
     """
     path = data_dir / USER_DATASETS
     if not path.exists():
@@ -55,26 +55,26 @@ def user_datasets(data_dir: Path) -> dict[str, UserDataset]:
 
 
 def read_user_dataset(name: str, data_dir: Path) -> Source:
-    """Find images and labels of the entry `name`; nothing is decoded yet.
+    """Find the images and labels of the entry `name`; decodes nothing yet.
 
     Raises:
-        EnvironmentProblem: where the folder is not right.
-        UsageError: where `test_part` leaves a class without images to train on.
+        EnvironmentProblem: if the folder is missing or its layout is not understood.
+        UsageError: if `test_part` leaves a class without images to train on.
     """
-    own = user_datasets(data_dir)[name]
-    folder = _folder(own, data_dir)
+    entry = user_datasets(data_dir)[name]
+    folder = _folder(entry, data_dir)
     try:
-        return read_image_folder(folder, own.size, own.test_part)
+        return read_image_folder(folder, entry.size, entry.test_part)
     except UsageError as error:
         raise load_yaml(data_dir / USER_DATASETS).error((name, "test_part"), str(error)) from error
 
 
-def _folder(own: UserDataset, data_dir: Path) -> Path:
+def _folder(entry: UserDataset, data_dir: Path) -> Path:
     try:
-        folder = data_dir / Path(own.folder).expanduser()
+        folder = data_dir / Path(entry.folder).expanduser()
         problem = "" if folder.is_dir() else "is not a folder"
-    except (OSError, ValueError, RuntimeError) as error:  # one that may not be looked at; a ~ without a home
-        folder, problem = Path(own.folder), f"cannot be read: {error}"
+    except (OSError, ValueError, RuntimeError) as error:  # no permission; a NUL character; a ~ without a home
+        folder, problem = Path(entry.folder), f"cannot be read: {error}"
     if problem:
         raise EnvironmentProblem(f"{printable(folder)} {problem} (named in {printable(data_dir / USER_DATASETS)})")
     return folder
@@ -83,7 +83,7 @@ def _folder(own: UserDataset, data_dir: Path) -> Path:
 def user_dataset_info(name: str, data_dir: Path) -> DatasetInfo:
     """The facts of the entry `name`: of the prepared data if there are any, else of the folder as it is now.
 
-    Images are counted as preparation counts them; a file is opened only where its suffix does not say what it is.
+    Counts images as preparation does; a file is opened only if its suffix does not tell what it is.
     Raises like `read_user_dataset`.
     """
     try:
@@ -100,6 +100,6 @@ def user_dataset_info(name: str, data_dir: Path) -> DatasetInfo:
 
 def _require_usable(name: str, file: YamlFile) -> None:
     if name in dataset_names():
-        file.fail((name,), "this name is taken by a data set that ships with the project")
+        file.fail((name,), "this name is taken by a shipped data set")
     if not _NAME.fullmatch(name):
-        file.fail((name,), "a name must consist of lower-case letters, digits, _ and -, and begin with a letter")
+        file.fail((name,), "a name must consist of lower-case letters, digits, _ and -, and start with a letter")

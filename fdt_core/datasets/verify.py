@@ -1,4 +1,4 @@
-"""Verify prepared data: whether the files still hold what was written."""
+"""Verify that prepared files still hold what was written."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from pathlib import Path
 
 from fdt_core.datasets.prepared import prepared_description
 from fdt_core.datasets.raw_files.source import SPLITS
-from fdt_core.datasets.store import Description, content_digest, open_array
+from fdt_core.datasets.store import DESCRIPTION, Description, content_digest, open_array
 from fdt_core.errors import EnvironmentProblem
 
 
 def verify_prepared(name: str, data_dir: Path) -> Description:
     """Read all of the prepared data set `name` and compare it with its description.
 
-    Raises EnvironmentProblem where it is not prepared, or naming the file that is damaged.
+    Raises EnvironmentProblem if it is not prepared, or if a file is damaged, which the message names.
     """
     description, directory = prepared_description(name, data_dir), data_dir / name
     require_arrays(directory, description)
@@ -26,9 +26,9 @@ def verify_prepared(name: str, data_dir: Path) -> Description:
 
 
 def require_arrays(directory: Path, description: Description) -> None:
-    """Raise EnvironmentProblem where an array of the prepared data set in `directory` is missing, cut short or wrong.
+    """Raise EnvironmentProblem if an array of the prepared data set in `directory` is missing, truncated or misshapen.
 
-    Takes a moment: it reads no image, so it cannot see changed ones.
+    Fast: it reads no image, and so does not notice changed ones.
     """
     image, counts = description.image, {"train": description.train_images, "test": description.test_images}
     for split in SPLITS:
@@ -39,4 +39,4 @@ def require_arrays(directory: Path, description: Description) -> None:
 def _require_shape(directory: Path, name: str, shape: tuple[int, ...]) -> None:
     found = open_array(directory, name).shape
     if found != shape:
-        raise EnvironmentProblem(f"{directory / name}.npy has shape {found}, described is {shape}")
+        raise EnvironmentProblem(f"{directory / name}.npy has shape {found}, but {DESCRIPTION} describes {shape}")

@@ -1,1 +1,1 @@
-"""Small files of settings and records: read strictly, written whole."""
+"""Small files of settings and records: read strictly, replaced atomically."""

@@ -1,4 +1,4 @@
-"""How a file is replaced so that no reader ever sees it half written."""
+"""Replace files so that no reader ever sees one half written."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ _STALE_READS = 3
 
 
 def replace_durably(temporary: Path, target: Path) -> None:
-    """Give `temporary` (already written) the name `target`, and make file and name survive a power cut."""
+    """Rename `temporary` (already written) to `target`, and make file and name survive a power failure."""
     _fsync(temporary, os.O_RDONLY)
     temporary.replace(target)
     _fsync(target.parent, os.O_RDONLY | os.O_DIRECTORY)
 
 
 def write_text_atomically(path: Path, text: str, *, durable: bool = False) -> None:
-    """`write_atomically` of the text in UTF-8."""
+    """Like `write_atomically`, for text in UTF-8."""
     write_atomically(path, text.encode(), durable=durable)
 
 
 def write_atomically(path: Path, contents: bytes, *, durable: bool = False) -> None:
-    """Write `contents` to `path` through a temporary file beside it; readers see the old or the new content whole.
+    """Write `contents` to `path` through a temporary file beside it; readers see all of the old or the new content.
 
-    Raises OSError, which names `path`.
+    `durable` makes it survive a power failure. Raises OSError, which names `path`.
     """
-    # A random name: process ids may be the same on two hosts, and in two containers often are.
+    # A random name: two hosts may have equal process ids, and two containers often do.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         temporary.write_bytes(contents)
@@ -44,9 +44,9 @@ def write_atomically(path: Path, contents: bytes, *, durable: bool = False) -> N
 
 
 def read_text_if_exists(path: Path) -> str | None:
-    """What a small file holds that others replace meanwhile; None where there is none.
+    """Read a small file that other processes may replace at any time; None if it does not exist.
 
-    On NFS a file that is replaced between its opening and its reading gives ESTALE: then it is opened anew.
+    On NFS, a file that is replaced between opening and reading gives ESTALE: it is then opened again.
     """
     for _ in range(_STALE_READS):
         try:

@@ -1,6 +1,7 @@
-"""Text to plain data, by a strict subset of YAML 1.2: nothing that a person would not write into such a file.
+"""Parse text as a strict subset of YAML 1.2: only what a person would write into such a file.
 
-Refused before anything else sees it: control characters, tags, repeated keys, deep nesting, and aliases that multiply.
+Refused before anything else sees them: control characters, tags, repeated keys, deep nesting, and aliases that
+multiply.
 """
 
 from __future__ import annotations
@@ -14,20 +15,20 @@ import yaml
 
 KeyPath = tuple[str | int, ...]
 
-MOST_CHARACTERS = 1_000_000
-_MOST_VALUES = 100_000
-"""Keys and items in a file, where each alias counts as what it stands for."""
-_DEEPEST = 50
-"""Mappings and lists within each other."""
-_LONGEST_NUMBER = 40
-"""Characters. Python reads no whole number of more than 4300 digits."""
+MAX_CHARACTERS = 1_000_000
+_MAX_VALUES = 100_000
+"""Keys and items in a file, with all aliases expanded."""
+_MAX_DEPTH = 50
+"""Nested mappings and lists."""
+_MAX_NUMBER_LENGTH = 40
+"""Characters. Python does not parse integers of more than 4300 digits."""
 
-_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
-"""Control characters but for tab and line breaks, and what is no character: half a surrogate pair, for example."""
+_NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+"""Control characters except tab and line breaks, and code points that are not characters, such as surrogates."""
 
 
 class Unreadable(Exception):
-    """Text that is not plain YAML: why, and in which line (from 1) where that is known."""
+    """Text that is not plain YAML: the reason, and the line (from 1) if known."""
 
     def __init__(self, message: str, line: int | None = None) -> None:
         super().__init__(message)
@@ -36,19 +37,19 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """Plain data, and the line (from 1) of each key and list item in it."""
+    """Plain data, and the line (from 1) of each key and list item."""
 
     data: Any
     lines: dict[KeyPath, int]
     line: int
-    """Where it begins."""
+    """Where the data starts."""
     is_empty: bool
 
 
 class _CoreSchemaLoader(yaml.SafeLoader):
     """PyYAML's safe loader with YAML 1.2's core schema in place of 1.1's surprises."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own interface
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's interface
 
 
 for _tag, _pattern, _first in (
@@ -64,9 +65,9 @@ _STR, _SEQ, _MAP = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map"
 
 
 def read_document(text: str) -> Document:
-    """The document in `text`. Raises Unreadable."""
-    if len(text) > MOST_CHARACTERS:
-        raise Unreadable(f"is larger than {MOST_CHARACTERS:,} characters")
+    """Parse the YAML document `text`. Raises Unreadable."""
+    if len(text) > MAX_CHARACTERS:
+        raise Unreadable(f"is larger than {MAX_CHARACTERS:,} characters")
     lines: dict[KeyPath, int] = {}
     try:
         loader = _CoreSchemaLoader(text)
@@ -79,7 +80,7 @@ def read_document(text: str) -> Document:
         finally:
             loader.dispose()
     except yaml.reader.ReaderError as error:  # a character that YAML allows nowhere
-        raise Unreadable(_no_text(text[error.position]), text.count("\n", 0, error.position) + 1) from error
+        raise Unreadable(_not_text(text[error.position]), text.count("\n", 0, error.position) + 1) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or str(error)
@@ -89,7 +90,7 @@ def read_document(text: str) -> Document:
 
 
 def dotted(where: KeyPath) -> str:
-    """How people are told of a key: `overrides[0].where.model`."""
+    """A key path as messages show it: `overrides[0].where.model`."""
     text = ""
     for part in where:
         if isinstance(part, int):
@@ -102,13 +103,13 @@ def dotted(where: KeyPath) -> str:
 def _index(
     loader: _CoreSchemaLoader, node: yaml.Node, where: KeyPath, lines: dict[KeyPath, int], above: frozenset[int]
 ) -> None:
-    """Record the line of every key and item, and refuse what plain YAML files do not hold."""
+    """Record the line of every key and item in `lines`, and refuse what is not plain YAML."""
     if id(node) in above:
         raise Unreadable("an alias contains itself", _line(node))
-    if len(where) > _DEEPEST:
+    if len(where) > _MAX_DEPTH:
         raise Unreadable(_too_deep(), _line(node))
-    if len(lines) > _MOST_VALUES:
-        raise Unreadable(f"holds more than {_MOST_VALUES:,} values, with its aliases written out")
+    if len(lines) > _MAX_VALUES:
+        raise Unreadable(f"holds more than {_MAX_VALUES:,} values with all aliases expanded")
     _check_plain(loader, node, where)
     above = above | {id(node)}
     if isinstance(node, yaml.SequenceNode):
@@ -129,17 +130,17 @@ def _index(
 
 
 def _check_plain(loader: _CoreSchemaLoader, node: yaml.Node, where: KeyPath) -> None:
-    """Raise Unreadable for what is no text, and for a tag other than the one that the node has without it."""
+    """Raise Unreadable for characters that are not text, and for a tag that is not the node's implicit one."""
     if isinstance(node, yaml.ScalarNode):
-        if found := _NO_TEXT.search(node.value):
-            raise Unreadable(_no_text(found[0]), _line(node))
-        if node.tag != _STR and len(node.value) > _LONGEST_NUMBER:
+        if found := _NOT_TEXT.search(node.value):
+            raise Unreadable(_not_text(found[0]), _line(node))
+        if node.tag != _STR and len(node.value) > _MAX_NUMBER_LENGTH:
             raise Unreadable(f"{_place(where)}this number is too long", _line(node))
         resolve: Any = loader.resolve  # PyYAML's stubs leave it untyped
-        usual = _STR if node.tag == _STR else resolve(yaml.ScalarNode, node.value, (True, False))
+        implicit = _STR if node.tag == _STR else resolve(yaml.ScalarNode, node.value, (True, False))
     else:
-        usual = _SEQ if isinstance(node, yaml.SequenceNode) else _MAP
-    if node.tag != usual:
+        implicit = _SEQ if isinstance(node, yaml.SequenceNode) else _MAP
+    if node.tag != implicit:
         name = node.tag.replace("tag:yaml.org,2002:", "!!")
         raise Unreadable(f"{_place(where)}has the tag {name} (only plain YAML is read)", _line(node))
 
@@ -153,9 +154,9 @@ def _line(node: yaml.Node) -> int:
     return line
 
 
-def _no_text(character: str) -> str:
+def _not_text(character: str) -> str:
     return f"contains the character U+{ord(character):04X}, which is not text"
 
 
 def _too_deep() -> str:
-    return f"has more than {_DEEPEST} lists and mappings within each other"
+    return f"has more than {_MAX_DEPTH} nested lists and mappings"

@@ -1,4 +1,4 @@
-"""Settings of the command line, `--set KEY=VALUE`, laid over the data of a YAML file."""
+"""Settings from the command line, `--set KEY=VALUE`, that override the data of a YAML file."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from fdt_core.errors import UsageError
 from fdt_core.files.plain_yaml import KeyPath
 from fdt_core.files.yaml_file import YamlFile, parse_scalar, printable
 
-_MOST_KEYS = 20
-"""In the path to one value: no file nests as deep."""
+_MAX_KEYS = 20
+"""In the path to one value: no file nests that deep."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """One setting: the value for a path of keys, and the words of the command line that people are shown.
+    """One setting: the value for a path of keys, and how messages show it.
 
     Args:
         keys: the path of keys, at least one.
         value: plain data, as YAML reads it.
-        text: such as `--set epochs=1`; shortened, and without control characters.
+        text: the setting as given, such as `--set epochs=1`; shortened, and without control characters.
     """
 
     keys: tuple[str, ...]
@@ -30,19 +30,19 @@ class Setting:
 
 
 def parse_setting(given: str) -> Setting:
-    """Read `KEY=VALUE` or `KEY.SUB=VALUE`. Raises UsageError where it has another form or the value is not YAML."""
+    """Parse `KEY=VALUE` or `KEY.SUB=VALUE`. Raises UsageError if it has another form or the value is not YAML."""
     dotted, equals, value = given.partition("=")
     keys = tuple(key.strip() for key in dotted.split("."))
     text = f"--set {printable(given)}"
-    if not equals or not all(keys) or not dotted.isprintable() or len(keys) > _MOST_KEYS:
+    if not equals or not all(keys) or not dotted.isprintable() or len(keys) > _MAX_KEYS:
         raise UsageError(f"{text}: must have the form KEY=VALUE")
     return Setting(keys=keys, value=parse_scalar(value, text), text=text)
 
 
-def lay_over(file: YamlFile, setting: Setting, where: KeyPath | None = None) -> YamlFile:
-    """A copy of `file` in which `setting` gives the value at `where` (by default at its own keys).
+def apply_setting(file: YamlFile, setting: Setting, where: KeyPath | None = None) -> YamlFile:
+    """A copy of `file` in which `setting` gives the value at `where`, by default at the keys that it names.
 
-    Mappings on the way are made. Raises UsageError where something else stands in the way.
+    Missing mappings on the way are made. Raises UsageError if something else is in the way.
     """
     place: KeyPath = setting.keys if where is None else where
     data = _with(file.data, place, setting, ())
@@ -57,14 +57,14 @@ def lay_over(file: YamlFile, setting: Setting, where: KeyPath | None = None) -> 
 
 
 def _with(data: Any, place: KeyPath, setting: Setting, above: KeyPath) -> Any:
-    """A copy of `data`, which lies at `above`, with the setting's value at `place` in it."""
+    """A copy of `data`, which is found at `above`, with the setting's value at `place` in it."""
     if not place:
         return setting.value
     first, rest, here = place[0], place[1:], (*above, place[0])
     if isinstance(data, list) and isinstance(first, int):
         return [_with(item, rest, setting, here) if index == first else item for index, item in enumerate(data)]
     if not isinstance(data, dict | None):
-        raise UsageError(f"{setting.text}: {above[-1]} has no keys of its own")
+        raise UsageError(f"{setting.text}: {above[-1]} is not a mapping")
     return {**(data or {}), first: _with((data or {}).get(first), rest, setting, here)}
 
 

@@ -1,4 +1,4 @@
-"""What pydantic complains of, as one place and one sentence in plain words."""
+"""Turn pydantic's validation errors into one place and one plain sentence."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from fdt_core.files.plain_yaml import KeyPath
 
 
 def most_specific(error: ValidationError, data: object) -> tuple[KeyPath, str]:
-    """The place deepest in the file that pydantic complains of, and what is wrong there.
+    """The deepest place in the file that pydantic reports, and what is wrong there.
 
-    Of a value that fits no member of a union, pydantic reports each member: the deepest place is where the file's
-    author was at; several complaints about that place are alternatives.
+    For a value that fits no member of a union, pydantic reports each member. The deepest place is the one that the
+    file's author meant; several errors at that place are alternatives.
     """
     found: dict[KeyPath, list[Any]] = {}
     for detail in error.errors():
@@ -44,7 +44,7 @@ _PLAIN_WORDS = (
 
 
 def _describe(detail: Any) -> str:
-    """Pydantic's complaint in plain words."""
+    """Pydantic's error in plain words."""
     message = str(detail["msg"])
     if detail["type"] == "missing":
         return "this key is missing"
@@ -72,7 +72,7 @@ def _nearest_literal(detail: Any) -> str:
 
 
 def _place(data: Any, detail: Any) -> KeyPath:
-    """The part of pydantic's location that leads somewhere in `data`, plus the last key where that is the missing one.
+    """The part of pydantic's location that exists in `data`, plus the last key if that is the missing one.
 
     The rest are names of union members, which mean nothing to the file's author.
     """

@@ -16,7 +16,7 @@ from typing import Annotated, Any, NoReturn, TypeVar, Union, get_args, get_origi
 from pydantic import TypeAdapter, ValidationError
 
 from fdt_core.errors import UsageError, nearest_match
-from fdt_core.files.plain_yaml import MOST_CHARACTERS, KeyPath, Unreadable, dotted, read_document
+from fdt_core.files.plain_yaml import MAX_CHARACTERS, KeyPath, Unreadable, dotted, read_document
 from fdt_core.files.validation_messages import most_specific
 
 T = TypeVar("T")
@@ -24,7 +24,7 @@ _SHOWN = 100
 
 
 class WrongValue(UsageError):
-    """A wrong value in plain data: `where` it is (a path of keys and indexes) and the `problem`, also one by one."""
+    """A wrong value in plain data: `where` it is (a path of keys and indexes) and what the `problem` is."""
 
     def __init__(self, text: str, where: KeyPath, problem: str) -> None:
         super().__init__(text)
@@ -34,13 +34,13 @@ class WrongValue(UsageError):
 
 @dataclass(frozen=True, kw_only=True)
 class YamlFile:
-    """A file's plain data (a mapping) and where each value of it comes from.
+    """A file's plain data (a mapping) and where each of its values comes from.
 
     Args:
         path: the file.
-        data: what the file says, with what the command line lays over it (see `fdt_core.files.set_options`).
-        lines: the line of each key and list item, where the value is the file's own.
-        settings: the command line's `--set KEY=VALUE`, by the place of the value that it gave.
+        data: the file's data with the command line's overrides (see `fdt_core.files.set_options`).
+        lines: the line of each key and list item whose value comes from the file.
+        settings: the command line's `--set KEY=VALUE`, by the place of the value that it set.
     """
 
     path: Path
@@ -53,11 +53,10 @@ class YamlFile:
         raise self.error(where, message, joint)
 
     def error(self, where: KeyPath, message: str, joint: Sequence[KeyPath] = ()) -> WrongValue:
-        """The error of the value at `where`, a path of keys and indexes.
+        """The error for the value at `where`, a path of keys and indexes.
 
-        It names the file and line, or the setting that gave the value. Where settings only took part (they gave values
-        in the wrong one, or at a place of `joint`, with which the value does not go together), it names them and the
-        file, and no line.
+        It names the file and line, or the setting that gave the value. If settings gave only part of it (values inside
+        it, or at a place of `joint`, with which it is inconsistent), the error names them and the file, but no line.
         """
         around = [where[:end] for end in range(len(where), 0, -1)]
         source = next((place for place in around if place in self.settings or place in self.lines), ())
@@ -75,7 +74,7 @@ class YamlFile:
         return WrongValue(f"{origin}: {key}: {message}" if key else f"{origin}: {message}", where, message)
 
     def parse(self, type_: type[T]) -> T:
-        """The data as an instance of the (pydantic or plain) dataclass `type_`, checked strictly."""
+        """Parse the data as the (pydantic or plain) dataclass `type_`, strictly."""
         _reject_unknown_keys(self, self.data, type_, ())
         try:
             return TypeAdapter(type_).validate_json(json.dumps(self.data))
@@ -86,21 +85,20 @@ class YamlFile:
 def load_yaml(path: Path) -> YamlFile:
     """Read a YAML mapping.
 
-    Raises UsageError where the file is missing, is not UTF-8 or not YAML, carries an application tag (such as
-    Python's) or a control character, repeats a key, is empty, too large or too deep, or holds anything but a mapping
-    at the top.
+    Raises UsageError if the file is missing, is not UTF-8 or not YAML, has an application tag (such as Python's) or a
+    control character, repeats a key, is empty, too large or too deeply nested, or is not a mapping at the top level.
     """
     try:
         with path.open(encoding="utf-8") as file:
-            text = file.read(MOST_CHARACTERS + 1)  # a device such as /dev/zero has no end
+            text = file.read(MAX_CHARACTERS + 1)  # a device such as /dev/zero never ends
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: is not a text file in UTF-8") from error
-    return parse_yaml(text, path)
+    return _parse(text, path)
 
 
-def parse_yaml(text: str, path: Path) -> YamlFile:
+def _parse(text: str, path: Path) -> YamlFile:
     """Like `load_yaml`, for text that came from `path`."""
     try:
         document = read_document(text)
@@ -116,9 +114,9 @@ def parse_yaml(text: str, path: Path) -> YamlFile:
 
 
 def parse_scalar(text: str, source: str = "") -> Any:
-    """The value that `text` has as a YAML value: used for `--set key=value`.
+    """Parse `text` as a YAML value, for `--set key=value`.
 
-    Raises UsageError as `load_yaml` does; it begins with `source` where that is given.
+    Raises UsageError like `load_yaml`; the message starts with `source` if that is given.
     """
     try:
         return read_document(text).data
@@ -127,13 +125,13 @@ def parse_scalar(text: str, source: str = "") -> Any:
 
 
 def printable(text: str) -> str:
-    """`text` shortened, with control characters and half characters as escapes: safe to show in a line of a message."""
+    """`text` shortened and with unprintable characters escaped: safe to show in one line of a message."""
     shown = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text[:_SHOWN])
     return shown if len(text) <= _SHOWN else f"{shown}..."
 
 
 def _reject_unknown_keys(file: YamlFile, data: object, type_: Any, where: KeyPath) -> None:
-    """Compare the keys of `data` with the fields of the dataclasses that `type_` is made of."""
+    """Raise for a key of `data` that is not a field of the dataclasses that `type_` consists of."""
     for member in _members(type_):
         origin, arguments = get_origin(member), get_args(member)
         if dataclasses.is_dataclass(member) and isinstance(data, dict):
@@ -162,5 +160,5 @@ def _members(type_: Any) -> tuple[Any, ...]:
 
 
 def _within(place: KeyPath, other: KeyPath) -> bool:
-    """Whether `place` is `other`, or lies in it."""
+    """Whether `place` is `other` or inside it."""
     return place[: len(other)] == other

@@ -1,4 +1,4 @@
-"""The budget: what the networks of a study are to have in common, so that only their shapes differ."""
+"""The budget: the cost that the networks of a study have in common, so that only their shapes differ."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ RULES: tuple[Rule, ...] = get_args(Rule)
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))
 class Budget:
-    """What every network of a study is matched to.
+    """The cost that every network of a study is matched to.
 
-    Raises pydantic's ValidationError (a ValueError) for anything else.
+    Raises pydantic's ValidationError (a ValueError) for an invalid value.
 
     Args:
-        metric: the cost that is matched: a field of `fdt_core.networks.cost.Cost`.
-        target: `base`, the cost of the model's own filters (at the same width multiplier); a multiple of it, such as
+        metric: the cost to match: a field of `fdt_core.networks.cost.Cost`.
+        target: `base`, the cost of the model's base filters (at the same width multiplier); a multiple of it, such as
             `0.5 x base`; or a number in the metric's unit.
-        rule: `nearest` takes the n whose cost is closest to the target, the smaller n of two; `at_most` the largest n
-            that does not exceed it; `paper` the n of the paper's own networks (see `fdt_core.matching.paper_tables`).
+        rule: `nearest` takes the n whose cost is closest to the target, on a tie the smaller n; `at_most` the largest n
+            that does not exceed it; `paper` the n of the paper's networks (see `fdt_core.matching.paper_tables`).
     """
 
     metric: Metric = "paper_flops"
@@ -49,17 +49,17 @@ class Budget:
         return self
 
     def resolve(self, base: Cost) -> Fraction:
-        """The exact target, in the metric's unit, where the base network costs `base`."""
+        """The exact target, in the metric's unit, if the base network costs `base`."""
         multiple = _multiple(self.target)
         return exact(self.target) if multiple is None else multiple * self.spent(base)
 
     def spent(self, cost: Cost) -> Fraction:
-        """What a network of this `cost` uses up of the budget, exactly."""
+        """The exact cost in the budget's metric of a network that costs `cost`."""
         return exact(getattr(cost, self.metric))
 
 
 def _multiple(target: float | str) -> Fraction | None:
-    """How many times base `target` is; None where it does not say so."""
+    """The factor if `target` is a multiple of base, else None."""
     if not isinstance(target, str):
         return None
     if target.strip() == "base":

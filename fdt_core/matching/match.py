@@ -1,4 +1,4 @@
-"""Budget matching: the filters that a template gives to an architecture within a budget."""
+"""Budget matching: the filters that a template gives an architecture within a budget."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from functools import cache
 
 from fdt_core.errors import UsageError
 from fdt_core.image import ImageShape
-from fdt_core.matching.budget import RULES, Budget
+from fdt_core.matching.budget import Budget
 from fdt_core.matching.paper_tables import published_n
 from fdt_core.matching.width_search import Unreachable, at_most, nearest, readable
 from fdt_core.networks.architectures import Architecture
-from fdt_core.networks.cost import METRICS, Cost, cost_of
+from fdt_core.networks.cost import Cost, cost_of
 from fdt_core.networks.layers import check_connected
 from fdt_core.templates import Template
 
-__all__ = ["METRICS", "RULES", "Budget", "Match", "match"]
+__all__ = ["Budget", "Match", "match"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +25,10 @@ class Match:
     """A network that meets a budget.
 
     Args:
-        n: the chosen free width; None where the template leaves nothing to choose.
+        n: the chosen free width; None if the template has no free width.
         widths: filters of each slot.
-        cost: what the network costs.
-        target: what it was to cost, in the budget's metric.
+        cost: the cost of the network.
+        target: the target, in the budget's metric.
         budget_error: achieved / target - 1.
     """
 
@@ -40,18 +40,18 @@ class Match:
 
 
 def match(architecture: Architecture, template: Template, *, image: ImageShape, width: float, budget: Budget) -> Match:
-    """The filters that `template` gives to `architecture` within `budget`.
+    """Match `architecture` with `template` to `budget`.
 
     Args:
         architecture: the family of networks.
         template: the filter distribution.
-        image: what the network reads.
-        width: multiplier of the base filters, the stem and the minimum; the target `base` scales with them.
-        budget: what to match.
+        image: the shape of the images and the number of classes.
+        width: multiplier of the base filters, and so of their minimum, and of the stem; the target `base` scales too.
+        budget: the cost to match.
 
     Raises:
-        UsageError: where the target cannot be met: it lies below the cost at the smallest n, or out of reach; where the
-            template does not fit the model; or where the rule `paper` does not know the network.
+        UsageError: if the target cannot be met, because it is below the cost at the smallest n or out of reach; if the
+            template does not fit the model; or if the rule `paper` does not know the network.
     """
     base_widths = architecture.scaled_widths(width)
     base = architecture.plan(base_widths, width=width, image=image)
@@ -84,7 +84,7 @@ def match(architecture: Architecture, template: Template, *, image: ImageShape, 
 
 
 def _target(budget: Budget, base: Cost, model: str) -> Fraction:
-    """The budget's target, which must not be nothing: very narrow networks have a memory_mb of 0."""
+    """The budget's target; it must not be 0, as it is for the memory_mb of very narrow networks."""
     target = budget.resolve(base)
     if not target:
         raise UsageError(f"{model} has a {budget.metric} of 0 at this width: choose another metric")
@@ -100,8 +100,8 @@ def _require_slots(widths: tuple[int, ...], template: str, architecture: Archite
 def _search(cost_at: Callable[[int], Cost], budget: Budget, target: Fraction, *, least: int, minimum: int) -> int:
     """The n that the budget's rule chooses.
 
-    From one above the minimum of the base filters on the cost rises. At the minimum a basic block of ResNet is as wide
-    as the stem and has no projection, and below it a bottleneck may be.
+    The cost rises from one above the minimum of the base filters. At the minimum, a basic block of a ResNet is as wide
+    as the stem and has no projection; below it, the same can happen to a bottleneck.
     """
 
     def spent_at(n: int) -> Fraction:

@@ -1,4 +1,4 @@
-"""Whether the software gives the numbers that the paper prints: its parameter counts, memory values and FLOPs."""
+"""Compare computed parameter counts, memory values and FLOPs with those that the paper prints."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fdt_core.templates import template
 
 @dataclass(frozen=True, kw_only=True)
 class PrintedValue:
-    """One number of the paper beside ours, cut to as many decimals as the paper prints."""
+    """A number from the paper, and the computed one truncated to as many decimals as the paper prints."""
 
     model: str
     template: str
@@ -27,12 +27,12 @@ class PrintedValue:
 
     @property
     def agrees(self) -> bool:
-        """Whether all printed digits are ours."""
+        """Whether all printed digits agree."""
         return self.printed == self.computed
 
 
 def check_paper() -> tuple[PrintedValue, ...]:
-    """All 26 values that can be computed: 12 parameter counts, 12 memory values, 2 totals of FLOPs (CIFAR-10)."""
+    """All 26 printed values that can be computed: 12 parameter counts, 12 memory values, 2 FLOP totals (CIFAR-10)."""
     return tuple(value for row in published_rows() for value in _values(row, _cost(row)))
 
 

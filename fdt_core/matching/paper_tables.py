@@ -1,7 +1,7 @@
-"""What the paper prints (tables 1 and 2), and the widths n reconstructed from it.
+"""The paper's tables 1 and 2, and the widths n reconstructed from them.
 
 'Towards Efficient Convolutional Network Models with Filter Distribution Templates' (Izquierdo-Cordova and
-Mayol-Cuevas). The paper prints no n; those here give every parameter count that it prints, at the printed precision.
+Mayol-Cuevas). The paper does not print n; these reproduce every parameter count to the printed precision.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from fdt_core.image import ImageShape
 PAPER_DATASETS = ("cifar10", "cifar100", "cinic10", "tinyimagenet")
 
 PRINTED_MFLOPS = {"vgg19": "399", "resnet50": "1307"}
-"""FLOPs of the base models on CIFAR-10 in millions, as printed (captions of tables 1 and 2), cut to whole numbers."""
+"""FLOPs of the base models on CIFAR-10 in millions, as printed (captions of tables 1 and 2), truncated."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedCell:
-    """Test accuracy of one cell: mean and standard deviation of three runs, in per cent."""
+    """The test accuracy in one cell of a table: mean and standard deviation over three runs, in per cent."""
 
     mean: float
     std: float
@@ -37,17 +37,15 @@ class PublishedRow:
         model: name of the architecture.
         template: base or a to e.
         n: the reconstructed free width, None for base.
-        reconstructed_params: parameters of the reconstructed model; the paper prints their first digits.
-        params_millions: as printed, cut to two decimals; kept as text, for its digits are the fact.
-        memory_mb: as printed (under 'GB', a slip), cut to one decimal, as text.
+        params_millions: as printed, truncated to two decimals; text, because the digits are what is compared.
+        memory_mb: as printed (under the heading 'GB', a slip), truncated to one decimal, as text.
         inference_ms: as printed.
-        accuracy: by data set.
+        accuracy: for each data set.
     """
 
     model: str
     template: str
     n: int | None
-    reconstructed_params: int
     params_millions: str
     memory_mb: str
     inference_ms: float
@@ -66,7 +64,6 @@ def _row(cells: dict[str, str]) -> PublishedRow:
         model=cells["model"],
         template=cells["template"],
         n=int(cells["reconstructed_n"]) if cells["reconstructed_n"] else None,
-        reconstructed_params=int(cells["reconstructed_params"]),
         params_millions=cells["params_millions"],
         memory_mb=cells["memory_mb"],
         inference_ms=float(cells["inference_ms"]),
@@ -78,7 +75,7 @@ def _row(cells: dict[str, str]) -> PublishedRow:
 
 
 def published_n(model: str, template: str, *, image: ImageShape, width: float) -> int:
-    """The width n of the paper's own network, for the budget rule `paper`.
+    """The reconstructed width n of the paper's network, for the budget rule `paper`.
 
     Raises:
         UsageError: for anything but vgg19 and resnet50 at width 1, templates a to e, on the paper's data sets.
@@ -96,10 +93,10 @@ def published_n(model: str, template: str, *, image: ImageShape, width: float) -
 
 
 def require_paper_dataset(dataset: str) -> None:
-    """Refuse the rule `paper` for a data set that the paper does not use.
+    """Reject the rule `paper` for a data set that the paper does not use.
 
     Raises:
-        UsageError: where `dataset` is not one of the paper's four.
+        UsageError: if `dataset` is not one of the paper's four.
     """
     if dataset not in PAPER_DATASETS:
         raise UsageError(

@@ -1,8 +1,8 @@
-"""The search for the width n at which a network costs as much as wanted, over any function from n to a cost.
+"""The search for the width n at which a network has the wanted cost, for any function from n to a cost.
 
-The cost does not fall as n rises from `rising_from` on, so that only a few n need to be tried there. Below it can: a
+From `rising_from` on, the cost never falls as n rises, so only a few n need to be tried there. Below, it can fall: a
 residual block whose input and output become equally wide loses its projection. No network there costs more than the one
-at `rising_from`, so the few n up to there are searched one by one, and only where the answer can lie among them.
+at `rising_from`, so those few n are tried one by one, and only if the answer can be among them.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from itertools import count
 from math import sqrt
 
 CostAt = Callable[[int], Fraction]
-"""The exact cost at n. It is asked for the same n more than once: a caller with a slow one caches it."""
+"""The exact cost at n. It is called more than once with the same n: cache it if it is slow."""
 
 LARGEST_N = 2**20
-"""No search goes beyond: a target that needs more is a slip of the pen."""
+"""The search stops here: a target that needs more is a typing mistake."""
 
 
 class Unreachable(Exception):
-    """No n meets the target; the message is the end of a sentence that begins with the target."""
+    """No n meets the target; the message ends a sentence that starts with the target."""
 
 
 def nearest(cost_at: CostAt, *, least: int, rising_from: int, target: Fraction) -> int:
-    """The smallest of those n whose cost is nearest to `target`.
+    """The n whose cost is nearest to `target`; of several, the smallest.
 
     Raises:
-        Unreachable: where even the cheapest network costs more, or one of `LARGEST_N` less.
+        Unreachable: if even the cheapest network costs more, or the one at `LARGEST_N` costs less.
     """
     first = max(least, rising_from)
     above = _first_above(cost_at, first, target)
     around = [n for n in (above - 1, above) if n >= first]
     best = min(around, key=lambda n: (abs(cost_at(n) - target), n))
-    n = _first_as_dear(cost_at, first, best)
+    n = _first_with_cost_of(cost_at, first, best)
     if n > first:
         return n
     candidates = range(least, first + 1)
@@ -69,24 +69,24 @@ def _first_above(cost_at: CostAt, first: int, target: Fraction) -> int:
     for step in count():
         if high - low == 1:
             break
-        # Bisection now and then bounds the number of steps, however the cost runs.
+        # Bisecting every third step bounds the number of steps for any cost function.
         guess = (low + high) // 2 if step % 3 == 2 else _interpolated(cost_at, low, high, target)
         low, high = (low, guess) if cost_at(guess) > target else (guess, high)
     return high
 
 
 def _interpolated(cost_at: CostAt, low: int, high: int, target: Fraction) -> int:
-    """Where between `low` and `high` the target would be met if the cost's square root were linear in n.
+    """The n between `low` and `high` that would meet the target if the square root of the cost were linear in n.
 
-    It nearly is, which halves the number of networks to cost.
+    It nearly is, and this halves the number of networks whose cost is computed.
     """
     below, wanted, above = (sqrt(cost) for cost in (cost_at(low), target, cost_at(high)))
     guess = low + round((high - low) * (wanted - below) / (above - below))
     return min(max(guess, low + 1), high - 1)
 
 
-def _first_as_dear(cost_at: CostAt, first: int, n: int) -> int:
-    """The smallest n from `first` on that costs as much as `n`: coarse metrics, such as memory_mb, have plateaus."""
+def _first_with_cost_of(cost_at: CostAt, first: int, n: int) -> int:
+    """The smallest n from `first` on that costs as much as `n`: coarse metrics such as memory_mb have plateaus."""
     if n == first or cost_at(n - 1) < cost_at(n):
         return n
     return bisect_left(range(first, n), cost_at(n), key=cost_at) + first
@@ -99,5 +99,5 @@ def _require_affordable(cost_at: CostAt, candidates: range, target: Fraction) ->
 
 
 def readable(cost: Fraction) -> str:
-    """A cost for a message: whole numbers in full, others to six decimals."""
+    """The cost as text for a message: whole numbers in full, others to six decimals."""
     return f"{int(cost):,}" if cost.denominator == 1 else f"{float(cost):,.6f}".rstrip("0").rstrip(".")

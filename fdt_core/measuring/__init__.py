@@ -1,1 +1,1 @@
-"""Measured speed and memory of networks: the rows of `profiles`."""
+"""Measurements of the speed and memory of networks: the rows of the table `profiles`."""

@@ -1,7 +1,7 @@
 """Measure a network on a device: peak memory, and latency and throughput of inference.
 
-Whoever measures must have the device to themselves, and best a fresh process: nothing here can tell a slow network
-from a busy device, nor its memory from what an earlier network left to the allocator.
+Measure on an otherwise idle device and, best, in a fresh process: nothing here can tell a slow network from a busy
+device, or its memory from what the allocator kept of an earlier network.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from fdt_core.compute.device import PeakMemory, device_name, synchronize
 from fdt_core.compute.numerics import Precision, apply_numerics, autocast
 from fdt_core.image import ImageShape
+from fdt_core.measuring.setting import MeasurementSetting
 from fdt_core.networks.convolution import use_right_kernels
 from fdt_core.networks.cost import Cost
 from fdt_core.provenance import versions
@@ -30,65 +31,55 @@ from fdt_core.trial.recipe import Recipe
 _INFERENCE_MEMORY_BATCH = 16
 _TRAINING_MEMORY_BATCH = 128
 _WARM_UP_RUNS = 3
-"""Runs before anything is measured: the first ones choose kernels, which takes time and memory of its own, and the
-first training step has no optimiser state yet."""
-_RUNS = (7, 50)
-"""Least and largest number of timed runs per batch size."""
+"""Runs before anything is measured: the first runs select kernels, which takes extra time and memory, and the first
+training step has no optimiser state yet."""
+_MIN_RUNS, _MAX_RUNS = 7, 50
+"""Number of timed runs per batch size."""
 _SECONDS = 0.5
-"""Runs beyond the least number end after so long."""
+"""No timed run starts after this many seconds, once there are `_MIN_RUNS`."""
 
 
 def cost_columns(cost: Cost) -> dict[str, Any]:
-    """Those of the computed costs that `profiles` has columns for."""
+    """The computed costs that the table `profiles` has columns for."""
     columns = {column.name for column in TABLES["profiles"]}
     return {name: value for name, value in asdict(cost).items() if name in columns}
 
 
-def measure(
-    make: Callable[[], nn.Module],
-    image: ImageShape,
-    *,
-    device: str,
-    threads: int,
-    precision: Precision = "fp32",
-    channels_last: bool = True,
-) -> dict[str, Any]:
-    """Measure a network of random weights on random images.
+def measure(build: Callable[[], nn.Module], image: ImageShape, setting: MeasurementSetting) -> dict[str, Any]:
+    """Measure a network with random weights on random images.
 
     Args:
-        make: builds the network; its memory counts from there on.
-        image: what the network reads.
-        device: 'cpu', 'cuda', 'cuda:1', 'mps', ...
-        threads: CPU threads.
-        precision: of convolutions and linear layers.
-        channels_last: memory layout of weights and images.
+        build: builds the network; all memory used from this call on counts.
+        image: the shape of the images and the number of classes.
+        setting: how the network is run.
 
     Returns:
-        The measured columns of `profiles`: peak memory of inference and of training steps, per batch size median,
-        10th and 90th percentile of the latency and the median throughput; and what they were measured with.
+        The measured columns of the table `profiles`: peak memory (MB) of inference and of training steps; for each
+        batch size, median and 10th and 90th percentiles of the latency (ms), and the median throughput; and how, when
+        and by which versions they were measured.
     """
-    place = torch.device(device)
-    apply_numerics(precision, threads=threads, deterministic=False)
-    memory = PeakMemory(place)
-    layout = torch.channels_last if channels_last else torch.contiguous_format
-    network = use_right_kernels(make())
-    network.to(place, memory_format=layout)  # type: ignore[call-overload]  # torch's stub lacks this form
+    device, precision = torch.device(setting.device), setting.precision
+    apply_numerics(precision, threads=setting.threads, deterministic=False)
+    memory = PeakMemory(device)
+    layout = torch.channels_last if setting.channels_last else torch.contiguous_format
+    network = use_right_kernels(build())
+    network.to(device, memory_format=layout)  # type: ignore[call-overload]  # torch's stub lacks this form
 
     def images(count: int) -> Tensor:
-        pixels = torch.randn(count, image.channels, image.size, image.size, device=place)
+        pixels = torch.randn(count, image.channels, image.size, image.size, device=device)
         return pixels.to(memory_format=layout)
 
-    inference = _Inference(network, precision, place)
+    inference = _Inference(network, precision, device)
     inference_peak = _settled_peak(memory, lambda: inference(images(_INFERENCE_MEMORY_BATCH)))
-    latencies = {batch: _milliseconds(inference, images(batch), place) for batch in PROFILE_BATCH_SIZES}
+    latencies = {batch: _milliseconds(inference, images(batch), device) for batch in PROFILE_BATCH_SIZES}
     training = _Training(network, image.classes, precision)
     training_peak = _settled_peak(memory, lambda: training(images(_TRAINING_MEMORY_BATCH)))
     return {
-        "device": place.type,
-        "device_name": device_name(place),
-        "threads": threads,
+        "device": device.type,
+        "device_name": device_name(device),
+        "threads": setting.threads,
         "precision": precision,
-        "channels_last": channels_last,
+        "channels_last": setting.channels_last,
         "inference_peak_memory_mb": inference_peak,
         "training_peak_memory_mb": training_peak,
         **_latency_columns(latencies),
@@ -98,7 +89,7 @@ def measure(
 
 
 class _Inference:
-    """A forward pass as it is used to predict: in evaluation mode, without a graph."""
+    """A forward pass as in prediction: in evaluation mode, without an autograd graph."""
 
     def __init__(self, network: nn.Module, precision: Precision, device: torch.device) -> None:
         self._network, self._precision, self._device = network, precision, device
@@ -110,7 +101,7 @@ class _Inference:
 
 
 class _Training:
-    """A training step, as the trainer makes it."""
+    """A training step like those of the trainer."""
 
     def __init__(self, network: nn.Module, classes: int, precision: Precision) -> None:
         self._network, self._classes, self._precision = network, classes, precision
@@ -128,25 +119,24 @@ class _Training:
 
 
 def _settled_peak(memory: PeakMemory, run: Callable[[], None]) -> float:
-    """What `run` needs at most once it has warmed up, in MB."""
+    """The peak memory of `run` after warm-up, in MB (1e6 bytes)."""
     for _ in range(_WARM_UP_RUNS):
         run()
     return memory.megabytes(run)
 
 
 def _milliseconds(inference: _Inference, pixels: Tensor, device: torch.device) -> list[float]:
-    """Latencies of single runs, each from an idle device to an idle device."""
+    """Latencies of single runs, each from an idle device until it is idle again."""
     for _ in range(_WARM_UP_RUNS):
         inference(pixels)
     synchronize(device)
-    least, most = _RUNS
     latencies: list[float] = []
-    begun = time.perf_counter()
-    while len(latencies) < least or (len(latencies) < most and time.perf_counter() - begun < _SECONDS):
-        started = time.perf_counter()
+    started = time.perf_counter()
+    while len(latencies) < _MIN_RUNS or (len(latencies) < _MAX_RUNS and time.perf_counter() - started < _SECONDS):
+        run_started = time.perf_counter()
         inference(pixels)
         synchronize(device)
-        latencies.append((time.perf_counter() - started) * 1e3)
+        latencies.append((time.perf_counter() - run_started) * 1e3)
     return latencies
 
 

@@ -1,4 +1,4 @@
-"""Networks to measure, and their rows of `profiles`."""
+"""Which networks can be measured, and their measurements: rows of the table `profiles`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from fdt_core.errors import UsageError
 from fdt_core.image import ImageShape
 from fdt_core.matching.budget import Budget
 from fdt_core.matching.match import match
+from fdt_core.measuring.setting import MeasurementSetting
 from fdt_core.networks.architectures import Architecture, architecture
 from fdt_core.networks.cost import Cost
 from fdt_core.references import import_reference, is_reference
@@ -22,20 +23,19 @@ from fdt_core.templates import template
 if TYPE_CHECKING:
     from torch import nn
 
-    from fdt_core.compute.numerics import Precision
-
 
 @dataclass(frozen=True, kw_only=True)
-class Network:
+class MeasuredNetwork:
     """A network to measure; plain values, so that another process can build it.
 
     Args:
         model: an architecture, or a torch module named as `package.module:name`.
-        image: what it reads.
-        dataset: the data set that has such images.
-        template: None for a torch module, and likewise `cost`: such a network is counted when it is built.
+        image: the shape of the images and the number of classes.
+        dataset: a data set of such images.
+        template: the template; None for a torch module.
         width: multiplier of the architecture's base filters.
-        widths: filters per slot.
+        widths: filters per slot; empty for a torch module.
+        cost: the computed cost; None for a torch module, whose cost is counted after it is built.
     """
 
     model: str
@@ -47,7 +47,7 @@ class Network:
     cost: Cost | None = None
 
     def build(self) -> nn.Module:
-        """The network with random weights."""
+        """Build the network with random weights."""
         from fdt_core.networks.build import build_model
 
         if self.cost is None:
@@ -55,29 +55,21 @@ class Network:
         return build_model(architecture(self.model).plan(self.widths, width=self.width, image=self.image))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Setting:
-    """How networks are run to be measured."""
-
-    device: str
-    threads: int
-    precision: Precision = "fp32"
-    channels_last: bool = True
-
-
-def named_networks(model: str, templates: Iterable[str], dataset: DatasetInfo, width: float) -> tuple[Network, ...]:
-    """The networks that templates make of an architecture under the default budget; or a torch module.
+def named_networks(
+    model: str, templates: Iterable[str], dataset: DatasetInfo, width: float
+) -> tuple[MeasuredNetwork, ...]:
+    """The networks that `templates` give an architecture within the default budget; or one torch module.
 
     Raises:
-        UsageError: for an unknown name, or a reference to something else.
+        UsageError: if a name is unknown, or a reference leads nowhere.
     """
     if is_reference(model) and not isinstance(import_reference(model, object)[0], Architecture):
-        return (Network(model=model, image=dataset.image, dataset=dataset.name),)
+        return (MeasuredNetwork(model=model, image=dataset.image, dataset=dataset.name),)
     found = []
     for name in templates:
         matched = match(architecture(model), template(name), image=dataset.image, width=width, budget=Budget())
         found.append(
-            Network(
+            MeasuredNetwork(
                 model=model,
                 image=dataset.image,
                 dataset=dataset.name,
@@ -91,7 +83,11 @@ def named_networks(model: str, templates: Iterable[str], dataset: DatasetInfo, w
 
 
 def referenced_module(reference: str) -> nn.Module:
-    """The torch module that `reference` names, or that the class or function it names returns."""
+    """The torch module that `reference` names, or that the class or function it names returns.
+
+    Raises:
+        UsageError: if there is no such module.
+    """
     from torch import nn
 
     found: Any = import_reference(reference, object)[0]
@@ -105,8 +101,12 @@ def referenced_module(reference: str) -> nn.Module:
     return found
 
 
-def profile_row(network: Network, setting: Setting) -> dict[str, Any]:
-    """Measure `network` in this process, which must have the device to itself: a row of `profiles` but for sweep."""
+def measurement_row(network: MeasuredNetwork, setting: MeasurementSetting) -> dict[str, Any]:
+    """Measure `network` in this process, which must have the device to itself.
+
+    Returns:
+        A row of the table `profiles`, without the column `sweep`.
+    """
     from fdt_core.measuring.measure import cost_columns, measure
     from fdt_core.networks.module_cost import module_cost
 
@@ -119,19 +119,12 @@ def profile_row(network: Network, setting: Setting) -> dict[str, Any]:
         "dataset": network.dataset,
         "widths": list(network.widths),
         **cost_columns(cost),
-        **measure(
-            network.build,
-            network.image,
-            device=setting.device,
-            threads=setting.threads,
-            precision=setting.precision,
-            channels_last=setting.channels_last,
-        ),
+        **measure(network.build, network.image, setting),
     }
 
 
 @private_compiler_caches()
-def profile_row_alone(network: Network, setting: Setting) -> dict[str, Any]:
-    """The same in a process of its own, so that nothing that ran before can colour the memory."""
+def measurement_row_in_fresh_process(network: MeasuredNetwork, setting: MeasurementSetting) -> dict[str, Any]:
+    """Do the same in a fresh process, so that nothing that ran before affects the measured memory."""
     with ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn")) as processes:
-        return processes.submit(profile_row, network, setting).result()
+        return processes.submit(measurement_row, network, setting).result()

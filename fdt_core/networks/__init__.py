@@ -1,1 +1,1 @@
-"""Networks as plans of layers: what they cost, and how they are built."""
+"""Networks as plans of layers, their costs, and how they are built."""

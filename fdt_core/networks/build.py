@@ -1,4 +1,4 @@
-"""Networks to train, folded from the same layer plans that their costs are folded from."""
+"""Build networks from the layer plans that their costs are computed from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fdt_core.networks.layers import BatchNorm, Conv, GlobalAveragePool, Layer, 
 
 
 class MeanOverMap(nn.Module):
-    """Global average pooling, (N, C, H, W) to (N, C). As a mean it is deterministic on CUDA too."""
+    """Global average pooling, (N, C, H, W) to (N, C). A plain mean is deterministic on CUDA too."""
 
     def forward(self, features: Tensor) -> Tensor:
         """The mean of each map."""
@@ -20,7 +20,7 @@ class MeanOverMap(nn.Module):
 
 
 class ResidualSum(nn.Module):
-    """The sum of a body and a shortcut that read the same input."""
+    """The sum of a body and a shortcut that both read the input."""
 
     def __init__(self, body: nn.Module, shortcut: nn.Module) -> None:
         super().__init__()
@@ -28,29 +28,29 @@ class ResidualSum(nn.Module):
         self.shortcut = shortcut
 
     def forward(self, features: Tensor) -> Tensor:
-        """The sum, of the body's shape."""
+        """The sum, in the shape that the body writes."""
         summed: Tensor = self.body(features) + self.shortcut(features)
         return summed
 
 
 def build_model(layers: tuple[Layer, ...], *, generator: torch.Generator | None = None) -> nn.Module:
-    """The network that `layers` describes, in training mode: images (N, C, H, W) to logits (N, classes).
+    """Build the network that `layers` describes, in training mode: images (N, C, H, W) to logits (N, classes).
 
-    Convolutions start as in He et al., 2015 (normal, fan-out), the linear layer normal with a standard deviation of
-    0.01 and no bias, BatchNorm as the identity. Every number comes from `generator` alone, in the order of the plan, so
-    that a seed gives the same network whatever ran before.
+    Convolutions are initialised as in He et al., 2015 (normal, fan-out), the linear layer from a normal distribution
+    with a standard deviation of 0.01 and a bias of 0, BatchNorm as the identity. All values are drawn from `generator`
+    in the order of the plan, so that a seed always gives the same network.
 
     Args:
         layers: the plan of an architecture.
-        generator: a generator on the CPU; by default torch's own, as `torch.manual_seed` left it.
+        generator: a generator on the CPU; by default torch's global one, as `torch.manual_seed` left it.
 
     Returns:
-        A module on the CPU; inside `with torch.device("meta")` one without memory, to be counted and not run.
+        A module on the CPU; inside `with torch.device("meta")` one without memory, for counting only.
     """
-    wanted = torch.get_default_device()
+    target_device = torch.get_default_device()
     with torch.device("meta"):
         model = _module(layers)
-    if wanted.type != "meta":
+    if target_device.type != "meta":
         model.to_empty(device="cpu")
         model.apply(partial(_initialise, generator=generator))
     return model

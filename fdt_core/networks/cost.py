@@ -1,4 +1,4 @@
-"""What a network costs for one image, folded from its layer plan."""
+"""The cost of a network for one image, computed from its layer plan."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ MEBIBYTE = 2**20
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """The cost of one network; everything but the parameters is for a single image.
+    """The cost of a network; everything but the parameters is for a single image.
 
     Args:
         params: trainable parameters.
-        macs: multiply-accumulates of convolutions and linear layers.
+        macs: multiply-accumulate operations of convolutions and linear layers.
         paper_flops: the paper's FLOPs: MACs, plus 2 per BatchNorm output, 1 per ReLU output and 1 per pooling input
-            element (reconstructed: it gives both totals printed above the paper's tables).
-        memory_mb: the paper's memory column in units of 1e6 bytes: parameters in 4 bytes and activations in 8, each
-            cut to whole MiB (reconstructed: it gives all twelve values of the paper's table 2). Computed, not measured.
-        activations: output elements of all layers, the sums of residual blocks included.
+            element (reconstructed: it reproduces both totals in the captions of the paper's tables).
+        memory_mb: the paper's memory column in units of 1e6 bytes: 4 bytes per parameter and 8 per activation, each
+            truncated to whole MiB (reconstructed: it reproduces all twelve printed values). Computed, not measured.
+        activations: output elements of all layers, including the sums of residual blocks.
     """
 
     params: int
@@ -34,7 +34,7 @@ class Cost:
 Metric = Literal["paper_flops", "macs", "params", "memory_mb", "activations"]
 
 METRICS: tuple[Metric, ...] = get_args(Metric)
-"""The costs that a budget can be set in: the fields of `Cost`."""
+"""The costs that a budget can limit: the fields of `Cost`."""
 
 
 def cost_of(layers: tuple[Layer, ...]) -> Cost:
@@ -56,7 +56,7 @@ def cost_of(layers: tuple[Layer, ...]) -> Cost:
 
 
 def _layer_cost(layer: Layer) -> tuple[int, int, int, int]:
-    """Parameters, MACs, the paper's other operations, and output elements of one layer (a residual's sum alone)."""
+    """Parameters, MACs, the paper's other operations, and output elements of one layer (of a Residual, its sum)."""
     match layer:
         case Conv(input=shape):
             weights = shape.channels * layer.filters * layer.kernel**2

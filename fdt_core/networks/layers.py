@@ -1,7 +1,7 @@
-"""Layers as plain data: the one description of a network, folded both to its cost and to a `torch.nn.Module`.
+"""Layers as plain data: the one description of a network, from which both its cost and its module are made.
 
-A plan is a tuple of layers applied in order. Each layer knows the shape it reads, and from it the shape it writes, so
-that a plan can be costed without building it. No torch here.
+A layer plan is a tuple of layers applied in order. Each layer knows the shape it reads and derives the shape it writes,
+so that the cost of a plan is known without building it. This module does not import torch.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fdt_core.image import ImageShape
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shape:
-    """Feature maps of one image: `channels` square maps of `size` x `size`."""
+    """The feature maps of one image: `channels` square maps of `size` x `size`."""
 
     channels: int
     size: int
@@ -31,7 +31,7 @@ class Shape:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Conv:
-    """A square convolution without bias, padded so that stride 1 keeps the size (odd kernels)."""
+    """A convolution with a square, odd kernel and no bias, padded so that stride 1 keeps the size."""
 
     input: Shape
     filters: int
@@ -46,7 +46,7 @@ class Conv:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BatchNorm:
-    """Batch normalisation with a trained scale and shift per channel (Ioffe and Szegedy, 2015)."""
+    """Batch normalisation with a learned scale and shift per channel (Ioffe and Szegedy, 2015)."""
 
     input: Shape
 
@@ -70,14 +70,14 @@ class ReLU:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MaxPool:
-    """Maxima of non-overlapping `window` x `window` patches; what is left over at the edge is dropped."""
+    """Maxima of non-overlapping `window` x `window` patches; incomplete patches at the edge are dropped."""
 
     input: Shape
     window: int = 2
 
     @property
     def output(self) -> Shape:
-        """As many maps, smaller by the window (rounded down)."""
+        """The same number of maps, smaller by the window (rounded down)."""
         return Shape(channels=self.input.channels, size=self.input.size // self.window)
 
 
@@ -95,7 +95,7 @@ class GlobalAveragePool:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Linear:
-    """A fully connected layer with bias; it reads all values of its input, and writes `outputs` values."""
+    """A fully connected layer with bias; it reads all values of its input and writes `outputs` values."""
 
     input: Shape
     outputs: int
@@ -111,7 +111,7 @@ class Residual:
     """The sum of a body and a shortcut (He et al., 2016). An empty shortcut is the identity.
 
     Raises:
-        UsageError: where body and shortcut write different shapes.
+        UsageError: if body and shortcut write different shapes.
     """
 
     input: Shape
@@ -145,7 +145,7 @@ def conv_norm_relu(input: Shape, filters: int, *, kernel: int = 3, stride: int =
 
 
 def walk(layers: tuple[Layer, ...]) -> Iterator[Layer]:
-    """Every layer in the order of execution; a Residual comes after its body and shortcut, as the sum that it is."""
+    """Every layer in the order of execution; a Residual, which is a sum, comes after its body and shortcut."""
     for layer in layers:
         if isinstance(layer, Residual):
             yield from walk(layer.body)
@@ -154,10 +154,10 @@ def walk(layers: tuple[Layer, ...]) -> Iterator[Layer]:
 
 
 def check_connected(layers: tuple[Layer, ...], image: ImageShape, model: str) -> None:
-    """Refuse a plan whose layers do not fit one another: users write plans too.
+    """Reject a plan whose layers do not fit together; users write plans too.
 
     Raises:
-        UsageError: where a layer reads another shape than the one before it writes, the first does not read `image`,
+        UsageError: if a layer does not read the shape that the layer before it writes, the first does not read `image`,
             a kernel is even, nothing is left of the image, or the last layer does not write one value per class.
     """
     written = _written(layers, Shape(channels=image.channels, size=image.size), model)
@@ -166,7 +166,7 @@ def check_connected(layers: tuple[Layer, ...], image: ImageShape, model: str) ->
 
 
 def _written(layers: tuple[Layer, ...], shape: Shape, model: str) -> Shape:
-    """What `layers` write when they read `shape`."""
+    """The shape that `layers` write when they read `shape`."""
     for layer in layers:
         if layer.input != shape:
             raise UsageError(f"{model}: a {type(layer).__name__} reads {layer.input}, but is given {shape}")

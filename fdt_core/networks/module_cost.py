@@ -1,4 +1,4 @@
-"""The cost of any network, counted operation by operation while it runs on one image without memory."""
+"""The cost of any network, counted per operation while it runs on one image on the meta device."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ _SUMS = (aten.add, aten.add_)
 
 
 def module_cost(network: nn.Module, image: ImageShape) -> Cost:
-    """What `network` costs for one image, by the definitions of `Cost`.
+    """The cost of `network` for one image, as `Cost` defines it.
 
-    For networks of a layer plan the result equals that of `cost_of`. Of other networks, operations that the paper's
-    count does not know (attention, other activations, ...) count in `macs` if they are convolutions or matrix
-    products, and not at all otherwise.
+    For networks built from a layer plan the result equals that of `cost_of`. Operations that the paper's count does
+    not cover (attention, other activations, ...) count in `macs` if they are convolutions or matrix products, and not
+    at all otherwise.
 
     Raises:
-        UsageError: where the network does not take a batch of such images.
+        UsageError: if the network does not accept a batch of such images.
     """
-    blueprint = copy.deepcopy(network).to("meta").eval()
+    meta_network = copy.deepcopy(network).to("meta").eval()
     counter = _Counter()
     try:
         with torch.no_grad(), counter:
-            blueprint(torch.empty(1, image.channels, image.size, image.size, device="meta"))
+            meta_network(torch.empty(1, image.channels, image.size, image.size, device="meta"))
     except (RuntimeError, TypeError, ValueError) as error:
         raise UsageError(
-            f"{type(network).__name__} does not take a batch of images of {image.channels} x {image.size} x "
+            f"{type(network).__name__} does not accept a batch of images of {image.channels} x {image.size} x "
             f"{image.size}: {error}"
         ) from error
     params = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
@@ -59,8 +59,8 @@ def module_cost(network: nn.Module, image: ImageShape) -> Cost:
     )
 
 
-class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves this class unannotated
-    """Adds up what each operation costs."""
+class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch does not annotate this class
+    """Adds up the costs of all operations."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # as above
@@ -93,7 +93,7 @@ def _convolution_macs(args: tuple[Any, ...], output: Tensor) -> int:
 
 
 def _product_macs(left: Tensor, right: Tensor) -> int:
-    """Of [..., n, k] and [..., k, m]."""
+    """The MACs of the product of [..., n, k] and [..., k, m]."""
     return left.numel() * right.shape[-1]
 
 

@@ -1,1 +1,1 @@
-"""The results store: three Parquet data sets (trials, epochs, profiles) with one writer and any number of readers."""
+"""The results store: three Parquet tables (trials, epochs, profiles) with one writer and any number of readers."""

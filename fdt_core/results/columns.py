@@ -1,6 +1,6 @@
-"""The columns of the results: name, type, unit, meaning, and whether two right runs may differ in them.
+"""The columns of the results: name, type, unit, meaning, and whether two correct runs may differ in them.
 
-This module is the one place that defines them; the writer, the readers and the documentation follow it.
+This module is the only place that defines them; the writer, the readers and the documentation follow it.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SCHEMA_VERSION = 2
-"""Raised when a column changes; readers fill the columns that an older version lacks with nulls."""
+"""Raised when a column changes; readers fill columns that an older version lacks with nulls."""
 
 ColumnType = Literal["string", "int", "float", "bool", "time", "list<int>", "list<string>"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One column; `volatile` marks what may differ between two right runs (times, hosts, measured memory)."""
+    """One column; `volatile` marks what may differ between two correct runs (times, hosts, measured memory)."""
 
     name: str
     type: ColumnType
@@ -37,7 +37,7 @@ def _column(name: str, type: ColumnType, description: str, unit: str = "", volat
 
 _IDENTITY = (
     _column("trial_id", "string", "hash of everything that decides the trial's numbers"),
-    _column("sweep", "string", "name of the sweep that asked for the cell"),
+    _column("sweep", "string", "name of the sweep that contains the cell"),
     _column("model", "string", "architecture"),
     _column("width", "float", "multiplier of the architecture's base filters"),
     _column("template", "string", "filter distribution template"),
@@ -51,7 +51,7 @@ _IDENTITY = (
 
 _MODEL_COST = (
     _column("widths", "list<int>", "filters per slot"),
-    _column("n", "int", "the template's free width after matching; null where nothing was matched"),
+    _column("n", "int", "the template's free width after matching; null if nothing was matched"),
     _column("params", "int", "trainable parameters"),
     _column("macs", "int", "multiply-accumulates of convolutions and linear layers for one image"),
     _column(
@@ -86,11 +86,11 @@ _PROVENANCE = (
     _column("device", "string", "cpu | cuda | mps"),
     _column("device_name", "string", "model of the device the trial ended on", volatile=True),
     _column("devices", "list<string>", "models of all devices it ran on", volatile=True),
-    _column("interruptions", "int", "how often it was interrupted and resumed", volatile=True),
+    _column("interruptions", "int", "number of times it was interrupted and resumed", volatile=True),
     _column("hostname", "string", "host the trial ended on", volatile=True),
     _column("slurm_job_id", "string", "Slurm job it ended in, null outside Slurm", volatile=True),
     _column("threads", "int", "CPU threads of the training process"),
-    _column("started_at", "time", "when its first attempt to run began", "UTC", volatile=True),
+    _column("started_at", "time", "when its first attempt started", "UTC", volatile=True),
     _column("finished_at", "time", "when it ended", "UTC", volatile=True),
     _column(
         "reused_from", "string", "sweep or run whose training this row reuses, null if it trained itself", volatile=True
@@ -115,17 +115,16 @@ _RECIPE_UNITS = {
 
 
 def _recipe_columns() -> tuple[Column, ...]:
-    """One column for each field of the recipe, so that no training choice can go unrecorded."""
-    types: dict[object, ColumnType] = {int: "int", float: "float", bool: "bool", str: "string"}
-    defaults = {field.name: field.default for field in dataclasses.fields(Recipe)}
+    """One column for each field of the recipe, so that no training choice goes unrecorded."""
+    types: dict[type, ColumnType] = {int: "int", float: "float", bool: "bool", str: "string", tuple: "list<int>"}
     return tuple(
         _column(
-            name,
-            "list<int>" if isinstance(default, tuple) else types[type(default)],
-            "recipe: " + name.replace("_", " "),
-            _RECIPE_UNITS.get(name, ""),
+            field.name,
+            types[type(field.default)],
+            "recipe: " + field.name.replace("_", " "),
+            _RECIPE_UNITS.get(field.name, ""),
         )
-        for name, default in defaults.items()
+        for field in dataclasses.fields(Recipe)
     )
 
 
@@ -140,7 +139,7 @@ PLANNED_COLUMNS = (
     *RECIPE_COLUMNS,
     "threads",
 )
-"""The columns of `trials` that a plan decides, before anything is trained."""
+"""The columns of `trials` that the plan determines, before any training."""
 
 EPOCH_COLUMNS = (
     _column("trial_id", "string", "the trial"),
@@ -148,8 +147,8 @@ EPOCH_COLUMNS = (
     _column("epoch", "int", "1 for the first"),
     _column("train_loss", "float", "mean loss over the epoch's training images", "nats"),
     _column("train_accuracy", "float", "accuracy on the augmented training images", "%"),
-    _column("test_loss", "float", "mean loss over the test images, null where not evaluated", "nats"),
-    _column("test_accuracy", "float", "accuracy on the test images, null where not evaluated", "%"),
+    _column("test_loss", "float", "mean loss over the test images, null if not evaluated", "nats"),
+    _column("test_accuracy", "float", "accuracy on the test images, null if not evaluated", "%"),
     _column("validation_loss", "float", "mean loss over the held-out images, null without", "nats"),
     _column("validation_accuracy", "float", "accuracy on the held-out images, null without", "%"),
     _column("learning_rate", "float", "learning rate of the epoch's first step"),
@@ -208,11 +207,11 @@ PROFILE_COLUMNS = (
 )
 
 TABLES: dict[str, tuple[Column, ...]] = {"trials": TRIAL_COLUMNS, "epochs": EPOCH_COLUMNS, "profiles": PROFILE_COLUMNS}
-"""The three Parquet data sets of a run directory's `results/`."""
+"""The three tables in a run directory's `results/`."""
 
 
 def arrow_schema(table: str) -> pa.Schema:
-    """The Arrow schema of `table`, with the schema version in its metadata."""
+    """The Arrow schema of `table`; its metadata hold the schema version."""
     import pyarrow as pa
 
     types = {

@@ -1,13 +1,14 @@
-"""What is wrong with a run's results: one check, which every command that reads them makes."""
+"""Find damage in a run's results: one check, made by every command that reads them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fdt_core.quantities import counted, listed
 from fdt_core.results.columns import TABLES
 from fdt_core.results.parts import QUARANTINE, is_part, part_number, part_path, part_paths, table_directory
 from fdt_core.results.reader import PartReader, StoredTable, read_part, read_table
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 _LOST_ROWS = {
     "trials": "or launch again: the trials whose rows are lost run again",
-    "epochs": "for the learning curves that are lost cannot be made again without training",
+    "epochs": "because lost learning curves cannot be restored without training",
     "profiles": "or launch again: what is lost is measured again",
 }
 """What follows 'put a copy of it back, ' for each table."""
@@ -28,9 +29,9 @@ class Problem:
     """Something wrong with a run.
 
     Args:
-        path: the file or folder that is concerned.
-        what: what is wrong with it, to be read after its path.
-        repair: what a user can do.
+        path: the file or folder concerned.
+        what: what is wrong with it; follows the path in messages.
+        repair: what the user can do.
     """
 
     path: Path
@@ -42,14 +43,14 @@ class Problem:
 
 
 def find_damage(results: Path, part_reader: PartReader = read_part) -> tuple[Problem, ...]:
-    """What is wrong with a run's `results` directory; nothing where there is no such directory. Writes nothing.
+    """Find what is wrong with a run's `results` directory; nothing if it does not exist. Writes nothing.
 
-    Found are tables and parts that are missing, damaged or empty, rows written twice, finished trials without their
-    learning curves, files that do not belong there, and parts that a launch moved aside. It reads every table whole.
+    Finds missing, damaged and empty tables and parts, rows written twice, finished trials without their complete
+    learning curves, files that do not belong there, and parts that a launch moved aside. Reads all tables completely.
     """
     if not results.is_dir():
         return ()
-    # Trials first: a driver writes a trial's epochs before its row, so a curve is never seen to lag behind.
+    # Trials first: a driver writes a trial's epochs before its row, so that no curve seems to lag behind.
     stored = {table: read_table(results, table, part_reader=part_reader) for table in TABLES}
     return tuple(
         chain(
@@ -63,7 +64,7 @@ def find_damage(results: Path, part_reader: PartReader = read_part) -> tuple[Pro
 
 
 def _missing_tables(results: Path, stored: Mapping[str, StoredTable]) -> Iterator[Problem]:
-    """Tables without any part. A run that has no rows at all has just been made: its writer makes them."""
+    """Tables without parts. A run without any rows is new, and its writer will make them."""
     if any(table.rows.num_rows or table.damaged for table in stored.values()):
         for table in TABLES:
             if not part_paths(results, table):
@@ -71,7 +72,7 @@ def _missing_tables(results: Path, stored: Mapping[str, StoredTable]) -> Iterato
 
 
 def _parts(results: Path, table: str, stored: StoredTable) -> Iterator[Problem]:
-    """Parts that are damaged, missing from the sequence, or empty although others follow; and doubled rows."""
+    """Parts that are damaged, missing from the sequence, or empty although others follow; and duplicate rows."""
     for path in stored.damaged:
         yield _lost(path, table, "is damaged and left out")
     numbers = [part_number(path) for path in part_paths(results, table)]
@@ -81,20 +82,20 @@ def _parts(results: Path, table: str, stored: StoredTable) -> Iterator[Problem]:
         path = part_path(results, table, number)
         if path not in stored.damaged and not _row_count(path):
             yield _lost(path, table, "is empty although later parts follow")
-    if stored.doubled:
+    if stored.duplicates:
         yield Problem(
             path=table_directory(results, table),
-            what=f"holds {counted(stored.doubled, 'row')} twice",
+            what=f"holds {counted(stored.duplicates, 'row')} twice",
             repair="nothing needs to be done, each is counted once",
         )
 
 
 def _lost_curves(results: Path, trials: pa.Table, epochs: pa.Table) -> Iterator[Problem]:
-    """Trials that are done, but have fewer rows of `epochs` than epochs."""
+    """Trials that are done but have fewer rows in `epochs` than they had epochs."""
     import pyarrow.compute as pc
 
     if not part_paths(results, "epochs"):
-        return  # the whole table is missing, which is said already
+        return  # the whole table is missing, which is reported already
     attempt = ["trial_id", "attempt"]
     done = trials.filter(pc.equal(trials["status"], "done")).group_by(attempt).aggregate([("epochs", "max")])
     written = epochs.group_by(attempt).aggregate([("epoch", "count")])
@@ -106,18 +107,18 @@ def _lost_curves(results: Path, trials: pa.Table, epochs: pa.Table) -> Iterator[
 
 
 def _foreign(results: Path) -> Iterator[Problem]:
-    """What neither the writer nor a reader knows. Hidden files, which readers skip too, do not count."""
+    """Files that neither the writer nor a reader knows, except hidden ones, which readers skip too."""
     known = {*TABLES, QUARANTINE}
-    strangers = [path for path in results.iterdir() if path.name not in known]
+    unknown = [path for path in results.iterdir() if path.name not in known]
     for table in TABLES:
         directory = table_directory(results, table)
         if directory.is_dir():
-            strangers += [path for path in directory.iterdir() if not is_part(path)]
-    for path in sorted(path for path in strangers if not path.name.startswith(".")):
+            unknown += [path for path in directory.iterdir() if not is_part(path)]
+    for path in sorted(path for path in unknown if not path.name.startswith(".")):
         yield Problem(
             path=path,
             what="does not belong there",
-            repair="move it elsewhere, for pandas reads every file of a table's folder",
+            repair="move it elsewhere, because pandas reads every file in a table's folder",
         )
 
 
@@ -126,7 +127,7 @@ def _quarantined(results: Path) -> Iterator[Problem]:
         yield Problem(
             path=path,
             what="is a damaged part that a launch moved aside",
-            repair="keep it if rows are to be rescued from it, else `fdt-sweep gc` removes it",
+            repair="keep it if you want to rescue rows from it, else remove it with `fdt-sweep gc`",
         )
 
 
@@ -138,14 +139,3 @@ def _row_count(path: Path) -> int:
     import pyarrow.parquet as pq
 
     return int(pq.read_metadata(path).num_rows)
-
-
-def counted(count: int, noun: str) -> str:
-    """A number with its noun: '1 row', '2 rows'."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def listed(names: Sequence[str], most: int = 3) -> str:
-    """The first names, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

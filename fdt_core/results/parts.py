@@ -1,4 +1,4 @@
-"""Where the results of a run lie: a directory for each table, and the numbered parts in it."""
+"""Where a run's results are stored: a directory for each table, with numbered parts in it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def part_path(results: Path, table: str, number: int) -> Path:
 
 
 def part_paths(results: Path, table: str) -> list[Path]:
-    """The parts of `table` that exist, oldest first; a file that others have put beside them is not one."""
+    """The existing parts of `table`, oldest first; other files in the directory are ignored."""
     return sorted(path for path in table_directory(results, table).glob("part-*.parquet") if is_part(path))
 
 

@@ -1,4 +1,4 @@
-"""The frozen plan of a run as plain data: `plan.json`, which the orchestrator writes and analysis reads too."""
+"""The frozen plan of a run as plain data: `plan.json`, written by the orchestrator and also read by analysis."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from typing_extensions import TypedDict
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.files.json_file import read_json
 
+PLAN_FILE = "plan.json"
+"""The name of the file in a run directory; a directory that holds it is a run directory."""
+
 PLAN_VERSION = 1
-"""Raised when an older fdt-sweep would misread the file. A newer one reads all versions before its own."""
+"""Raised when an older fdt-sweep would misread the file. A newer one reads all earlier versions."""
 
 LAUNCH_AGAIN = "launch the sweep file again"
-"""The cure for a damaged plan: a launch resolves the sweep file, and the results say what is done."""
+"""The remedy for a damaged plan: a launch resolves the sweep file again, and the results tell what is done."""
 
 
 class _Version(TypedDict, total=False):
@@ -24,7 +27,7 @@ class _Version(TypedDict, total=False):
 
 @with_config(ConfigDict(extra="allow"))
 class _PlannedTrial(TypedDict, total=False):
-    """The columns that tell trials apart; the others are for their readers to check."""
+    """The columns that identify a trial; readers check the others that they need."""
 
     trial_id: str
     sweep: str
@@ -43,15 +46,15 @@ class _Plan(TypedDict, total=False):
 
 
 def read_plan_file(path: Path) -> dict[str, Any] | None:
-    """The plan in the file at `path`; None where there is no such file.
+    """Read the plan in the file at `path`; None if there is no such file.
 
-    Raises EnvironmentProblem where the file is damaged, or a newer fdt-sweep has written it.
+    Raises EnvironmentProblem if the file is damaged, or if a newer fdt-sweep wrote it.
     """
-    version = (read_json(path, _Version, cure=LAUNCH_AGAIN) or {}).get("plan_version", 0)
+    version = (read_json(path, _Version, remedy=LAUNCH_AGAIN) or {}).get("plan_version", 0)
     if version > PLAN_VERSION:
         raise EnvironmentProblem(
             f"{path} has plan version {version}, and this fdt-sweep reads versions up to {PLAN_VERSION}: "
             "a newer fdt-sweep made this run; use that one, or give the sweep another name"
         )
-    plan = read_json(path, _Plan, cure=LAUNCH_AGAIN)
+    plan = read_json(path, _Plan, remedy=LAUNCH_AGAIN)
     return None if plan is None else dict(plan)

@@ -1,7 +1,7 @@
-"""Which rows of a run its frozen plan asks for.
+"""Which rows of a run belong to its frozen plan.
 
-A run directory keeps every row it ever earned. After a change of the sweep file some of them belong to no cell of the
-plan any more: readers leave these out and say so.
+A run directory keeps all rows ever written to it. After a change of the sweep file, some belong to no cell of the plan
+any more: readers leave these out and report how many.
 """
 
 from __future__ import annotations
@@ -10,21 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from fdt_core.files.json_file import damaged
+from fdt_core.quantities import counted
 from fdt_core.results.keys import cell_key
-from fdt_core.results.plan_file import LAUNCH_AGAIN, read_plan_file
-
-
-def plan_file(run: Path) -> Path:
-    """Where a run directory keeps its frozen plan."""
-    return run / "plan.json"
+from fdt_core.results.plan_file import LAUNCH_AGAIN, PLAN_FILE, read_plan_file
 
 
 def planned_trials(run: Path) -> list[dict[str, Any]] | None:
-    """The trials of a run directory's frozen plan, as plain data; None where it has no plan.
+    """The trials of a run directory's frozen plan, as plain data; None if it has no plan.
 
-    Raises EnvironmentProblem where plan.json is damaged, or a newer fdt-sweep wrote it.
+    Raises EnvironmentProblem if plan.json is damaged, or if a newer fdt-sweep wrote it.
     """
-    file = plan_file(run)
+    file = run / PLAN_FILE
     plan = read_plan_file(file)
     if plan is None:
         return None
@@ -39,4 +35,4 @@ def planned_trials(run: Path) -> list[dict[str, Any]] | None:
 
 def left_out(rows: int) -> str:
     """The note about rows of former plans that are not shown."""
-    return f"{rows} {'row' if rows == 1 else 'rows'} of former plans left out; --all shows them, marked"
+    return f"{counted(rows, 'row')} of former plans left out; --all shows them, marked"

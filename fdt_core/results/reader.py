@@ -1,4 +1,4 @@
-"""Reading the results: whole parts only, older schemas filled with nulls, doubled rows dropped and counted."""
+"""Read the results: intact parts only, columns that older schemas lack as nulls, duplicate rows dropped and counted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fdt_core.results.columns import TABLES, arrow_schema
+from fdt_core.results.columns import arrow_schema
 from fdt_core.results.keys import CELL_KEY
 from fdt_core.results.parts import part_paths
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ROW_KEYS = {
     "trials": (*CELL_KEY, "attempt"),
     "epochs": ("trial_id", "attempt", "epoch"),
-    # A network may be measured again, and the later time counts: see `keys.measurement_key`.
+    # A network may be measured again, and the latest measurement counts: see `keys.measurement_key`.
     "profiles": (
         "sweep",
         "model",
@@ -35,17 +35,17 @@ ROW_KEYS = {
 
 @dataclass(frozen=True, kw_only=True)
 class StoredTable:
-    """A table as stored: its rows, the parts that could not be read, and the number of doubled rows dropped."""
+    """A table as stored: its rows, the parts that could not be read, and the number of duplicate rows dropped."""
 
     rows: pa.Table
     damaged: tuple[Path, ...]
-    doubled: int
+    duplicates: int
 
 
 def read_part(path: Path, table: str) -> pa.Table:
-    """One part, brought to today's schema: columns it lacks are null, columns no longer known are left out.
+    """Read one part in today's schema: columns that it lacks are null, columns no longer known are dropped.
 
-    Raises pyarrow.ArrowException or OSError for a damaged file, and for one that is no part of this table.
+    Raises pyarrow.ArrowException or OSError for a damaged file, or one that is not a part of this table.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -75,8 +75,8 @@ def read_table(
 ) -> StoredTable:
     """Read `table` (trials, epochs or profiles) from a run's `results` directory.
 
-    Rows come in the order they were written. Of rows with one key (see ROW_KEYS) the first is kept: a writer that
-    was overtaken by another one may have appended a row again.
+    Rows come in the order they were written. Of rows with the same key (see ROW_KEYS) the first is kept: a writer that
+    lost its lease to another one may have appended a row again.
     """
     import pyarrow as pa
 
@@ -88,15 +88,15 @@ def read_table(
         except (pa.ArrowException, OSError):
             damaged.append(path)
     rows = pa.concat_tables(tables) if tables else schema.empty_table()
-    kept = _without_doubles(rows, ROW_KEYS[table])
-    doubled = rows.num_rows - kept.num_rows
+    kept = _without_duplicates(rows, ROW_KEYS[table])
+    duplicates = rows.num_rows - kept.num_rows
     if columns is not None:
         kept = kept.select(list(columns))
-    return StoredTable(rows=kept, damaged=tuple(damaged), doubled=doubled)
+    return StoredTable(rows=kept, damaged=tuple(damaged), duplicates=duplicates)
 
 
-def _without_doubles(rows: pa.Table, key: tuple[str, ...]) -> pa.Table:
-    """The first row of each key, in order."""
+def _without_duplicates(rows: pa.Table, key: tuple[str, ...]) -> pa.Table:
+    """The first row of each key, in the order of the rows."""
     import pyarrow as pa
 
     numbered = rows.select(list(key)).append_column("row", pa.array(range(rows.num_rows), pa.int64()))
@@ -104,8 +104,3 @@ def _without_doubles(rows: pa.Table, key: tuple[str, ...]) -> pa.Table:
     if first.num_rows == rows.num_rows:
         return rows
     return rows.take(first.column("row_min").combine_chunks().sort())
-
-
-def table_names() -> tuple[str, ...]:
-    """The names of the stored tables."""
-    return tuple(TABLES)

@@ -1,4 +1,4 @@
-"""How a run directory is found by its name, and one of its trials by the first letters of its id."""
+"""Find a run directory by its name, and one of its trials by the first letters of its id."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fdt_core.errors import UsageError, nearest_match
-
-PLAN_FILE = "plan.json"
-"""A directory that holds this file is a run directory."""
+from fdt_core.results.plan_file import PLAN_FILE
 
 
 def runs_root(option: Path | None = None) -> Path:
@@ -18,9 +16,9 @@ def runs_root(option: Path | None = None) -> Path:
 
 
 def find_run_path(name: str | Path, runs_dir: Path | None = None) -> Path:
-    """The existing run directory with this name under the runs directory, or at this path.
+    """The run directory of this name in the runs directory, or at this path.
 
-    Raises UsageError naming the runs there are and the nearest match.
+    Raises UsageError, which lists the existing runs and the nearest match, if there is none.
     """
     root = runs_root(runs_dir)
     for candidate in (root / name, Path(name)):
@@ -32,9 +30,9 @@ def find_run_path(name: str | Path, runs_dir: Path | None = None) -> Path:
 
 
 def find_trial(prefix: str, trial_ids: Iterable[str], where: str) -> str:
-    """The one of `trial_ids` that begins with `prefix`; `where` says in errors whose trials they are.
+    """The only one of `trial_ids` that starts with `prefix`; errors call the trials those of `where`.
 
-    Raises UsageError where there is none, or more than one.
+    Raises UsageError if there is none, or more than one.
     """
     known = sorted(set(trial_ids))
     found = [trial_id for trial_id in known if trial_id.startswith(prefix)] if prefix else []
@@ -42,6 +40,6 @@ def find_trial(prefix: str, trial_ids: Iterable[str], where: str) -> str:
         return prefix
     if len(found) != 1:
         count = f"{len(found)} trials" if found else "no trial"
-        verb = "have ids that begin" if len(found) > 1 else "has an id that begins"
+        verb = "have ids that start" if len(found) > 1 else "has an id that starts"
         raise UsageError(f"{count} of {where} {verb} with {prefix!r}{nearest_match(prefix, known)}")
     return found[0]

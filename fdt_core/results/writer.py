@@ -1,8 +1,8 @@
-"""The one writer of a run's results.
+"""The only writer of a run's results.
 
-Rows are appended by rewriting the last part: a temporary file outside the read directories, fsync, rename over the
-same name. No file ever vanishes and no row moves, so a reader sees every table whole and free of doubles at any
-moment. A part that has PART_ROWS rows is left alone and the next one begun.
+Rows are appended by rewriting the last part: a temporary file outside the tables' directories, fsync, rename over the
+old file. No file ever disappears and no row moves, so that a reader sees every table complete and free of duplicates
+at any moment. A part that has PART_ROWS rows is not written again; the next one is started.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _FLUSH_SHARE = 0.05
-"""Rewriting may take this share of the time at most: rows that come faster are written together."""
+"""Rewriting may take at most this share of the time: rows that arrive faster are written together."""
 
 
 @dataclass
@@ -40,14 +40,16 @@ class ResultsWriter:
     """Appends rows to trials, epochs and profiles.
 
     Args:
-        results: the run's `results` directory; made, with an empty first part of each table, where missing.
-        check_right_to_write: called before each write; raises where another driver has taken over.
-        part_reader: reads the parts that there are at the start.
+        results: the run's `results` directory; if missing, it is made with an empty first part of each table.
+        check_right_to_write: called before each write; raises if another driver has taken over.
+        part_rows: how many rows a part may have.
+        clock: a monotonic clock, in seconds.
+        part_reader: reads the parts that exist at the start.
 
     Attributes:
-        quarantined: damaged parts found at the start, moved to `results/quarantine`; their trials are run again.
+        quarantined: damaged parts found at the start, moved to `results/quarantine`; their trials run again.
 
-    Raises OSError where the disk is full or not writable: rows stay waiting and are written by the next flush.
+    Raises OSError if the disk is full or not writable: rows stay waiting, and the next flush writes them.
     """
 
     def __init__(
@@ -55,20 +57,24 @@ class ResultsWriter:
         results: Path,
         *,
         check_right_to_write: Callable[[], None] = lambda: None,
+        part_rows: int = PART_ROWS,
+        clock: Callable[[], float] = time.monotonic,
         part_reader: PartReader = read_part,
     ) -> None:
         self._results = results
         self._read_part = part_reader
         self._check_right_to_write = check_right_to_write
+        self._part_rows = part_rows
+        self._clock = clock
         self._temporary = results / ".tmp"
         self._temporary.mkdir(parents=True, exist_ok=True)
         self.quarantined: tuple[Path, ...] = tuple(path for table in TABLES for path in self._quarantine(table))
         self._parts = {table: self._open_last(table) for table in TABLES}
 
     def append(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Take `rows` (keys as in `columns.TABLES`; missing keys are null) to be written by the next flush.
+        """Keep `rows` (keys as in `columns.TABLES`; missing keys are null) for the next flush to write.
 
-        Raises KeyError for a key that is no column.
+        Raises KeyError for a key that is not a column.
         """
         known = set(arrow_schema(table).names)
         for row in rows:
@@ -77,36 +83,37 @@ class ResultsWriter:
         self._parts[table].waiting.extend(rows)
 
     def flush(self, *tables: str) -> None:
-        """Write the waiting rows of `tables` (of all where none is named) durably."""
+        """Write the waiting rows of `tables`, by default of all, durably."""
         for table in tables or TABLES:
             self._flush(table)
 
     def flush_due(self, table: str, every: float = 0.0) -> bool:
-        """Write waiting rows unless the last write is less than `every` seconds ago, or a moment ago.
+        """Write the waiting rows, unless the last write was less than `every` seconds ago or too recent.
 
-        Keeps the time spent on rewriting a growing part below a fixed share. Returns whether nothing waits now.
+        Too recent means that rewriting the growing part would take more than a fixed share of the time. Returns
+        whether nothing is waiting now.
         """
         part = self._parts[table]
         pause = max(every, part.flush_seconds / _FLUSH_SHARE)
-        if part.waiting and time.monotonic() - part.flushed_at >= pause:
+        if part.waiting and self._clock() - part.flushed_at >= pause:
             self._flush(table)
         return not part.waiting
 
     def _flush(self, table: str) -> None:
-        """Fill the last part up to PART_ROWS, and begin new ones for what is left."""
+        """Fill the last part, and start new ones for the rows that are left."""
         import pyarrow as pa
 
         part = self._parts[table]
-        started = time.monotonic()
+        started = self._clock()
         while part.waiting:
-            if part.stored.num_rows >= PART_ROWS:
+            if part.stored.num_rows >= self._part_rows:
                 part.number, part.stored = part.number + 1, arrow_schema(table).empty_table()
-            batch = part.waiting[: PART_ROWS - part.stored.num_rows]
+            batch = part.waiting[: self._part_rows - part.stored.num_rows]
             new = pa.Table.from_pylist([dict(row) for row in batch], schema=arrow_schema(table))
             merged = pa.concat_tables([part.stored, new]).combine_chunks()
             self._write(table, part.number, merged)
             part.stored, part.waiting = merged, part.waiting[len(batch) :]
-        part.flushed_at = time.monotonic()
+        part.flushed_at = self._clock()
         part.flush_seconds = part.flushed_at - started
 
     def _write(self, table: str, number: int, rows: pa.Table) -> None:
@@ -118,7 +125,7 @@ class ResultsWriter:
         replace_durably(temporary, part_path(self._results, table, number))
 
     def _open_last(self, table: str) -> _Part:
-        """The last part with room, or a new empty one (written at once, so that readers find a schema)."""
+        """The last part, or a new empty one, written immediately so that readers find a schema."""
         table_directory(self._results, table).mkdir(parents=True, exist_ok=True)
         paths = part_paths(self._results, table)
         if not paths:
@@ -127,7 +134,7 @@ class ResultsWriter:
         return _Part(number=part_number(paths[-1]), stored=self._read_part(paths[-1], table))
 
     def _quarantine(self, table: str) -> list[Path]:
-        """Copy damaged parts to `results/quarantine` and put empty ones in their places."""
+        """Copy damaged parts to `results/quarantine` and replace them with empty ones."""
         import pyarrow as pa
 
         moved = []

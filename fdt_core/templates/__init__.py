@@ -1,7 +1,7 @@
 """Filter distribution templates: how many filters each slot of an architecture gets.
 
-The paper (section 3, figure 2) draws its templates without formulas; those used here were reconstructed, and give every
-parameter count that it prints.
+The paper (section 3, figure 2) draws its templates but gives no formulas; those used here were reconstructed, and
+reproduce every parameter count that it prints.
 """
 
 from fdt_core.templates.kinds import Base, ExplicitWidths, Template, Uniform

@@ -15,10 +15,10 @@ KEYS = ("name", "points", "widths")
 
 
 def inline_template(description: Mapping[str, object]) -> Template:
-    """The template that `description` spells out.
+    """The template that `description` defines.
 
     Raises:
-        UsageError: with what is wrong with it.
+        UsageError: if the description is not valid; the message says why.
     """
     name = _name(description)
     for key in description:
@@ -56,7 +56,7 @@ def _point(name: str, point: object) -> tuple[Fraction, Fraction]:
 
 
 def _number(name: str, value: object) -> Fraction:
-    """A number as it is written; text such as 1/3 is one third exactly."""
+    """The exact value of a number as written; the text 1/3 is exactly one third."""
     try:
         if isinstance(value, bool) or not isinstance(value, int | float | str | Fraction):
             raise ValueError

@@ -1,4 +1,4 @@
-"""What a template is, and the kinds that need no profile: base, uniform, explicit widths."""
+"""The interface of templates, and the simple kinds: base, uniform, explicit widths."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from fdt_core.errors import UsageError
 
 @runtime_checkable
 class Template(Protocol):
-    """What any template answers. Implement it for a distribution that no profile describes."""
+    """The interface of a template. Implement it for a distribution that `Piecewise` cannot describe."""
 
     @property
     def name(self) -> str:
-        """What the results call the template."""
+        """The name of the template in the results."""
         ...
 
     def least_n(self, base_widths: tuple[int, ...]) -> int | None:
-        """The smallest n that may be chosen, at least 1; None where there is nothing to choose."""
+        """The smallest n that may be chosen, at least 1; None if the template has no free width."""
         ...
 
     def widths(self, base_widths: tuple[int, ...], n: int | None) -> tuple[int, ...]:
         """The filters of each slot.
 
-        No slot may lose filters when n rises: the search for a budget relies on it.
+        No slot may lose filters when n rises: budget matching relies on this.
 
         Args:
-            base_widths: the model's own filters per slot, scaled by the width multiplier.
-            n: the free width; None where `least_n` is None.
+            base_widths: the model's base filters per slot, scaled by the width multiplier.
+            n: the free width; None if `least_n` is None.
         """
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Base:
-    """The model's own filters."""
+    """The model's base filters."""
 
     name: str = "base"
 
     def least_n(self, base_widths: tuple[int, ...]) -> None:
-        """Nothing to choose."""
+        """None: there is no free width."""
         return
 
     def widths(self, base_widths: tuple[int, ...], n: int | None = None) -> tuple[int, ...]:
@@ -50,10 +50,10 @@ class Base:
 
 @dataclass(frozen=True, kw_only=True)
 class ExplicitWidths:
-    """Filters given slot by slot: measured, not matched, and not scaled by the width multiplier.
+    """Filters given slot by slot: neither matched to the budget nor scaled by the width multiplier.
 
     Raises:
-        UsageError: where a width is below 1.
+        UsageError: if there are no widths, or one is below 1.
     """
 
     name: str
@@ -64,7 +64,7 @@ class ExplicitWidths:
             raise UsageError(f"template {self.name!r}: widths must be whole numbers of at least 1, one per slot")
 
     def least_n(self, base_widths: tuple[int, ...]) -> None:
-        """Nothing to choose."""
+        """None: there is no free width."""
         return
 
     def widths(self, base_widths: tuple[int, ...], n: int | None = None) -> tuple[int, ...]:
@@ -83,15 +83,15 @@ class Uniform:
         return 1
 
     def widths(self, base_widths: tuple[int, ...], n: int | None) -> tuple[int, ...]:
-        """`n` filters everywhere."""
+        """`n` filters in every slot."""
         return (chosen(n),) * len(base_widths)
 
 
 def chosen(n: int | None) -> int:
-    """`n`, which a template with something to choose must be given.
+    """Return `n`, which a template with a free width requires.
 
     Raises:
-        ValueError: where it was not.
+        ValueError: if it is None.
     """
     if n is None:
         raise ValueError("this template needs a width n")

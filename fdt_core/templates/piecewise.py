@@ -1,10 +1,10 @@
-"""Profiles: templates that run in straight lines over the relative depth.
+"""Templates that are piecewise linear in the relative depth.
 
-Of D slots with base filters whose minimum is m, slot i gets
+If m is the minimum of the base filters, slot i gets
 
-    m + (n - m) * height(i), rounded half to even on the exact rational value,
+    m + (n - m) * height(i), rounded half to even on the exact rational value.
 
-where the profile sets the heights, from 0 to 1, and the budget solver chooses n.
+The template sets the heights, from 0 to 1; budget matching chooses n.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from fdt_core.scaling import half_even
 from fdt_core.templates.kinds import chosen
 
 Points = tuple[tuple[Fraction, Fraction], ...]
-"""Corners of a profile, each (position, height): positions rise from 0, the first slot, to 1, the last one."""
+"""The corners, each (position, height): positions rise from 0, the first slot, to 1, the last."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Piecewise:
-    """Heights that run in straight lines between `points` over the relative depth.
+    """Heights that are interpolated linearly between `points` over the relative depth.
 
     Args:
-        name: what the results call it.
+        name: its name in the results.
         points: the corners, from position 0 to position 1; heights from 0 (the minimum m) to 1 (n).
-        corners_on_slots: move each corner to the nearest slot (of two, the deeper), so that a peak in the middle is
-            reached although the number of slots is even.
+        corners_on_slots: move each corner to the nearest slot (on a tie, the deeper one), so that a peak in the middle
+            is reached even if the number of slots is even.
 
     Raises:
-        UsageError: where the points are not such a profile.
+        UsageError: if the points do not define such a template.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Piecewise:
     corners_on_slots: bool = False
 
     def __post_init__(self) -> None:
-        problem = _profile_problem(self.points)
+        problem = _points_problem(self.points)
         if problem:
             raise UsageError(f"template {self.name!r}: {problem}")
 
@@ -50,7 +50,7 @@ class Piecewise:
         return min(base_widths)
 
     def widths(self, base_widths: tuple[int, ...], n: int | None) -> tuple[int, ...]:
-        """From m, where the profile is 0, to n, where it is 1."""
+        """From m, where the height is 0, to n, where it is 1."""
         least, rise = min(base_widths), chosen(n) - min(base_widths)
         return tuple(
             half_even(least * height.denominator + rise * height.numerator, height.denominator)
@@ -58,15 +58,15 @@ class Piecewise:
         )
 
     def heights(self, slots: int) -> tuple[Fraction, ...]:
-        """The exact height of each of `slots` slots, spread evenly over the relative depth."""
+        """The exact heights of `slots` slots, spaced evenly over the relative depth."""
         return _heights(self.points, slots, self.corners_on_slots)
 
 
-def _profile_problem(points: Points) -> str:
-    """What is wrong with a profile's points, or an empty string."""
+def _points_problem(points: Points) -> str:
+    """What is wrong with the points, or an empty string."""
     positions = [position for position, _ in points]
     if len(points) < 2:
-        return "a profile needs at least two points"
+        return "at least two points are needed"
     if positions[0] != 0 or positions[-1] != 1:
         found = f"{float(positions[0]):g} and {float(positions[-1]):g}"
         return f"the first point must be at position 0 and the last at 1, not {found}"
@@ -77,7 +77,7 @@ def _profile_problem(points: Points) -> str:
         if not 0 <= height <= 1:
             return f"heights must be from 0 to 1, not {float(height):g} (at position {float(position):g})"
     if all(height == 0 for _, height in points):
-        return "all heights are 0, so that no budget can be matched"
+        return "all heights are 0, so no budget can be matched"
     return ""
 
 
@@ -96,4 +96,4 @@ def _interpolated(points: Points, position: Fraction) -> Fraction:
     for (left, low), (right, high) in pairwise(points):
         if position <= right:
             return low + (high - low) * (position - left) / (right - left) if right > left else high
-    raise AssertionError("a profile ends at position 1")
+    raise AssertionError("the last point is at position 1")

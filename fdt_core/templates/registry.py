@@ -16,7 +16,7 @@ from fdt_core.templates.piecewise import Piecewise
 
 @dataclass(frozen=True, kw_only=True)
 class Referenced:
-    """A user's own template under the name by which it was asked for, so that no two can be confused."""
+    """A user's template under the name by which it was requested, so that no two can be confused."""
 
     name: str
     template: Template
@@ -32,20 +32,20 @@ class Referenced:
 
 @dataclass(frozen=True, kw_only=True)
 class TemplateRegistry:
-    """Templates by name. A value: `register` gives a new registry and leaves the old one as it was."""
+    """Templates by name. Immutable: `register` returns a new registry."""
 
     templates: Mapping[str, Template] = field(default_factory=lambda: MappingProxyType({}))
 
     def register(self, *templates: Template) -> TemplateRegistry:
-        """A registry that knows `templates` as well.
+        """A registry that also contains `templates`.
 
         Raises:
-            UsageError: where a name is taken.
+            UsageError: if a name is taken.
         """
         known = dict(self.templates)
         for added in templates:
             if added.name in known:
-                raise UsageError(f"there is a template {added.name!r} already: choose another name")
+                raise UsageError(f"there is already a template {added.name!r}: choose another name")
             known[added.name] = added
         return TemplateRegistry(templates=MappingProxyType(known))
 
@@ -55,7 +55,7 @@ class TemplateRegistry:
         return tuple(self.templates)
 
     def find(self, name: str) -> Template:
-        """The template `name`, or a user's own, named `package.module:attribute`.
+        """The template `name`, or a user's, named `package.module:attribute`.
 
         The result's name is always `name`.
 
@@ -63,26 +63,26 @@ class TemplateRegistry:
             UsageError: for an unknown name, or an attribute that is not a `Template`.
         """
         if is_reference(name):
-            found, _ = import_reference(name, Template)  # type: ignore[type-abstract]  # mypy allows no protocol here
+            found, _ = import_reference(name, Template)  # type: ignore[type-abstract]  # mypy rejects a protocol here
             return Referenced(name=name, template=found)
         if name not in self.templates:
             raise unknown_name("template", name, [*self.names, "or your own, inline or as package.module:attribute"])
         return self.templates[name]
 
 
-def _profile(name: str, *heights: int) -> Piecewise:
-    """A profile whose corners, of these `heights`, are spread evenly and lie on slots."""
+def _piecewise(name: str, *heights: int) -> Piecewise:
+    """A template whose corners have these `heights`, are spaced evenly and fall on slots."""
     points = tuple((Fraction(index, len(heights) - 1), Fraction(height)) for index, height in enumerate(heights))
     return Piecewise(name=name, points=points, corners_on_slots=True)
 
 
 BUILT_IN_TEMPLATES = TemplateRegistry().register(
     Base(),
-    _profile("a", 0, 1),
+    _piecewise("a", 0, 1),
     Uniform(name="b"),
-    _profile("c", 1, 0),
-    _profile("d", 0, 1, 0),
-    _profile("e", 1, 0, 1),
+    _piecewise("c", 1, 0),
+    _piecewise("d", 0, 1, 0),
+    _piecewise("e", 1, 0, 1),
 )
 """The paper's templates: base, a (smooth step), b (uniform), c (reverse), d (centre bulge), e (centre waist)."""
 
@@ -96,12 +96,12 @@ def template(description: str | Mapping[str, object], *, registry: TemplateRegis
     """The template that a sweep file describes.
 
     Args:
-        description: a name known to the registry; a user's own as `package.module:attribute`; or inline, as
+        description: a name in the registry; a user's template as `package.module:attribute`; or inline, as
             `{name, points}` (a `Piecewise`) or `{name, widths}` (`ExplicitWidths`).
-        registry: the templates known by name.
+        registry: the templates that are found by name.
 
     Raises:
-        UsageError: where the description names or describes no template.
+        UsageError: if the description neither names nor defines a template.
     """
     if isinstance(description, str):
         return registry.find(description)

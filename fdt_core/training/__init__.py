@@ -1,1 +1,1 @@
-"""The trainer: one trial from its specification to its result, epoch by epoch."""
+"""Training a trial, from its specification to its result, epoch by epoch."""

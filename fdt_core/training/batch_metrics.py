@@ -1,4 +1,4 @@
-"""Loss and accuracy gathered on the device batch by batch, and read by the host once for a whole epoch."""
+"""Loss and accuracy, collected on the device batch by batch and read by the host once per epoch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Score:
 
 
 class BatchMetrics:
-    """Mean loss and number of correct images of each batch of one pass over `images` images, on the device."""
+    """Mean loss and number of correct predictions of each batch in one pass over `images` images, on the device."""
 
     def __init__(self, images: int, batch_size: int, device: torch.device) -> None:
         self.starts = range(0, images, batch_size)
@@ -27,7 +27,7 @@ class BatchMetrics:
         self._values = torch.zeros(2, len(self.starts), device=device)
 
     def record(self, batch: int, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Note batch number `batch`: `loss` is its mean, `logits` [B, classes], `labels` [B]; no host waits."""
+        """Record batch number `batch` without waiting: `loss` is its mean, `logits` [B, classes], `labels` [B]."""
         self._values[0, batch] = loss
         self._values[1, batch] = (logits.argmax(1) == labels).sum()
 
@@ -38,7 +38,7 @@ class BatchMetrics:
 
 
 def read_scores(passes: Sequence[BatchMetrics]) -> list[Score]:
-    """The score of each pass: the one place of an epoch where the host waits for the device."""
+    """The score of each pass; the only point of an epoch at which the host waits for the device."""
     values = torch.cat([metrics._values for metrics in passes], dim=1).tolist()
     scores, start = [], 0
     for metrics in passes:
@@ -51,5 +51,5 @@ def read_scores(passes: Sequence[BatchMetrics]) -> list[Score]:
 def _score(losses: list[float], correct: list[float], sizes: list[int]) -> Score:
     images = sum(sizes)
     total = sum(loss * size for loss, size in zip(losses, sizes, strict=True))
-    # Any batch whose loss is not finite makes the whole sum so, hence a single number tells of divergence.
+    # One batch with a loss that is not finite makes the sum not finite, so a single number shows divergence.
     return Score(loss=total / images if math.isfinite(total) else math.nan, accuracy=100 * sum(correct) / images)

@@ -1,11 +1,11 @@
 """Checkpoints of one trial: complete, atomic, verified on load, and few files.
 
-    checkpoints/<trial_id>/working-000012-1f0c….pt   all that resuming after epoch 12 needs; the last two are kept
-                           starts.jsonl              one line per process that worked on the trial
-                           final.pt                  weights that outlive the trial: final.pt, best.pt, epoch-000012.pt
+    checkpoints/<trial_id>/working-000012-1f0c….pt   everything needed to resume after epoch 12; the last two are kept
+                           starts.jsonl              one line per process that trained the trial
+                           final.pt                  weights kept after the trial: final.pt, best.pt, epoch-000012.pt
 
-A working checkpoint's name carries the SHA-256 of its contents, so that one rename makes it both complete and
-verifiable. Files are read with torch's weights-only loader: a checkpoint cannot run code.
+The name of a working checkpoint contains the SHA-256 of its contents, so a single rename makes it both complete and
+verifiable. Files are read with torch's weights-only loader, so a checkpoint cannot run code.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 
 Keep = Literal["none", "final", "best", "all"]
-"""What stays of a finished trial: nothing, the final weights, those of its best epoch, or those of every epoch."""
+"""What is kept of a finished trial: nothing, the final weights, those of its best epoch, or those of every epoch."""
 
 State = dict[str, Any]
 """Tensors and plain values, nested in dicts and lists: what torch's weights-only loader accepts."""
@@ -35,14 +35,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """One process that began to work on the trial.
+    """The start of a process that trains the trial.
 
     Args:
-        time: when, in ISO 8601 with its zone.
-        host: where.
+        time: in ISO 8601 with the time zone.
+        host: name of the machine.
         device_name: model of the device.
-        slurm_job: the Slurm job, None outside Slurm.
-        epoch: epochs that were already done: 0 for a fresh start, else what it resumed from.
+        slurm_job: the Slurm job; None outside Slurm.
+        epoch: epochs already done: 0 for a fresh start, otherwise the epoch it resumed after.
     """
 
     time: str
@@ -54,13 +54,13 @@ class Start:
 
 @dataclass(frozen=True)
 class TrialCheckpoints:
-    """The checkpoint directory of one trial; one process at a time may write it."""
+    """The checkpoint directory of one trial; only one process at a time may write to it."""
 
     directory: Path
     keep: Keep = "final"
 
     def save(self, state: State, epoch: int) -> None:
-        """Make `state` the newest working checkpoint: it is on the disk, whole, when this returns."""
+        """Make `state` the newest working checkpoint; it is complete on disk when this returns."""
         contents = _serialised(state)
         digest = hashlib.sha256(contents).hexdigest()
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -69,32 +69,32 @@ class TrialCheckpoints:
             older.unlink(missing_ok=True)
 
     def load(self, identity: str) -> State | None:
-        """The newest undamaged working checkpoint whose state has that 'identity'; None where there is none."""
+        """The state of the newest intact working checkpoint with this 'identity', or None."""
         for path in self._working():
             state = _read_verified(path)
             if state is None:
-                _log.warning("checkpoint %s is damaged: falling back to the one before", path)
+                _log.warning("checkpoint %s is damaged: falling back to the previous one", path)
             elif state["identity"] != identity:
-                _log.warning("checkpoint %s belongs to another trial or other data: not resumed from", path)
+                _log.warning("checkpoint %s belongs to another trial or other data: not resuming from it", path)
             else:
                 return state
         return None
 
     def save_weights(self, name: str, state: State) -> None:
-        """Write weights that outlive the trial: `final`, `best` or `epoch-000012`."""
+        """Write weights that are kept after the trial: `final`, `best` or `epoch-000012`."""
         self.directory.mkdir(parents=True, exist_ok=True)
         _write_atomically(self.directory / f"{name}.pt", _serialised(state))
 
     def record_start(self, start: Start) -> None:
-        """Append to the log of the processes that worked on this trial."""
+        """Append to the log of the processes that trained this trial."""
         self.directory.mkdir(parents=True, exist_ok=True)
         with (self.directory / _STARTS).open("a") as log:
-            log.write("\n" + json.dumps(asdict(start)))  # begins a line: the last one may have been cut short
+            log.write("\n" + json.dumps(asdict(start)))  # starts a new line: the last one may be incomplete
             log.flush()
             os.fsync(log.fileno())
 
     def starts(self) -> tuple[Start, ...]:
-        """The recorded starts, oldest first; a last line cut short by a crash is left out."""
+        """The recorded starts, oldest first; lines that a crash cut short are skipped."""
         try:
             lines = (self.directory / _STARTS).read_text().splitlines()
         except FileNotFoundError:
@@ -102,7 +102,7 @@ class TrialCheckpoints:
         return tuple(TypeAdapter(Start).validate_json(line) for line in lines if line.endswith("}"))
 
     def finalise(self) -> None:
-        """Leave only what `keep` names. For the driver, once the trial's row is on the disk; needs no torch."""
+        """Delete everything that `keep` does not name, once the trial's row is on disk. Does not import torch."""
         if not self.directory.exists():
             return
         kept = set(self._weights_in(self.directory))
@@ -113,10 +113,10 @@ class TrialCheckpoints:
             self.directory.rmdir()
 
     def take_weights(self, other: Path) -> None:
-        """Have the weights that `keep` names, as they lie in the checkpoint directory `other` of the same trial.
+        """Take over the weights that `keep` names from `other`, a checkpoint directory of the same trial.
 
-        They are shared with `other` by a hard link where the file system allows it: nothing ever changes a file of
-        weights, and removing one name leaves the other. Files that are here already stay. Needs no torch.
+        They are hard-linked if the file system allows it: weights files are never modified, and deleting one name
+        leaves the other. Existing files are not replaced. Does not import torch.
         """
         for source in self._weights_in(other):
             target = self.directory / source.name
@@ -125,9 +125,9 @@ class TrialCheckpoints:
                 _link_or_copy(source, target)
 
     def take_working(self, other: Path) -> None:
-        """Have the working checkpoints of `other`, the directory of the same trial elsewhere, where none are here.
+        """Take over the working checkpoints from `other`, another directory of the same trial, if this one is missing.
 
-        Like weights they are shared. The log of starts is copied, for it grows. Needs no torch.
+        Like weights, they are hard-linked. The log of starts is copied, because it grows. Does not import torch.
         """
         sources = sorted(other.glob("working-*.pt"))
         if not sources or self.directory.exists():
@@ -136,7 +136,7 @@ class TrialCheckpoints:
         if (other / _STARTS).exists():
             _write_atomically(self.directory / _STARTS, (other / _STARTS).read_bytes())
         for source in sources:
-            with suppress(FileNotFoundError):  # the other run goes on, and has replaced it
+            with suppress(FileNotFoundError):  # the other run is still running and has replaced it
                 _link_or_copy(source, self.directory / source.name)
 
     def _weights_in(self, directory: Path) -> list[Path]:
@@ -145,7 +145,7 @@ class TrialCheckpoints:
         return sorted(directory.glob(wanted)) if wanted else []
 
     def _working(self) -> list[Path]:
-        """Working checkpoints, newest first; of one epoch, the one written last."""
+        """Working checkpoints, newest first; within an epoch, the last written first."""
         found = self.directory.glob("working-*.pt")
         return sorted(found, key=lambda path: (path.name[:14], path.stat().st_mtime_ns), reverse=True)
 
@@ -159,7 +159,7 @@ def _serialised(state: State) -> bytes:
 
 
 def _read_verified(path: Path) -> State | None:
-    """The state in a working checkpoint, None where the contents do not match the name's checksum."""
+    """The state in a working checkpoint; None if its contents do not match the checksum in its name."""
     import torch
 
     contents = path.read_bytes()
@@ -170,7 +170,7 @@ def _read_verified(path: Path) -> State | None:
 
 
 def _link_or_copy(source: Path, target: Path) -> None:
-    """`target` becomes another name of `source`, or a copy that is whole or absent."""
+    """Make `target` a hard link to `source`, or else an atomic copy."""
     try:
         os.link(source, target)
     except OSError:  # another file system, or one without hard links
@@ -178,7 +178,7 @@ def _link_or_copy(source: Path, target: Path) -> None:
 
 
 def _write_atomically(path: Path, contents: bytes) -> None:
-    """`path` is either as it was or has the whole `contents`, whatever happens to this process or machine."""
+    """Write `contents` so that `path` is either unchanged or complete, even if the process or the machine crashes."""
     partial = path.with_name(f".{path.name}.partial")
     with partial.open("wb") as file:
         file.write(contents)

@@ -1,4 +1,4 @@
-"""A data set where the training runs: all of it as uint8 on the device, or streamed from the host."""
+"""A data set for training on a device: all of it on the device as uint8, or streamed from the host."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from torch import Tensor
 from fdt_core.datasets.prepared import PreparedDataset
 
 _DATA_SHARE = 0.5
-"""Part of the device's memory that the resident data sets of a process may take, all of them together."""
+"""The share of the device's memory that all resident data sets of a process together may take."""
 
 
 class DeviceDataset:
-    """Images and labels of a prepared data set, ready for a device; share one between the trials of a process.
+    """Images and labels of a prepared data set, ready for a device; the trials of a process should share one.
 
-    On the CPU the prepared files are used in place, so all processes of a machine share one copy.
+    On the CPU the prepared files are used in torch_device, so all processes of a machine share one copy.
 
     Args:
         data: the prepared data set.
         device: 'cpu', 'cuda', 'cuda:1', 'mps', ...
-        memory_limit: bytes that the data may take on the device; by default `resident_limit`. Above it, every batch
-            is gathered on the host and copied: the same batches, only slower.
+        memory_limit: bytes that the data may take on the device; by default `resident_limit`. Larger data stay on the
+            host, and every batch is gathered there and copied: the same batches, only slower.
     """
 
     def __init__(self, data: PreparedDataset, device: str, *, memory_limit: float | None = None) -> None:
@@ -36,14 +36,14 @@ class DeviceDataset:
         labels = {"train": torch.from_numpy(data.train_labels), "test": torch.from_numpy(data.test_labels)}
         size = sum(tensor.nbytes for tensor in (*images.values(), *labels.values()))
         self.resident = size <= (resident_limit(device) if memory_limit is None else memory_limit)
-        home = self.device if self.resident else torch.device("cpu")
-        self._images = {split: tensor.to(home) for split, tensor in images.items()}
-        self._labels = {split: tensor.to(home) for split, tensor in labels.items()}
+        storage_device = self.device if self.resident else torch.device("cpu")
+        self._images = {split: tensor.to(storage_device) for split, tensor in images.items()}
+        self._labels = {split: tensor.to(storage_device) for split, tensor in labels.items()}
 
     def gather(self, split: str, indices: Tensor) -> tuple[Tensor, Tensor]:
         """Images uint8 [B, H, W, C] and labels int64 [B] of `split` ('train' or 'test'), on the device.
 
-        `indices` [B] must be where `index_device` says.
+        `indices` [B] must be on `index_device`.
         """
         images = self._images[split].index_select(0, indices)
         labels = self._labels[split].index_select(0, indices)
@@ -51,29 +51,30 @@ class DeviceDataset:
 
     @property
     def index_device(self) -> torch.device:
-        """Where the indices of `gather` must be: on the device if the data are, else on the host."""
+        """Where the indices for `gather` must be: on the device if the data are resident, else on the host."""
         return self.device if self.resident else torch.device("cpu")
 
     def _send(self, tensor: Tensor) -> Tensor:
-        """Copy to the device without waiting for it: pinned memory is returned to its pool once the copy is over."""
+        """Copy to the device without waiting; pinned memory returns to its pool when the copy is complete."""
         if self.device.type == "cuda":
             tensor = tensor.pin_memory()
         return tensor.to(self.device, non_blocking=True)
 
 
 def resident_limit(device: str, allowed: int | None = None) -> float:
-    """Bytes that one more data set may take on `device`: half of what this process may use, less what it uses already.
+    """Bytes that another data set may take on `device`: half of what this process may use, less what it already uses.
 
-    Between two trials of a process, what it uses are the data sets of earlier trials.
+    Between two trials of a process, that is the data sets of earlier trials.
 
     Args:
         device: 'cpu', 'cuda', 'cuda:1', 'mps', ...
-        allowed: bytes that tensors of this process may take in all, where it shares the device; else what is free.
+        allowed: bytes that all tensors of this process together may take, if it shares the device; by default the
+            free memory counts.
     """
-    place = torch.device(device)
-    if place.type == "cuda":
-        usable = torch.cuda.mem_get_info(place)[0] + torch.cuda.memory_reserved(place)
-        return min(usable, allowed or math.inf) * _DATA_SHARE - torch.cuda.memory_allocated(place)
-    if place.type == "mps":
+    torch_device = torch.device(device)
+    if torch_device.type == "cuda":
+        usable = torch.cuda.mem_get_info(torch_device)[0] + torch.cuda.memory_reserved(torch_device)
+        return min(usable, allowed or math.inf) * _DATA_SHARE - torch.cuda.memory_allocated(torch_device)
+    if torch_device.type == "mps":
         return torch.mps.recommended_max_memory() * _DATA_SHARE - torch.mps.current_allocated_memory()
     return math.inf

@@ -1,4 +1,4 @@
-"""The network of a trial, with the weights that its seed gives it, and the optimiser of its recipe."""
+"""The initial state of a training: the network with the weights drawn from its seed, and the optimiser."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from fdt_core.trial.spec import TrialSpec
 
 
 def initial_network(spec: TrialSpec) -> nn.Module:
-    """The untrained network of a trial, on the CPU; the same weights whatever device it is to be trained on."""
+    """The untrained network of a trial, on the CPU; its weights do not depend on the device it will train on."""
     layers = architecture(spec.model).plan(spec.widths, width=spec.width, image=spec.image)
     return build_model(layers, generator=generator(spec.seed, 0, "initialisation"))
 
 
 def build_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
-    """SGD over all parameters; BatchNorm parameters and biases without weight decay if the recipe says so."""
+    """SGD over all parameters; BatchNorm parameters and biases get no weight decay unless the recipe sets it."""
     weights = [parameter for parameter in model.parameters() if parameter.ndim > 1]
     others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
     device = next(model.parameters()).device

@@ -1,4 +1,4 @@
-"""A network that learns: passes over the training images and evaluations, without a wait for the device."""
+"""The training and evaluation passes of one network; they never wait for the device."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from fdt_core.trial.recipe import held_out_images
 from fdt_core.trial.spec import TrialSpec
 
 EVALUATION_BATCH = 250
-"""Images per batch of an evaluation. It enters the last bits of the losses, hence is no option."""
+"""Images per evaluation batch. Not configurable, because it affects the last bits of the losses."""
 
 Evaluation = Literal["test", "validation"]
-"""What is evaluated: the test images, or the training images that were held out."""
+"""What to evaluate: the test images, or the held-out training images."""
 
 BeforeBatch = Callable[[float], None]
-"""Called before each batch with the part of the pass that is done (0 to 1); may raise to abandon the pass."""
+"""Called before each batch with the fraction of the pass that is done (0 to 1); may raise to abandon the pass."""
 
 
 class Learner:
-    """Network, optimiser and data path of one trial, on the device of its data.
+    """The network, optimiser and input pipeline of one trial, on the device of its data.
 
     Args:
         spec: the trial.
@@ -50,22 +50,22 @@ class Learner:
 
     @property
     def training_images(self) -> int:
-        """Images that are trained on: all of the split but those held out."""
+        """Number of images trained on: the training split without the held-out images."""
         return len(self._train_indices)
 
     def learning_rate(self, epoch: int, batch: int = 0) -> float:
-        """The learning rate of the step with number `batch` (0 for the first) in `epoch` (1 for the first)."""
+        """The learning rate of step `batch` (the first is 0) in `epoch` (the first is 1)."""
         steps = len(range(0, self.training_images, self._recipe.batch_size))
         return learning_rate(self._recipe, (epoch - 1) * steps + batch, steps)
 
     def train(self, epoch: int, before_batch: BeforeBatch) -> BatchMetrics:
-        """One pass over the training images; `epoch` is 1 for the first."""
+        """One pass over the training images; the first `epoch` is 1."""
         count, batch_size = self.training_images, self._recipe.batch_size
         keys = {"images": count, "seed": self._spec.seed, "epoch": epoch}
         indices = self._train_indices[draw_order(**keys)].to(self._data.index_device)
         draws = draw_augmentation(self._recipe, image_size=self._data.image_size, **keys).to(self._device)
         metrics = BatchMetrics(count, batch_size, self._device)
-        self._begin_training_pass(epoch)
+        self._start_training_pass(epoch)
         for batch, start in enumerate(metrics.starts):
             before_batch(start / count)
             images, labels = self._data.gather("train", indices[start : start + batch_size])
@@ -76,7 +76,7 @@ class Learner:
 
     @torch.inference_mode()
     def evaluate(self, which: Evaluation, before_batch: BeforeBatch) -> BatchMetrics:
-        """One pass over the test images, or over the training images that were held out; nothing is learned."""
+        """One pass over the test images or the held-out training images, without learning."""
         split = "test" if which == "test" else "train"
         indices = torch.arange(self._data.test_images) if which == "test" else self.validation_indices
         indices = indices.to(self._data.index_device)
@@ -91,16 +91,16 @@ class Learner:
         return metrics
 
     def state(self) -> dict[str, Any]:
-        """A copy on the CPU of all that the next epoch depends on."""
+        """A copy on the CPU of everything that the next epoch depends on."""
         return {"network": _copy(self.network.state_dict()), "optimiser": _copy(self.optimiser.state_dict())}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue from what `state` returned."""
+        """Continue from a value that `state` returned."""
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
 
-    def _begin_training_pass(self, epoch: int) -> None:
-        # Set anew each time: another training in this process may have changed these switches in between.
+    def _start_training_pass(self, epoch: int) -> None:
+        # Set them for every pass: another training in this process may have changed them since.
         self._apply_numerics()
         torch.manual_seed(stream_seed(self._spec.seed, epoch, "model"))
         self.network.train()
@@ -109,11 +109,11 @@ class Learner:
         apply_numerics(self._recipe.precision, threads=self._spec.threads, deterministic=self._recipe.deterministic)
 
     def _laid_out(self, pixels: Tensor) -> Tensor:
-        """`pixels`, which are channels last in memory, in the layout of the recipe."""
+        """`pixels`, which are channels last in memory, in the memory layout of the recipe."""
         return pixels if self._recipe.channels_last else pixels.contiguous()
 
     def _step(self, pixels: Tensor, labels: Tensor, rate: float) -> tuple[Tensor, Tensor]:
-        """One step of SGD on pixels [B, C, H, W]; the batch's mean loss and its logits [B, classes], both detached."""
+        """One step of SGD on pixels [B, C, H, W]; returns the mean loss and the logits [B, classes], both detached."""
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         forward = self._forward_full_batch if len(pixels) == self._recipe.batch_size else self.network
@@ -131,8 +131,11 @@ class Learner:
 def hold_out(images: int, part: float, seed: int) -> tuple[Tensor, Tensor]:
     """Indices of the training images to train on and of those held out for validation, both int64 and ascending.
 
-    At least one image is held out where `part` is above 0. The choice depends on the seed alone, so that all models
-    of a comparison with the same seed train on the same images. Raises UsageError where none would be left to train on.
+    At least one image is held out if `part` is above 0. The choice depends only on the seed, so all models of a study
+    with the same seed train on the same images.
+
+    Raises:
+        UsageError: if no image would be left to train on.
     """
     held = held_out_images(images, part)
     shuffled = torch.randperm(images, generator=generator(seed, 0, "validation_split"))
@@ -140,11 +143,12 @@ def hold_out(images: int, part: float, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def compiled(network: nn.Module) -> Callable[[Tensor], Tensor]:
-    """`network` compiled for inputs of one shape, in one mode, as a trial that begins in this process.
+    """Compile `network` for inputs of one shape, in one mode, at the start of a trial.
 
-    torch counts the compilations of a function for the whole process, and at its limit quietly computes without them:
-    all networks share such functions, so after some trials nothing was compiled any more. So each trial begins with
-    nothing compiled, and whatever cannot be compiled as a whole, or too often, raises (`fullgraph`).
+    torch counts the compilations of each function per process, and at its limit silently runs the function without
+    compiling it. All networks share such functions, so after a few trials nothing was compiled any more. Therefore
+    each trial resets the compiler, and a network that cannot be compiled as a whole, or is compiled too often, raises
+    an error (`fullgraph`).
     """
     torch.compiler.reset()
     forward: Callable[[Tensor], Tensor] = torch.compile(network, fullgraph=True, dynamic=False)
@@ -152,7 +156,7 @@ def compiled(network: nn.Module) -> Callable[[Tensor], Tensor]:
 
 
 def _copy(state: Any) -> Any:
-    """`state` with every tensor copied to the CPU."""
+    """A copy of `state` with all tensors on the CPU."""
     if isinstance(state, Tensor):
         return state.detach().to("cpu", copy=True)
     if isinstance(state, dict):

@@ -1,4 +1,4 @@
-"""The learning rate as a pure function of the step: there is no schedule state to save or restore."""
+"""The learning rate as a pure function of the step, so there is no schedule state to save or restore."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from fdt_core.trial.recipe import Recipe
 
 ONE_CYCLE_START = 1 / 25
 ONE_CYCLE_END = 1 / 25e4
-"""First and last learning rate of one_cycle as parts of the peak: PyTorch's OneCycleLR defaults."""
+"""First and last learning rate of one_cycle as fractions of the peak: the defaults of PyTorch's OneCycleLR."""
 
 
 def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
-    """The learning rate of `step` (0 for the first of the training).
+    """The learning rate of `step`, counted from 0 at the start of the training.
 
     cosine: Loshchilov and Hutter, 'SGDR' (2017), without restarts, to zero. one_cycle: Smith and Topin,
-    'Super-Convergence' (2019), with cosine slopes as in PyTorch's OneCycleLR. A warm-up rises linearly over its
-    steps and multiplies the schedule, which itself runs from the first step on (Goyal et al., 2017).
+    'Super-Convergence' (2019), with cosine slopes as in PyTorch's OneCycleLR. A warm-up factor rises linearly over the
+    warm-up steps and multiplies the schedule, which itself starts at the first step (Goyal et al., 2017).
     """
     steps = recipe.epochs * steps_per_epoch
     if recipe.schedule == "one_cycle":

@@ -1,7 +1,7 @@
-"""Train one trial: a generator of epoch records that can be stopped, resumed and repeated to the bit.
+"""Train one trial: a generator of epoch records that can be stopped, resumed and repeated bit for bit.
 
-Every random stream is keyed by (seed, epoch), so the state between epochs is the network, the optimiser's momentum
-and the history: the learning rate is a function of the step, and bfloat16 needs no gradient scaler.
+The state between epochs is only the network, the optimiser's momentum and the history: random streams are keyed by
+(seed, epoch), the learning rate is a function of the step, and bfloat16 needs no gradient scaler.
 """
 
 from __future__ import annotations
@@ -29,28 +29,29 @@ from fdt_core.trial.spec import TrialSpec
 
 
 class Drained(Exception):
-    """The training was told to stop; the state of its last whole epoch is saved."""
+    """The training stopped on request; the state of its last complete epoch is saved."""
 
 
 def never(seconds_to_epoch_end: float) -> bool:
-    """A `should_stop` that lets the training run."""
+    """A `should_stop` that never stops the training."""
     return False
 
 
 class Training:
-    """One trial on one device, from its checkpoint if it has one.
+    """One trial on one device; continues from its checkpoint if there is one.
 
     Args:
         spec: the trial.
-        data: its data set, on the device; may be shared with other trainings.
-        device: 'cpu', 'cuda', 'cuda:1', 'mps', ...: where `data` is.
-        checkpoints: where its state is kept; None = nowhere.
-        checkpoint_interval: seconds between checkpoints at the least; 0 = after every epoch.
-        should_stop: asked before every batch with the seconds until the epoch's end (infinite while its pace is not
-            known). Once it says True the epoch under way is given up and `Drained` is raised.
+        data: its data set, on the device; other trainings may share it.
+        device: 'cpu', 'cuda', 'cuda:1', 'mps', ...; must be the device of `data`.
+        checkpoints: where to keep its state; None: nowhere.
+        checkpoint_interval: minimum seconds between checkpoints; 0: after every epoch.
+        should_stop: called before every batch with the seconds until the end of the epoch (infinite while its pace is
+            unknown). If it returns True, the current epoch is abandoned and `Drained` is raised.
+        clock: seconds since some moment; paces checkpoints and `should_stop`, but does not time epochs.
 
     Raises:
-        EnvironmentProblem: where the prepared data are not what the trial was planned for.
+        EnvironmentProblem: if the prepared data are not those that the trial was planned for.
     """
 
     def __init__(
@@ -62,37 +63,38 @@ class Training:
         checkpoints: TrialCheckpoints | None = None,
         checkpoint_interval: float = 120.0,
         should_stop: Callable[[float], bool] = never,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         _require_planned_data(spec, data, torch.device(device))
         reset_peak_memory(data.device)
         self._spec, self._data, self._checkpoints = spec, data, checkpoints
-        self._interval, self._pace = checkpoint_interval, _Pace(should_stop)
+        self._interval, self._clock, self._pace = checkpoint_interval, clock, _Pace(should_stop, clock)
         self._learner = Learner(spec, data)
         self._status: TrainingStatus | None = None
         self._history: tuple[EpochRecord, ...] = ()
         self._earlier_peak_mb = 0.0
         self._best_weights: dict[str, Any] | None = None
         self._unsaved: dict[str, Any] | None = None
-        self._saved_at = time.monotonic()
+        self._saved_at = clock()
         self._restore()
-        self._starts = self._note_start()
+        self._starts = self._record_start()
 
     @property
     def history(self) -> tuple[EpochRecord, ...]:
-        """All epochs so far, with those restored from a checkpoint."""
+        """All epochs so far, including those restored from a checkpoint."""
         return self._history
 
     @property
     def network(self) -> nn.Module:
-        """The network as it is now, on its device."""
+        """The network in its current state, on its device."""
         return self._learner.network
 
     def epochs(self) -> Iterator[EpochRecord]:
-        """Train, and yield each new epoch's record when it is over.
+        """Train, and yield the record of each new epoch when it is complete.
 
         Raises:
-            Drained: when `should_stop` said so. The training is then over in this process; constructed anew, it
-                continues after its last whole epoch.
+            Drained: if `should_stop` returned True. This object is then finished; a new one continues after the last
+                complete epoch.
         """
         while self._status is None:
             try:
@@ -104,14 +106,18 @@ class Training:
             yield record
 
     def save(self) -> None:
-        """Write the state of the last epoch's end unless it is on the disk already; never while `epochs` trains one."""
+        """Write the state after the last epoch unless it is already on disk. Not to be called during an epoch."""
         if self._unsaved is not None and self._checkpoints is not None:
             self._checkpoints.save(self._unsaved, self._unsaved["epoch"])
             self._unsaved = None
-            self._saved_at = time.monotonic()
+            self._saved_at = self._clock()
 
     def result(self) -> TrainingResult:
-        """How the training ended. Raises RuntimeError while it has not."""
+        """The result of the training.
+
+        Raises:
+            RuntimeError: if the training has not ended.
+        """
         if self._status is None:
             raise RuntimeError("the training has not ended")
         return TrainingResult(
@@ -126,7 +132,7 @@ class Training:
         )
 
     def _train_epoch(self, epoch: int) -> EpochRecord:
-        self._pace.begin_epoch()
+        self._pace.start_epoch()
         watch = Stopwatch(self._data.device)
         passes: dict[str, BatchMetrics] = {"train": self._learner.train(epoch, self._pace.check)}
         watch.stop()
@@ -137,7 +143,7 @@ class Training:
         return self._epoch_record(epoch, scores, watch.seconds())
 
     def _evaluations(self, epoch: int) -> tuple[Evaluation, ...]:
-        """What to evaluate after `epoch`: held-out images where there are some, and then the test only at the end."""
+        """What to evaluate after `epoch`: if images are held out, those, and the test images only at the end."""
         recipe = self._spec.recipe
         last = epoch == recipe.epochs
         if not last and epoch % recipe.evaluate_every:
@@ -171,7 +177,7 @@ class Training:
             self._keep_state(self._checkpoints)
 
     def _keep_state(self, checkpoints: TrialCheckpoints) -> None:
-        """Save the state of this epoch's end if it is time to, else hold it in memory in case of a drain."""
+        """Save the state after this epoch if it is due, otherwise hold it in memory in case of a drain."""
         state = self._learner.state()
         self._keep_weights(checkpoints, state["network"])
         self._unsaved = {
@@ -183,11 +189,11 @@ class Training:
             "best_weights": self._best_weights,
             **state,
         }
-        if self._status is not None or time.monotonic() - self._saved_at >= self._interval:
+        if self._status is not None or self._clock() - self._saved_at >= self._interval:
             self.save()
 
     def _keep_weights(self, checkpoints: TrialCheckpoints, network: dict[str, Any]) -> None:
-        """Write, or hold for later, those weights of this epoch that are to outlive the trial."""
+        """Write, or hold for later, the weights of this epoch if they are to be kept after the trial."""
         epoch, ended = len(self._history), self._status is not None
         if checkpoints.keep == "best":
             best = best_epoch(self._history, "validation_accuracy" if self._spec.recipe.validation else "test_accuracy")
@@ -201,7 +207,7 @@ class Training:
             checkpoints.save_weights("final", self._weights_file(network))
 
     def _weights_file(self, network: dict[str, Any]) -> dict[str, Any]:
-        """Weights with all that is needed to use them: the trial's spec, the normalisation, the labels' names."""
+        """Weights with everything needed to use them: the trial's spec, the normalisation and the class names."""
         prepared = self._data.prepared
         return {
             "spec": self._spec.to_json(),
@@ -222,8 +228,8 @@ class Training:
         self._earlier_peak_mb = state["peak_memory_mb"]
         self._best_weights = state["best_weights"]
 
-    def _note_start(self) -> tuple[Start, ...]:
-        """All starts of this trial with this one, which counts only if something is left to train."""
+    def _record_start(self) -> tuple[Start, ...]:
+        """All starts of this trial, including this one if anything is left to train."""
         start = Start(
             time=datetime.now(UTC).isoformat(),
             host=socket.gethostname(),
@@ -238,7 +244,7 @@ class Training:
         return self._checkpoints.starts() or (start,)
 
     def _identity(self) -> str:
-        """What a checkpoint must agree on: the trial and the contents of its data set."""
+        """What identifies a matching checkpoint: the trial and the contents of its data set."""
         return f"{self._spec.to_json()} {self._data.prepared.digest}"
 
     def _peak_memory_mb(self) -> float:
@@ -246,19 +252,19 @@ class Training:
 
 
 class _Pace:
-    """Knows how long an epoch takes, and ends it early when `should_stop` says so."""
+    """Estimates how long an epoch takes, and abandons it if `should_stop` returns True."""
 
-    def __init__(self, should_stop: Callable[[float], bool]) -> None:
-        self._should_stop = should_stop
-        self._started = time.monotonic()
+    def __init__(self, should_stop: Callable[[float], bool], clock: Callable[[], float]) -> None:
+        self._should_stop, self._clock = should_stop, clock
+        self._started = clock()
         self._usual_seconds = math.inf
 
-    def begin_epoch(self) -> None:
-        self._started = time.monotonic()
+    def start_epoch(self) -> None:
+        self._started = self._clock()
 
     def check(self, part_done: float) -> None:
-        """Raise Drained if the training is to stop; `part_done` (0 to 1) of the epoch's training steps are done."""
-        elapsed = time.monotonic() - self._started
+        """Raise Drained if the training must stop; `part_done` is the fraction (0 to 1) of training steps done."""
+        elapsed = self._clock() - self._started
         usual = self._usual_seconds
         if math.isinf(usual) and part_done:
             usual = elapsed / part_done
@@ -266,15 +272,15 @@ class _Pace:
             raise Drained
 
     def end_epoch(self) -> None:
-        self._usual_seconds = time.monotonic() - self._started
+        self._usual_seconds = self._clock() - self._started
 
 
 def _require_planned_data(spec: TrialSpec, data: DeviceDataset, device: torch.device) -> None:
     if data.device.type != device.type:
-        raise ValueError(f"the data are on {data.device}, the training is to run on {device}")
+        raise ValueError(f"the data are on {data.device}, but the training runs on {device}")
     info = data.prepared.info
     if (info.name, info.image) != (spec.dataset, spec.image):
         raise EnvironmentProblem(
-            f"the prepared data are {info.name} with {info.image}, the trial was planned for {spec.dataset} with "
-            f"{spec.image}: prepare the data set anew, or plan anew"
+            f"the prepared data are {info.name} with {info.image}, but the trial was planned for {spec.dataset} with "
+            f"{spec.image}: prepare the data set again, or plan again"
         )

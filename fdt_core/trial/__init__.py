@@ -1,1 +1,1 @@
-"""What a trial is: its specification, its recipe, and the record of its epochs."""
+"""What defines a trial, its specification and recipe, and the records of its epochs."""

@@ -1,4 +1,4 @@
-"""What a training reports: one record per epoch, and one result at its end. Plain values, without torch."""
+"""What a training reports: a record per epoch and a result at the end. Plain values; this module needs no torch."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ TrainingStatus = Literal["done", "diverged"]
 
 @dataclass(frozen=True, kw_only=True)
 class EpochRecord:
-    """One epoch; the fields are the columns of the `epochs` table. Losses in nats, accuracies in per cent.
+    """One epoch; the fields are columns of the table `epochs`. Losses are in nats, accuracies in per cent.
 
     Args:
-        epoch: 1 for the first.
-        train_loss: mean over the epoch's training images, as they were augmented; not finite in a diverged epoch.
+        epoch: counted from 1.
+        train_loss: mean over the training images as augmented; not finite in a diverged epoch.
         train_accuracy: on the augmented training images.
-        test_loss: None where not evaluated.
-        test_accuracy: None where not evaluated.
-        validation_loss: on the held-out training images; None where not evaluated.
+        test_loss: None if not evaluated.
+        test_accuracy: None if not evaluated.
+        validation_loss: on the held-out training images; None if not evaluated.
         validation_accuracy: likewise.
-        learning_rate: of the epoch's first step.
-        seconds: of the epoch's training steps, without evaluation.
-        images_per_second: training images per second of them.
+        learning_rate: of the first step.
+        seconds: duration of the training steps, without evaluation.
+        images_per_second: training images per second of `seconds`.
     """
 
     epoch: int
@@ -40,17 +40,17 @@ class EpochRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingResult:
-    """How a training ended, over all its interruptions.
+    """How a training ended, including the time before interruptions.
 
     Args:
-        status: `done`, or `diverged` where the loss was not finite.
-        history: all epochs; of a diverged training the last one is that in which the loss stopped being finite.
-        peak_memory_mb: highest memory of the training process on its device, in MB (1e6 bytes).
-        train_seconds: seconds in training steps.
-        device_name: model of the device that it ended on.
-        devices: models of all devices that it ran on, in order of first use.
-        interruptions: how often it was interrupted and resumed.
-        started_at: when its first process began (UTC).
+        status: `done`, or `diverged` if the loss stopped being finite.
+        history: all epochs; the last one of a diverged training is the one in which the loss stopped being finite.
+        peak_memory_mb: peak memory of the training process on its device, in MB (1e6 bytes).
+        train_seconds: total duration of the training steps.
+        device_name: model of the last device.
+        devices: models of all devices used, in order of first use.
+        interruptions: number of times it was interrupted and resumed.
+        started_at: start of its first process (UTC).
     """
 
     status: TrainingStatus
@@ -70,13 +70,13 @@ class TrainingResult:
 
     @property
     def best(self) -> EpochRecord | None:
-        """The first epoch of highest test accuracy; None where none was evaluated."""
+        """The first epoch with the highest test accuracy; None if none was evaluated."""
         return best_epoch(self.history, "test_accuracy")
 
 
 def best_epoch(
     history: tuple[EpochRecord, ...], measure: Literal["test_accuracy", "validation_accuracy"]
 ) -> EpochRecord | None:
-    """The first epoch with the highest `measure`; None where it was never evaluated."""
+    """The first epoch with the highest `measure`; None if it was never evaluated."""
     evaluated = [record for record in history if getattr(record, measure) is not None]
     return max(evaluated, key=lambda record: float(getattr(record, measure)), default=None)

@@ -1,4 +1,4 @@
-"""The training recipe: every choice that changes what a network learns, as one frozen value."""
+"""The training recipe: every setting that affects what a network learns, as one frozen value."""
 
 from __future__ import annotations
 
@@ -24,45 +24,45 @@ class Recipe:
     """How a trial is trained. Each field is a key of a sweep file's `recipe` and a column of the results.
 
     Raises pydantic's ValidationError (a ValueError) for a value of the wrong type or out of range. The defaults are
-    the recipe `paper` for CIFAR.
+    those of the recipe `paper` for CIFAR.
     """
 
     epochs: PositiveInt = 200
     batch_size: PositiveInt = 128
     learning_rate: Annotated[float, Field(gt=0)] = 0.1
-    """The schedule's peak."""
+    """The peak of the schedule."""
     momentum: Fraction = 0.9
     nesterov: bool = False
     weight_decay: NonNegativeFloat = 1e-5
     decay_norm_and_bias: bool = True
-    """Whether weight decay also acts on BatchNorm parameters and biases."""
+    """Whether weight decay also applies to BatchNorm parameters and biases."""
     schedule: Literal["constant", "multi_step", "cosine", "one_cycle"] = "multi_step"
     milestones: tuple[PositiveInt, ...] = (60, 120, 160)
     """multi_step: epochs after which the learning rate is multiplied by `gamma`."""
     gamma: Annotated[float, Field(gt=0, le=1)] = 0.2
     warmup_epochs: NonNegativeInt = 0
-    """Linear warm-up from 0 over the first epochs (not for one_cycle, which has its own)."""
+    """Linear warm-up from 0 over this many epochs (not for one_cycle, which has a warm-up already)."""
     one_cycle_rise: Annotated[float, Field(gt=0, lt=1)] = 0.3
-    """one_cycle: the part of the training that rises to the peak."""
+    """one_cycle: the fraction of the training in which the learning rate rises to its peak."""
     label_smoothing: Fraction = 0.0
     gradient_clip: NonNegativeFloat = 0.0
-    """Largest global L2 norm of the gradient; 0 = no clipping."""
+    """Maximum global L2 norm of the gradient; 0 = no clipping."""
     crop_padding: NonNegativeInt = 4
-    """Pad each side by so many black pixels, then crop at random to the input size; 0 = no crop."""
+    """Pad each side by this many black pixels, then crop at random to the original size; 0 = no crop."""
     flip: bool = True
-    """Flip each image left to right with probability one half."""
+    """Flip each image left to right with a probability of one half."""
     cutout: NonNegativeInt = 16
-    """Side of the square hole cut at a random place of each image, in pixels; 0 = none (DeVries and Taylor, 2017)."""
+    """Side in pixels of the square hole cut at a random position in each image; 0 = none (DeVries and Taylor, 2017)."""
     precision: Literal["fp32", "tf32", "bf16"] = "fp32"
-    """Of convolutions and linear layers: float32, TensorFloat-32 (CUDA only), or bfloat16; weights stay float32."""
+    """Convolutions and linear layers use float32, TensorFloat-32 (CUDA only) or bfloat16; weights are float32."""
     channels_last: bool = True
     compile: bool = False
     deterministic: bool = False
-    """On CUDA: only deterministic kernels, so that a resumed trial is bit-identical. The CPU always is."""
+    """On CUDA: use only deterministic kernels, so that a resumed trial is bit-identical. On the CPU it always is."""
     evaluate_every: PositiveInt = 1
-    """Evaluate on the test set after each so many epochs, and always after the last."""
+    """Evaluate every this many epochs, and always after the last."""
     validation: Fraction = 0.0
-    """Part of the training images held out (seeded) and evaluated instead of the test set during training."""
+    """Fraction of the training images held out (seeded) and evaluated instead of the test set during training."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
@@ -74,9 +74,10 @@ class Recipe:
 
 
 def held_out_images(images: int, validation: float) -> int:
-    """How many of the training images are held out for validation: at least one where `validation` is above 0.
+    """Number of training images held out for validation: at least one if `validation` is above 0.
 
-    Raises UsageError where none would be left to train on.
+    Raises:
+        UsageError: if no image would be left to train on.
     """
     held_out = max(1, round(images * validation)) if validation else 0
     if held_out >= images:
@@ -92,27 +93,27 @@ _FOLDER = Path(__file__).parent / "recipes"
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(strict=True, extra="forbid"))
 class _RecipeFile:
-    """A file in `recipes`: fields of the recipe, and those that differ for some data sets."""
+    """A file in `recipes`: the fields of the recipe, and those that differ for some data sets."""
 
     recipe: dict[str, Any]
     datasets: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
 
 def recipe_names() -> tuple[str, ...]:
-    """Names of the recipes that ship with the project."""
+    """Names of the built-in recipes."""
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
 
 
 def recipe_for(recipe: str | Mapping[str, Any], dataset: str) -> Recipe:
-    """The recipe by which data set `dataset` is trained.
+    """The recipe for training on the data set `dataset`.
 
     Args:
-        recipe: a shipped recipe's name; or fields, laid over the recipe that the key `base` names (default: `paper`).
-        dataset: name of the data set; a shipped recipe may treat some data sets in their own way.
+        recipe: name of a built-in recipe; or fields that override the one that the key `base` names (default: `paper`).
+        dataset: name of the data set; built-in recipes have different fields for some data sets.
 
     Raises:
-        WrongValue: (a UsageError) for an unknown recipe, an unknown field or a wrong value; it names the key and the
-            legal values.
+        WrongValue: (a UsageError) for an unknown recipe, an unknown field or an invalid value; the message names the
+            key and the valid values.
     """
     fields = {"base": recipe} if isinstance(recipe, str) else dict(recipe)
     base = _load(fields.pop("base", DEFAULT_RECIPE))

@@ -1,11 +1,10 @@
-"""The identity of a trial: all that decides its numbers, and nothing else, hashed to its `trial_id`."""
+"""The identity of a trial: exactly what determines its numbers, hashed to its `trial_id`."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
-from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass
@@ -17,18 +16,18 @@ from fdt_core.version import CODE_EPOCH
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))
 class TrialSpec:
-    """One training: a model of given widths, on one data set, with one seed, by one recipe.
+    """One training: a model of given widths, on one data set, with one seed and one recipe.
 
     Args:
-        model: name of the architecture, or `package.module:attribute` for a user's own.
-        model_digest: digest of the source of a user's own architecture; empty for the built-in ones.
-        width: multiplier of the fixed parts (the stem); the slots' widths are already resolved in `widths`.
+        model: name of the architecture, or `package.module:attribute` for a user's architecture.
+        model_digest: digest of the source of a user's architecture; empty for built-in ones.
+        width: multiplier of the filters outside the slots (the stem); `widths` already includes it.
         widths: filters per slot.
         dataset: name of the data set.
         image: shape of its images and number of its classes.
-        seed: seed of every random stream.
-        recipe: the whole recipe.
-        threads: CPU threads of the training process; the last bits of the CPU's arithmetic depend on them.
+        seed: seed of all random streams.
+        recipe: the complete recipe.
+        threads: CPU threads of the training process; they affect the last bits of results on the CPU.
         code_epoch: see `fdt_core.version.CODE_EPOCH`.
     """
 
@@ -44,20 +43,15 @@ class TrialSpec:
     code_epoch: int = CODE_EPOCH
 
     def to_json(self) -> str:
-        """Canonical JSON: sorted keys, no white space, floats in Python's shortest form."""
+        """Canonical JSON: sorted keys, no white space, floats in Python's shortest notation."""
         return json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @property
     def trial_id(self) -> str:
-        """Twelve hexadecimal digits of the SHA-256 of the canonical JSON."""
+        """The first twelve hexadecimal digits of the SHA-256 of the canonical JSON."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:12]
 
     @classmethod
     def from_json(cls, text: str) -> TrialSpec:
-        """The inverse of `to_json`. Raises pydantic's ValidationError (a ValueError) for anything else."""
+        """The inverse of `to_json`. Raises pydantic's ValidationError (a ValueError) for invalid text."""
         return TypeAdapter(cls).validate_json(text)
-
-
-def recipe_fields(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as plain values, in the order of its definition: these are columns of the results."""
-    return dataclasses.asdict(recipe)

@@ -1,7 +1,7 @@
-"""The jobs of a sweep without any sweep: what the tests of `cluster` run on the lab's login node and in its head job.
+"""The jobs of a sweep without trials: what the tests of `cluster` run on the lab's login node and in its head job.
 
 `python -m lab.slurm.bare_sweep submit RUN_DIRECTORY PROFILE WORKERS` prints the job ids;
-`python -m lab.slurm.bare_sweep drive SLURM_DIRECTORY` is the driver: it opens the head, notes where its tasks ran in
+`python -m lab.slurm.bare_sweep drive SLURM_DIRECTORY` is the driver: it opens the head, records where its tasks ran in
 `seen.json`, and stays until there is a file `finish`.
 """
 
@@ -30,13 +30,13 @@ def submit(run_directory: Path, profile: str, workers: str) -> None:
 
 
 def drive(slurm_directory: Path) -> None:
-    """Note where tasks ran in `seen.json`, until there is a file `finish`."""
+    """Record where tasks ran in `seen.json`, until there is a file `finish`."""
     with open_head(slurm_directory):
         import ray
 
         @ray.remote(num_gpus=1, num_cpus=0)
-        def place() -> list[str]:
-            time.sleep(1)  # long enough for all GPUs to be taken at once
+        def location() -> list[str]:
+            time.sleep(1)  # long enough for tasks to occupy all GPUs at once
             return [os.environ[name] for name in ("FDT_NODE", "SLURMD_NODENAME", "CUDA_VISIBLE_DEVICES")]
 
         leaving = LeavingNodes(SlurmFiles(slurm_directory))
@@ -45,7 +45,7 @@ def drive(slurm_directory: Path) -> None:
             leaving.look()
             resources = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray ships few types
             gpus = int(resources.get("GPU", 0))
-            seen += ray.get([place.remote() for _ in range(gpus)])
+            seen += ray.get([location.remote() for _ in range(gpus)])
             (slurm_directory / "seen.tmp").write_text(json.dumps(sorted({tuple(each) for each in seen})))
             (slurm_directory / "seen.tmp").rename(slurm_directory / "seen.json")
             time.sleep(0.5)

@@ -1,4 +1,4 @@
-"""What clusters do to sweeps: each fault strikes a running sweep in the lab, and says whom it hit."""
+"""What clusters do to sweeps: each fault is injected into a running sweep in the lab, and returns what it hit."""
 
 from __future__ import annotations
 
@@ -10,69 +10,76 @@ from dataclasses import dataclass
 
 import psutil
 
-from cluster.slurm.records import WorkerRecord
-from lab.slurm.slurm_lab import wait_for
+from cluster.slurm.records import Role, WorkerRecord, WorkerState
 from lab.slurm.slurm_runs import SlurmRun
-from lab.slurm.time_lost import TICK_SECONDS, Interruption, epochs_trained, interruptions, jobs_at_work
+from lab.slurm.time_lost import TICK_SECONDS, Interruption, epochs_trained, interruptions, training_jobs
+from lab.slurm.waiting import wait_for
 from lab.sweeps import is_alive
 
 Fault = Callable[[SlurmRun, random.Random], str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Blow:
-    """A fault that struck, when (seconds since the epoch), and whom it hit."""
+class Injection:
+    """A fault that was injected into a sweep."""
 
     fault: str
     at: float
+    """Seconds since the epoch."""
     hit: str
+    """The job, node or process that it hit."""
 
 
-def strike(run: SlurmRun, name: str, chance: random.Random, *, workers: int = 1) -> Blow:
-    """Wait until so many workers have joined, let the sweep train a little, and strike: it must not be over by then."""
+def inject(run: SlurmRun, name: str, chance: random.Random, *, workers: int = 1) -> Injection:
+    """Wait until `workers` have joined, let the sweep train a little, and inject the fault `name`.
+
+    Raises AssertionError if the sweep is over by then.
+    """
     wait_for(lambda: len(joined_workers(run)) >= workers or run.is_over(), f"{workers} workers have joined", 180)
     await_training(run)
     assert not run.is_over(), f"the sweep was over before {name}"
     at = time.time()
-    return Blow(fault=name, at=at, hit=FAULTS[name](run, chance))
+    return Injection(fault=name, at=at, hit=FAULTS[name](run, chance))
 
 
 def await_training(run: SlurmRun, epochs: int = 2) -> None:
-    """Wait until so many further epochs have been trained, or the sweep is over."""
+    """Wait until this many further `epochs` have been trained, or the sweep is over."""
     before = epochs_trained(run.path)
     wait_for(lambda: epochs_trained(run.path) >= before + epochs or run.is_over(), "the sweep trains", 180)
 
 
-def losses(run: SlurmRun, blows: Sequence[Blow]) -> list[str]:
-    """What the blows cost, a line each."""
+def costs(run: SlurmRun, injections: Sequence[Injection]) -> list[str]:
+    """What each injection cost the sweep, one line each."""
     found = interruptions(run.path)
     lines = []
-    for blow in blows:
-        own = [each for each in found if _cause(each, blows) is blow]
-        seconds = sum(each.seconds for each in own)
-        repeated = sum(each.epochs_repeated for each in own)
-        cost = f"{len(own)} trials interrupted, {seconds:.0f} s lost, {repeated} epochs repeated"
-        lines.append(f"{blow.fault} ({blow.hit}): {cost}")
+    for injection in injections:
+        caused = [each for each in found if _cause(each, injections) is injection]
+        seconds = sum(each.seconds for each in caused)
+        repeated = sum(each.epochs_repeated for each in caused)
+        cost = f"{len(caused)} trials interrupted, {seconds:.0f} s lost, {repeated} epochs repeated"
+        lines.append(f"{injection.fault} ({injection.hit}): {cost}")
     return lines
 
 
-def _cause(stop: Interruption, blows: Sequence[Blow]) -> Blow | None:
-    """A trial that could save was told to by the last blow until then; another was ended by the next one."""
-    before = [blow for blow in blows if blow.at <= stop.last_sign + TICK_SECONDS]
-    after = [blow for blow in blows if blow.at >= stop.last_sign - TICK_SECONDS]
+def _cause(stop: Interruption, injections: Sequence[Injection]) -> Injection | None:
+    """The last injection before a trial that could save was stopped; the next one for a trial that could not."""
+    before = [each for each in injections if each.at <= stop.last_logged_at + TICK_SECONDS]
+    after = [each for each in injections if each.at >= stop.last_logged_at - TICK_SECONDS]
     return next(iter(before[-1:] if stop.saved else after[:1]), None)
 
 
 def joined_workers(run: SlurmRun) -> list[WorkerRecord]:
     """The workers that are part of the sweep's Ray now."""
     running = run.lab.jobs("RUNNING")
-    return [worker for worker in run.files.read_workers() if worker.state == "joined" and worker.job_id in running]
+    return [
+        worker for worker in run.files.read_workers() if worker.state == WorkerState.JOINED and worker.job_id in running
+    ]
 
 
 def some_worker(run: SlurmRun, chance: random.Random) -> WorkerRecord:
-    """One of the joined workers, of those that train if there are any; waits for one."""
+    """A random joined worker, one that trains if there is any; waits until a worker has joined."""
     wait_for(lambda: bool(joined_workers(run)), "a worker has joined", 120)
-    joined, busy = joined_workers(run), jobs_at_work(run.path)
+    joined, busy = joined_workers(run), training_jobs(run.path)
     return chance.choice([worker for worker in joined if worker.slurm_job_id in busy] or joined)
 
 
@@ -88,11 +95,11 @@ def worker_processes(run: SlurmRun, worker: WorkerRecord) -> list[psutil.Process
 
 def head_job(run: SlurmRun) -> str:
     """The id of the head's newest job."""
-    return [job.job_id for job in run.files.read_jobs() if job.role == "head"][-1]
+    return [job.job_id for job in run.files.read_jobs() if job.role == Role.HEAD][-1]
 
 
 def worker_cancelled(run: SlurmRun, chance: random.Random) -> str:
-    """Somebody scancels a worker."""
+    """A user runs scancel on a worker."""
     victim = some_worker(run, chance)
     assert victim.job_id in run.lab.jobs("RUNNING")
     run.lab.run("scancel", victim.job_id)
@@ -100,9 +107,9 @@ def worker_cancelled(run: SlurmRun, chance: random.Random) -> str:
 
 
 def worker_preempted(run: SlurmRun, chance: random.Random) -> str:
-    """A job of a higher partition takes a worker's GPUs; whether with a warning is a matter of the worker's partition.
+    """A job in a higher partition takes a worker's GPUs; the worker's partition decides whether there is a warning.
 
-    The head asks for no GPU and is left alone.
+    The head has no GPU, so it is not preempted.
     """
     victim = some_worker(run, chance)
     _preempting_job(run, victim.node)
@@ -111,10 +118,10 @@ def worker_preempted(run: SlurmRun, chance: random.Random) -> str:
 
 
 def worker_killed(run: SlurmRun, chance: random.Random) -> str:
-    """All processes of a worker's job are killed at once, without any warning (scancel would warn)."""
+    """All processes of a worker's job are killed at once, without warning (scancel would warn)."""
     victim = some_worker(run, chance)
     processes = worker_processes(run, victim)
-    assert "raylet" in _names(processes), "it was a living part of the cluster"
+    assert "raylet" in _names(processes), "it is part of the cluster"
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
@@ -123,7 +130,7 @@ def worker_killed(run: SlurmRun, chance: random.Random) -> str:
 
 
 def worker_requeued(run: SlurmRun, chance: random.Random) -> str:
-    """The site requeues a worker, although it asked not to be."""
+    """The site requeues a worker, although it was submitted with --no-requeue."""
     victim = some_worker(run, chance)
     run.lab.run("scontrol", "update", f"JobId={victim.job_id}", "Requeue=1")
     run.lab.run("scontrol", "requeue", victim.job_id)
@@ -131,10 +138,10 @@ def worker_requeued(run: SlurmRun, chance: random.Random) -> str:
 
 
 def node_crashed(run: SlurmRun, chance: random.Random) -> str:
-    """The power of a worker's node is cut; it comes back when Slurm has noticed."""
+    """A worker's node loses its power, and comes back once Slurm has noticed."""
     victim = some_worker(run, chance)
     processes = worker_processes(run, victim)
-    assert "raylet" in _names(processes), "it was a living part of the cluster"
+    assert "raylet" in _names(processes), "it is part of the cluster"
     run.lab.crash_node(victim.node)
     assert not any(is_alive(process) for process in processes)
     time.sleep(5)
@@ -153,7 +160,7 @@ def driver_killed(run: SlurmRun, chance: random.Random) -> str:
 
 
 def raylet_killed(run: SlurmRun, chance: random.Random) -> str:
-    """A worker's part of Ray dies, and its job lives on."""
+    """A worker's raylet dies while its job lives."""
     victim = some_worker(run, chance)
     killed = []
     for process in run.lab.job_processes(victim.node):
@@ -167,7 +174,7 @@ def raylet_killed(run: SlurmRun, chance: random.Random) -> str:
 
 
 def head_requeued(run: SlurmRun, chance: random.Random) -> str:
-    """An administrator, or a preemption, requeues the head."""
+    """An administrator or a preemption requeues the head."""
     job = head_job(run)
     assert job in run.lab.jobs("RUNNING")
     run.lab.run("scontrol", "requeue", job)
@@ -175,7 +182,7 @@ def head_requeued(run: SlurmRun, chance: random.Random) -> str:
 
 
 def head_lost(run: SlurmRun, chance: random.Random) -> str:
-    """The head is killed for good; its user launches again."""
+    """The head is cancelled, and its user launches again."""
     job = head_job(run)
     assert job in run.lab.jobs("RUNNING")
     run.lab.run("scancel", job)
@@ -185,7 +192,7 @@ def head_lost(run: SlurmRun, chance: random.Random) -> str:
 
 
 def controller_restarted(run: SlurmRun, chance: random.Random) -> str:
-    """The controller is down for some seconds."""
+    """The controller is down for a few seconds."""
     run.lab.stop_controller()
     time.sleep(chance.uniform(2, 6))
     run.lab.start_controller()
@@ -216,7 +223,7 @@ def _preempting_job(run: SlurmRun, node: str) -> None:
 
 
 def _kill_one(run: SlurmRun, chance: random.Random, word: str) -> str:
-    """SIGKILL to one of the processes with `word` in their command line; waits for one."""
+    """Kill a random process with `word` in its command line; waits until there is one."""
     wait_for(lambda: bool(_job_processes(run, word)), f"{word} runs", 120)
     victim = chance.choice(_job_processes(run, word))
     victim.kill()
@@ -225,7 +232,7 @@ def _kill_one(run: SlurmRun, chance: random.Random, word: str) -> str:
 
 
 def _names(processes: Sequence[psutil.Process]) -> set[str]:
-    """The names of those that still live."""
+    """Names of the processes that still live."""
     found = set()
     for process in processes:
         with contextlib.suppress(psutil.Error):

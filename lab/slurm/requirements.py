@@ -1,4 +1,4 @@
-"""What the Slurm lab needs of this machine, and how to get it."""
+"""What the Slurm lab needs on this machine, and how to get it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ INSTALL = "apt-get install -y --no-install-recommends"
 
 
 def obstacle(*, accounting: bool = False) -> str | None:
-    """Why this machine cannot run the lab, with the command that would change it; None where it can."""
+    """Why this machine cannot run the lab, with the command that would change that; None if it can.
+
+    As root on Debian, missing packages are installed.
+    """
     if os.geteuid() != 0:
         return "the Slurm lab needs root for its namespaces; enable it with: sudo -E env PATH=$PATH pytest -m slurm"
     packages = [*PACKAGES, *(ACCOUNTING_PACKAGES if accounting else ())]

@@ -8,7 +8,7 @@ CONTROLLER_PORT = 16817
 ACCOUNTING_PORT = 16819
 DATABASE_PORT = 16850
 NODE_PORT = 16900
-DATABASE_PASSWORD = "lab"  # the database listens in the lab's own network namespace only
+DATABASE_PASSWORD = "lab"  # the database listens in the lab's network namespace only
 
 DATABASE_SETUP = f"""
 CREATE DATABASE slurm_acct;
@@ -35,7 +35,7 @@ SlurmctldPidFile={root}/run/slurmctld.pid
 SlurmdPidFile={root}/run/slurmd-%n.pid
 SlurmctldLogFile={root}/log/slurmctld.log
 SlurmdLogFile={root}/log/slurmd-%n.log
-# The freezer finds every process of a job; linuxproc loses those that are re-parented.
+# The freezer finds every process of a job; linuxproc loses those that get another parent.
 ProctrackType=proctrack/{proctrack}
 TaskPlugin=task/none
 SelectType=select/cons_tres
@@ -109,7 +109,7 @@ CgroupAutomount=no
 
 
 def files(*, root: Path, host: str, nodes: int, gpus: int, cpus: int, memory: int, accounting: bool) -> dict[str, str]:
-    """Text by file name."""
+    """The texts of the configuration files, by file name. Paths in them are below `root`; `memory` is in megabytes."""
     facts = {
         "root": root,
         "host": host,

@@ -1,8 +1,4 @@
-"""A real Slurm of several virtual nodes with fake GPUs on this one machine, for tests.
-
-It lives in network, process and mount namespaces of its own: nothing outside reaches it, it reaches nothing outside,
-and when its first process ends, the kernel ends all the others.
-"""
+"""A real Slurm of several virtual nodes with fake GPUs on this one machine, for tests, in separate namespaces."""
 
 from __future__ import annotations
 
@@ -14,7 +10,6 @@ import signal
 import socket
 import stat
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,22 +17,9 @@ from typing import Any
 
 import psutil
 
-from lab.slurm import slurm_config as lab_config
-
-# The first process of the namespaces: it gives the network an address beside the loopback's (slurmdbd insists on one),
-# makes sure that the host's name is known, and reaps orphans.
-_FIRST_PROCESS = """
-set -e
-ip link set lo up
-ip link add lab0 type veth peer name lab1
-ip addr add 10.99.0.1/24 dev lab0
-ip link set lab0 up
-ip link set lab1 up
-{ cat /etc/hosts; echo "127.0.0.1 $(hostname)"; } >"$1"
-mount --bind "$1" /etc/hosts
-echo ready
-while :; do sleep 3600 & wait $!; done
-"""
+from lab.slurm import slurm_config
+from lab.slurm.namespaces import Namespaces, remove_control_groups
+from lab.slurm.waiting import wait_for
 
 
 @dataclass
@@ -45,9 +27,9 @@ class SlurmLab:
     """One lab. `start` and `stop` it, or use it as a context manager.
 
     Args:
-        root: directory of its files; short, because of sockets.
+        root: directory of its files; its path must be short, because it holds sockets.
         nodes: number of virtual nodes, named n1, n2, ...
-        gpus: fake GPUs of each node.
+        gpus: fake GPUs per node.
         cpus: CPUs that each node claims to have.
         memory: megabytes that each node claims to have.
         accounting: whether slurmdbd (on MariaDB) records the jobs.
@@ -59,7 +41,7 @@ class SlurmLab:
     cpus: int = 8
     memory: int = 8000
     accounting: bool = False
-    _first: subprocess.Popen[str] | None = None
+    _namespaces: Namespaces | None = None
     _daemons: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __enter__(self) -> SlurmLab:
@@ -79,7 +61,7 @@ class SlurmLab:
         """Bring everything up and wait until all nodes are idle."""
         for name in ("etc", "run", "log", "spool", "dev", "scratch"):
             (self.root / name).mkdir(parents=True, exist_ok=True)
-        self._make_namespaces()
+        self._namespaces = Namespaces(self.root / "etc/hosts")
         self._write_configuration()
         self._daemon(
             "munged",
@@ -94,26 +76,23 @@ class SlurmLab:
         wait_for(lambda: self.node_states().count("idle") == self.nodes, "all nodes idle")
 
     def stop(self) -> None:
-        """Cancel what runs, end every process of the namespaces, and remove the files."""
-        if self._first is not None:
-            for process in self.processes():
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
+        """End every process of the lab, and remove its files."""
+        if self._namespaces is not None:
+            _kill(self.processes())
             for daemon in self._daemons.values():
                 daemon.wait()
-            self._first.kill()
-            self._first.wait()
-        self._remove_control_groups()
+            self._namespaces.end()
+        remove_control_groups([f"slurm_{node}" for node in self.node_names])
         shutil.rmtree(self.root, ignore_errors=True)
 
     def start_controller(self) -> None:
-        """Start slurmctld, with the state that it left behind."""
+        """Start slurmctld, with the state that it left when it stopped."""
         first_start = not (self.root / "spool/ctld/node_state").exists()
         (self.root / "spool/ctld").mkdir(exist_ok=True)
         self._daemon("slurmctld", ["slurmctld", "-D", *(["-i"] if first_start else [])], ready=self.controller_answers)
 
     def stop_controller(self) -> None:
-        """Stop slurmctld; jobs run on."""
+        """Stop slurmctld; jobs keep running."""
         self._stop_daemon("slurmctld")
 
     def start_node(self, node: str) -> None:
@@ -123,27 +102,23 @@ class SlurmLab:
 
     def crash_node(self, node: str) -> None:
         """Kill a node's slurmd and every process of its jobs at once, as a power cut would."""
-        for process in [*self._slurmstepds(node), *self.job_processes(node)]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+        _kill([*self._slurmstepds(node), *self.job_processes(node)])
         self._stop_daemon(f"slurmd-{node}", signal.SIGKILL)
-        for process in self.job_processes(node):  # what was born meanwhile
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+        _kill(self.job_processes(node))  # started meanwhile
 
-    # What the lab is asked
+    # Its state
 
     @property
     def scratch(self) -> Path:
-        """Every node's disk for temporary files."""
+        """The directory for temporary files, the same for every node."""
         return self.root / "scratch"
 
     @property
-    def own_ports(self) -> set[int]:
-        """The ports that Slurm itself, with its accounting, listens on."""
-        nodes = {lab_config.NODE_PORT + 1 + number for number in range(self.nodes)}
-        accounting = {lab_config.ACCOUNTING_PORT, lab_config.DATABASE_PORT} if self.accounting else set()
-        return {lab_config.CONTROLLER_PORT} | nodes | accounting
+    def slurm_ports(self) -> set[int]:
+        """The ports on which Slurm's daemons, those for accounting included, listen."""
+        nodes = {slurm_config.NODE_PORT + 1 + number for number in range(self.nodes)}
+        accounting = {slurm_config.ACCOUNTING_PORT, slurm_config.DATABASE_PORT} if self.accounting else set()
+        return {slurm_config.CONTROLLER_PORT} | nodes | accounting
 
     @property
     def node_names(self) -> list[str]:
@@ -157,13 +132,12 @@ class SlurmLab:
 
     def inside(self, command: Sequence[str | Path]) -> list[str]:
         """`command` as it must be started from outside to run in the lab."""
-        target = f"--target={self._first_process().pid}"
-        return ["nsenter", target, "--net", "--pid", "--mount", f"--wd={Path.cwd()}", *map(str, command)]
+        return self._running().inside(command)
 
     def run(
         self, *command: str | Path, check: bool = True, environment: Mapping[str, str] | None = None, **options: Any
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command in the lab to its end, and give what it printed."""
+        """Run a command in the lab to its end, and capture its output; with `check`, assert that it succeeds."""
         done = subprocess.run(
             self.inside(command),
             env=self.environment(environment),
@@ -180,12 +154,12 @@ class SlurmLab:
         return subprocess.Popen(self.inside(command), env=self.environment(), text=True, **options)
 
     def jobs(self, states: str = "all") -> dict[str, str]:
-        """State by job id of the jobs that slurmctld remembers, array tasks one by one."""
+        """State by job id of the jobs that slurmctld remembers; each array task separately."""
         listed = self.run("squeue", "--noheader", "--array", f"--states={states}", "--format=%i %T").stdout
         return dict(line.split() for line in listed.splitlines())
 
     def live_jobs(self) -> dict[str, str]:
-        """State by job id of the jobs that wait, run or end."""
+        """State by job id of the jobs that wait, run or are ending."""
         return self.jobs("PENDING,CONFIGURING,RUNNING,COMPLETING,SUSPENDED")
 
     def node_states(self) -> list[str]:
@@ -198,29 +172,21 @@ class SlurmLab:
         return self.run("scontrol", "ping", check=False).returncode == 0
 
     def processes(self) -> list[psutil.Process]:
-        """Every process in the lab, Slurm's own included, but for the first and its sleep."""
-        first = self._first_process()
-        namespace = Path(f"/proc/{first.pid}/ns/pid").readlink()
-        found = []
-        for process in psutil.process_iter():
-            with contextlib.suppress(OSError, psutil.Error):
-                inside = Path(f"/proc/{process.pid}/ns/pid").readlink() == namespace
-                if inside and first.pid not in (process.pid, process.ppid() if process.name() == "sleep" else None):
-                    found.append(process)
-        return found
+        """Every process in the lab, Slurm's daemons included."""
+        return self._running().processes()
 
-    def foreign_processes(self) -> list[str]:
-        """Command lines of the living processes in the lab that are not Slurm's own."""
-        own = ("munged", "slurm", ": slurmscriptd", "mariadbd")
+    def other_processes(self) -> list[str]:
+        """Command lines of the living processes in the lab that are not Slurm's daemons."""
+        daemons = ("munged", "slurm", ": slurmscriptd", "mariadbd")
         lines = []
         for process in self.processes():
             with contextlib.suppress(psutil.Error):
-                if process.status() != psutil.STATUS_ZOMBIE and not process.name().startswith(own):
+                if process.status() != psutil.STATUS_ZOMBIE and not process.name().startswith(daemons):
                     lines.append(" ".join(process.cmdline()) or process.name())
         return lines
 
     def job_processes(self, node: str) -> list[psutil.Process]:
-        """Processes that jobs started on a node: those below its slurmstepds."""
+        """Processes that jobs started on a node: the descendants of its slurmstepds."""
         found = []
         for step in self._slurmstepds(node):
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -228,7 +194,7 @@ class SlurmLab:
         return found
 
     def batch_processes(self, node: str) -> list[psutil.Process]:
-        """The first process of each of our jobs on a node; those that end meanwhile are left out."""
+        """The first process of each job of a sweep on a node; those that end meanwhile are skipped."""
         found = []
         for process in self.job_processes(node):
             with contextlib.suppress(psutil.Error):
@@ -237,39 +203,20 @@ class SlurmLab:
         return found
 
     def listening_ports(self) -> set[int]:
-        """TCP ports in the lab on which somebody listens."""
+        """TCP ports in the lab on which a process listens."""
         return {int(line.split()[3].rpartition(":")[2]) for line in self.run("ss", "-Hltn").stdout.splitlines()}
 
-    # Parts
-
-    def _first_process(self) -> psutil.Process:
-        """The process with id 1 in the lab: the only child of the `unshare` that made the namespaces."""
-        assert self._first is not None, "the lab is not started"
-        return psutil.Process(self._first.pid).children()[0]
-
-    def _make_namespaces(self) -> None:
-        self._first = subprocess.Popen(
-            [
-                *("unshare", "--net", "--pid", "--mount-proc", "--fork", "--kill-child"),
-                *("bash", "-c", _FIRST_PROCESS, "lab", str(self.root / "etc/hosts")),
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        assert self._first.stdout is not None
-        assert self._first.stderr is not None
-        if self._first.stdout.readline() != "ready\n":
-            raise RuntimeError(f"the lab's namespaces could not be set up: {self._first.stderr.read()}")
+    def _running(self) -> Namespaces:
+        assert self._namespaces is not None, "the lab is not started"
+        return self._namespaces
 
     def _write_configuration(self) -> None:
         key = self.root / "etc/munge.key"
         key.write_bytes(secrets.token_bytes(1024))
         key.chmod(0o400)
-        for number in range(self.gpus):  # Slurm insists on devices; their numbers become CUDA_VISIBLE_DEVICES
+        for number in range(self.gpus):  # Slurm requires devices; their numbers become CUDA_VISIBLE_DEVICES
             os.mknod(self.root / f"dev/gpu{number}", stat.S_IFCHR | 0o666, os.makedev(1, 3))
-        files = lab_config.files(
+        files = slurm_config.files(
             root=self.root,
             host=socket.gethostname(),
             nodes=self.nodes,
@@ -284,9 +231,9 @@ class SlurmLab:
             path.chmod(0o600 if name == "slurmdbd.conf" else 0o644)
 
     def _munge_paths(self) -> list[str]:
-        names = {"socket": "run/munge", "pid-file": "run/munged.pid", "seed-file": "run/munged.seed"}
-        places = names | {"key-file": "etc/munge.key", "log-file": "log/munged.log"}
-        return [f"--{option}={self.root / place}" for option, place in places.items()]
+        paths = {"socket": "run/munge", "pid-file": "run/munged.pid", "seed-file": "run/munged.seed"}
+        paths |= {"key-file": "etc/munge.key", "log-file": "log/munged.log"}
+        return [f"--{option}={self.root / path}" for option, path in paths.items()]
 
     def _start_accounting(self) -> None:
         data, mysql_socket = self.root / "mysql", self.root / "run/mysql"
@@ -298,12 +245,12 @@ class SlurmLab:
             "mariadbd",
             [
                 *("mariadbd", "--no-defaults", "--user=root", f"--datadir={data}", f"--socket={mysql_socket}"),
-                *("--bind-address=127.0.0.1", f"--port={lab_config.DATABASE_PORT}", "--skip-name-resolve"),
+                *("--bind-address=127.0.0.1", f"--port={slurm_config.DATABASE_PORT}", "--skip-name-resolve"),
                 *("--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M", "--innodb-lock-wait-timeout=900"),
             ],
             ready=mysql_socket.is_socket,
         )
-        self.run("mariadb", "--no-defaults", f"--socket={mysql_socket}", "--execute", lab_config.DATABASE_SETUP)
+        self.run("mariadb", "--no-defaults", f"--socket={mysql_socket}", "--execute", slurm_config.DATABASE_SETUP)
         self._daemon("slurmdbd", ["slurmdbd", "-D"])
         wait_for(
             lambda: self.run("timeout", "5", "sacctmgr", "-n", "show", "cluster", check=False).returncode == 0,
@@ -330,7 +277,7 @@ class SlurmLab:
         daemon.wait()
 
     def _slurmstepds(self, node: str) -> list[psutil.Process]:
-        """A slurmstepd does not say which node it serves; the job's processes do."""
+        """The slurmstepds of a node. A slurmstepd does not show which node it serves; the job's processes do."""
         steps = {}
         for process in self.processes():
             with contextlib.suppress(psutil.Error):
@@ -338,13 +285,6 @@ class SlurmLab:
                 if parent and parent.name().startswith("slurmstepd") and process.environ()["SLURMD_NODENAME"] == node:
                     steps[parent.pid] = parent
         return list(steps.values())
-
-    def _remove_control_groups(self) -> None:
-        for node in self.node_names:
-            for group in Path("/sys/fs/cgroup").glob(f"*/slurm_{node}"):
-                for directory, _, _ in os.walk(group, topdown=False):
-                    with contextlib.suppress(OSError):
-                        Path(directory).rmdir()
 
 
 @contextlib.contextmanager
@@ -354,10 +294,7 @@ def running_lab(**settings: Any) -> Iterator[SlurmLab]:
         yield lab
 
 
-def wait_for(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
-    """Poll until `condition` holds. Raises TimeoutError naming `what`."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {seconds} s in vain for: {what}")
-        time.sleep(0.1)
+def _kill(processes: Sequence[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()

@@ -1,4 +1,4 @@
-"""Runs in the lab: started as a user on a login node starts them, watched through files."""
+"""Runs in the lab: started as a user would on a login node, watched through files."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from typing import Any
 import yaml
 
 from cluster.slurm.files import SlurmFiles
+from cluster.slurm.records import HeadState
 from fdt_core.results.equality import run_differences
-from lab.slurm.slurm_lab import SlurmLab, wait_for
+from lab.slurm.slurm_lab import SlurmLab
+from lab.slurm.waiting import wait_for
 
 FDT_SWEEP = [sys.executable, "-m", "orchestrator"]
 
@@ -29,11 +31,11 @@ checkpoint_interval: 0
 """
 
 LONGER_SWEEP = SWEEP.replace("epochs: 4", "epochs: 25")
-"""Long enough for faults to hit it: about a minute on two cores."""
+"""Long enough to inject faults into: about a minute on two cores."""
 
 
 def write_profile(path: Path, lab: SlurmLab, **keys: Any) -> Path:
-    """A profile for the lab: three workers with one GPU each, unless `keys` say otherwise."""
+    """Write a profile for the lab: three workers with one GPU each, unless `keys` say otherwise."""
     profile = {
         "kind": "slurm",
         "device": "cpu",
@@ -53,11 +55,11 @@ def write_profile(path: Path, lab: SlurmLab, **keys: Any) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class SlurmRun:
-    """One sweep in a directory of its own.
+    """One sweep in a separate directory.
 
     Args:
         lab: where it runs.
-        directory: its sweep file, profile and runs directory lie here.
+        directory: holds its sweep file, profile and runs directory.
         data: prepared data.
         sweep: the text of its sweep file.
     """
@@ -78,19 +80,19 @@ class SlurmRun:
         return SlurmFiles(self.path / "slurm")
 
     def command(self, *arguments: str, **keys: Any) -> list[str]:
-        """`fdt-sweep launch` of the small sweep, with a profile of these `keys`."""
+        """The command that launches the sweep, with a profile of these `keys`; both files are written."""
         (self.directory / "small.yaml").write_text(self.sweep)
         write_profile(self.directory / "lab.yaml", self.lab, **keys)
         return self._launch_command(*arguments)
 
     def launch(self, *arguments: str, expect: int = 0, **keys: Any) -> str:
-        """SlurmLaunch in the lab; returns what it printed, which ends when the launch returns."""
+        """Launch the sweep in the lab; it must exit with `expect`. Returns what the command printed."""
         done = self.lab.run(*self.command(*arguments, **keys), check=False)
         assert done.returncode == expect, done.stdout + done.stderr
         return done.stdout + done.stderr
 
     def launch_again(self) -> None:
-        """The same launch once more, with the profile of the last one; networks are not measured."""
+        """Repeat the last launch with its profile; networks are not measured."""
         self.lab.run(*self._launch_command("--no-profile"))
 
     def _launch_command(self, *arguments: str) -> list[str]:
@@ -103,7 +105,7 @@ class SlurmRun:
         return [*FDT_SWEEP, "launch", str(self.directory / "small.yaml"), *flags, *arguments]
 
     def fdt_sweep(self, command: str, *arguments: str) -> str:
-        """What another command of `fdt-sweep` prints about this run, from outside the lab or within."""
+        """What another command of `fdt-sweep`, run in the lab, prints about this run."""
         return self.lab.run(*FDT_SWEEP, command, str(self.path), *arguments).stdout
 
     def status(self) -> dict[str, Any]:
@@ -112,12 +114,12 @@ class SlurmRun:
         return found
 
     def is_over(self) -> bool:
-        """Whether the head has said that nothing more will run."""
+        """Whether the head has reported that nothing more will run."""
         head = self.files.read_head()
-        return head is not None and head.state == "closed"
+        return head is not None and head.state == HeadState.CLOSED
 
     def await_end(self) -> None:
-        """Wait until the sweep is over; it must have done all its trials."""
+        """Wait until the sweep is over; no trial may be left."""
         followed = self.lab.run(*FDT_SWEEP, "status", str(self.path), "--follow", check=False)
         assert self.status()["progress"]["left"] == 0, followed.stdout[-2000:] + followed.stderr[-2000:]
 
@@ -127,7 +129,7 @@ class SlurmRun:
 
 
 def run_locally(directory: Path, data: Path, *arguments: str, text: str = SWEEP) -> Path:
-    """The same sweep on this machine, undisturbed; returns its run directory."""
+    """Run the same sweep on this machine, undisturbed; returns its run directory."""
     sweep = directory / "small.yaml"
     sweep.write_text(text)
     options = ["--runs-dir", directory / "runs", "--data-dir", data]
@@ -136,7 +138,7 @@ def run_locally(directory: Path, data: Path, *arguments: str, text: str = SWEEP)
 
 
 def assert_nothing_left(lab: SlurmLab) -> None:
-    """No job in the queue, no process, no port, no temporary directory of a sweep."""
-    wait_for(lambda: not lab.live_jobs() and not lab.foreign_processes(), "all jobs and processes are gone", 20)
-    assert lab.listening_ports() == lab.own_ports
+    """Assert that no job, process, open port or temporary directory of a sweep is left."""
+    wait_for(lambda: not lab.live_jobs() and not lab.other_processes(), "all jobs and processes are gone", 20)
+    assert lab.listening_ports() == lab.slurm_ports
     assert [path for parent in lab.scratch.iterdir() for path in parent.iterdir()] == []

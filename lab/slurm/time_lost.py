@@ -1,4 +1,4 @@
-"""What interruptions cost a sweep, read from its trials' logs: time, epochs trained twice, trials begun too late."""
+"""What interruptions cost a sweep, read from its trials' logs: time, epochs trained twice, trials started too late."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ _EPOCH = re.compile(r"epoch (?P<epoch>\d+)/")
 _SAVED = "drained: "
 _ENDED = "ended: "
 TICK_SECONDS = 1.0
-"""The logs tell the time to the second."""
+"""The resolution of times in the logs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interruption:
-    """A trial that had to begin again from its checkpoint.
+    """A trial that had to continue from its checkpoint. Times are in seconds since the epoch, to the second.
 
     Args:
         trial_id: the trial.
-        lost_from: when it had reached what the checkpoint holds (seconds since the epoch, to the second).
-        resumed_at: when its training went on from there.
+        lost_from: when it had reached the state in the checkpoint.
+        resumed_at: when training continued from there.
         epochs_repeated: epochs that had been trained and were not in the checkpoint.
-        last_sign: when its former process last wrote to the log.
-        saved: whether that process was told to leave, and saved.
+        last_logged_at: when its previous process last wrote to the log.
+        saved: whether that process was asked to leave, and saved.
     """
 
     trial_id: str
     lost_from: float
     resumed_at: float
     epochs_repeated: int
-    last_sign: float
+    last_logged_at: float
     saved: bool
 
     @property
     def seconds(self) -> float:
-        """What it lost: what was thrown away, and the wait."""
+        """The time lost: the training that was thrown away, and the wait."""
         return self.resumed_at - self.lost_from
 
 
 @dataclass(frozen=True)
 class Start:
-    """A trial's training began, or began again, in a Slurm job after so many epochs."""
+    """A trial's training started, or continued, in a Slurm job after this many `epochs`."""
 
     time: float
     job: str
@@ -57,7 +57,7 @@ class Start:
 
 @dataclass(frozen=True)
 class Epoch:
-    """An epoch was over."""
+    """An epoch ended."""
 
     time: float
     number: int
@@ -65,14 +65,14 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Saved:
-    """The trial was told to leave, and saved."""
+    """The trial was asked to leave, and saved."""
 
     time: float
 
 
 @dataclass(frozen=True)
 class Ended:
-    """The trial was over."""
+    """The trial ended."""
 
     time: float
 
@@ -81,18 +81,18 @@ Event = Start | Epoch | Saved | Ended
 
 
 def interruptions(run: Path) -> list[Interruption]:
-    """All interruptions of a run's trials, in the order in which training went on."""
+    """All interruptions of a run's trials, in the order in which training continued."""
     found = [each for log in run.glob("logs/*.log") for each in _interruptions(log)]
     return sorted(found, key=lambda each: each.resumed_at)
 
 
 def epochs_trained(run: Path) -> int:
-    """Epochs that the logs tell of, repeated ones included."""
+    """Number of epochs in the logs, repeated ones included."""
     return sum(isinstance(event, Epoch) for log in run.glob("logs/*.log") for event in _events(log))
 
 
-def jobs_at_work(run: Path) -> set[str]:
-    """The Slurm jobs whose trials, by their logs, are being trained."""
+def training_jobs(run: Path) -> set[str]:
+    """Ids of the Slurm jobs in which, by the logs, trials are being trained."""
     found = set()
     for log in run.glob("logs/*.log"):
         events = list(_events(log))
@@ -102,8 +102,8 @@ def jobs_at_work(run: Path) -> set[str]:
     return found
 
 
-def begun_after_drain(run: Path) -> Counter[str]:
-    """For each worker job that drained: the trials that began there later, by more than the logs' tick."""
+def started_after_drain(run: Path) -> Counter[str]:
+    """For each worker job that drained: how many trials started there later, by more than the logs' resolution."""
     drained = {
         worker.slurm_job_id: worker.draining_since
         for worker in SlurmFiles(run / "slurm").read_workers()
@@ -130,7 +130,7 @@ def _interruptions(log: Path) -> Iterator[Interruption]:
                     lost_from=reached[event.epochs],
                     resumed_at=event.time,
                     epochs_repeated=max(reached) - event.epochs,
-                    last_sign=before.time,
+                    last_logged_at=before.time,
                     saved=isinstance(before, Saved),
                 )
             reached = {epoch: time for epoch, time in reached.items() if epoch < event.epochs}
@@ -139,7 +139,7 @@ def _interruptions(log: Path) -> Iterator[Interruption]:
 
 
 def _events(log: Path) -> Iterator[Event]:
-    """What a log tells, in its order."""
+    """The events in a log, in order."""
     for line in log.read_text().splitlines():
         if (parts := _LINE.fullmatch(line)) is None:
             continue

@@ -15,7 +15,7 @@ from orchestrator.cli.options import DataDir, Json, RunsDir, Settings, Verbose
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cluster.doctor.machine import Finding
+    from cluster.doctor.findings import Finding
     from cluster.profile.schema import ClusterProfile
 
 _SIGNS = {"ok": "ok     ", "warning": "WARNING", "problem": "PROBLEM"}
@@ -35,7 +35,7 @@ def doctor(
     json_: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Look for what goes wrong in practice, and say how to mend it; removes what your dead jobs have left in scratch.
+    """Look for what goes wrong in practice, and say how to fix it; removes what your dead jobs have left in scratch.
 
     Exit codes: 0 no problem was found (there may be warnings), 3 there is a problem.
 
@@ -43,7 +43,7 @@ def doctor(
       fdt-sweep doctor
       fdt-sweep doctor --cluster slurm --submit-test
     """
-    from cluster.doctor.machine import worst
+    from cluster.doctor.findings import State, worst
     from cluster.profile.schema import load_profile
     from fdt_core.datasets.info import data_directory
     from fdt_core.errors import UsageError
@@ -64,7 +64,7 @@ def doctor(
             print(_text(finding), flush=True)
     if json_:
         print(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=1))
-    raise typer.Exit(ExitCode.PROBLEM if worst(findings) == "problem" else ExitCode.DONE)
+    raise typer.Exit(ExitCode.PROBLEM if worst(findings) == State.PROBLEM else ExitCode.DONE)
 
 
 def _examinations(profile: ClusterProfile, runs: Path, data: Path, *, patience: float | None) -> Iterator[Finding]:
@@ -72,7 +72,7 @@ def _examinations(profile: ClusterProfile, runs: Path, data: Path, *, patience: 
     from dataclasses import replace
 
     from cluster.doctor.machine import examine_machine
-    from cluster.doctor.slurm import examine_slurm, submit_test
+    from cluster.doctor.slurm import Waiting, examine_slurm, submit_test
 
     here = profile if profile.kind == "local" else replace(profile, device="cpu")
     yield from examine_machine(here, runs)
@@ -80,11 +80,11 @@ def _examinations(profile: ClusterProfile, runs: Path, data: Path, *, patience: 
     if profile.kind == "slurm":
         yield from examine_slurm(profile, runs)
     if patience is not None:
-        yield from submit_test(profile, runs, patience=patience)
+        yield from submit_test(profile, runs, Waiting(patience=patience))
 
 
 def _prepared_data(data: Path) -> Finding:
-    from cluster.doctor.machine import Finding
+    from cluster.doctor.findings import Finding, State
     from fdt_core.datasets.prepared import prepared_description
     from fdt_core.errors import FdtError
 
@@ -97,12 +97,12 @@ def _prepared_data(data: Path) -> Finding:
         except FdtError as problem:
             damaged.append(str(problem))
     if damaged:
-        mend = "fdt-sweep data prepare --replace NAME"
-        return Finding(check="data", state="problem", found="; ".join(damaged), mend=mend)
+        fix = "fdt-sweep data prepare --replace NAME"
+        return Finding(check="data", state=State.PROBLEM, found="; ".join(damaged), fix=fix)
     found = f"{', '.join(prepared) or 'none but the embedded digits'} prepared in {data}"
-    return Finding(check="data", state="ok", found=found)
+    return Finding(check="data", state=State.OK, found=found)
 
 
 def _text(finding: Finding) -> str:
-    mend = f"\n{'':25}mend: {finding.mend}" if finding.mend else ""
-    return f"{_SIGNS[finding.state]} {finding.check:<16} {finding.found}{mend}"
+    fix = f"\n{'':25}fix: {finding.fix}" if finding.fix else ""
+    return f"{_SIGNS[finding.state]} {finding.check:<16} {finding.found}{fix}"

@@ -15,7 +15,7 @@ from orchestrator.cli.damage import tell_damage
 from orchestrator.cli.options import DataDir, Json, RunsDir, Verbose
 
 if TYPE_CHECKING:
-    from fdt_core.measuring.networks import Network
+    from fdt_core.measuring.networks import MeasuredNetwork
 
 Row = Mapping[str, Any]
 
@@ -82,26 +82,31 @@ def _of_models(
     device: str,
     threads: int | None,
     precision: str,
-) -> Iterator[tuple[Network, Row]]:
+) -> Iterator[tuple[MeasuredNetwork, Row]]:
     from fdt_core.datasets.catalogue import dataset_info
-    from fdt_core.measuring.networks import Setting, named_networks, profile_row_alone
+    from fdt_core.measuring.networks import measurement_row_in_fresh_process, named_networks
+    from fdt_core.measuring.setting import MeasurementSetting
 
     if precision not in ("fp32", "tf32", "bf16"):
         raise unknown_name("precision", precision, ("fp32", "tf32", "bf16"))
     info = dataset_info(dataset, data_dir)
     networks = [network for model in models for network in named_networks(model, templates, info, width)]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    setting = Setting(device=_usable(device), threads=threads or cores, precision=precision)  # type: ignore[arg-type]
+    setting = MeasurementSetting(
+        device=_usable(device),
+        threads=threads or cores,
+        precision=precision,  # type: ignore[arg-type]
+    )
     for network in networks:
-        yield network, profile_row_alone(network, setting)
+        yield network, measurement_row_in_fresh_process(network, setting)
 
 
-def _of_run(name: str, runs_dir: Path | None, device: str) -> Iterator[tuple[Network, Row]]:
+def _of_run(name: str, runs_dir: Path | None, device: str) -> Iterator[tuple[MeasuredNetwork, Row]]:
     """Measure what a run lacks for this device, and append each row as soon as it is there."""
     import torch
 
     from fdt_core.compute.device import device_name
-    from fdt_core.measuring.networks import profile_row_alone
+    from fdt_core.measuring.networks import measurement_row_in_fresh_process
     from fdt_core.results.reader import read_table
     from fdt_core.results.writer import ResultsWriter
     from orchestrator.run.driver_lease import claim
@@ -116,7 +121,7 @@ def _of_run(name: str, runs_dir: Path | None, device: str) -> Iterator[tuple[Net
         known = read_table(found.results, "profiles").rows.to_pylist()
         for cell in unmeasured(found.plan().cells, known, device_name(torch.device(place))):
             network = network_of(cell)
-            row = {"sweep": cell.sweep, **profile_row_alone(network, setting_of(cell, place))}
+            row = {"sweep": cell.sweep, **measurement_row_in_fresh_process(network, setting_of(cell, place))}
             writer.append("profiles", [row])
             writer.flush("profiles")
             yield network, row
@@ -160,7 +165,7 @@ def _print_row(row: Row) -> None:
         typer.echo(f"  {f'batch of {batch}':<16}{shown}{row[f'images_per_second_b{batch}']:>12,.0f}")
 
 
-def _layer_table(network: Network) -> str:
+def _layer_table(network: MeasuredNetwork) -> str:
     """Parameters and operations per layer for one image, as fvcore counts them."""
     import torch
     from fvcore.nn import FlopCountAnalysis, flop_count_table

@@ -21,6 +21,7 @@ from orchestrator.run.launch import Launch
 from orchestrator.run.open_run import open_run
 from orchestrator.status.console import silent_stdout
 from orchestrator.trial.report import ProcessLocation
+from orchestrator.tune.environment import TUNE_SETTINGS
 from orchestrator.tune.stop_signals import StopSignals
 
 
@@ -50,7 +51,7 @@ def drive_here(
         profile = replace(profile, gpus_per_node=len(devices.watch.devices.usable))
     needs = trial_slots(work.plan, node=node_resources(profile), profile=profile)
     # What asks for a stop while Ray starts is heard when Ray is up, and does not break off its start or its end.
-    with StopSignals() as signals, silent_stdout(), local_ray(profile) as head:
+    with StopSignals() as signals, silent_stdout(), local_ray(profile, variables=TUNE_SETTINGS) as head:
         from orchestrator.tune.drive_sweep import Nodes, drive  # Ray reads its environment when it is imported
 
         before_work()

@@ -18,6 +18,7 @@ from orchestrator.run.open_run import open_run
 from orchestrator.run.run_directory import RunDirectory
 from orchestrator.status.console import silent_stdout
 from orchestrator.trial.report import ProcessLocation
+from orchestrator.tune.environment import TUNE_SETTINGS
 from orchestrator.tune.stop_signals import StopSignals
 
 
@@ -37,7 +38,7 @@ def drive_on_slurm(run: RunDirectory) -> int:
     needs = [trial_slots(work.plan, node=node_resources(profile), profile=profile) for profile in profiles]
     per_worker = tuple(each.slots for each in needs)
     slots = sum(each.slots * profile.max_workers for each, profile in zip(needs, profiles, strict=True))
-    with StopSignals() as signals, silent_stdout(), open_head(run.slurm) as head:
+    with StopSignals() as signals, silent_stdout(), open_head(run.slurm, TUNE_SETTINGS) as head:
         from orchestrator.tune.drive_sweep import Nodes, drive  # takes seconds, in which workers join already
 
         workers = _Workers(files, per_worker)

@@ -17,8 +17,9 @@ from fdt_core.datasets.store import DESCRIPTION
 from fdt_core.datasets.verify import verify_prepared
 from fdt_core.errors import FdtError
 from fdt_core.files.yaml_file import load_yaml
+from fdt_core.quantities import counted, listed
 from fdt_core.results.columns import PLANNED_COLUMNS
-from fdt_core.results.damage import Problem, counted, find_damage, listed
+from fdt_core.results.damage import Problem, find_damage
 from fdt_core.results.keys import cell_key, trial_label
 from fdt_core.results.part_cache import PartCache
 from fdt_core.results.reader import read_table

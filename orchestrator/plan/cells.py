@@ -136,7 +136,7 @@ def plan_from_json(data: Mapping[str, object], source: Path = Path("plan.json"))
         trials = [trial | {"cost": trial} if isinstance(trial, dict) else trial for trial in trials]
     plan = dict(data) | {"cells": trials, "name": data.get("sweep")}
     cure = f"perhaps written by another version of fdt-sweep: {LAUNCH_AGAIN}"
-    return parse_json(json.dumps(plan), SweepPlan, source, cure=cure)
+    return parse_json(json.dumps(plan), SweepPlan, source, remedy=cure)
 
 
 def as_json(value: object) -> object:

@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass
 
 from fdt_core.errors import UsageError, nearest_match
 from fdt_core.files.plain_yaml import KeyPath
-from fdt_core.files.set_options import Setting, lay_over, parse_setting
+from fdt_core.files.set_options import Setting, apply_setting, parse_setting
 from fdt_core.files.yaml_file import YamlFile, load_yaml
 from fdt_core.matching.match import Budget
 from fdt_core.trial.recipe import Recipe
@@ -142,7 +142,7 @@ def _with_setting(file: YamlFile, setting: Setting) -> YamlFile:
     if keys[0] in ("recipe", "width", "budget"):
         places += [(*place, *keys) for place, override in _overrides(file) if keys[0] in override]
     for place in places:
-        file = lay_over(file, setting, place)
+        file = apply_setting(file, setting, place)
     return file
 
 

@@ -246,7 +246,7 @@ def _newest(directory: Path) -> DriverRecord | None:
 def _read(directory: Path, number: int) -> DriverRecord:
     """The record of a driver. Raises DamagedFile if the file holds no such record, OSError if it cannot be read."""
     path = _path(directory, number)
-    owner = read_json(path, DriverRecord, cure="if no driver is running, remove the file")
+    owner = read_json(path, DriverRecord, remedy="if no driver is running, remove the file")
     if owner is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     return owner

@@ -87,7 +87,7 @@ def frozen_launch(run: RunDirectory) -> Launch:
     Raises UsageError if there is none, EnvironmentProblem if it is damaged or another version of fdt-sweep wrote it.
     """
     plan, provenance = run.plan(), run.provenance()
-    settings = parse_json(json.dumps(provenance.get("settings")), LaunchSettings, run.plan_file, cure=LAUNCH_AGAIN)
+    settings = parse_json(json.dumps(provenance.get("settings")), LaunchSettings, run.plan_file, remedy=LAUNCH_AGAIN)
     try:
         return Launch(
             run=run,

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fdt_core.measuring.networks import Network, Setting
+from fdt_core.measuring.networks import MeasuredNetwork
+from fdt_core.measuring.setting import MeasurementSetting
 from fdt_core.results.keys import measurement_key
 from orchestrator.plan.cells import Cell
 from orchestrator.run.trial_rows import Row
 
 
-def network_of(cell: Cell) -> Network:
+def network_of(cell: Cell) -> MeasuredNetwork:
     """The network of a cell."""
     spec = cell.spec
-    return Network(
+    return MeasuredNetwork(
         model=spec.model,
         image=spec.image,
         dataset=spec.dataset,
@@ -24,10 +25,10 @@ def network_of(cell: Cell) -> Network:
     )
 
 
-def setting_of(cell: Cell, device: str) -> Setting:
+def setting_of(cell: Cell, device: str) -> MeasurementSetting:
     """How a cell's network is run on `device`: as it was trained."""
     recipe = cell.spec.recipe
-    return Setting(
+    return MeasurementSetting(
         device=device, threads=cell.spec.threads, precision=recipe.precision, channels_last=recipe.channels_last
     )
 

@@ -12,8 +12,8 @@ from typing import Any
 from fdt_core.errors import EnvironmentProblem, UsageError
 from fdt_core.files.atomic_files import write_atomically, write_text_atomically
 from fdt_core.files.json_file import DamagedFile, damaged, read_json
-from fdt_core.results.plan_file import LAUNCH_AGAIN, read_plan_file
-from fdt_core.results.run_lookup import PLAN_FILE, find_run_path, runs_root
+from fdt_core.results.plan_file import LAUNCH_AGAIN, PLAN_FILE, read_plan_file
+from fdt_core.results.run_lookup import find_run_path, runs_root
 from orchestrator.plan.cells import SweepPlan, plan_from_json
 from orchestrator.run.driver_status import DriverStatus
 
@@ -113,7 +113,7 @@ class RunDirectory:
 
     def forgiven(self) -> dict[str, int]:
         """The failures that no longer count: for each trial id, those up to this attempt. Raises DamagedFile."""
-        return read_json(self.forgiven_file, dict[str, int], cure="remove it, and ask for the retry again") or {}
+        return read_json(self.forgiven_file, dict[str, int], remedy="remove it, and ask for the retry again") or {}
 
     def frozen_files(self) -> FrozenFiles:
         """What is frozen now, for `restore`."""
@@ -159,7 +159,7 @@ class RunDirectory:
 
     def status(self) -> DriverStatus | None:
         """What the driver last wrote about itself; None before the first launch. Raises DamagedFile."""
-        return read_json(self.status_file, DriverStatus, cure="the next driver writes it again")
+        return read_json(self.status_file, DriverStatus, remedy="the next driver writes it again")
 
 
 def find_run(name: str, runs_dir: Path | None = None) -> RunDirectory:

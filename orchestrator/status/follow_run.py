@@ -11,6 +11,7 @@ from typing import Protocol
 from cluster.slurm.files import SlurmFiles
 from cluster.slurm.queue.queue_monitor import QueueMonitor
 from cluster.slurm.queue.slurm_commands import QueuedJob
+from cluster.slurm.records import WorkerState
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.exit_codes import ExitCode
 from orchestrator.run.run_directory import RunDirectory
@@ -70,7 +71,7 @@ def follow_run(
 
 def _line(status: RunStatus, slurm: SlurmStatus) -> str:
     progress = status.progress
-    workers = Counter(worker.state for worker in slurm.workers if worker.state != "ended")
+    workers = Counter(worker.state for worker in slurm.workers if worker.state is not WorkerState.ENDED)
     states = ", ".join(f"{count} {state}" for state, count in sorted(workers.items())) or "none yet"
     ended = progress.total - progress.left
     return (

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from cluster.slurm.files import SlurmFiles, read_launch
 from cluster.slurm.queue.queue_monitor import head_trouble, waiting_lines
 from cluster.slurm.queue.slurm_commands import QueuedJob
-from cluster.slurm.records import HeadRecord, JobRecord, PoolRecord, WorkerRecord
+from cluster.slurm.records import HeadRecord, HeadState, JobRecord, PoolRecord, Role, WorkerRecord, WorkerState
 from orchestrator.run.run_directory import RunDirectory
 
 
@@ -38,7 +38,7 @@ class SlurmStatus:
     @property
     def is_over(self) -> bool:
         """Whether the head has reported that nothing more will run."""
-        return self.head.state == "closed"
+        return self.head.state is HeadState.CLOSED
 
     def to_json(self) -> dict[str, object]:
         """Plain data, for `status --json`."""
@@ -74,11 +74,11 @@ def slurm_lines(slurm: SlurmStatus) -> Iterator[str]:
         yield f"  {slurm.head_trouble}"
     yield from (f"  {line}" for line in slurm.waiting if line != slurm.head_trouble)
     started = {worker.job_id for worker in slurm.workers}
-    waiting = [job.job_id for job in slurm.submitted if job.role == "worker" and job.job_id not in started]
+    waiting = [job.job_id for job in slurm.submitted if job.role is Role.WORKER and job.job_id not in started]
     if waiting and slurm.queue is None:
         yield f"  workers not started yet: {', '.join(waiting)}"
     for worker in slurm.workers:
-        if worker.state != "ended":
+        if worker.state is not WorkerState.ENDED:
             gpus = f", GPUs {worker.gpus}" if worker.gpus else ""
             yield f"  worker {worker.job_id} on {worker.node}{gpus}: {worker.state}{_in_brackets(worker.why)}"
 

@@ -7,8 +7,7 @@ import threading
 from collections.abc import Callable
 
 from cluster.machine.drain import drain_deadline
-
-LOOK_SECONDS = 0.2
+from cluster.machine.drain_timeline import SAVER_POLL_SECONDS
 
 
 class DrainSaver:
@@ -40,7 +39,7 @@ class DrainSaver:
             self._thread = None
 
     def _watch(self, save: Callable[[], None]) -> None:
-        while not self._over.wait(LOOK_SECONDS):
+        while not self._over.wait(SAVER_POLL_SECONDS):
             if drain_deadline() is not None:
                 with self.step:
                     if self._over.is_set():

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from cluster.devices.device_check import context_bytes
 from cluster.machine.drain import drain_deadline
+from cluster.machine.drain_timeline import must_save_now
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.trial.spec import TrialSpec
 from orchestrator.trial.drain_saver import DrainSaver
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from fdt_core.training.device_dataset import DeviceDataset
     from fdt_core.training.trainer import Training
     from fdt_core.trial.history import EpochRecord
-
-_SAVING_SECONDS = 10.0
-"""Time kept in hand before a drain's deadline for saving the state."""
 
 
 class TrialSession:
@@ -209,7 +207,7 @@ class _Patience:
         if deadline is None:
             self._epoch_begun = True
             return False
-        return not self._epoch_begun or time.time() + seconds_to_epoch_end + _SAVING_SECONDS > deadline
+        return not self._epoch_begun or must_save_now(deadline, time.time() + seconds_to_epoch_end)
 
 
 def _drains_within(seconds: float) -> bool:

@@ -1,11 +1,8 @@
-"""Between Ray Tune and the driver: Tune's events, the end of its run, and its settings."""
+"""Between Ray Tune and the driver: Tune's events, and the end of its run."""
 
 from __future__ import annotations
 
-import logging
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ray import tune
@@ -87,17 +84,3 @@ class StopWhen(tune.Stopper):
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune writes its stopper with its state, which is never read
-
-
-@contextmanager
-def quiet_tune(slots: int) -> Iterator[None]:
-    """Tune's settings for one round: as many trials in its own queue as there are slots, and no chatter."""
-    # More pending trials than slots would lose their order: Tune pops them from a set.
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
-    logger = logging.getLogger("ray.tune")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

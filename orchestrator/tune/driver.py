@@ -17,6 +17,7 @@ from ray import tune
 from ray.tune.experiment import Trial
 
 from cluster.machine.drain import raise_drain_flag, read_drain_flag
+from cluster.machine.drain_timeline import driver_patience, local_drain_deadline
 from fdt_core.error_text import informative_line
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.training.checkpoint import Keep
@@ -30,19 +31,14 @@ from orchestrator.trial.order import TrialOrder
 from orchestrator.trial.outcome import BUSY_SECONDS
 from orchestrator.trial.report import ProcessLocation, TrialReport
 from orchestrator.trial.time_limit import take_expiry
-from orchestrator.tune.callbacks import DriverCallback, StopWhen, quiet_tune
+from orchestrator.tune.callbacks import DriverCallback, StopWhen
 from orchestrator.tune.driver_node import DriverNode
+from orchestrator.tune.environment import quiet_tune
 from orchestrator.tune.failed_start import explain_failed_start
 from orchestrator.tune.process_deaths import Deaths, FailedStarts
 from orchestrator.tune.scheduler import PlanOrderScheduler
 from orchestrator.tune.searcher import BacklogSearcher
 from orchestrator.tune.trainable import SessionFactory, sweep_trainable, training_session
-
-DRAIN_SECONDS = 60.0
-"""After a request to stop, epochs that end within so many seconds are finished, others abandoned."""
-
-PATIENCE_SECONDS = 30.0
-"""Longer than this past the drain's deadline no process is waited for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,8 +131,8 @@ class Driver:
         if self.stop_reason is None:
             self.stop_reason, self.interrupted = reason, interrupted
             # Where somebody has raised the flag already, as the head's job does on Slurm, that deadline stands.
-            deadline = read_drain_flag(self._drain_flag) or time.time() + DRAIN_SECONDS
-            self._stop_by = time.monotonic() + deadline - time.time() + PATIENCE_SECONDS
+            deadline = read_drain_flag(self._drain_flag) or local_drain_deadline(time.time())
+            self._stop_by = time.monotonic() + driver_patience(deadline, time.time())
             self._watch.stopping(reason)
             raise_drain_flag(self._drain_flag, deadline)
 

@@ -6,6 +6,8 @@ import time
 
 import ray
 
+from cluster.ray_nodes.membership import lost_node_ids
+
 CHECK_SECONDS = 5.0
 
 
@@ -21,5 +23,4 @@ class DriverNode:
         if time.monotonic() - self._asked_at < CHECK_SECONDS:
             return False
         self._asked_at = time.monotonic()
-        nodes = ray.nodes()  # type: ignore[no-untyped-call]  # Ray ships few types
-        return any(node["NodeID"] == self._node_id and not node["Alive"] for node in nodes)
+        return self._node_id in lost_node_ids()

@@ -8,8 +8,9 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from cluster.ray_nodes.membership import ray_nodes
 from fdt_core.error_text import informative_line
-from fdt_core.measuring.networks import profile_row
+from fdt_core.measuring.networks import measurement_row
 from fdt_core.results.reader import read_table
 from orchestrator.plan.cells import Cell
 from orchestrator.plan.trial_slots import TrialSlots
@@ -48,17 +49,15 @@ def _one_node_per_device_name(
 ) -> Iterator[tuple[str, str]]:
     """Ids of living nodes that can run a trial, the first of each device name; ends early when `must_stop` says so."""
     seen = set()
-    nodes = ray.nodes()  # type: ignore[no-untyped-call]  # Ray ships few types
-    for node in nodes:
-        offered = node["Resources"]
-        if node["Alive"] and offered.get("CPU", 0) >= needs.cpus and offered.get("GPU", 0) >= needs.whole_gpus:
-            task = _on(node["NodeID"], needs, _device_name).remote(device)
+    for node in ray_nodes():
+        if node.is_alive and node.cpus >= needs.cpus and node.gpus >= needs.whole_gpus:
+            task = _on(node.id, needs, _device_name).remote(device)
             if not _wait(task, must_stop):
                 return
             name = ray.get(task)
             if name not in seen:
                 seen.add(name)
-                yield node["NodeID"], name
+                yield node.id, name
 
 
 def _on(node_id: str, needs: TrialSlots, function: Any) -> Any:
@@ -74,7 +73,7 @@ def _on(node_id: str, needs: TrialSlots, function: Any) -> Any:
 
 
 def _measure(cell: Cell, device: str) -> dict[str, Any]:
-    return profile_row(network_of(cell), setting_of(cell, device))
+    return measurement_row(network_of(cell), setting_of(cell, device))
 
 
 def _device_name(device: str) -> str:

@@ -6,19 +6,13 @@ import time
 from collections.abc import Callable, Container
 from pathlib import Path
 
-import ray
+from cluster.ray_nodes.membership import lost_node_ids
 
 FAILED_STARTS = 5
 """So many processes in a row that end before their trial begins mean that none ever will."""
 
 FAILED_STARTS_SECONDS = 30.0
 """A shorter row means nothing yet: Ray may learn only now that the node of all of them is gone."""
-
-
-def lost_nodes() -> frozenset[str]:
-    """Ids of the nodes that Ray has had and lost."""
-    known = ray.nodes()  # type: ignore[no-untyped-call]  # Ray ships few types
-    return frozenset(str(node["NodeID"]) for node in known if not node["Alive"])
 
 
 class Deaths:
@@ -37,7 +31,7 @@ class Deaths:
         self,
         checkpoints: Path,
         leaving: Container[str] = frozenset(),
-        lost: Callable[[], frozenset[str]] = lost_nodes,
+        lost: Callable[[], frozenset[str]] = lost_node_ids,
     ) -> None:
         self._checkpoints = checkpoints
         self._leaving = leaving
@@ -70,7 +64,7 @@ class FailedStarts:
     """
 
     def __init__(
-        self, lost: Callable[[], frozenset[str]] = lost_nodes, clock: Callable[[], float] = time.monotonic
+        self, lost: Callable[[], frozenset[str]] = lost_node_ids, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._lost = lost
         self._clock = clock

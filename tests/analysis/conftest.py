@@ -1,4 +1,4 @@
-"""Studies that many tests look at, written once."""
+"""Studies that many tests read, written once."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def paper_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def paper(paper_path: Path) -> Study:
-    """A study whose seeds have the means and standard deviations that the paper published."""
+    """A study whose seeds have the means and standard deviations published in the paper."""
     return study(paper_path)
 
 
 @pytest.fixture
 def study_of(tmp_path: Path) -> Callable[..., Study]:
-    """Makes a study of given rows of trials."""
+    """Make a study of the given rows of trials."""
 
     def make(trials: list[dict[str, Any]], *, name: str = "run", accuracy: str = "final", **tables: Any) -> Study:
         return study(write_run(tmp_path / name, trials, **tables), accuracy=accuracy)

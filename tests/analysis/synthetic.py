@@ -1,7 +1,8 @@
-"""Run directories made of numbers: the paper's published means and standard deviations, or any other outcomes."""
+"""Synthetic run directories, with the paper's published means and standard deviations or with any other outcomes."""
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,13 +17,13 @@ from fdt_core.matching.paper_tables import published_rows
 from fdt_core.results.columns import PLANNED_COLUMNS, arrow_schema
 from fdt_core.results.keys import cell_key
 from fdt_core.trial.recipe import Recipe
-from fdt_core.trial.spec import recipe_fields
+from tests.fdt_core.paper_networks import RECONSTRUCTED_PARAMS
 
 STARTED = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 
 def seeds_with(mean: float, std: float, seeds: int = 3) -> list[float]:
-    """Numbers with exactly this mean and standard deviation (ddof 1), up to floating point, in a mixed order."""
+    """Numbers with exactly this mean and standard deviation (ddof 1), up to rounding errors, in a mixed order."""
     if seeds == 1:
         return [mean]
     spread = np.random.default_rng(round(1000 * mean + 17 * std)).normal(size=seeds)
@@ -30,8 +31,8 @@ def seeds_with(mean: float, std: float, seeds: int = 3) -> list[float]:
 
 
 def trial_row(**given: Any) -> dict[str, Any]:
-    """A row of the trials: the given columns over those of an uneventful trial."""
-    recipe = {**recipe_fields(Recipe()), "milestones": [60, 120, 160]}
+    """A row of `trials`: the given columns override those of an uneventful trial."""
+    recipe = {**dataclasses.asdict(Recipe()), "milestones": [60, 120, 160]}
     row: dict[str, Any] = {
         **recipe,
         "sweep": "synthetic", "model": "vgg19", "width": 1.0, "template": "base", "dataset": "cifar10", "seed": 0,
@@ -51,12 +52,12 @@ def trial_row(**given: Any) -> dict[str, Any]:
 
 
 def done(accuracy: float, **given: Any) -> dict[str, Any]:
-    """A row that ended with this accuracy; its best epoch was half a point better."""
+    """A row of a done trial with this final accuracy; its best epoch was half a point better."""
     return trial_row(final_test_accuracy=accuracy, best_test_accuracy=accuracy + 0.5, **given)
 
 
 def profile_row(trial: Mapping[str, Any], **given: Any) -> dict[str, Any]:
-    """A row of profiles: the given columns over those of a measurement of the trial's network."""
+    """A row of `profiles`: the given columns override those of a measurement of the trial's network."""
     shared = ("sweep", "model", "width", "template", "dataset", "widths", "params", "macs", "paper_flops", "memory_mb",
               "threads", "precision", "channels_last")  # fmt: skip
     return {**{name: trial[name] for name in shared}, "device": "cuda", "device_name": "gpu", **given}
@@ -82,7 +83,7 @@ def write_run(
 
 
 def write_rows(path: Path, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows as the first part of a data set; columns not given are null."""
+    """Write rows as the first part of a table; missing columns are null."""
     folder = path / "results" / table
     folder.mkdir(parents=True, exist_ok=True)
     schema = arrow_schema(table)
@@ -106,13 +107,14 @@ def paper_run(path: Path, seeds: int = 3, epochs: int = 0) -> Path:
     """A run whose seeds have exactly the means and standard deviations of the paper's tables 1 and 2.
 
     Args:
-        path: where to write it.
-        seeds: per cell.
-        epochs: of the learning curves; 0 for none.
+        path: the run directory to write.
+        seeds: seeds per cell.
+        epochs: epochs of the learning curves; 0 for none.
     """
     trials = [
         trial_row(
-            model=row.model, template=row.template, dataset=dataset, seed=seed, params=row.reconstructed_params,
+            model=row.model, template=row.template, dataset=dataset, seed=seed,
+            params=RECONSTRUCTED_PARAMS[row.model, row.template],
             memory_mb=float(row.memory_mb), n=row.n, budget_rule="paper", final_test_accuracy=accuracy,
             best_test_accuracy=accuracy + 0.5,
         )

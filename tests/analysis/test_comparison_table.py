@@ -1,4 +1,4 @@
-"""The comparison of templates, above all: as printed in the paper."""
+"""The comparison of templates, first of all as printed in the paper."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ from analysis.tables.table import Table
 from fdt_core.errors import UsageError
 from tests.analysis.synthetic import done, trial_row
 
-# Tables 1 and 2 of the paper, cell by cell: parameters, memory and time, each with its per cent below base, then the
+# Tables 1 and 2 of the paper, cell by cell: parameters, memory and time, each with its percentage below base, then the
 # accuracies on CIFAR-10, CIFAR-100, CINIC-10 and TinyImageNet.
 PRINTED = {
     "vgg19": """
@@ -35,12 +35,12 @@ PRINTED = {
 
 
 def parts(table: Table) -> list[list[str]]:
-    """The texts of a table, the number of seeds left out."""
+    """The texts of a table without the number of seeds."""
     return [[part or "." for entry in row[:-1] for part in entry.parts] for row in table.rows]
 
 
 @pytest.mark.parametrize("model", PRINTED)
-def test_the_tables_come_out_as_printed_in_the_paper(paper: Study, model: str) -> None:
+def test_the_tables_are_as_printed_in_the_paper(paper: Study, model: str) -> None:
     layout = Layout(rounding=rounding("paper"), costs=PAPER)
     made = {table.title: table for table in comparison(paper, layout)}[model]
     assert parts(made) == [line.split() for line in PRINTED[model].strip().splitlines()]
@@ -68,7 +68,7 @@ def test_the_best_of_each_column_is_marked_with_ties_as_shown(paper: Study) -> N
     }
 
 
-def test_what_is_the_same_everywhere_is_not_best(paper: Study) -> None:
+def test_a_cost_that_is_the_same_everywhere_has_no_best(paper: Study) -> None:
     assert not [title for _, title in bests(comparison(paper)[0]) if title.startswith("MACs")]
 
 
@@ -82,7 +82,7 @@ ACCURACY = "Final accuracy (%) cifar10"
 
 
 @pytest.mark.parametrize("status", ["failed", "diverged", "missing"])
-def test_a_cell_without_results_says_what_became_of_it(study_of: Callable[..., Study], status: str) -> None:
+def test_a_cell_without_results_shows_the_status_of_its_seeds(study_of: Callable[..., Study], status: str) -> None:
     lost = [trial_row(template="a", seed=seed, status=status) for seed in range(3)]
     planned = [done(90.0), *lost]
     study = study_of([done(90.0), *([] if status == "missing" else lost)], planned=planned)
@@ -98,7 +98,7 @@ def test_a_cell_with_fewer_seeds_is_marked_and_explained(study_of: Callable[...,
     assert "† a, cifar10: 1 of 2 seeds done (1 diverged)." in comparison(study)[0].notes
 
 
-def test_a_cell_off_its_budget_is_flagged_beyond_the_tolerance(study_of: Callable[..., Study]) -> None:
+def test_a_cell_is_marked_if_it_misses_its_budget_by_more_than_the_tolerance(study_of: Callable[..., Study]) -> None:
     study = study_of([done(90.0), done(91.0, template="a", budget_error=-0.0057)])
     assert row_of(study, "a", budget_tolerance=0.01)[ACCURACY].marks == ""
     assert row_of(study, "a", budget_tolerance=0.005)[ACCURACY].marks == "‡"
@@ -115,7 +115,7 @@ def test_small_networks_are_counted_in_thousands(study_of: Callable[..., Study])
     assert row_of(study, "base")["Parameters (k)"].text == "58.52"
 
 
-def test_costs_that_were_not_measured_are_left_out(study_of: Callable[..., Study]) -> None:
+def test_unmeasured_costs_are_left_out(study_of: Callable[..., Study]) -> None:
     assert not [title for title in row_of(study_of([done(90.0)]), "base") if title.startswith("Inference")]
 
 

@@ -39,8 +39,8 @@ def two_templates(differences: np.ndarray) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(("seeds", "low", "high"), [(3, 0.93, 0.97), (5, 0.93, 0.97), (20, 0.91, 0.955)])
-def test_intervals_cover_the_true_mean_as_often_as_they_say(seeds: int, low: float, high: float) -> None:
-    """Student's t is exact for normal differences; the bootstrap (from 10 seeds on) is known to be a little short."""
+def test_intervals_cover_the_true_mean_as_often_as_promised(seeds: int, low: float, high: float) -> None:
+    """Student's t is exact for normal differences; the bootstrap (from 10 seeds) is known to be a little short."""
     samples = np.random.default_rng(seeds).normal(0.3, 0.5, size=(1500, seeds))
     lower, upper = mean_interval(samples)
     assert low <= np.mean((lower < 0.3) & (upper > 0.3)) <= high
@@ -55,16 +55,15 @@ def test_the_bootstrap_adapts_to_skewed_differences_and_is_reproducible() -> Non
 
 
 @pytest.mark.parametrize("seeds", [3, 5, 20])
-def test_the_test_finds_nothing_where_nothing_is_at_its_level(seeds: int) -> None:
+def test_the_test_keeps_its_level_if_there_is_no_difference(seeds: int) -> None:
     found = differences_to_base(two_templates(np.random.default_rng(seeds).normal(0, 0.3, size=(1500, seeds))))
     assert np.mean(found["p"] < 0.05) == pytest.approx(0.05, abs=0.017)
 
 
 def test_holm_keeps_the_level_for_the_whole_family(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of families of 20 true null hypotheses, about one in twenty holds a false finding; uncorrected, two in three."""
-    monkeypatch.setattr(
-        "gc.collect", lambda: 0
-    )  # statsmodels calls it at every correction, which takes most of the time
+    """Of families of 20 true null hypotheses, about one in twenty has a false finding; uncorrected, two in three."""
+    # statsmodels collects garbage at every correction, which would take most of the time.
+    monkeypatch.setattr("gc.collect", lambda: 0)
     rng = np.random.default_rng(7)
     false_findings = 0
     for _ in range(60):
@@ -81,7 +80,7 @@ def test_holm_multiplies_the_smallest_p_by_all_the_next_by_one_less_and_keeps_th
     assert found["p_holm"].tolist() == pytest.approx(expected)
 
 
-def test_columns_agree_with_scipy_and_with_hand_counted_values() -> None:
+def test_columns_agree_with_scipy_and_with_values_computed_on_paper() -> None:
     differences = np.array([[0.5, 0.7, 0.9]])
     row = differences_to_base(two_templates(differences)).iloc[0]
     expected = stats.ttest_1samp(differences[0], 0.0)
@@ -92,20 +91,20 @@ def test_columns_agree_with_scipy_and_with_hand_counted_values() -> None:
     assert row["verdict"] == "above"
 
 
-def test_seeds_are_paired_so_that_what_they_share_cancels() -> None:
+def test_seeds_are_paired_so_that_shared_variation_cancels() -> None:
     base = np.array([[80.0, 90.0, 85.0]])
     shared = outcomes(np.stack([base, base + np.array([0.5, 0.6, 0.55])], axis=1), ["base", "a"])
     assert differences_to_base(shared)["std"].item() == pytest.approx(0.05)
 
 
 def test_hedges_g_corrects_the_pooled_difference_for_few_seeds() -> None:
-    """Hand-counted: the standardised difference 2, times 1 - 3 / (4 * 4 - 1) for 4 degrees of freedom."""
+    """Computed on paper: the standardised difference 2, times 1 - 3 / (4 * 4 - 1) for 4 degrees of freedom."""
     values = np.array([[[90.0, 91.0, 92.0], [92.0, 94.0, 93.0]]])
     assert differences_to_base(outcomes(values, ["base", "a"]))["effect"].item() == pytest.approx(2 * 0.8)
 
 
 def test_differences_without_any_spread_are_not_tested() -> None:
-    """On a test set of 360 images two seeds easily differ by the same number of images."""
+    """On a test set of 360 images, two seeds easily differ by the same number of images."""
     row = differences_to_base(two_templates(np.array([[0.28, 0.28]]))).iloc[0]
     assert row["verdict"] == "untested"
     assert np.isnan(row["low"])
@@ -147,7 +146,7 @@ def test_any_axis_can_be_compared() -> None:
     assert list(found)[: len(CELL)] == CELL
 
 
-def test_the_sentences_say_what_three_seeds_cannot(paper: Study) -> None:
+def test_the_sentences_explain_what_three_seeds_cannot_show(paper: Study) -> None:
     text = " ".join(statements(differences_to_base(paper.outcomes)))
     assert "Of 40 differences" in text
     assert "With 3 seeds a 95 % interval reaches 2.5 standard deviations" in text
@@ -155,7 +154,7 @@ def test_the_sentences_say_what_three_seeds_cannot(paper: Study) -> None:
     assert "'Not separated' does not mean equal" in text
 
 
-def test_the_sentences_tell_untested_differences() -> None:
+def test_the_sentences_count_untested_differences() -> None:
     text = " ".join(statements(differences_to_base(two_templates(np.array([[0.28, 0.28], [0.3, np.nan]])))))
     assert "1 with fewer than two seeds in common" in text
     assert "1 whose seeds all differ by the same amount" in text

@@ -1,4 +1,4 @@
-"""Failed attempts by what went wrong."""
+"""Failed attempts, grouped by error."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from tests.analysis.synthetic import done, trial_row
 TRACE = 'Traceback:\n  File "train.py", line {}\nOutOfMemoryError: tried to allocate {} MiB at 0x{:x}'
 
 
-def test_errors_of_one_cause_have_one_signature() -> None:
+def test_errors_with_one_cause_have_one_signature() -> None:
     assert failure_signature(TRACE.format(1, 20.5, 255)) == failure_signature(TRACE.format(9, 7, 4096))
     assert failure_signature(TRACE.format(1, 20.5, 255)) == "OutOfMemoryError: tried to allocate N MiB at N"
     assert failure_signature("") == "no message"
@@ -21,7 +21,7 @@ def failed(kind: str, error: str | None, **given: object) -> dict[str, object]:
     return trial_row(status="failed", failure_kind=kind, error=error, **given)
 
 
-def test_groups_are_counted_and_name_where_they_happened(study_of: Callable[..., Study]) -> None:
+def test_groups_are_counted_and_name_their_templates_and_hosts(study_of: Callable[..., Study]) -> None:
     trials = [
         failed("oom", TRACE.format(1, 20, 1), template="a"),
         failed("oom", TRACE.format(2, 30, 2), template="b", hostname="node2"),

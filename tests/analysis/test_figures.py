@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.container import ErrorbarContainer
+from matplotlib.typing import ColorType
 
 from analysis import Study, study
 from analysis.figures import FIGURES, save_figures
@@ -22,7 +23,7 @@ from tests.analysis.synthetic import done, epoch_rows, paper_run, write_run
 TEMPLATES = ["base", "a", "b", "c", "d", "e", "late_bulge", "waist"]
 
 
-def test_every_template_has_a_colour_and_a_marker_of_its_own() -> None:
+def test_every_template_has_a_different_colour_and_marker() -> None:
     looks = [styles(TEMPLATES)[name] for name in TEMPLATES]
     assert len({look.color for look in looks}) == len({look.marker for look in looks}) == len(TEMPLATES)
     assert len({(look.dash, look.marker) for look in looks}) == len(TEMPLATES)
@@ -32,13 +33,13 @@ def test_the_style_of_a_template_does_not_depend_on_the_others() -> None:
     assert styles(["d"])["d"] == styles(TEMPLATES)["d"]
 
 
-# Vienot, Brettel and Mollon (1999): what deuteranopes and protanopes see of linear RGB.
+# Vienot, Brettel and Mollon (1999): linear RGB as deuteranopes and protanopes see it.
 DEUTERANOPIA = np.array([[0.29275, 0.70725, 0.0], [0.29275, 0.70725, 0.0], [-0.02234, 0.02234, 1.0]])
 PROTANOPIA = np.array([[0.11238, 0.88762, 0.0], [0.11238, 0.88762, 0.0], [0.00401, -0.00401, 1.0]])
 
 
 @pytest.mark.parametrize("seen_as", [DEUTERANOPIA, PROTANOPIA])
-def test_the_papers_templates_are_told_apart_without_red_and_green(seen_as: np.ndarray) -> None:
+def test_the_papers_templates_can_be_told_apart_without_red_and_green(seen_as: np.ndarray) -> None:
     colors = [seen_as @ np.array(to_rgb(styles([])[name].color)) ** 2.2 for name in TEMPLATES[:6]]
     distances = [np.linalg.norm(one - other) for i, one in enumerate(colors) for other in colors[:i]]
     assert min(distances) > 0.08
@@ -78,16 +79,17 @@ def test_the_heat_map_shows_every_difference_and_is_symmetric_about_zero(paper: 
     assert low == -high
 
 
-def luminance(color: object) -> float:
+def luminance(color: ColorType) -> float:
     """Relative luminance (WCAG 2.1) of a colour."""
-    return float(np.array(to_rgb(color)) ** 2.2 @ (0.2126, 0.7152, 0.0722))  # type: ignore[arg-type]
+    return float(np.array(to_rgb(color)) ** 2.2 @ (0.2126, 0.7152, 0.0722))
 
 
-def test_the_numbers_of_the_heat_map_stand_out_from_their_fields(paper: Study) -> None:
+def test_the_numbers_of_the_heat_map_contrast_with_their_fields(paper: Study) -> None:
     for axis in heatmap(paper).axes:
         image = axis.images[0]
         for text in axis.texts:
-            dark, light = sorted(map(luminance, (text.get_color(), to_hex(image.to_rgba(float(text.get_text()))))))
+            (red, green, blue, _), *_ = image.to_rgba(np.array([float(text.get_text())]))
+            dark, light = sorted(map(luminance, (text.get_color(), (red, green, blue))))
             assert (light + 0.05) / (dark + 0.05) > 3.5
 
 
@@ -109,12 +111,12 @@ def test_the_learning_curves_have_a_band_of_a_standard_deviation(tmp_path: Path)
 def test_figures_are_legible(paper: Study, name: str) -> None:
     for axis in FIGURES[name](paper).axes:
         for text in (axis.title, axis.xaxis.label, axis.yaxis.label):
-            assert text.get_fontsize() >= 7
+            assert float(text.get_fontsize()) >= 7
 
 
 @pytest.mark.parametrize("name", ["accuracy", "filters", "learning", "fronts"])
 def test_the_legend_fits_a_narrow_figure(tmp_path: Path, name: str) -> None:
-    """As in the demo: one data set, and long names of models."""
+    """As in the demo: one data set, and long model names."""
     rows = [
         done(90.0, model=model, width=0.125, template=template)
         for model in ("resnet50", "vgg19") for template in TEMPLATES[:6]

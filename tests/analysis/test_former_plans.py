@@ -46,10 +46,10 @@ CHANGES: dict[str, tuple[Row, str]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_row_of_a_former_plan_counts_nowhere_and_is_shown_apart_with_what_differs(
+def test_a_row_of_a_former_plan_counts_nowhere_and_is_shown_apart_with_its_differences(
     study_of: StudyOf, change: str
 ) -> None:
-    """Also where the planned cell has no row yet: it is missing, and never filled by another training."""
+    """Even if the planned cell has no row yet: it is missing, and another training never fills it."""
     old, difference = CHANGES[change]
     planned = [cell(), cell(seed=1)]
     seen = study_of([planned[1], {**old, "finished_at": LATER}], planned=planned)
@@ -69,15 +69,15 @@ def test_of_two_trainings_of_one_cell_the_planned_one_counts(study_of: StudyOf) 
     assert study_of([old, new], planned=[old], name="other").outcomes["learning_rate"].tolist() == [0.5]
 
 
-def test_a_former_failure_is_no_failure_of_the_plan(study_of: StudyOf) -> None:
+def test_a_former_failure_is_not_a_failure_of_the_plan(study_of: StudyOf) -> None:
     old = trial_row(status="failed", failure_kind="oom", error="out of memory", learning_rate=0.5)
     seen = study_of([old, cell()], planned=[cell()])
     assert tables(seen, "failures") == []
     assert seen.cells["failed"].tolist() == [0]
 
 
-def test_what_is_known_before_training_comes_from_the_plan(study_of: StudyOf) -> None:
-    """A template may come to the same trial under another target: its row still holds the former one."""
+def test_columns_known_before_training_come_from_the_plan(study_of: StudyOf) -> None:
+    """A template may lead to the same trial under another target, while its row still has the former target."""
     old = cell(budget_target=1.0, budget_error=0.5)
     assert study_of([old], planned=[cell()]).cells["budget_error"].tolist() == [0.0]
 
@@ -89,7 +89,7 @@ def test_the_learning_curves_are_those_of_planned_trials(tmp_path: Path) -> None
     assert set(results.epochs["trial_id"]) == {new["trial_id"]}
 
 
-def test_each_of_several_runs_counts_by_its_own_plan(tmp_path: Path) -> None:
+def test_each_of_several_runs_is_read_with_its_plan(tmp_path: Path) -> None:
     slow, fast = cell(), cell(learning_rate=0.5)
     one = write_run(tmp_path / "one", [slow, fast], planned=[slow])
     two = write_run(tmp_path / "two", [slow, fast], planned=[fast])
@@ -110,7 +110,7 @@ def test_a_run_without_a_plan_shows_all_rows_and_never_averages_two_recipes(tmp_
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", '{"trials": 5}', '{"trials": [{}]}', "\x00", '{"trials": [5]}'])
-def test_a_plan_that_is_none_is_damage_and_not_an_empty_plan(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_not_a_plan_is_damage_and_not_an_empty_plan(tmp_path: Path, text: str) -> None:
     path = write_run(tmp_path / "run", [cell()])
     (path / "plan.json").write_text(text)
     with pytest.raises(EnvironmentProblem, match=r"plan\.json is damaged .*launch the sweep file again"):
@@ -128,14 +128,14 @@ def test_a_plan_that_is_none_is_damage_and_not_an_empty_plan(tmp_path: Path, tex
     templates=st.sampled_from(["a", "b", "ab"]),
     seeds=st.integers(1, 3),
 )
-def test_any_change_of_the_plan_leaves_exactly_its_own_rows(
+def test_after_any_change_of_the_plan_exactly_its_rows_count(
     tmp_path_factory: pytest.TempPathFactory,
     trained: list[tuple[str, int, float, bool]],
     rate: float,
     templates: str,
     seeds: int,
 ) -> None:
-    """The oracle: a planned cell has the accuracy of the row of its own trial, or is missing."""
+    """The oracle: a planned cell has the accuracy of its trial's row, or is missing."""
     rows = {
         (name, seed, lr): trial_row(
             template=name, seed=seed, learning_rate=lr, status="done" if ended else "failed",
@@ -155,7 +155,7 @@ def test_any_change_of_the_plan_leaves_exactly_its_own_rows(
     assert len(seen.results.former) == len(rows) - sum("template" in row for row in expected)
 
 
-def test_all_formats_and_the_page_show_former_rows_only_where_asked(study_of: StudyOf) -> None:
+def test_all_formats_and_the_page_show_former_rows_only_on_request(study_of: StudyOf) -> None:
     rows = [cell(epochs=1), cell("old name", epochs=1)]
     seen = study_of(rows, planned=rows[:1], epochs=[row for trial in rows for row in epoch_rows(trial, 1)])
     for format in FORMATS:
@@ -173,8 +173,8 @@ def seeds(template: str, values: list[float], **given: Any) -> list[Row]:
 
 
 @pytest.mark.parametrize("unlike", [{"learning_rate": 0.5}, {"dataset_digest": "other"}])
-def test_a_difference_of_two_recipes_or_of_other_data_is_never_a_conclusion(study_of: StudyOf, unlike: Row) -> None:
-    """As where an override gives one template its own recipe. Without it the same numbers are separated."""
+def test_a_difference_between_recipes_or_data_leads_to_no_conclusion(study_of: StudyOf, unlike: Row) -> None:
+    """As when an override gives one template a different recipe. Without it, the same numbers are separated."""
     base, other = [90.0, 90.1, 90.2], [99.0, 99.11, 99.2]
     alike = study_of(seeds("base", base) + seeds("a", other))
     assert alike.differences["verdict"].tolist() == ["above"]
@@ -187,10 +187,10 @@ def test_a_difference_of_two_recipes_or_of_other_data_is_never_a_conclusion(stud
         "1 between cells that were trained by different recipes or on different data" in statements(seen.differences)[0]
     )
     by_need = {each.need: each.certainty for each in choices(seen)["vgg19"]}
-    told = "trained by another recipe or on other data than base"
-    assert by_need["accuracy (mean of data sets)"] == f"highest on 1 of 1 data sets; {told}"
-    assert by_need["parameters, at most 0.5 points lost"] == told
-    assert "surely" not in " ".join(by_need.values())
+    reason = "trained by a different recipe or on different data than base"
+    assert by_need["accuracy (mean of data sets)"] == f"highest on 1 of 1 data sets; {reason}"
+    assert by_need["parameters, at most 0.5 points lost"] == reason
+    assert "significantly" not in " ".join(by_need.values())
 
 
 def test_one_seed_of_another_recipe_makes_a_pair_unlike(study_of: StudyOf) -> None:

@@ -21,18 +21,18 @@ def test_the_frames_have_the_columns_of_the_store_and_the_run(paper_path: Path) 
     assert set(results.trials["run"]) == {"paper"}
 
 
-def test_several_runs_stand_below_each_other(tmp_path: Path) -> None:
+def test_the_frames_of_several_runs_are_joined(tmp_path: Path) -> None:
     one = write_run(tmp_path / "one", [done(90.0)])
     two = write_run(tmp_path / "two", [done(91.0), done(92.0, seed=1)])
     assert load(one, two).trials["run"].tolist() == ["one", "two", "two"]
 
 
-def test_runs_of_one_name_are_told_apart_by_their_paths(tmp_path: Path) -> None:
+def test_runs_with_one_name_are_told_apart_by_their_paths(tmp_path: Path) -> None:
     paths = [write_run(tmp_path / folder / "demo", [done(90.0)]) for folder in ("a", "b")]
     assert list(load(*paths).paths) == [str(path) for path in paths]
 
 
-def test_a_row_written_twice_counts_once_and_is_told(tmp_path: Path) -> None:
+def test_a_row_written_twice_counts_once_and_is_reported(tmp_path: Path) -> None:
     rows = [done(90.0, epochs=1), done(90.0, epochs=1), done(91.0, epochs=1, seed=1)]
     results = load(write_run(tmp_path / "run", rows, epochs=[*epoch_rows(rows[0], 1), *epoch_rows(rows[2], 1)]))
     assert len(results.trials) == 2
@@ -67,13 +67,13 @@ def test_a_results_folder_alone_is_read(tmp_path: Path, given: str) -> None:
     assert len(load(folder).trials) == 1
 
 
-def test_the_results_folder_of_a_run_stands_for_the_run(tmp_path: Path) -> None:
+def test_the_results_folder_of_a_run_names_the_run(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", [done(90.0), done(91.0, seed=1)], planned=[done(90.0)])
     assert load(run / "results").paths == {"run": run}
     assert len(load(run / "results").trials) == 1
 
 
-def test_what_is_no_run_directory_is_named(tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_run_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no run .*nowhere"):
         load(tmp_path / "nowhere")
     with pytest.raises(UsageError, match="no run directory given"):

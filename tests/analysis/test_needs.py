@@ -1,4 +1,4 @@
-"""Which template for which need, and how sure."""
+"""The best template for each need, and how certain the choice is."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +27,7 @@ def test_the_average_over_data_sets_needs_all_of_them(study_of: Callable[..., St
     assert averages.isna()[1]
 
 
-def test_clear_differences_are_sure_and_small_ones_are_not(study_of: Callable[..., Study]) -> None:
+def test_clear_differences_are_significant_and_small_ones_are_not(study_of: Callable[..., Study]) -> None:
     trials = (
         seeds("base", [90.0, 90.1, 90.2]) + seeds("a", [92.0, 92.11, 92.2]) + seeds("b", [91.9, 92.2, 92.05])
         + seeds("c", [50.0])
@@ -36,11 +36,11 @@ def test_clear_differences_are_sure_and_small_ones_are_not(study_of: Callable[..
     assert found.templates == ("a",)
     assert found.against_base == "+2.00 points"
     assert found.certainty == (
-        "highest on 1 of 1 data sets; surely above base; not separated from b; not testable against c"
+        "highest on 1 of 1 data sets; significantly above base; not separated from b; not testable against c"
     )
 
 
-def test_what_loses_too_much_is_not_frugal(study_of: Callable[..., Study]) -> None:
+def test_a_template_that_loses_too_much_is_not_chosen_for_few_parameters(study_of: Callable[..., Study]) -> None:
     trials = (
         seeds("base", [90.0, 90.1, 90.2], params=1000)
         + seeds("b", [89.8, 89.9, 90.02], params=500)
@@ -65,11 +65,13 @@ def test_a_loss_of_nearly_nothing_is_not_a_negative_zero(study_of: Callable[...,
 @pytest.mark.parametrize(
     ("p90", "certainty"),
     [
-        (1.1, "measured; its 10-90 % range lies below all others"),
+        (1.1, "measured; its 10-90 % range is below all others"),
         (1.9, "measured; its 10-90 % range overlaps that of b"),
     ],
 )
-def test_latency_is_as_sure_as_its_measurements(tmp_path: Path, p90: float, certainty: str) -> None:
+def test_the_certainty_of_latency_depends_on_the_spread_of_its_measurements(
+    tmp_path: Path, p90: float, certainty: str
+) -> None:
     trials = {name: done(90.0, template=name, params=params) for name, params in (("a", 1), ("b", 2), ("c", 3))}
     profiles = [
         profile_row(trials[name], latency_ms_b16_median=median, latency_ms_b16_p10=low, latency_ms_b16_p90=high)

@@ -1,4 +1,4 @@
-"""Our numbers beside the paper's."""
+"""The study's numbers next to the paper's."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_study_of_the_published_numbers_differs_nowhere(paper: Study) -> None:
             assert {name: entry.text for name, entry in ours.items()} == {n: entry.text for n, entry in theirs.items()}
 
 
-def test_a_difference_is_ours_minus_the_papers_and_marked_where_it_is_more_than_chance(
+def test_a_difference_is_ours_minus_the_papers_and_is_marked_if_it_exceeds_chance(
     study_of: Callable[..., Study],
 ) -> None:
     """VGG19 on CIFAR-10: the paper has 94.90 for base and 95.03 for template a."""
@@ -40,13 +40,13 @@ def test_a_difference_is_ours_minus_the_papers_and_marked_where_it_is_more_than_
     assert (differences["a"].text, differences["a"].marks) == ("-0.03", "")
 
 
-def test_costs_stand_beside_the_printed_ones(paper: Study) -> None:
+def test_costs_are_next_to_the_printed_ones(paper: Study) -> None:
     resnet = published_tables(paper, Layout())[0]
     assert column(resnet, "Parameters (M) paper")["e"].text == "3.68"
-    assert column(resnet, "Parameters (M) ours")["e"].text == "3.69"  # rounded, where the paper truncates
+    assert column(resnet, "Parameters (M) ours")["e"].text == "3.69"  # rounded; the paper truncates
 
 
-def test_failures_and_templates_of_ones_own_do_not_hide_the_published(study_of: Callable[..., Study]) -> None:
+def test_failures_and_custom_templates_do_not_hide_published_numbers(study_of: Callable[..., Study]) -> None:
     trials = [trial_row(status="failed"), done(95.0, template="mine")]
     (table,) = published_tables(study_of(trials), Layout())
     assert [row[0].text for row in table.rows] == ["base"]

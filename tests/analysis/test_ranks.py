@@ -22,7 +22,7 @@ def cells(means: np.ndarray) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(("templates", "blocks", "expected"), [(4, 14, 1.25), (5, 30, 1.11)])
-def test_the_critical_difference_is_that_of_demsar(templates: int, blocks: int, expected: float) -> None:
+def test_the_critical_difference_matches_demsar(templates: int, blocks: int, expected: float) -> None:
     """4 classifiers on 14 data sets is the example of Demsar (2006), section 3.2.2; q for 5 is 2.728 there."""
     assert critical_difference(templates, blocks) == pytest.approx(expected, abs=0.005)
 
@@ -63,7 +63,7 @@ def test_the_tests_hold_their_level(blocks: int, templates: int) -> None:
     assert np.mean(np.ptp(ranks, axis=0) > critical_difference(templates, blocks)) <= 0.06
 
 
-def test_templates_that_all_rank_alike_are_not_tested() -> None:
+def test_templates_that_all_rank_equally_are_not_tested() -> None:
     assert rank_analysis(cells(np.full((6, 3), 90.0))).p is None
 
 
@@ -74,8 +74,8 @@ def test_the_table_names_what_is_not_separated_and_its_assumptions(paper: Study)
     assert "Nemenyi" in " ".join(table.notes)
 
 
-def test_the_table_of_few_data_sets_says_why_there_is_no_test(study_of: Callable[..., Study]) -> None:
+def test_the_table_of_few_data_sets_explains_why_there_is_no_test(study_of: Callable[..., Study]) -> None:
     rows = [done(90.0 + place, template=template) for place, template in enumerate(("base", "a", "b"))]
     table = tables(study_of(rows), "ranks")[0]
     assert [column.title for column in table.columns] == ["Template", "Mean rank"]
-    assert "No test" in table.notes[0]
+    assert "Not tested" in table.notes[0]

@@ -7,13 +7,13 @@ from analysis.recipes import unlike_trainings, value_text, values_by_dataset
 from tests.analysis.synthetic import done
 
 
-def test_templates_trained_by_different_recipes_are_told(study_of: Callable[..., Study]) -> None:
+def test_templates_trained_by_different_recipes_are_reported(study_of: Callable[..., Study]) -> None:
     study = study_of([done(90.0), done(91.0, template="a", weight_decay=0.1)])
     (sentence,) = unlike_trainings(study)
     assert sentence.startswith("vgg19 on cifar10: the trials differ in weight_decay")
 
 
-def test_data_sets_may_have_recipes_of_their_own(study_of: Callable[..., Study]) -> None:
+def test_data_sets_may_have_different_recipes(study_of: Callable[..., Study]) -> None:
     study = study_of([done(90.0), done(60.0, dataset="tinyimagenet", epochs=90)])
     assert list(unlike_trainings(study)) == []
     assert values_by_dataset(study, "epochs") == "200 (cifar10); 90 (tinyimagenet)"

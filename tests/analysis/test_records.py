@@ -5,7 +5,7 @@ import pandas as pd
 from analysis.records import records
 
 
-def test_rows_hold_pythons_own_values() -> None:
+def test_rows_hold_plain_python_values() -> None:
     frame = pd.DataFrame(
         {"name": ["a", None], "count": [1, 2], "share": [0.5, float("nan")], "filters": [[1, 2], None]}
     )

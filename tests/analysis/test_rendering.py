@@ -34,7 +34,7 @@ TABLE = Table(
 )
 
 
-def test_text_is_aligned_by_terminal_cells_with_marks_beside_the_digits() -> None:
+def test_text_is_aligned_by_terminal_cells_with_marks_after_the_digits() -> None:
     assert as_text(TABLE).splitlines() == [
         "50 % of <b> & co",
         "                Accuracy (%)",
@@ -59,7 +59,7 @@ def test_no_line_is_wider_than_the_terminal(paper: Study, name: str) -> None:
             assert max(map(cell_len, as_text(table, width).splitlines()[1:])) <= width
 
 
-def test_a_wide_table_goes_on_below_with_its_first_column_and_loses_nothing(paper: Study) -> None:
+def test_a_wide_table_continues_below_with_its_first_column_and_loses_nothing(paper: Study) -> None:
     table = comparison(paper)[0]
     text = as_text(table, width=70)
     assert text.count("Template") > 1
@@ -122,7 +122,7 @@ class Texts(HTMLParser):
         self.text.append(data)
 
 
-def test_html_escapes_what_it_shows() -> None:
+def test_html_escapes_its_contents() -> None:
     page = Texts(as_html(TABLE))
     assert "50 % of <b> & co" in page.text
     assert "b" not in page.tags
@@ -136,7 +136,7 @@ def test_every_table_of_a_study_renders_in_every_format(paper: Study) -> None:
         assert "tinyimagenet" in render(every, format)
 
 
-def test_documents_of_their_own() -> None:
+def test_standalone_documents() -> None:
     assert render([TABLE], "latex", standalone=True).startswith(r"\documentclass")
     assert render([TABLE], "html", standalone=True).startswith("<!doctype html>")
     with pytest.raises(UsageError, match="not for csv"):

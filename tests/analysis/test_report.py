@@ -1,4 +1,4 @@
-"""What stands in the report."""
+"""The contents of the report."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import re
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def test_the_summary_comes_first(page: str) -> None:
         page.index(f'<section id="{name}"') for name in ("summary", "comparison", "plots", "differences", "trials")
     ]
     assert order == sorted(order)
-    assert page.index("What was asked") < page.index("What came out") < page.index("How sure it is")
+    assert page.index("<h3>Question") < page.index("<h3>Results") < page.index("<h3>Certainty")
     assert "<b>144</b> done" in page
 
 
@@ -82,13 +83,11 @@ def test_short_axes_of_epochs_and_layers_show_whole_numbers_and_curves_their_mar
 
 
 def test_every_choice_of_a_plot_has_its_drawing(with_curves: Study) -> None:
-    from itertools import product
-
     for plot in plots(with_curves):
         assert {"|".join(options) for options in product(*plot.choices.values())} == set(plot.drawings)
 
 
-def test_a_point_tells_its_numbers_on_hover(with_curves: Study) -> None:
+def test_a_point_shows_its_numbers_on_hover(with_curves: Study) -> None:
     accuracy = next(plot for plot in plots(with_curves) if plot.name == "accuracy")
     trace = next(t for t in accuracy.drawings["tinyimagenet|Parameters (M)"]["data"] if t["name"] == "vgg19: d")
     assert trace["x"] == [8.0721]
@@ -105,16 +104,13 @@ def test_the_curves_follow_the_rows_of_the_trials_table(with_curves: Study) -> N
         assert curve["test_accuracy"][-1] == pytest.approx(final, abs=0.3)
 
 
-def test_of_too_many_epochs_every_few_are_shown_and_the_last(
-    with_curves: Study, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("analysis.report.curve_data.MOST_POINTS", 144 * 6 // 4)
-    data = curve_data(with_curves)
+def test_too_many_epochs_are_thinned_and_the_last_is_kept(with_curves: Study) -> None:
+    data = curve_data(with_curves, most_points=144 * 6 // 4)
     assert data.every == 4
     assert json.loads(unpacked(data.packed))[0]["epoch"] == [4, 6]
 
 
-def test_the_resources_tell_what_was_lost_by_cause(tmp_path: Path) -> None:
+def test_the_resources_show_what_was_lost_by_cause(tmp_path: Path) -> None:
     lost = trial_row(status="failed", failure_kind="oom", train_seconds=None, started_at=None, seed=1)
     trials = [
         done(90.0, train_seconds=3600.0, interruptions=2),
@@ -127,7 +123,7 @@ def test_the_resources_tell_what_was_lost_by_cause(tmp_path: Path) -> None:
     rows = {row[0].text: [entry.text for entry in row[1:]] for row in table.rows}
     assert rows == {
         "results": ["1", "1.00", "50.0", "2"],
-        "results: training that diverged": ["1", "0.50", "25.0", "0"],
+        "results: training diverged": ["1", "0.50", "25.0", "0"],
         "lost: oom": ["1", "0.50", "25.0", "0"],
     }
     assert "1 cells reuse the training of another cell, which saved 2.00 hours." in table.notes
@@ -167,22 +163,22 @@ def test_several_runs_are_compared_with_the_first(tmp_path: Path) -> None:
     assert "two: vgg19" in page
 
 
-def test_unlike_trainings_are_warned_of(tmp_path: Path) -> None:
+def test_the_page_warns_about_unlike_trainings(tmp_path: Path) -> None:
     page = render_page(study(write_run(tmp_path / "run", [done(90.0), done(91.0, template="a", epochs=10)])))
     assert '<p class="warning">vgg19 on cifar10: the trials differ in epochs' in page
 
 
 @pytest.mark.process
-def test_the_report_is_written_whole_and_again_the_same(tmp_path: Path, with_curves: Study) -> None:
+def test_the_report_is_written_whole_and_is_the_same_each_time(tmp_path: Path, with_curves: Study) -> None:
     file = write_report(with_curves, tmp_path / "new" / "index.html")
     first = file.read_bytes()
     assert write_report(with_curves, file).read_bytes() == first
     assert [each.name for each in file.parent.iterdir()] == ["index.html"]
 
 
-def test_a_run_under_way_says_what_is_missing(tmp_path: Path) -> None:
+def test_the_page_of_an_unfinished_run_counts_missing_trials(tmp_path: Path) -> None:
     planned: list[dict[str, Any]] = [trial_row(seed=seed) for seed in range(4)]
     path = write_run(tmp_path / "run", [done(90.0, finished_at=STARTED)], planned=planned)
     page = render_page(study(path))
     assert "<b>3</b> missing" in page
-    assert "the last on 2026-01-01 00:00 UTC" in page
+    assert "last one ended 2026-01-01 00:00 UTC" in page

@@ -1,25 +1,24 @@
-"""The report in a real browser: what a reader does with it. Screenshots go to artifacts/."""
+"""The report in a real browser, used as a reader would. Screenshots go to artifacts/."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.ui import Select, WebDriverWait
+from selenium.webdriver.support.ui import Select
 
 from analysis import study
 from analysis.report import write_report
 from benchmarks import browser
+from tests.analysis.report_page import Page, read_log
 from tests.analysis.synthetic import done, epoch_rows, paper_run, trial_row, write_run
 
 pytestmark = [
@@ -28,7 +27,6 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).parents[2]
-ARTIFACTS = ROOT / "artifacts"
 
 
 @pytest.fixture(scope="module")
@@ -54,64 +52,16 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(study(path), path / "report" / "index.html")
 
 
-class Page:
-    """A page in the browser, and what a reader sees of it."""
-
-    def __init__(self, driver: webdriver.Chrome, file: Path) -> None:
-        self.driver = driver
-        self.file = file
-        for log in ("browser", "performance"):
-            driver.get_log(log)
-        driver.get(file.as_uri())
-
-    def all(self, selector: str) -> list[WebElement]:
-        return self.driver.find_elements(By.CSS_SELECTOR, selector)
-
-    def one(self, selector: str) -> WebElement:
-        return self.driver.find_element(By.CSS_SELECTOR, selector)
-
-    def wait(self, condition: Callable[[], Any]) -> Any:
-        return WebDriverWait(self.driver, 30).until(lambda _: condition())
-
-    def show(self, selector: str) -> WebElement:
-        element = self.one(selector)
-        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
-        return element
-
-    def drawn(self, plot: str) -> WebElement:
-        """The plot of that name, once it is drawn."""
-        figure = self.show(f'[data-plot="{plot}"]')
-        self.wait(lambda: figure.find_elements(By.CSS_SELECTOR, ".main-svg"))
-        return figure
-
-    def column(self, table: str, place: int) -> list[str]:
-        """The texts of a column of the shown rows."""
-        script = (
-            "return [...document.querySelectorAll(arguments[0] + ' tbody tr')].filter(row => !row.hidden)"
-            ".map(row => row.cells[arguments[1]].textContent)"
-        )
-        return list(self.driver.execute_script(script, table, place))
-
-    def screenshot(self, name: str) -> None:
-        ARTIFACTS.mkdir(exist_ok=True)
-        self.driver.save_screenshot(str(ARTIFACTS / f"report-{name}.png"))
-
-    def requests(self) -> list[str]:
-        """The addresses of all that the page asked for."""
-        messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
-        return [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-
-
 @pytest.fixture
 def page(chromium: webdriver.Chrome, report: Path) -> Iterator[Page]:
-    """The report, freshly opened. After each test: no error in the console, and no request beyond the file itself."""
+    """The report, freshly opened. After each test: no error in the console, and no request except for the file."""
     page = Page(chromium, report)
     yield page
-    assert page.driver.get_log("browser") == []
+    assert read_log(page.driver, "browser") == []
     assert {url for url in page.requests() if not url.startswith(("data:", "blob:"))} == {report.as_uri()}
 
 
-def test_the_summary_is_what_one_sees_first(page: Page) -> None:
+def test_the_reader_sees_the_summary_first(page: Page) -> None:
     page.screenshot("summary")
     assert page.one("h1").is_displayed()
     assert page.one("#summary").rect["y"] < 300
@@ -150,7 +100,7 @@ def test_the_filter_leaves_the_rows_with_all_words(page: Page) -> None:
     assert page.one('[data-filter="trials"] output').text == "1 of 148 rows"
 
 
-def test_hovering_a_point_tells_its_numbers(page: Page) -> None:
+def test_hovering_over_a_point_shows_its_numbers(page: Page) -> None:
     figure = page.drawn("accuracy")
     page.screenshot("accuracy")
     points = figure.find_elements(By.CSS_SELECTOR, ".scatterlayer .point")
@@ -202,7 +152,7 @@ def test_a_trial_opens_its_learning_curve_and_escape_closes_it(page: Page) -> No
     page.wait(lambda: not dialog.is_displayed())
 
 
-def test_the_curve_of_a_row_stays_its_own_after_sorting(page: Page) -> None:
+def test_a_row_keeps_its_curve_after_sorting(page: Page) -> None:
     page.show("#trials table")
     page.all("#trials thead tr:last-child th button")[7].click()
     row = page.show("#trials tbody tr:first-child")
@@ -283,12 +233,12 @@ def test_a_report_of_a_thousand_trials_is_small_and_opens_quickly(chromium: webd
     file = write_report(study(path), tmp_path / "index.html")
     assert file.stat().st_size < 10_000_000
     page = Page(chromium, file)
-    # The best of three: other work on the machine must not count.
+    # The best of three, so that other work on the machine does not count.
     assert min(browser.seconds_to_open(chromium, file)[0] for _ in range(3)) < 2
     page.drawn("accuracy")
     page.show("#trials tbody tr:nth-child(500) button").click()
     page.wait(lambda: page.all("dialog .main-svg"))
-    assert page.driver.get_log("browser") == []
+    assert read_log(page.driver, "browser") == []
 
 
 def test_the_report_of_the_demo_opens(chromium: webdriver.Chrome, tmp_path: Path) -> None:
@@ -303,4 +253,4 @@ def test_the_report_of_the_demo_opens(chromium: webdriver.Chrome, tmp_path: Path
         page.screenshot(f"demo-{plot}")
     page.show("#trials tbody tr:first-child button").click()
     page.wait(lambda: page.all("dialog .main-svg"))
-    assert page.driver.get_log("browser") == []
+    assert read_log(page.driver, "browser") == []

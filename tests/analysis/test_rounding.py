@@ -1,4 +1,4 @@
-"""Digits shown: to the nearest, or as the paper cuts them."""
+"""Rounding to the digits shown: to the nearest, or as in the paper."""
 
 from decimal import Decimal
 
@@ -31,19 +31,19 @@ def test_noise_of_binary_arithmetic_is_not_truncated() -> None:
     assert str(TRUNCATED.cut(noisy, 2)) == "94.80"
 
 
-def test_nothing_is_made_of_nan() -> None:
+def test_nan_has_no_digits() -> None:
     assert Rounding().cut(float("nan"), 2) is None
 
 
 def test_percentages_come_from_the_exact_numbers_or_from_those_shown() -> None:
-    """VGG19 with template e and ResNet50 with c: two of the cells where the paper shows which it did."""
+    """VGG19 with template e and ResNet50 with c: two of the cells that reveal how the paper computed them."""
     assert TRUNCATED.percent_below(2.066849, 20.035018, 2) == Decimal("89.6")
     assert rounding("paper").percent_below(2.066849, 20.035018, 2) == Decimal("89.7")
     assert TRUNCATED.percent_below(3.481238, 23.520842, 2) == Decimal("85.1")
     assert rounding("paper").percent_below(3.481238, 23.520842, 2) == Decimal("85.2")
 
 
-def test_a_base_of_nothing_has_no_percentage() -> None:
+def test_a_base_of_zero_has_no_percentage() -> None:
     assert Rounding().percent_below(1.0, 0.0, 2) is None
 
 

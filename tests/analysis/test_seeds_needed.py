@@ -8,7 +8,7 @@ from analysis.statistics.seeds_needed import MOST, detectable_effect, seeds_need
 
 
 @pytest.mark.parametrize("effect", [0.6, 1.0, 2.0])
-def test_with_so_many_seeds_the_test_finds_the_effect_with_the_power_it_says(effect: float) -> None:
+def test_with_the_seeds_needed_the_test_has_the_promised_power(effect: float) -> None:
     seeds = int(seeds_needed(effect))
     rng = np.random.default_rng(seeds)
 
@@ -25,7 +25,7 @@ def test_known_values() -> None:
     assert seeds_needed([0.5, 0.8, -0.8]).tolist() == [34, 15, 15]
 
 
-def test_no_effect_needs_more_than_can_be_counted() -> None:
+def test_no_effect_needs_more_seeds_than_are_computed() -> None:
     assert seeds_needed([0.0, 0.1]).tolist() == [np.inf, np.inf]
     assert seeds_needed(0.3) <= MOST
 

@@ -1,8 +1,10 @@
-"""Outcomes and cells: what counts, and that nothing missing is hidden."""
+"""Outcomes and cells: which rows count, and that missing ones are not hidden."""
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from analysis import Study, study
@@ -45,12 +47,12 @@ def test_failed_diverged_and_missing_seeds_are_counted_and_have_no_accuracy(stud
 
 
 def test_only_done_trials_have_an_accuracy_among_the_outcomes(study_of: StudyOf) -> None:
-    """Also where a failed or diverged trial recorded one: it would else enter the differences."""
+    """Even if a failed or diverged trial recorded one: it would otherwise enter the differences."""
     trials = [done(90.0), trial_row(seed=1, status="diverged", final_test_accuracy=10.0)]
     assert study_of(trials).outcomes["accuracy"].isna().tolist() == [False, True]
 
 
-def test_a_planned_cell_without_any_row_has_its_costs_from_the_plan(study_of: StudyOf) -> None:
+def test_a_planned_cell_without_a_row_has_its_costs_from_the_plan(study_of: StudyOf) -> None:
     cells = study_of([done(90.0)], planned=[done(90.0), trial_row(template="c", params=7, seed=0)]).cells
     missing = cells[cells["template"] == "c"].iloc[0]
     assert missing["params"] == 7
@@ -62,7 +64,7 @@ def test_cells_of_two_widths_are_two_blocks(study_of: StudyOf) -> None:
     assert titles == ["vgg19 x 0.25", "vgg19"]
 
 
-def test_templates_begin_with_base_and_data_sets_follow_the_paper(paper: Study) -> None:
+def test_templates_start_with_base_and_data_sets_follow_the_paper(paper: Study) -> None:
     assert paper.templates == ["base", "a", "b", "c", "d", "e"]
     assert paper.datasets == ["cifar10", "cifar100", "cinic10", "tinyimagenet"]
 
@@ -82,8 +84,8 @@ def test_latency_is_that_of_the_batch_and_the_device(tmp_path: Path) -> None:
     assert study(path, device="slow").cells["latency_ms"].item() == 9.0
 
 
-def test_latency_is_that_of_the_cells_own_network(tmp_path: Path) -> None:
-    """After a changed budget, the time of the former network does not stand beside the new one."""
+def test_latency_is_that_of_the_cells_network(tmp_path: Path) -> None:
+    """After a change of the budget, the time of the former network is not shown for the new one."""
     new = done(90.0, widths=[32, 64], params=5)
     twin, slow = done(90.0, template="twin", widths=[32, 64], params=5), done(90.0, template="slow", precision="bf16")
     former = done(90.0)
@@ -115,15 +117,13 @@ def test_latency_is_that_of_the_cells_own_network(tmp_path: Path) -> None:
         ({"device": "NVIDIA Titan"}, "did you mean 'NVIDIA Titan X'"),
     ],
 )
-def test_an_unknown_choice_names_the_known_ones(paper_path: Path, options: dict[str, object], message: str) -> None:
+def test_an_unknown_choice_names_the_known_ones(paper_path: Path, options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         study(paper_path, **options)
 
 
 @pytest.mark.parametrize(("mean", "std", "seeds"), [(94.9, 0.1, 3), (57.34, 0.3, 3), (88.78, 0.93, 5), (10.0, 0.0, 2)])
 def test_the_fixture_makes_exactly_the_published_moments(mean: float, std: float, seeds: int) -> None:
-    import numpy as np
-
     made = np.array(seeds_with(mean, std, seeds))
     assert made.mean() == pytest.approx(mean, abs=1e-12)
     assert made.std(ddof=1) == pytest.approx(std, abs=1e-12)

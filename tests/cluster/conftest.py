@@ -9,5 +9,5 @@ from tests.cluster.fake_slurm import FakeSlurm, install_fake_slurm
 
 @pytest.fixture
 def fake_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSlurm:
-    """Programs in the place of Slurm's."""
+    """Programs in place of Slurm's commands."""
     return install_fake_slurm(tmp_path / "fake slurm", monkeypatch)

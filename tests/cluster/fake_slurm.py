@@ -1,4 +1,4 @@
-"""Answers of Slurm's commands that the lab's real Slurm never gives: programs that print what a test says."""
+"""Programs in place of Slurm's commands, which print what a test sets: answers that a real Slurm rarely gives."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ SBATCH = """\
 echo "sbatch $*" >> calls
 [ "$1" = --version ] && { cat version; exit 0; }
 [ "$1" = --test-only ] && { cat test_only >&2; exit 0; }
+[ -s refused ] && grep -q "$(cat refused)" "$1" && { cat complaint >&2; exit 1; }
 id=$(( $(cat next 2>/dev/null || echo 70) + 1 )); echo $id > next
 name=$(sed -n 's/^#SBATCH --job-name=//p' "$1")
 task=; grep -q '^#SBATCH --array' "$1" && task=_0
@@ -34,12 +35,17 @@ for id in "$@"; do case $id in -*) ;; *) sed -i "/^$id|/d" queue;; esac; done
 
 @dataclass(frozen=True)
 class FakeSlurm:
-    """A folder with the programs, and the files that say what they answer."""
+    """The folder of the programs, and of the files with their answers."""
 
     folder: Path
 
-    def says(self, **answers: str | bytes) -> None:
-        """Let files hold these answers: `queue`, `notice`, `answer` (JOB is the number), `reason`, `status`, ..."""
+    def answers(self, **answers: str | bytes) -> None:
+        """Set answers by name.
+
+        `queue`: squeue's lines, after a site's `notice`; with `hidden` or `down` it prints none. `reason`: why new jobs
+        wait. `answer`: sbatch's output (JOB is the number), with exit `status` and `complaint`. `refused`: a pattern;
+        sbatch refuses scripts that match it.
+        """
         for name, answer in answers.items():
             (self.folder / name).write_bytes(answer if isinstance(answer, bytes) else answer.encode())
 
@@ -62,9 +68,9 @@ def install_fake_slurm(folder: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSlu
         (folder / name).write_text(f"#!/bin/sh\ncd {shlex.quote(str(folder))}\n{script}\n")
         (folder / name).chmod(0o755)
     slurm = FakeSlurm(folder)
-    slurm.says(queue="", calls="", notice="", answer="Submitted batch job JOB\n", reason="Priority", status="0")
-    slurm.says(complaint="")
-    slurm.says(config="MaxArraySize = 1001\n", partitions="main\n", version="slurm 23.11.4\n", left="1:00\n")
-    slurm.says(test_only="sbatch: Job 1 to start at 2030-01-01T00:00:00 using 1 processors on nodes n1\n")
+    slurm.answers(queue="", calls="", notice="", answer="Submitted batch job JOB\n", reason="Priority", status="0")
+    slurm.answers(complaint="", refused="")
+    slurm.answers(config="MaxArraySize = 1001\n", partitions="main\n", version="slurm 23.11.4\n", left="1:00\n")
+    slurm.answers(test_only="sbatch: Job 1 to start at 2030-01-01T00:00:00 using 1 processors on nodes n1\n")
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
     return slurm

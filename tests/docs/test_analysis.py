@@ -1,4 +1,4 @@
-"""The examples of docs/analysis.md run, and the page knows every table, figure and format."""
+"""The examples in docs/analysis.md run, and the page lists every table, figure and format."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COMMANDS = re.findall(r"^\$ fdt-sweep (.*?)(?: +#.*)?$", PAGE, re.MULTILINE)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the run that the examples look at."""
+    """A folder with the run that the examples read."""
     folder = tmp_path_factory.mktemp("examples")
     paper_run(folder / "runs" / "paper")
     return folder

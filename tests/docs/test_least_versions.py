@@ -1,4 +1,4 @@
-"""The least versions in pyproject.toml: each dependency has one, and `make test-least` pins exactly these."""
+"""The minimum versions in pyproject.toml: each dependency has one, and `make test-least` pins exactly these."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def script() -> ModuleType:
     return module
 
 
-def test_every_dependency_is_pinned_to_its_least_version(script: ModuleType) -> None:
+def test_every_dependency_is_pinned_to_its_minimum_version(script: ModuleType) -> None:
     project = tomllib.loads(PYPROJECT)["project"]
     pins = dict(line.split("==") for line in script.least_versions(PYPROJECT))
     wanted = [*project["dependencies"], *project["optional-dependencies"]["test"]]

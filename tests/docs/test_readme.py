@@ -1,4 +1,4 @@
-"""The table in the README is that of `make demo`: what does not depend on the machine is compared digit by digit."""
+"""The README shows the table of `make demo`: all numbers that do not depend on the machine are compared."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COLUMNS = ["Parameters", "MACs", "Memory", "Inference", "Training", "Final", "Se
 
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What `fdt-sweep results demo` prints of a run whose trials ended with arbitrary times and accuracies."""
+    """The output of `fdt-sweep results demo` for a run whose trials ended with arbitrary times and accuracies."""
     cells = plan_sweep(ROOT / "sweeps" / "demo.yaml").cells
     outcome = {"attempt": 1, "status": "done", "train_seconds": 10.0, "images_per_second": 100.0, "device_name": "CPU"}
     trials = [
@@ -36,7 +36,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def tables(text: str) -> dict[str, list[list[str]]]:
-    """For each model: the column titles, and of each row the template, the costs with their per cent, and the seeds."""
+    """For each model, the column titles and the rows: template, costs with their percentages, seeds."""
     found = {}
     for title, body in re.findall(r"^(\w+ x 0\.125)\n(.*?)^Accuracy:", text, re.MULTILINE | re.DOTALL):
         lines = [line.split() for line in body.splitlines()]
@@ -50,7 +50,7 @@ def off_target(text: str) -> list[str]:
     return re.findall(r"^‡ .*$", text, re.MULTILINE)
 
 
-def test_the_costs_that_the_readme_shows_are_those_of_the_demo(printed: str) -> None:
+def test_the_readme_shows_the_costs_of_the_demo(printed: str) -> None:
     shown = tables(README)
     assert list(shown) == ["resnet50 x 0.125", "vgg19 x 0.125"]
     assert shown == tables(printed)

@@ -1,4 +1,4 @@
-"""What docs/slurm.md says of profiles is what profiles have."""
+"""docs/slurm.md explains the keys that cluster profiles have."""
 
 import re
 from dataclasses import fields
@@ -24,7 +24,7 @@ def test_the_example_is_a_valid_profile(tmp_path: Path) -> None:
     assert (profile.gpus_per_node, profile.head.partition, profile.time_seconds) == (4, "cpu", 8 * 3600)
 
 
-def test_the_defaults_in_the_table_are_the_real_ones() -> None:
+def test_the_table_shows_the_real_defaults() -> None:
     profile = ClusterProfile(kind="local")
     for key in ("cpus_per_gpu", "time", "max_workers", "trials_per_gpu", "drain_seconds", "notice_seconds", "scratch"):
         assert f"| `{key}` | {getattr(profile, key)} |" in TEXT

@@ -1,4 +1,4 @@
-"""The examples of docs/templates_and_models.md do what the page says they do."""
+"""The examples in docs/templates_and_models.md behave as the page says."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COMMANDS = {"fdt-sweep": [sys.executable, "-m", "orchestrator"], "python": [sys.
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with every file that the page shows."""
+    """A folder with every file in the page."""
     for _, text in FENCED.findall(PAGE):
         if named := re.match(r"# file: (\S+)\n", text):
             (tmp_path / named[1]).write_text(text, encoding="utf-8")
@@ -40,7 +40,7 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def shown() -> list[tuple[str, str]]:
-    """The commands that the page shows, and what it says they print."""
+    """The commands in the page, each with the output shown for it."""
     sessions = "".join(text for language, text in FENCED.findall(PAGE) if language == "console")
     return [
         (command, output) for command, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", sessions, re.MULTILINE)
@@ -54,18 +54,18 @@ def test_a_shown_command_prints_what_is_shown(folder: Path, command: str, output
     assert printed.stdout + printed.stderr == output
 
 
-def test_the_sweep_with_own_templates_plans(folder: Path) -> None:
-    planned = json.loads(run("fdt-sweep plan own_templates.yaml --json", folder).stdout)
-    assert {trial["template"] for trial in planned["trials"]} == {"base", "late_bulge", "by_hand"}
-    by_hand = next(trial for trial in planned["trials"] if trial["template"] == "by_hand")
-    assert by_hand["n"] is None
-    assert by_hand["budget_error"] != 0
+def test_the_sweep_with_custom_templates_plans(folder: Path) -> None:
+    planned = json.loads(run("fdt-sweep plan custom_templates.yaml --json", folder).stdout)
+    assert {trial["template"] for trial in planned["trials"]} == {"base", "late_bulge", "explicit"}
+    explicit = next(trial for trial in planned["trials"] if trial["template"] == "explicit")
+    assert explicit["n"] is None
+    assert explicit["budget_error"] != 0
 
 
 @pytest.mark.process
-def test_the_identity_of_an_own_network_follows_its_source(folder: Path) -> None:
+def test_the_identity_of_a_custom_network_follows_its_source(folder: Path) -> None:
     def ids() -> dict[tuple[str, str], str]:
-        trials = json.loads(run("fdt-sweep plan own_network.yaml --json", folder).stdout)["trials"]
+        trials = json.loads(run("fdt-sweep plan custom_network.yaml --json", folder).stdout)["trials"]
         return {(trial["model"], trial["template"]): trial["trial_id"] for trial in trials}
 
     before = ids()
@@ -77,8 +77,8 @@ def test_the_identity_of_an_own_network_follows_its_source(folder: Path) -> None
 
 
 @pytest.mark.trainer
-def test_an_own_network_trains(folder: Path) -> None:
-    result = run("fdt-sweep run own_network.yaml --set 'models=[my_networks:small_cnn]'", folder)
+def test_a_custom_network_trains(folder: Path) -> None:
+    result = run("fdt-sweep run custom_network.yaml --set 'models=[my_networks:small_cnn]'", folder)
     assert result.returncode == 0, result.stderr
     row = json.loads(result.stdout)
     assert (row["model"], row["status"]) == ("my_networks:small_cnn", "done")

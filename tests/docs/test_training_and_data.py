@@ -1,4 +1,4 @@
-"""docs/training.md and docs/data.md say what is so."""
+"""docs/training.md and docs/data.md agree with the code."""
 
 from __future__ import annotations
 
@@ -20,18 +20,20 @@ DATA = (DOCS / "data.md").read_text(encoding="utf-8")
 
 
 def table(text: str) -> dict[str, list[str]]:
-    """The rows of the first table whose rows begin with a word in backticks."""
+    """The table rows that start with a word in backticks, by that word."""
     rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| `")]
     return {row[0]: row[1:] for row in rows}
 
 
 def test_every_field_of_a_recipe_is_explained_with_its_default() -> None:
-    explained = {}
+    explained: dict[str, object] = {}
     for names, cells in table(TRAINING).items():
         keys = re.findall(r"`(\w+)`", names)
         defaults = [cells[0]] if len(keys) == 1 else cells[0].rsplit(", ", 1)
         explained |= dict(zip(keys, map(parse_scalar, defaults), strict=True))
-    explained["milestones"] = tuple(explained["milestones"])
+    milestones = explained["milestones"]
+    assert isinstance(milestones, list)
+    explained["milestones"] = tuple(milestones)
     assert explained == {field.name: getattr(Recipe(), field.name) for field in dataclasses.fields(Recipe)}
 
 
@@ -47,18 +49,18 @@ def test_every_data_set_is_listed_with_its_numbers() -> None:
             assert next(iter(publication.md5)) in cells[4]
 
 
-def test_the_line_for_ones_own_images_is_valid(tmp_path: Path) -> None:
+def test_the_line_for_custom_images_is_valid(tmp_path: Path) -> None:
     (line,) = re.findall(r"```yaml\n(flowers: .*?)```", DATA, re.DOTALL)
     (tmp_path / "datasets.yaml").write_text(line)
     assert user_datasets(tmp_path)["flowers"].size == 64
 
 
-def test_the_recipes_that_are_shown_are_valid() -> None:
+def test_the_recipes_shown_are_valid() -> None:
     assert recipe_for({"epochs": 30, "milestones": [10, 20]}, "cifar10").epochs == 30
     assert recipe_for({"base": "quick", "precision": "bf16"}, "cifar10").precision == "bf16"
 
 
-def test_the_overrides_and_settings_that_are_shown_are_valid(tmp_path: Path) -> None:
+def test_the_overrides_and_settings_shown_are_valid(tmp_path: Path) -> None:
     (overrides,) = re.findall(r"```yaml\n(overrides:\n.*?)```", TRAINING, re.DOTALL)
     file = tmp_path / "study.yaml"
     head = (

@@ -1,4 +1,4 @@
-"""Processes that compute as on another processor, and in which memory errors show."""
+"""Environments for processes that compute as on another processor and detect memory errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HAS_AVX512 = _CPUINFO.exists() and "avx512f" in _CPUINFO.read_text()
 def like(processor: str) -> dict[str, str]:
     """The environment of a process whose convolutions use the kernels for `processor`: AVX2, ..., or DEFAULT.
 
-    glibc ends it where memory was written out of bounds, and fills new memory with numbers near 1e38 (mallopt(3)).
+    glibc aborts it if memory was written out of bounds, and fills new memory with numbers near 1e38 (mallopt(3)).
     """
     return os.environ | {
         "ONEDNN_MAX_CPU_ISA": processor,

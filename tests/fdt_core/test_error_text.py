@@ -1,4 +1,4 @@
-"""The line that informs, of errors as torch and Python write them."""
+"""The informative line of errors as torch and Python write them."""
 
 from __future__ import annotations
 
@@ -79,11 +79,11 @@ OOM = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacit
         ("RuntimeError: mat1 and mat2 shapes:\n(3x4 and 5x6)", "RuntimeError: mat1 and mat2 shapes: (3x4 and 5x6)"),
     ],
 )
-def test_the_line_that_informs(text: str, line: str) -> None:
+def test_the_informative_line_is_found(text: str, line: str) -> None:
     assert informative_line(text) == line
 
 
-def test_of_a_chain_the_last_error_as_python_prints_it() -> None:
+def test_a_chain_of_errors_is_reported_by_the_last_one() -> None:
     try:
         try:
             raise KeyError("inner")
@@ -94,7 +94,7 @@ def test_of_a_chain_the_last_error_as_python_prints_it() -> None:
     assert informative_line(text) == "RuntimeError: CUDA error: device-side assert triggered"
 
 
-def test_a_message_of_several_lines_is_told_by_its_first() -> None:
+def test_a_message_of_several_lines_is_reported_by_its_first_line() -> None:
     try:
         raise ValueError("the first line says it\n  details\nmore details")
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""What a user's files and variables are called does not matter: real processes, in folders full of traps."""
+"""The names of a user's files and variables do not matter: real processes, in folders full of traps."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from fdt_core.import_path import OWN_ROOT, given_environment, installation_first
-from fdt_core.start import name_the_nameless
+from fdt_core.import_path import PROJECT_ROOT, given_environment, installation_first
+from fdt_core.start import name_unknown_user
 
-NAMES = ["cluster", "analysis", "orchestrator", "select", "random", "numpy", "typer", "yaml"]
+NAMES = ["cluster", "analysis", "orchestrator", "select", "random", "typing", "numpy", "typer", "yaml"]
 
 
 def lay_traps(folder: Path, *, packages: bool) -> Path:
-    """Modules that leave a mark when they are run; returns where."""
+    """Write modules that leave a mark when they run; returns the path of the mark."""
     mark = folder / "run"
     for name in NAMES:
         file = folder / name / "__init__.py" if packages else folder / f"{name}.py"
@@ -38,7 +38,7 @@ def run(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedPro
 @pytest.mark.parametrize(
     ("packages", "on_path"), [(False, False), (True, True)], ids=["files, current directory", "packages, PYTHONPATH"]
 )
-def test_no_module_of_the_user_is_run_in_place_of_ours(tmp_path: Path, packages: bool, on_path: bool) -> None:
+def test_no_user_module_runs_in_place_of_an_installed_one(tmp_path: Path, packages: bool, on_path: bool) -> None:
     mark = lay_traps(tmp_path, packages=packages)
     variables = {"PYTHONPATH": f"{tmp_path}{os.pathsep}"} if on_path else {}
     done = run("orchestrator", "plan", "s.yaml", cwd=tmp_path, **variables)
@@ -47,7 +47,7 @@ def test_no_module_of_the_user_is_run_in_place_of_ours(tmp_path: Path, packages:
     assert not mark.exists(), mark.read_text()
 
 
-def test_processes_that_are_started_import_from_the_installation_first_too(tmp_path: Path) -> None:
+def test_child_processes_import_from_the_installation_first_too(tmp_path: Path) -> None:
     mark = lay_traps(tmp_path, packages=False)
     (tmp_path / "parent.py").write_text(
         "import multiprocessing, subprocess, sys\n"
@@ -57,31 +57,31 @@ def test_processes_that_are_started_import_from_the_installation_first_too(tmp_p
         "    with multiprocessing.get_context('spawn').Pool(1) as pool: print(pool.map(abs, [-7]))\n"
     )
     done = run("parent", cwd=tmp_path, PYTHONPATH=str(tmp_path))
-    assert done.stdout.splitlines() == [f"{OWN_ROOT}/cluster/__init__.py", "[7]"], done.stderr
+    assert done.stdout.splitlines() == [f"{PROJECT_ROOT}/cluster/__init__.py", "[7]"], done.stderr
     assert not mark.exists()
 
 
-def test_modules_of_the_user_are_still_found_on_pythonpath(tmp_path: Path) -> None:
-    (tmp_path / "of_the_user.py").write_text("print('found')\n")
-    assert run("of_the_user", cwd=Path("/"), PYTHONPATH=str(tmp_path)).stdout == "found\n"
+def test_user_modules_are_still_found_on_pythonpath(tmp_path: Path) -> None:
+    (tmp_path / "user_module.py").write_text("print('found')\n")
+    assert run("user_module", cwd=Path("/"), PYTHONPATH=str(tmp_path)).stdout == "found\n"
 
 
-def test_the_installation_comes_first_in_any_order() -> None:
+def test_the_installation_comes_first_whatever_the_order() -> None:
     library, packages = os.path.dirname(os.__file__), str(Path(pytest.__file__).parent.parent)  # noqa: PTH120 - as there
     assert installation_first(["/a", "/b", library, packages], ["/a", "/b"]) == [
         library,
         packages,
-        OWN_ROOT,
+        PROJECT_ROOT,
         "/a",
         "/b",
     ]
-    assert installation_first(["/a", OWN_ROOT, library], ["/a", OWN_ROOT]) == [library, OWN_ROOT, "/a"]
-    assert installation_first([library, OWN_ROOT, packages], []) == [library, OWN_ROOT, packages]
-    assert installation_first(["/a", library], ["/a", library]) == [library, OWN_ROOT, "/a"]
+    assert installation_first(["/a", PROJECT_ROOT, library], ["/a", PROJECT_ROOT]) == [library, PROJECT_ROOT, "/a"]
+    assert installation_first([library, PROJECT_ROOT, packages], []) == [library, PROJECT_ROOT, packages]
+    assert installation_first(["/a", library], ["/a", library]) == [library, PROJECT_ROOT, "/a"]
 
 
 @pytest.mark.parametrize("given", [{}, {"PYTHONPATH": "/a:"}, {"PYTHONPATH": "/a", "PYTHONSAFEPATH": "1"}])
-def test_programs_that_are_not_ours_get_the_variables_as_they_were(tmp_path: Path, given: dict[str, str]) -> None:
+def test_other_programs_get_the_variables_of_the_users_shell(tmp_path: Path, given: dict[str, str]) -> None:
     (tmp_path / "show.py").write_text(
         "import json, os\nfrom fdt_core.import_path import given_environment\n"
         "print(json.dumps([dict(os.environ), given_environment(os.environ)]))\n"
@@ -98,7 +98,9 @@ def test_programs_that_are_not_ours_get_the_variables_as_they_were(tmp_path: Pat
 @pytest.mark.parametrize(
     ("encoding", "printed"), [("ascii", b"1 +- 2 v ? ?"), ("latin-1", b"1 \xb1 2 v ? ?"), ("utf-8", None)]
 )
-def test_what_an_encoding_lacks_does_not_end_a_command(tmp_path: Path, encoding: str, printed: bytes | None) -> None:
+def test_characters_that_the_encoding_lacks_do_not_end_a_command(
+    tmp_path: Path, encoding: str, printed: bytes | None
+) -> None:
     text = "1 ± 2 ↓ 字 \udcff"
     (tmp_path / "prints.py").write_text(f"print({text!a}, end='')\n")
     environment = os.environ | {"PYTHONPATH": str(tmp_path), "PYTHONIOENCODING": encoding}
@@ -108,12 +110,11 @@ def test_what_an_encoding_lacks_does_not_end_a_command(tmp_path: Path, encoding:
     assert done.stdout == (printed or "1 ± 2 ↓ 字 ?".encode())
 
 
-def test_a_user_id_without_a_name_gets_what_libraries_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_id_without_an_account_gets_a_name_and_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
-    name_the_nameless()
-    assert "LOGNAME" not in os.environ, "this one has a name"
-    monkeypatch.setattr(os, "getuid", lambda: 54321)
-    name_the_nameless()
+    name_unknown_user(os.getuid())
+    assert "LOGNAME" not in os.environ, "this user has an account"
+    name_unknown_user(54321)
     assert getpass.getuser() == "54321"
     assert Path.home() == Path("/nonexistent")

@@ -1,4 +1,4 @@
-"""Objects that users name as package.module:attribute."""
+"""User objects, referred to as package.module:attribute."""
 
 import sys
 from collections.abc import Iterator
@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-import analysis  # noqa: F401 - with all that it imports, before a test forgets what it has imported itself
+import analysis  # noqa: F401 - imported first, so that no test removes it and its imports from sys.modules
 from fdt_core.errors import UsageError
 from fdt_core.references import import_reference, is_reference
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The current directory, of which Python's path and its modules know nothing, before and after."""
+    """The current directory, unknown to Python's import path and modules before and after the test."""
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.chdir(tmp_path)
     known = set(sys.modules)
@@ -28,10 +28,10 @@ def test_a_reference_has_a_colon() -> None:
 
 
 def test_a_module_is_found_in_the_current_directory(folder: Path) -> None:
-    (folder / "own_package").mkdir()
-    (folder / "own_package" / "numbers.py").write_text("SEVEN = 7\n")
-    found, module = import_reference("own_package.numbers:SEVEN", int)
-    assert (found, module.__name__) == (7, "own_package.numbers")
+    (folder / "user_package").mkdir()
+    (folder / "user_package" / "numbers.py").write_text("SEVEN = 7\n")
+    found, module = import_reference("user_package.numbers:SEVEN", int)
+    assert (found, module.__name__) == (7, "user_package.numbers")
 
 
 @pytest.mark.parametrize(
@@ -39,15 +39,15 @@ def test_a_module_is_found_in_the_current_directory(folder: Path) -> None:
     [
         ("no_such_module:x", "'no_such_module:x': importing 'no_such_module' failed: ModuleNotFoundError"),
         ("broken_module:x", "importing 'broken_module' failed: ZeroDivisionError: division by zero"),
-        ("own_module:x", "module 'own_module' has no 'x'"),
-        ("own_module:", "module 'own_module' has no ''"),
+        ("user_module:x", "module 'user_module' has no 'x'"),
+        ("user_module:", "module 'user_module' has no ''"),
         (":x", "importing '' failed"),
-        ("own_module:SEVEN", "'own_module:SEVEN' is a int, not str"),
+        ("user_module:SEVEN", "'user_module:SEVEN' is a int, not str"),
     ],
 )
 def test_errors_name_the_reference_and_the_reason(folder: Path, reference: str, message: str) -> None:
     (folder / "broken_module.py").write_text("1 / 0\n")
-    (folder / "own_module.py").write_text("SEVEN = 7\n")
+    (folder / "user_module.py").write_text("SEVEN = 7\n")
     with pytest.raises(UsageError, match=message):
         import_reference(reference, str)
 
@@ -57,14 +57,14 @@ def test_errors_name_the_reference_and_the_reason(folder: Path, reference: str, 
     [
         (
             "analysis:NET",
-            "module 'analysis' has no 'NET'; analysis is a package of fdt-sweep: give a module of your own",
+            "module 'analysis' has no 'NET'; analysis is a package of fdt-sweep: give your module another name",
         ),
         ("analysis.nets:NET", "ModuleNotFoundError: .*; analysis is a package of fdt-sweep"),
-        ("select:NET", "module 'select' has no 'NET'; select was found at .*: give your own select.py another name"),
-        ("numpy:NET", "has no 'NET'; numpy was found at .*/numpy/__init__.py: give your own numpy another name"),
+        ("select:NET", "module 'select' has no 'NET'; select was found at .*: give your select.py another name"),
+        ("numpy:NET", "has no 'NET'; numpy was found at .*/numpy/__init__.py: give your numpy another name"),
     ],
 )
-def test_a_file_with_the_name_of_an_installed_module_is_not_run_and_said_to_be_hidden(
+def test_a_file_named_like_an_installed_module_is_not_run_and_reported_as_hidden(
     folder: Path, reference: str, message: str
 ) -> None:
     for name in ("analysis.py", "select.py", "numpy/__init__.py"):

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from fdt_core.scaling import exact, half_even, scaled
 
 
-def test_a_number_is_what_it_is_written_as() -> None:
+def test_a_number_has_the_value_it_is_written_as() -> None:
     assert exact(0.1) == Fraction(1, 10)
     assert exact("1/3") == Fraction(1, 3)
     assert exact(87.031808) == Fraction(87_031_808, 1_000_000)
 
 
 @pytest.mark.parametrize("text", ["", "one", "nan", "inf"])
-def test_what_is_no_number_is_refused(text: str) -> None:
+def test_text_that_is_not_a_number_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="Invalid literal"):
         exact(text)
 
@@ -39,5 +39,5 @@ def test_half_even_rounds_as_python_rounds_the_exact_quotient(numerator: int, de
         (25, 0.1, 2),
     ],
 )
-def test_filters_are_scaled_half_to_even_and_never_to_nothing(filters: int, width: float, expected: int) -> None:
+def test_filters_are_scaled_half_to_even_and_to_at_least_one(filters: int, width: float, expected: int) -> None:
     assert scaled(filters, width) == expected

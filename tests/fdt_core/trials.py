@@ -1,4 +1,4 @@
-"""Small data, small trials and a network that the tests of trainer and profiler share."""
+"""Small data, small trials and a network, shared by the tests of training and measuring."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from fdt_core.datasets.store import channel_moments
 from fdt_core.image import ImageShape
 from fdt_core.networks.architectures import architecture
 from fdt_core.training.device_dataset import DeviceDataset
+from fdt_core.training.trainer import Training
 from fdt_core.trial.history import EpochRecord
 from fdt_core.trial.recipe import recipe_for
 from fdt_core.trial.spec import TrialSpec
@@ -24,7 +25,7 @@ VOLATILE = {"seconds", "images_per_second"}
 
 
 class SlowStarter(nn.Module):
-    """Holds 400 MB in its first two runs of each mode, as a search for the best kernels does, and little later."""
+    """Holds 400 MB in its first two runs in each mode, as a search for the best kernels does, and little afterwards."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,7 +39,7 @@ class SlowStarter(nn.Module):
 
 
 def small_data(train: int = 150, test: int = 50, classes: int = 10, size: int = 32) -> PreparedDataset:
-    """Images of noise whose brightness in one quarter tells the class, so that a network can learn it."""
+    """Images of noise whose brightness in one quarter gives away the class, so that a network can learn it."""
     random = np.random.default_rng(0)
 
     def split(count: int) -> tuple[Any, Any]:
@@ -66,14 +67,14 @@ def small_data(train: int = 150, test: int = 50, classes: int = 10, size: int = 
 
 
 def on_cpu(data: PreparedDataset | None = None, **options: Any) -> DeviceDataset:
-    """`data`, else the small data, on the CPU."""
+    """`data`, by default the small data, on the CPU."""
     return DeviceDataset(data or small_data(), "cpu", **options)
 
 
 def small_spec(
     model: str = "vgg11", seed: int = 0, width: float = 0.0625, data: PreparedDataset | None = None, **recipe: Any
 ) -> TrialSpec:
-    """A trial of a thin network; by default three epochs of batches of 32 with all augmentation."""
+    """A trial of a thin network; by default three epochs with batches of 32 and full augmentation."""
     defaults = {"base": "paper", "epochs": 3, "batch_size": 32, "learning_rate": 0.05, "weight_decay": 5e-4}
     info = (data or small_data()).info
     return TrialSpec(
@@ -89,16 +90,29 @@ def small_spec(
 
 
 def stop_at_batch(number: int) -> Callable[[float], bool]:
-    """A `should_stop` that says so when it is asked for the `number`-th time."""
-    asked = itertools.count(1)
-    return lambda seconds_to_epoch_end: next(asked) >= number
+    """A `should_stop` that returns true from its `number`-th call on."""
+    calls = itertools.count(1)
+    return lambda seconds_to_epoch_end: next(calls) >= number
 
 
 def lasting(history: tuple[EpochRecord, ...]) -> list[dict[str, Any]]:
-    """The history without what may differ between two right runs."""
+    """The history without what may differ between two correct runs."""
     return [{key: value for key, value in vars(record).items() if key not in VOLATILE} for record in history]
 
 
 def same_tensors(first: dict[str, Any], second: dict[str, Any]) -> bool:
     """Whether two state dicts are equal to the bit."""
     return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
+
+
+def train(spec: TrialSpec, **options: Any) -> Training:
+    """Train the trial on the CPU with the small data, to its end or until an option interrupts it."""
+    training = Training(spec, on_cpu(), device="cpu", **options)
+    for _ in training.epochs():
+        pass
+    return training
+
+
+def weights(training: Training) -> dict[str, Tensor]:
+    """The state of the network."""
+    return training.network.state_dict()

@@ -10,7 +10,7 @@ from lab.slurm.slurm_runs import SlurmRun, run_locally
 
 
 def require_lab(*, accounting: bool = False) -> None:
-    """Skip, with the command that would enable the lab; under CI as root, where it must run, fail instead."""
+    """Skip with the command that would enable the lab; under CI as root, where it must run, fail instead."""
     why = obstacle(accounting=accounting)
     if why is not None and os.environ.get("CI") == "true" and os.geteuid() == 0:
         pytest.fail(f"under CI as root the Slurm tests must run: {why}")
@@ -20,7 +20,7 @@ def require_lab(*, accounting: bool = False) -> None:
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[SlurmLab]:
-    """Four nodes with two fake GPUs each, without accounting, as many sites are."""
+    """Four nodes with two fake GPUs each, without accounting, as at many sites."""
     require_lab()
     with running_lab() as running:
         yield running

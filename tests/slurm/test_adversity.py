@@ -1,4 +1,4 @@
-"""What clusters do to a sweep costs it time, and nothing else: its rows are those of an undisturbed local run."""
+"""What clusters do to a sweep costs it time and nothing else: its rows are those of an undisturbed local run."""
 
 import random
 import sys
@@ -10,15 +10,17 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from lab.slurm.faults import Blow, await_training, head_job, losses, some_worker, strike, worker_processes
-from lab.slurm.slurm_lab import SlurmLab, running_lab, wait_for
+from cluster.slurm.records import Departure, Role
+from lab.slurm.faults import Injection, await_training, costs, head_job, inject, some_worker, worker_processes
+from lab.slurm.slurm_lab import SlurmLab, running_lab
 from lab.slurm.slurm_runs import LONGER_SWEEP, SlurmRun, assert_nothing_left, run_locally
-from lab.slurm.time_lost import begun_after_drain, interruptions
+from lab.slurm.time_lost import interruptions, started_after_drain
+from lab.slurm.waiting import wait_for
 
 pytestmark = pytest.mark.slurm
 
 RARE_CHECKPOINTS = LONGER_SWEEP.replace("checkpoint_interval: 0", "checkpoint_interval: 3600")
-"""Whoever is not saved by its drain begins anew."""
+"""A trial that does not save when it drains starts again."""
 
 
 @pytest.fixture(scope="session")
@@ -29,16 +31,16 @@ def longer_local_run(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Pa
 
 @pytest.fixture
 def run(lab: SlurmLab, tmp_path: Path, data: Path) -> SlurmRun:
-    """A sweep that is long enough to be disturbed."""
+    """A sweep that is long enough to inject faults into."""
     return SlurmRun(lab=lab, directory=tmp_path, data=data, sweep=LONGER_SWEEP)
 
 
-def finish(run: SlurmRun, reference: Path, blows: Sequence[Blow]) -> None:
-    """Follow the sweep to its end; its rows are right, nothing is left, and the cost is printed."""
+def finish(run: SlurmRun, reference: Path, injections: Sequence[Injection]) -> None:
+    """Follow the sweep to its end; assert that its rows are right and nothing is left, and print the costs."""
     run.await_end()
-    print(*losses(run, blows), sep="\n", file=sys.stderr)
+    print(*costs(run, injections), sep="\n", file=sys.stderr)
     assert run.differences(reference) == []
-    assert sum(begun_after_drain(run.path).values()) == 0
+    assert sum(started_after_drain(run.path).values()) == 0
     assert_nothing_left(run.lab)
 
 
@@ -49,7 +51,7 @@ def test_worker_cancelled_worker_preempted_head_requeued_and_sweep_cancelled(
     chance = random.Random(0)
     run.launch("--no-profile")
     faults = ("worker_cancelled", "worker_preempted", "head_requeued")
-    blows = [strike(run, name, chance, workers=3) for name in faults]
+    injections = [inject(run, name, chance, workers=3) for name in faults]
     await_training(run)
     left = run.status()["progress"]["left"]
     assert run.fdt_sweep("cancel", "--yes").startswith("ended ")
@@ -58,11 +60,11 @@ def test_worker_cancelled_worker_preempted_head_requeued_and_sweep_cancelled(
     assert run.status()["progress"]["left"] > 0
 
     run.launch_again()
-    finish(run, longer_local_run, blows)
+    finish(run, longer_local_run, injections)
     stops = interruptions(run.path)
     assert len(stops) >= 4
-    assert [stop for stop in stops if stop.epochs_repeated] == [], "who is warned loses the epoch under way at most"
-    assert len(begun_after_drain(run.path)) >= 2
+    assert [stop for stop in stops if stop.epochs_repeated] == [], "after a warning, at most the current epoch is lost"
+    assert len(started_after_drain(run.path)) >= 2
     assert pd.read_parquet(run.path / "results" / "trials").interruptions.sum() >= 4
 
 
@@ -75,10 +77,10 @@ def test_faults_without_warning_cost_what_came_after_the_last_checkpoint(
 ) -> None:
     chance = random.Random(1)
     run.launch("--no-profile")
-    blows = [strike(run, faults[0], chance)]
-    wait_for(lambda: bool(interruptions(run.path)), "the interrupted trial goes on", 120)
-    blows.append(strike(run, faults[1], chance))
-    finish(run, longer_local_run, blows)
+    injections = [inject(run, faults[0], chance)]
+    wait_for(lambda: bool(interruptions(run.path)), "the interrupted trial continues", 120)
+    injections.append(inject(run, faults[1], chance))
+    finish(run, longer_local_run, injections)
     stops = interruptions(run.path)
     assert len(stops) >= 2
     assert all(stop.epochs_repeated <= 1 for stop in stops), "checkpoints are taken at each epoch's end"
@@ -93,14 +95,14 @@ def test_faults_without_warning_cost_what_came_after_the_last_checkpoint(
     ],
     ids=["abrupt", "head_beside_a_worker"],
 )
-def test_faults_with_a_warning_cost_the_epoch_under_way(
+def test_faults_with_a_warning_cost_the_current_epoch(
     lab: SlurmLab, tmp_path: Path, data: Path, longer_local_run: Path, faults: Sequence[str], keys: dict[str, Any]
 ) -> None:
     chance = random.Random(1)
     run = SlurmRun(lab=lab, directory=tmp_path, data=data, sweep=RARE_CHECKPOINTS)
     run.launch("--no-profile", **keys)
-    blows = [strike(run, name, chance) for name in faults]
-    finish(run, longer_local_run, blows)
+    injections = [inject(run, name, chance) for name in faults]
+    finish(run, longer_local_run, injections)
     stops = interruptions(run.path)
     assert stops
     assert [stop for stop in stops if stop.epochs_repeated] == []
@@ -110,10 +112,10 @@ def test_faults_with_a_warning_cost_the_epoch_under_way(
 def test_a_worker_that_hangs_loses_its_trial_to_another(run: SlurmRun, longer_local_run: Path) -> None:
     run.launch("--no-profile")
     await_training(run)
-    victim, began = some_worker(run, random.Random(1)), time.time()
+    victim, suspended_at = some_worker(run, random.Random(1)), time.time()
     for process in worker_processes(run, victim):
         process.suspend()
-    finish(run, longer_local_run, [Blow(fault="worker_hung", at=began, hit=f"worker {victim.job_id}")])
+    finish(run, longer_local_run, [Injection(fault="worker_hung", at=suspended_at, hit=f"worker {victim.job_id}")])
     stops = interruptions(run.path)
     assert stops
     assert all(stop.epochs_repeated <= 1 for stop in stops)
@@ -122,27 +124,27 @@ def test_a_worker_that_hangs_loses_its_trial_to_another(run: SlurmRun, longer_lo
 @pytest.mark.slow
 def test_a_controller_that_restarts_costs_nothing(run: SlurmRun, longer_local_run: Path) -> None:
     run.launch("--no-profile")
-    blow = strike(run, "controller_restarted", random.Random(1))
-    finish(run, longer_local_run, [blow])
+    injection = inject(run, "controller_restarted", random.Random(1))
+    finish(run, longer_local_run, [injection])
     assert interruptions(run.path) == []
 
 
 @pytest.mark.slow
-def test_walltimes_of_workers_and_head_with_the_controller_away(run: SlurmRun, longer_local_run: Path) -> None:
+def test_walltimes_of_workers_and_head_with_the_controller_down(run: SlurmRun, longer_local_run: Path) -> None:
     # Each job has 45 s until it drains.
     run.launch("--no-profile", time="00:02:00", drain_seconds=75, head={"cpus": 1, "mem": "2G", "time": "00:02:00"})
     first_head = head_job(run)
     wait_for(run.files.drain.exists, "the head drains", 90)
     run.lab.stop_controller()
-    time.sleep(20)  # longer than the driver needs to end: the head must ask for its successor again and again
+    time.sleep(20)  # longer than the driver needs to end: the head must retry to submit its successor
     run.lab.start_controller()
     finish(run, longer_local_run, [])
-    heads = [job.job_id for job in run.files.read_jobs() if job.role == "head"]
+    heads = [job.job_id for job in run.files.read_jobs() if job.role == Role.HEAD]
     assert heads[0] == first_head
     assert len(heads) >= 2, "the head submitted its successor"
     drained = [worker for worker in run.files.read_workers() if worker.draining_since is not None]
     assert drained
-    assert {worker.why for worker in drained} == {"the job's end is near"}
+    assert {worker.why for worker in drained} == {Departure.JOB_ENDS}
     stops = interruptions(run.path)
     assert stops
     assert [stop for stop in stops if stop.epochs_repeated] == []
@@ -153,17 +155,17 @@ def test_with_accounting(tmp_path: Path, data: Path, longer_local_run: Path) -> 
     with running_lab(accounting=True) as lab:
         run = SlurmRun(lab=lab, directory=tmp_path, data=data, sweep=LONGER_SWEEP)
         run.launch("--no-profile")
-        blow = strike(run, "worker_cancelled", random.Random(2))
-        finish(run, longer_local_run, [blow])
+        injection = inject(run, "worker_cancelled", random.Random(2))
+        finish(run, longer_local_run, [injection])
         wait_for(lambda: "CANCELLED" in lab.run("sacct", "-nX", "--format=State").stdout, "Slurm has recorded it")
 
 
 @pytest.mark.slow
-def test_a_worker_whose_devices_are_in_order_stays_whatever_a_trial_says_of_them(
+def test_a_worker_whose_devices_work_stays_even_if_a_trial_blames_them(
     lab: SlurmLab, tmp_path: Path, data: Path
 ) -> None:
-    own = "'tests.orchestrator.misbehaving:loses_its_device'"
-    text = LONGER_SWEEP.replace("[vgg11]", f"[{own}]").replace("[base, c]", "[base]").replace("seeds: 4", "seeds: 1")
+    model = "'tests.orchestrator.misbehaving:loses_its_device'"
+    text = LONGER_SWEEP.replace("[vgg11]", f"[{model}]").replace("[base, c]", "[base]").replace("seeds: 4", "seeds: 1")
     run = SlurmRun(lab=lab, directory=tmp_path, data=data, sweep=text)
     run.launch("--no-profile", max_workers=1)
     run.await_end()

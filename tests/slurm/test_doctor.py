@@ -1,4 +1,4 @@
-"""What doctor says on a cluster, from the login node and from inside a node."""
+"""What `doctor` reports on a cluster, from the login node and from inside a node."""
 
 import json
 
@@ -39,8 +39,8 @@ def test_a_node_of_each_partition_is_examined_from_inside_and_nothing_is_left(sl
     assert_nothing_left(slurm_run.lab)
 
 
-def test_what_slurm_would_refuse_is_told_with_the_partitions_that_there_are(slurm_run: SlurmRun) -> None:
+def test_what_slurm_would_refuse_is_reported_with_the_partitions_that_exist(slurm_run: SlurmRun) -> None:
     found = by_check(doctor(slurm_run, expect=3, partition="mian"))
     assert "Invalid partition name" in found["worker job"]["found"]
-    assert "partitions: abrupt, high, main" in found["worker job"]["mend"]
+    assert "partitions: abrupt, high, main" in found["worker job"]["fix"]
     assert not (slurm_run.directory / "runs").exists()

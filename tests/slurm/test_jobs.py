@@ -1,4 +1,4 @@
-"""Head and worker jobs without a sweep: who is let in, which GPUs tasks get, what is told to whom."""
+"""Head and worker jobs without a sweep: which nodes and clients are admitted, and which GPUs tasks get."""
 
 import json
 import subprocess
@@ -11,8 +11,10 @@ import pytest
 
 from cluster.ray_nodes.access_token import ensure_token
 from cluster.slurm.files import SlurmFiles
-from lab.slurm.slurm_lab import SlurmLab, wait_for
+from cluster.slurm.records import WorkerState
+from lab.slurm.slurm_lab import SlurmLab
 from lab.slurm.slurm_runs import assert_nothing_left, write_profile
+from lab.slurm.waiting import wait_for
 
 pytestmark = pytest.mark.slurm
 
@@ -26,8 +28,8 @@ def files(lab: SlurmLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     profile = write_profile(directory / "lab.yaml", lab, gpus_per_node=2)
     # What the submitting shell has in its environment must not reach the jobs.
     foreign = {"SLURM_CPU_BIND": "cores", "SBATCH_PARTITION": "nowhere", "SLURM_JOB_ID": "77", "RAY_ADDRESS": "x:1"}
-    submit = [sys.executable, "-m", "lab.slurm.bare_sweep", "submit", directory, profile, "2"]
-    lab.run(*submit, environment=foreign)
+    submit = ["-m", "lab.slurm.bare_sweep", "submit", str(directory), str(profile), "2"]
+    lab.run(sys.executable, *submit, environment=foreign)
     found = SlurmFiles(directory / "slurm")
     wait_for(lambda: len(seen_places(found)) == 4, "tasks have run on all four GPUs", 120)
     yield found
@@ -43,10 +45,10 @@ def seen_places(files: SlurmFiles) -> list[list[str]]:
     return found
 
 
-def test_every_task_has_a_gpu_of_its_own(lab: SlurmLab, files: SlurmFiles) -> None:
+def test_every_task_has_a_gpu_to_itself(lab: SlurmLab, files: SlurmFiles) -> None:
     places = seen_places(files)
     workers = files.read_workers()
-    assert {worker.state for worker in workers} == {"joined"}
+    assert {worker.state for worker in workers} == {WorkerState.JOINED}
     expected = [[worker.job_id, worker.node, gpu] for worker in workers for gpu in ("0", "1")]
     assert sorted(places) == sorted(expected)
 
@@ -58,12 +60,13 @@ def test_a_client_needs_the_token(lab: SlurmLab, files: SlurmFiles, tmp_path: Pa
     for token_file in (files.token, ensure_token(tmp_path / "wrong"), None):
         token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token_file)} if token_file else {}
         command = lab.inside([sys.executable, "-c", CLIENT, str(head.address)])
-        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        clients.append(subprocess.Popen(command, env=lab.environment(token), text=True, **streams))
+        environment = lab.environment(token)
+        pipe, null = subprocess.PIPE, subprocess.DEVNULL
+        clients.append(subprocess.Popen(command, env=environment, text=True, stdout=pipe, stderr=null))
     assert [client.communicate()[0].strip() for client in clients] == ["let in", "", ""]
 
 
-def test_the_token_stands_on_no_command_line_in_no_environment_and_in_no_log(lab: SlurmLab, files: SlurmFiles) -> None:
+def test_the_token_is_on_no_command_line_in_no_environment_and_in_no_log(lab: SlurmLab, files: SlurmFiles) -> None:
     token = files.token.read_text()
     assert files.token.stat().st_mode & 0o777 == 0o600
     for process in lab.processes():
@@ -77,13 +80,13 @@ def test_the_token_stands_on_no_command_line_in_no_environment_and_in_no_log(lab
     assert [path for path in written if path != files.token and token.encode() in path.read_bytes()] == []
 
 
-def test_temporary_directories_are_closed_to_others(lab: SlurmLab, files: SlurmFiles) -> None:
+def test_temporary_directories_are_closed_to_other_users(lab: SlurmLab, files: SlurmFiles) -> None:
     parents = list(lab.scratch.iterdir())
     assert [oct(parent.stat().st_mode & 0o777) for parent in parents] == ["0o700"]
     assert len(list(parents[0].iterdir())) == 3  # the head's and two workers'
 
 
-def test_the_shells_own_slurm_variables_do_not_reach_the_jobs(lab: SlurmLab, files: SlurmFiles) -> None:
+def test_slurm_variables_of_the_shell_do_not_reach_the_jobs(lab: SlurmLab, files: SlurmFiles) -> None:
     submitit = [job for node in lab.node_names for job in lab.batch_processes(node)]
     assert len(submitit) == 3
     for job in submitit:
@@ -93,7 +96,7 @@ def test_the_shells_own_slurm_variables_do_not_reach_the_jobs(lab: SlurmLab, fil
         assert environment["SLURM_CONF"] == str(lab.root / "etc/slurm.conf")
 
 
-def test_a_worker_with_other_software_is_refused_and_says_so(lab: SlurmLab, files: SlurmFiles) -> None:
+def test_a_worker_with_other_software_is_refused_and_reports_why(lab: SlurmLab, files: SlurmFiles) -> None:
     launch = json.loads(files.launch.read_text())
     other = launch | {"fingerprint": launch["fingerprint"] | {"torch_version": "0.4.1", "code_digest": "beef" * 16}}
     files.launch.write_text(json.dumps(other))
@@ -137,20 +140,19 @@ def _further_worker(lab: SlurmLab, files: SlurmFiles) -> str:
 import sys
 from pathlib import Path
 from cluster.slurm.files import SlurmFiles, read_launch
-from cluster.slurm.submission.submit import submit_workers
+from cluster.slurm.jobs.worker_submission import submit_workers
 files = SlurmFiles(Path(sys.argv[1]))
 print(submit_workers(files, read_launch(files), count=1)[0])
 """
     job = lab.run(sys.executable, "-c", code, files.directory).stdout.strip()
-    states = {"refused": ""}
 
     def is_refused() -> bool:
-        for worker in files.read_workers():
-            if worker.job_id == job and worker.state == "refused":
-                states["refused"] = worker.why
-        return bool(states["refused"])
+        worker = files.read_worker(job)
+        return worker is not None and worker.state == WorkerState.REFUSED
 
     wait_for(is_refused, "the worker is refused", 60)
     wait_for(lambda: job not in lab.live_jobs(), "the refused job has ended")
     assert lab.jobs()[job] == "FAILED"
-    return states["refused"]
+    refused = files.read_worker(job)
+    assert refused is not None
+    return refused.why

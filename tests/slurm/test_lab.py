@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.slurm.slurm_lab import SlurmLab, wait_for
+from lab.slurm.slurm_lab import SlurmLab
+from lab.slurm.waiting import wait_for
 
 pytestmark = pytest.mark.slurm
 
@@ -37,7 +38,7 @@ def test_the_controller_restarts_without_losing_a_job(lab: SlurmLab) -> None:
     lab.start_controller()
     assert lab.jobs()[job] == "RUNNING"
     lab.run("scancel", job)
-    wait_for(lambda: lab.foreign_processes() == [] and not lab.live_jobs(), "the job ends")
+    wait_for(lambda: lab.other_processes() == [] and not lab.live_jobs(), "the job ends")
 
 
 def test_the_lab_is_out_of_reach_from_outside(lab: SlurmLab) -> None:

@@ -1,4 +1,4 @@
-"""Who else is on the node: a stranger's Ray and another sweep of one's own are left alone, and leave one alone."""
+"""Neighbours on a node: a sweep and another user's Ray, or another sweep of the same user, leave each other alone."""
 
 import json
 import random
@@ -16,13 +16,14 @@ import pytest
 
 from cluster.slurm.files import SlurmFiles
 from lab.slurm.faults import await_training, some_worker
-from lab.slurm.slurm_lab import SlurmLab, wait_for
+from lab.slurm.slurm_lab import SlurmLab
 from lab.slurm.slurm_runs import LONGER_SWEEP, SlurmRun, assert_nothing_left, run_locally, write_profile
+from lab.slurm.waiting import wait_for
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
 NOBODY = 65534
-# Where this Python or these files are in somebody's home, a stranger gets a tree of mounts in which they can be seen.
+# If this Python or these files are in a user's home, a stranger gets a tree of mounts in which they are visible.
 SHOW = """
 stage=$1 closed=$2
 mkdir "$stage" && mount --bind "$closed" "$stage" && mount -t tmpfs -o mode=755 none "$closed" || exit
@@ -39,7 +40,7 @@ print("answer", ray.get(ray.remote(num_cpus=0)(lambda: 6 * 7).remote()))
 
 
 class Stranger:
-    """Another user, with a Ray of their own on the same host, started as Ray's documentation says."""
+    """Another user with a separate Ray on the same host, started as Ray's documentation says."""
 
     def __init__(self, lab: SlurmLab, home: Path) -> None:
         self._lab, self._home = lab, home
@@ -57,7 +58,7 @@ class Stranger:
         wait_for(lambda: "Ray runtime started" in (self._home / "log").read_text(), "the stranger's Ray is up", 60)
 
     def ask(self, address: str = "", token: Path | None = None) -> str:
-        """What a client of the stranger's prints who connects to `address` (their own Ray, unless it is named)."""
+        """What the stranger's client prints when it connects to `address`, by default to the stranger's Ray."""
         command = [sys.executable, "-c", CLIENT, address or self._address]
         given = (
             {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)} if token else {"RAY_AUTH_MODE": "disabled"}
@@ -113,7 +114,7 @@ def test_two_sweeps_and_a_strangers_ray_on_one_node(
     assert {some_worker(run, random.Random(0)).node for run in (cancelled, kept)} == {"n1"}
     head = kept.files.read_head()
     assert head is not None
-    assert stranger.ask(str(head.address), kept.files.token) == "", "the token is not theirs to read"
+    assert stranger.ask(str(head.address), kept.files.token) == "", "they cannot read the token"
     assert stranger.ask(str(head.address)) == ""
 
     cancelled.fdt_sweep("cancel", "--yes")
@@ -125,7 +126,7 @@ def test_two_sweeps_and_a_strangers_ray_on_one_node(
 
 
 def test_a_container_and_devices_that_are_named_by_their_ids(lab: SlurmLab, tmp_path: Path) -> None:
-    # `unshare --mount` stands for a container: the jobs see another tree of mounts.
+    # `unshare --mount` acts as a container: the jobs see another tree of mounts.
     keys = {
         "gpus_per_node": 2,
         "container": "unshare --mount --",

@@ -1,4 +1,4 @@
-"""A sweep on Slurm, launched in a folder full of files that are called like modules: head, pool and workers."""
+"""A sweep on Slurm, launched in a folder full of files with the names of modules: no job imports them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The elastic pool with real jobs, but without any head: its workers wait for one, which costs next to nothing."""
+"""The elastic pool with real jobs but no head: its workers wait for one, which costs next to nothing."""
 
 import json
 import subprocess
@@ -10,9 +10,10 @@ import psutil
 import pytest
 
 from cluster.slurm.files import SlurmFiles, write_record
-from cluster.slurm.records import Demand
-from lab.slurm.slurm_lab import SlurmLab, wait_for
+from cluster.slurm.records import Demand, Role
+from lab.slurm.slurm_lab import SlurmLab
 from lab.slurm.slurm_runs import assert_nothing_left, write_profile
+from lab.slurm.waiting import wait_for
 
 pytestmark = pytest.mark.slurm
 
@@ -21,7 +22,7 @@ import sys
 from pathlib import Path
 from cluster.profile.schema import load_profile
 from cluster.slurm.files import SlurmFiles, write_record
-from cluster.slurm.submission.submit import make_launch
+from cluster.slurm.launch_sweep import make_launch
 files = SlurmFiles(Path(sys.argv[1]) / "slurm")
 files.create()
 write_record(files.launch, make_launch(Path(sys.argv[1]), "pool", [load_profile(sys.argv[2])], ["true"]))
@@ -49,9 +50,9 @@ def want(files: SlurmFiles, slots: int) -> None:
     write_record(files.demand, Demand(slots=slots, per_worker=(2,)))
 
 
-def test_the_pool_follows_the_demand_and_says_why_it_cannot(lab: SlurmLab, files: SlurmFiles) -> None:
+def test_the_pool_follows_the_demand_and_reports_why_it_cannot(lab: SlurmLab, files: SlurmFiles) -> None:
     want(files, 4)
-    wait_for(lambda: len(lab.live_jobs()) == 2, "two workers for four places", 60)
+    wait_for(lambda: len(lab.live_jobs()) == 2, "two workers for four slots", 60)
     (first, second) = lab.live_jobs()
     wait_for(lambda: files.read_worker(first) is not None, "the first has started", 60)
 
@@ -62,7 +63,7 @@ def test_the_pool_follows_the_demand_and_says_why_it_cannot(lab: SlurmLab, files
     lab.run("scontrol", "update", "PartitionName=main", "State=INACTIVE")
     try:
         want(files, 100)
-        wait_for(lambda: bool((pool := files.read_pool()) and pool.why), "the pool says what Slurm says", 60)
+        wait_for(lambda: bool((pool := files.read_pool()) and pool.why), "the pool reports Slurm's refusal", 60)
         pool = files.read_pool()
         assert pool is not None
         assert pool.why.startswith("sbatch refused the worker job: ")
@@ -78,7 +79,7 @@ def test_waiting_workers_leave_the_queue_when_they_are_no_longer_needed(lab: Slu
         want(files, 100)
         wait_for(lambda: list(lab.live_jobs().values()) == ["PENDING"] * 3, "as many as the profile allows", 60)
         submitted = files.read_jobs()
-        assert [job.role for job in submitted] == ["worker"] * 3
+        assert [job.role for job in submitted] == [Role.WORKER] * 3
         want(files, 1)
         wait_for(lambda: len(lab.live_jobs()) == 1, "one is enough", 60)
         assert json.loads(files.launch.read_text())["job_name"] in submitted[0].name

@@ -1,4 +1,4 @@
-"""What cannot work gets one clear message, and leaves no job."""
+"""What cannot work gives one clear message, and leaves no job."""
 
 import subprocess
 from typing import Any

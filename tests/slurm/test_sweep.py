@@ -9,23 +9,25 @@ import pandas as pd
 import psutil
 import pytest
 
-from lab.slurm.slurm_lab import SlurmLab, wait_for
+from cluster.slurm.records import HeadState
+from lab.slurm.slurm_lab import SlurmLab
 from lab.slurm.slurm_runs import FDT_SWEEP, SlurmRun, assert_nothing_left
+from lab.slurm.waiting import wait_for
 
 pytestmark = pytest.mark.slurm
 
 
 def ran_on(run: SlurmRun) -> set[str]:
-    """Slurm's ids of the jobs that trained something."""
+    """Slurm's ids of the jobs in which trials ended."""
     return set(pd.read_parquet(run.path / "results" / "trials").slurm_job_id)
 
 
 def test_three_workers_give_the_rows_of_a_local_run(slurm_run: SlurmRun, local_run: Path) -> None:
     dry = slurm_run.launch("--dry-run")
     assert not slurm_run.path.exists()
-    began = time.monotonic()
+    launched_at = time.monotonic()
     printed = slurm_run.launch()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - launched_at < 5
     assert "submitted: head job" in printed
     assert f"fdt-sweep cancel {slurm_run.path}" in printed
     assert slurm_run.status()["state"] == "waiting"
@@ -59,7 +61,7 @@ def test_two_gpus_a_node_and_workers_that_start_late_one_by_one(slurm_run: Slurm
             lab.run("scontrol", "update", f"NodeName={node}", "State=RESUME", check=False)
     workers = slurm_run.files.read_workers()
     assert {worker.gpus for worker in workers} == {"0,1"}
-    # Two have joined, see above; whether the late one got a trial is a matter of seconds: warm actors take the next.
+    # Two have joined, see above. Whether the late one gets a trial depends on seconds: warm actors take the next one.
     assert ran_on(slurm_run) <= {worker.slurm_job_id for worker in workers}
     assert slurm_run.differences(local_run) == []
     assert_nothing_left(lab)
@@ -78,7 +80,7 @@ def test_cancel_in_mid_run_leaves_nothing_and_the_next_launch_finishes(slurm_run
     left = slurm_run.status()["progress"]["left"]
     assert 1 <= left < 8
 
-    # The rest with the head in the first worker's job, as where only GPU partitions exist.
+    # The rest with the head in the first worker's job, as at sites that have GPU partitions only.
     printed = slurm_run.launch("--follow", head={"placement": "first_worker"}, max_workers=2)
     assert "8/8 trials ended" in printed
     assert slurm_run.differences(local_run) == []
@@ -87,7 +89,7 @@ def test_cancel_in_mid_run_leaves_nothing_and_the_next_launch_finishes(slurm_run
     assert_nothing_left(slurm_run.lab)
 
 
-def test_a_waiting_sweep_can_be_left_is_not_launched_twice_and_can_be_cancelled(slurm_run: SlurmRun) -> None:
+def test_a_waiting_sweep_can_be_left_and_cancelled_but_not_launched_twice(slurm_run: SlurmRun) -> None:
     lab: SlurmLab = slurm_run.lab
     lab.run("scontrol", "update", "PartitionName=main", "State=DOWN")
     try:
@@ -108,7 +110,7 @@ def test_a_waiting_sweep_can_be_left_is_not_launched_twice_and_can_be_cancelled(
     assert_nothing_left(lab)
 
 
-def test_any_machine_that_sees_the_files_can_look_and_ask_for_the_end(slurm_run: SlurmRun) -> None:
+def test_any_machine_that_sees_the_files_can_show_and_cancel_the_sweep(slurm_run: SlurmRun) -> None:
     def elsewhere(*arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `fdt-sweep` outside the lab, on a machine without Slurm."""
         environment = slurm_run.lab.environment({"PATH": "/nowhere"})
@@ -125,4 +127,4 @@ def test_any_machine_that_sees_the_files_can_look_and_ask_for_the_end(slurm_run:
     assert_nothing_left(slurm_run.lab)
     head = slurm_run.files.read_head()
     assert head is not None
-    assert head.state == "closed"
+    assert head.state == HeadState.CLOSED

@@ -1,20 +1,18 @@
-"""What a job knows of itself: its ids, its node, and when it must be over."""
+"""What a job knows about itself: its ids, its node, and when it must be over."""
 
 from __future__ import annotations
 
 import os
 import signal
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
+from cluster.machine.drain_timeline import announces_walltime, drain_is_due
+from cluster.slurm.clock import SYSTEM_CLOCK, Clock
 from cluster.slurm.queue.slurm_commands import seconds_left
-
-_EARLY_SECONDS = 75.0
-"""Slurm sends the signal of `--signal` up to a minute before it is due (sbatch's manual)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,38 +43,41 @@ def current_job() -> JobContext:
 
 
 class JobEnd:
-    """When this job must be over: by the clock, and sooner where Slurm gives notice by a signal.
+    """When this job must be over: by the clock, or sooner if Slurm gives notice with a signal.
 
-    Sites differ in which signals they send and when, so the clock is what counts; a signal can only shorten it.
+    Sites differ in which signals they send and when, so the clock decides; a signal can only bring the end closer.
 
     Attributes:
-        deadline: moment (seconds since the epoch) by which all must be saved and gone.
+        deadline: moment (seconds since the epoch) by which everything must be saved and gone.
         noticed: whether a signal came.
     """
 
-    def __init__(self, *, deadline: float, drain_seconds: float, notice_seconds: float) -> None:
+    def __init__(
+        self, *, deadline: float, drain_seconds: float, notice_seconds: float, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
         self.deadline = deadline
         self.noticed = False
         self._walltime = deadline
         self._drain_seconds = drain_seconds
         self._notice_seconds = notice_seconds
+        self._clock = clock
 
     def is_near(self) -> bool:
         """Whether it is time to drain."""
-        return self.noticed or time.time() >= self.deadline - self._drain_seconds
+        return self.noticed or drain_is_due(self.deadline, self._drain_seconds, self._clock.now())
 
     def walltime_is_near(self) -> bool:
-        """Whether the clock alone says that it is time to drain."""
-        return time.time() >= self._walltime - self._drain_seconds
+        """Whether it is time to drain by the clock alone."""
+        return drain_is_due(self._walltime, self._drain_seconds, self._clock.now())
 
-    def notice(self, within: float | None = None) -> None:
-        """Slurm, or somebody, wants the job to end soon: `within` so many seconds, else within the site's notice."""
+    def notice(self) -> None:
+        """Slurm or a user wants the job to end: it has only the site's notice left."""
         self.noticed = True
-        self.deadline = min(self.deadline, time.time() + (within or self._notice_seconds))
+        self.deadline = min(self.deadline, self._clock.now() + self._notice_seconds)
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Take SIGTERM (scancel, preemption) and SIGUSR2 (preemption, the walltime) for notices meanwhile."""
+        """Meanwhile treat SIGTERM (scancel, preemption) and SIGUSR2 (preemption, the walltime) as notices."""
         before = {number: signal.signal(number, self._handle) for number in (signal.SIGTERM, signal.SIGUSR2)}
         try:
             yield
@@ -85,17 +86,23 @@ class JobEnd:
                 signal.signal(number, handler)
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
-        announces_walltime = time.time() >= self.deadline - self._drain_seconds - _EARLY_SECONDS
-        if number == signal.SIGTERM or not announces_walltime:
+        if number == signal.SIGTERM or not announces_walltime(self.deadline, self._drain_seconds, self._clock.now()):
             self.notice()
 
 
-def job_end(job: JobContext, *, time_limit: float, drain_seconds: float, notice_seconds: float) -> JobEnd:
-    """The end of `job`, from Slurm if it answers, else from the time limit that was asked for (both in seconds)."""
+def job_end(
+    job: JobContext,
+    *,
+    time_limit: float,
+    drain_seconds: float,
+    notice_seconds: float,
+    clock: Clock = SYSTEM_CLOCK,
+) -> JobEnd:
+    """The end of `job`: from Slurm if it answers, else from the requested time limit (in seconds)."""
     announced = os.environ.get("SLURM_JOB_END_TIME")  # since Slurm 23.02
     if announced is not None:
         deadline = float(announced)
     else:
         left = seconds_left(job.slurm_job_id)
-        deadline = time.time() + (time_limit if left is None else left)
-    return JobEnd(deadline=deadline, drain_seconds=drain_seconds, notice_seconds=notice_seconds)
+        deadline = clock.now() + (time_limit if left is None else left)
+    return JobEnd(deadline=deadline, drain_seconds=drain_seconds, notice_seconds=notice_seconds, clock=clock)

@@ -1,11 +1,11 @@
-"""Ray's head of a Slurm sweep, in the driver's process, and the file that tells workers where it is."""
+"""Ray's head of a Slurm sweep, in the driver's process, and the file in which workers find its address."""
 
 from __future__ import annotations
 
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,21 +15,21 @@ from cluster.slurm.records import HeadRecord, HeadState
 
 
 @contextmanager
-def open_head(slurm_directory: Path) -> Iterator[RayHead]:
+def open_head(slurm_directory: Path, variables: Mapping[str, str] | None = None) -> Iterator[RayHead]:
     """Open Ray's head in this process and publish its address, so that workers join whenever Slurm starts them.
 
-    Nothing is awaited: there may be no worker yet. At exit the workers leave, and wait for what the head's job says
-    next. Call it from the main thread. Raises EnvironmentProblem where the scratch directory or the network interface
-    of the profile cannot be used.
+    It does not wait for workers: there may be none yet. At exit the workers leave, and wait for what the head's job
+    publishes next. Call it from the main thread; `variables` are added to the environment of this process. Raises
+    EnvironmentProblem if the profile's scratch directory or network interface cannot be used.
     """
     files = SlurmFiles(slurm_directory)
     job_id = os.environ.get("SLURM_JOB_ID", "")
-    with head_ray(read_launch(files).profiles[0], token_file=files.token) as head:
-        publish_head(files, job_id, "open", address=head.address)
+    with head_ray(read_launch(files).profiles[0], token_file=files.token, variables=variables or {}) as head:
+        publish_head(files, job_id, HeadState.OPEN, address=head.address)
         try:
             yield head
         finally:
-            publish_head(files, job_id, "moving", why="the driver has ended")
+            publish_head(files, job_id, HeadState.MOVING, why="the driver has ended")
 
 
 def publish_head(
@@ -41,9 +41,9 @@ def publish_head(
     why: str = "",
     status: int | None = None,
 ) -> bool:
-    """Tell the workers where the head of job `job_id` is; says nothing, and False, where a later head has spoken."""
-    spoken = files.read_head()
-    if state != "open" and spoken is not None and spoken.job_id not in (None, job_id):
+    """Publish where the head of job `job_id` is; does nothing and returns False if a later head has published."""
+    published = files.read_head()
+    if state != HeadState.OPEN and published is not None and published.job_id not in (None, job_id):
         return False
     record = HeadRecord(
         state=state,

@@ -1,4 +1,4 @@
-"""How many worker jobs a sweep should have: pure decisions, without Slurm, files or clocks of their own."""
+"""How many worker jobs a sweep should have: pure decisions, without Slurm, files or clocks."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from cluster.slurm.records import Demand
 
 STRIKES = 3
-"""So many workers in a row that end without having joined mean that more of them do not help."""
+"""After this many consecutive workers that ended without joining, more of them will not help."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 60.0, 1800.0
-"""Seconds until Slurm is asked again; doubled at each further refusal."""
+"""Seconds until Slurm is asked again; the pause doubles at each further refusal."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PoolWorker:
-    """A worker job that waits or runs, and is not leaving."""
+    """A worker job that waits or runs and is not leaving."""
 
     job_id: str
     profile: int
+    """Index among the launch's profiles."""
     waits: bool
     """In Slurm's queue, not started."""
     idle: bool
@@ -32,18 +33,18 @@ class PoolPlan:
     """What to do now."""
 
     submit: tuple[int, ...]
-    """New workers of each profile."""
+    """Number of new workers of each profile."""
     withdraw: tuple[str, ...]
-    """Jobs to be taken out of the queue."""
+    """Jobs to take out of the queue."""
     retire: tuple[str, ...]
-    """Running jobs to be told to leave."""
+    """Running jobs to ask to leave."""
 
 
 def match_pool(workers: Sequence[PoolWorker], demand: Demand, most: Sequence[int]) -> PoolPlan:
-    """Match the pool to the demand, with at most `most` workers of each profile; the first profiles are preferred.
+    """Match the pool to the demand, with at most `most` workers of each profile; earlier profiles are filled first.
 
-    Where more workers wait or idle than the demand can use, the newest go first. With no demand at all nobody is
-    retired: the sweep is about to end, and what is left to measure needs one node of each kind.
+    If more workers wait or idle than the demand can use, the newest leave first. With no demand at all no worker is
+    retired: the sweep is about to end, and the remaining measurements need one node of each kind.
     """
     offered = sum(demand.per_worker[worker.profile] for worker in workers)
     submit = []
@@ -68,13 +69,13 @@ def match_pool(workers: Sequence[PoolWorker], demand: Demand, most: Sequence[int
 
 
 class Breaker:
-    """Stops the asking where it does not help, says why, and asks again after a pause that doubles each time.
+    """Holds back submissions of one profile while they do not help; each further failure doubles the pause.
 
-    Times are seconds of one clock of the caller's.
+    Times are in seconds, by a clock of the caller's choice.
 
     Attributes:
-        why: what Slurm or the last worker said; empty while all is well.
-        open_until: when it will be asked again.
+        why: the complaint of Slurm or of the last worker; empty while all is well.
+        open_until: when submission will be tried again.
     """
 
     def __init__(self) -> None:
@@ -84,28 +85,28 @@ class Breaker:
         self._strikes = 0
 
     def allowed(self, wanted: int, now: float) -> int:
-        """How many of `wanted` workers may be asked for: after a refusal, one at a time."""
+        """How many of the `wanted` workers may be submitted: after a refusal, one at a time."""
         if now < self.open_until:
             return 0
         return min(wanted, 1) if self.why else wanted
 
     def refused(self, why: str, now: float) -> None:
-        """Slurm took no job."""
+        """Record that Slurm accepted no job."""
         self.why = why
         self._pause = min(max(2 * self._pause, FIRST_PAUSE), LONGEST_PAUSE)
         self.open_until = now + self._pause
 
     def accepted(self) -> None:
-        """Slurm took a job; whether it helps is seen when it joins."""
+        """Record that Slurm accepted a job; whether that helps shows when the worker joins."""
         if self._strikes < STRIKES:
             self.why, self.open_until = "", float("-inf")
 
     def ended_unjoined(self, why: str, now: float) -> None:
-        """A worker ended without ever having been of use."""
+        """Record that a worker ended without ever having joined."""
         self._strikes += 1
         if self._strikes >= STRIKES:
             self.refused(f"{self._strikes} workers in a row ended without joining: {why}", now)
 
     def joined(self) -> None:
-        """A worker is of use: all is well."""
+        """Record that a worker has joined: all is well."""
         self.why, self.open_until, self._pause, self._strikes = "", float("-inf"), 0.0, 0

@@ -1,55 +1,48 @@
 """A worker job: one Slurm node that joins the sweep's head as a Ray node, for as long as there is a head and time.
 
-The job's first process starts `ray start`, watches files, clock and signals, and ends all that it started. Run by
-submitit, or as `python -m cluster.slurm.jobs.worker_job SLURM_DIRECTORY PROFILE` inside the head's job.
+The job's first process starts `ray start`, watches files, clock and signals, and ends everything that it started.
+submitit runs it, or, inside the head's job, `python -m cluster.slurm.jobs.worker_job SLURM_DIRECTORY PROFILE`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
 import socket
-import subprocess
 import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.devices.device_check import PROBE, Device, DeviceMissing, devices_of
 from cluster.devices.device_monitor import DeviceMonitor
-from cluster.machine.drain import DRAIN_FILE_VARIABLE, raise_drain_flag, read_drain_flag
+from cluster.machine.drain import raise_drain_flag, read_drain_flag
+from cluster.machine.drain_timeline import cancelled_worker_end, trials_end_by
 from cluster.machine.fingerprint import difference, own_fingerprint
-from cluster.machine.network import own_ip_address
-from cluster.machine.processes import end_session, process_title, session_members, start_session, stop_signals_held_back
-from cluster.machine.scratch import scratch_directory
 from cluster.profile.schema import ClusterProfile
-from cluster.ray_nodes.ray_node import join_command, node_variables, ray_environment
+from cluster.slurm.clock import SYSTEM_CLOCK, Clock
 from cluster.slurm.files import SlurmFiles, read_launch
 from cluster.slurm.jobs.job_context import JobContext, JobEnd, current_job, job_end
+from cluster.slurm.jobs.worker_node import Join, RayNode, join_head
 from cluster.slurm.jobs.worker_record import WorkerRecordWriter, first_record
-from cluster.slurm.records import HeadRecord, SlurmLaunch
+from cluster.slurm.records import PATIENCE_WITHOUT_HEAD, Departure, HeadState, SlurmLaunch, WorkerState
 from fdt_core.datasets.prepared import prepared_digest
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.exit_codes import ExitCode
 
 POLL_SECONDS = 1.0
-PATIENCE_WITHOUT_HEAD = 600.0
-"""A worker ends after so many seconds without a head."""
-LAST_SECONDS = 5.0
-"""So long before the job's end, or where there is little notice a quarter of what is left, the trials must be gone."""
-
-SWEEP_IS_OVER, CANCELLED = "the sweep is over", "cancelled"
-
-_RAYS_OWN = ("ray::IDLE", "ray::DashboardAgent", "ray::RuntimeEnvAgent")
 
 
 def run_worker(
-    slurm_directory: str, profile_name: str, *, beside_head: bool = False, probe: Sequence[str] = PROBE
+    slurm_directory: str,
+    profile_name: str,
+    *,
+    beside_head: bool = False,
+    probe: Sequence[str] = PROBE,
+    join: Join = join_head,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> None:
-    """The whole life of a worker job, or of the worker `beside_head` in the head's job; `probe` looks at one device.
+    """The whole life of a worker job, or of the worker `beside_head` in the head's job; `probe` examines one device.
 
-    Exits with status 3 where the node is not fit for the sweep.
+    Exits with status 3 if the node is not fit for the sweep.
     """
     files, job = SlurmFiles(Path(slurm_directory)), current_job()
     launch = read_launch(files)
@@ -60,27 +53,30 @@ def run_worker(
         time_limit=profile.time_seconds,
         drain_seconds=profile.drain_seconds,
         notice_seconds=profile.notice_seconds,
+        clock=clock,
     )
-    voice = WorkerRecordWriter(files.worker(job.job_id), first_record(job, end))
+    record = WorkerRecordWriter(files.worker(job.job_id), first_record(job, end, clock=clock), clock=clock)
     with end.listening():
         try:
-            files.leave(job.job_id).unlink(missing_ok=True)  # of this job's former life, where the site requeued it
+            files.leave(job.job_id).unlink(missing_ok=True)  # from before the site requeued this job
             if number is None:
                 raise EnvironmentProblem(f"the sweep was launched again, without the profile {profile_name!r}")
             if job.restarts and not beside_head:
                 raise EnvironmentProblem("the site requeued this worker, which has been replaced already")
             _check_fitness(launch)
             devices = devices_of(profile, probe=probe)
-            voice.say("starting", devices.faults(), devices=tuple(device.name for device in devices.usable))
-            why = _Worker(files, job, profile, end, voice, DeviceMonitor(devices, probe=probe)).work()
+            names = tuple(device.name for device in devices.usable)
+            record.report(WorkerState.STARTING, devices.faults(), devices=names)
+            monitor = DeviceMonitor(devices, probe=probe)
+            departure = _Worker(files, job, profile, end, record, monitor, join, clock).work()
         except (EnvironmentProblem, DeviceMissing) as problem:
-            voice.say("refused", str(problem), unfit=isinstance(problem, DeviceMissing))
+            record.report(WorkerState.REFUSED, str(problem), unfit=isinstance(problem, DeviceMissing))
             raise SystemExit(ExitCode.PROBLEM) from None
-        voice.say("ended", why)
+        record.report(WorkerState.ENDED, departure)
 
 
 def _check_fitness(launch: SlurmLaunch) -> None:
-    """Raise EnvironmentProblem where the job must not take part: it has other software, or sees other data."""
+    """Raise EnvironmentProblem if the job must not take part: it has other software, or sees other data."""
     if differs := difference(launch.fingerprint, own_fingerprint()):
         raise EnvironmentProblem(differs)
     for name, wanted in launch.dataset_digests.items():
@@ -92,160 +88,143 @@ def _check_fitness(launch: SlurmLaunch) -> None:
 
 
 @dataclass(frozen=True)
-class _RayNode:
-    """A running `ray start`, and the drain flag of its actors."""
+class _OpenHead:
+    """A head that can be joined."""
 
-    process: subprocess.Popen[bytes]
-    drain_flag: Path
-    log: Path
+    address: str
 
-    def is_up(self) -> bool:
-        """Whether the node has joined the head."""
-        return "Ray runtime started" in self.log.read_text(errors="replace")
 
-    def has_trials(self) -> bool:
-        """Whether an actor is still at work: Ray names its processes, its own and idle ones included."""
-        return any(
-            title.startswith("ray::") and not title.startswith(_RAYS_OWN)
-            for title in map(process_title, session_members(self.process.pid))
-        )
+@dataclass(frozen=True)
+class _NoHead:
+    """The worker must leave instead of joining a head."""
+
+    departure: Departure
 
 
 @dataclass(frozen=True)
 class _Worker:
-    """Joins one head after the other until something ends the job."""
+    """Joins one head after another until something ends the job."""
 
     files: SlurmFiles
     job: JobContext
     profile: ClusterProfile
     end: JobEnd
-    voice: WorkerRecordWriter
-    watch: DeviceMonitor
+    record: WorkerRecordWriter
+    monitor: DeviceMonitor
+    join: Join
+    clock: Clock
 
-    def work(self) -> str:
-        """Serve until there is nothing more to do here; says why. Raises DeviceMissing once no device works."""
-        given_up_at = time.monotonic() + PATIENCE_WITHOUT_HEAD
+    def work(self) -> Departure:
+        """Serve until the worker must leave; returns why. Raises DeviceMissing once no device works."""
+        given_up_at = self.clock.monotonic() + PATIENCE_WITHOUT_HEAD
         while True:
             head = self._await_head(given_up_at)
-            if isinstance(head, str):
-                return head
-            with self._ray_node(head) as node:
-                why = self._serve(node, head)
-            if why is not None:
-                return why
-            if self.voice.has_joined():
-                given_up_at = time.monotonic() + PATIENCE_WITHOUT_HEAD
-            self.voice.say("waiting", f"it has left the head at {head.address}", joined_at=None)
+            if isinstance(head, _NoHead):
+                return head.departure
+            with self.join(
+                head.address,
+                token_file=self.files.token,
+                job_id=self.job.job_id,
+                profile=self.profile,
+                monitor=self.monitor,
+            ) as node:
+                departure = self._serve(node, head.address)
+            if departure is not None:
+                return departure
+            if self.record.has_joined():
+                given_up_at = self.clock.monotonic() + PATIENCE_WITHOUT_HEAD
+            self.record.report(WorkerState.WAITING, f"it has left the head at {head.address}", joined_at=None)
 
-    def _await_head(self, given_up_at: float) -> HeadRecord | str:
-        """A head that is open and answers, or why there is none to be awaited."""
-        while time.monotonic() < given_up_at:
-            if why := self._reason_to_leave():
-                return why
+    def _await_head(self, given_up_at: float) -> _OpenHead | _NoHead:
+        """Wait for a head that is open and answers, until there is a reason to leave."""
+        while self.clock.monotonic() < given_up_at:
+            if departure := self._departure():
+                return _NoHead(departure)
             head = self.files.read_head()
-            if head is not None and head.state == "open" and _answers(str(head.address)):
-                return head
-            self.voice.beat()
-            time.sleep(POLL_SECONDS)
-        return f"no head for {PATIENCE_WITHOUT_HEAD:.0f} s"
+            if head is not None and head.state == HeadState.OPEN and _answers(str(head.address)):
+                return _OpenHead(str(head.address))
+            self.record.beat()
+            self.clock.sleep(POLL_SECONDS)
+        return _NoHead(Departure.NO_HEAD)
 
-    def _reason_to_leave(self) -> str | None:
+    def _departure(self) -> Departure | None:
+        """Why the worker must leave now; None if it may stay."""
         head = self.files.read_head()
-        if head is not None and head.state == "closed":
-            return SWEEP_IS_OVER
+        if head is not None and head.state == HeadState.CLOSED:
+            return Departure.SWEEP_IS_OVER
         if self.files.cancel.exists():
-            return CANCELLED
-        if why := self.files.asked_to_leave(self.job.job_id):
-            return why
-        return "the job's end is near" if self.end.is_near() else None
+            return Departure.CANCELLED
+        if self.files.asked_to_leave(self.job.job_id):
+            return Departure.IDLE
+        return Departure.JOB_ENDS if self.end.is_near() else None
 
-    @contextlib.contextmanager
-    def _ray_node(self, head: HeadRecord) -> Iterator[_RayNode]:
-        with scratch_directory(self.profile.scratch) as directory:
-            environment = ray_environment(self.files.token, os.environ)
-            environment |= node_variables(self.job.job_id, directory) | self.watch.devices.environment()
-            interface = self.profile.network_interface
-            own_address = own_ip_address(interface) if interface else None
-            resources = self.watch.resources(self.profile)
-            command = join_command(str(head.address), resources, directory, own_address, job=self.job.job_id)
-            log = directory / "ray_start.log"
-            with log.open("wb") as output, stop_signals_held_back():
-                process = start_session(command, environment=environment, output=output)
-            try:
-                yield _RayNode(process=process, drain_flag=Path(environment[DRAIN_FILE_VARIABLE]), log=log)
-            finally:
-                end_session(process, patience=0)
-
-    def _serve(self, node: _RayNode, head: HeadRecord) -> str | None:
-        """Watch over the Ray node. Returns why the job is to end, or None where it is to join (another head) again."""
+    def _serve(self, node: RayNode, address: str) -> Departure | None:
+        """Watch over the Ray node. Returns why the job must end, or None if it should join a head again."""
         joined = False
-        while node.process.poll() is None:
+        while not node.has_ended():
             if not joined and (joined := node.is_up()):
-                faults = self.watch.devices.faults()
-                self.voice.say(
-                    "joined", "; ".join(filter(None, (f"the head at {head.address}", faults))), joined_at=time.time()
-                )
+                why = "; ".join(filter(None, (f"the head at {address}", self.monitor.devices.faults())))
+                self.record.report(WorkerState.JOINED, why, joined_at=self.clock.now())
             if (deadline := read_drain_flag(self.files.drain)) is not None:
                 raise_drain_flag(node.drain_flag, deadline)
-            if why := self._reason_to_leave():
-                if why != SWEEP_IS_OVER:
-                    self._drain(node, why)
-                return why
+            if departure := self._departure():
+                if departure is not Departure.SWEEP_IS_OVER:
+                    self._drain(node, departure)
+                return departure
             if broken := self._broken_devices():
                 self._leave_out(node, broken)
                 return None
             now = self.files.read_head()
-            if now is None or (now.state, now.address) != ("open", head.address):
-                self._await_trials(node)  # they were told to save, if there was time
+            if now is None or (now.state, now.address) != (HeadState.OPEN, address):
+                self._await_trials(node)  # they have been asked to save, if there was time
                 return None
-            self.voice.beat(is_idle=lambda: joined and not node.has_trials())
-            time.sleep(POLL_SECONDS)
+            self.record.beat(is_idle=lambda: joined and not node.has_trials())
+            self.clock.sleep(POLL_SECONDS)
         _show_tail(node.log)
         return None
 
-    def _drain(self, node: _RayNode, why: str) -> None:
+    def _drain(self, node: RayNode, why: Departure) -> None:
         """Let the trials save and leave, but no longer than the job has."""
         self._hurry(node)
-        self.voice.say("draining", why, draining_since=time.time())
+        self.record.report(WorkerState.DRAINING, why, draining_since=self.clock.now())
         self._await_trials(node)
 
     def _broken_devices(self) -> tuple[Device, ...]:
-        """Those that trials have complained of and that do not work any more."""
+        """The devices that trials have complained of and that do not work any more."""
         if suspects := self.files.take_suspects(self.job.job_id):
-            self.watch.suspect(suspects)
-        return self.watch.look()
+            self.monitor.suspect(suspects)
+        return self.monitor.look()
 
-    def _leave_out(self, node: _RayNode, broken: Sequence[Device]) -> None:
+    def _leave_out(self, node: RayNode, broken: Sequence[Device]) -> None:
         """Let the trials save, so that the node can join again without these devices."""
-        self._hurry(node, time.time() + self.profile.drain_seconds)
-        told = "; ".join(f"{device} does not work any more: {device.fault}" for device in broken)
-        self.voice.say("rejoining", told, devices=tuple(device.name for device in self.watch.devices.usable))
+        self._hurry(node, self.clock.now() + self.profile.drain_seconds)
+        why = "; ".join(f"{device} does not work any more: {device.fault}" for device in broken)
+        usable = self.monitor.devices.usable
+        self.record.report(WorkerState.REJOINING, why, devices=tuple(device.name for device in usable))
         self._await_trials(node)
-        if not self.watch.devices.usable:
-            raise DeviceMissing(told)
+        if not usable:
+            raise DeviceMissing(why)
 
-    def _hurry(self, node: _RayNode, end: float = float("inf")) -> None:
-        """Tell the trials the nearest end that is known by now: the job's, the driver's, or a cancelled sweep's."""
-        now = time.time()
+    def _hurry(self, node: RayNode, end: float = float("inf")) -> None:
+        """Set the trials the nearest deadline known by now: the job's, the driver's, or that of a cancelled sweep."""
+        now = self.clock.now()
         if self.files.cancel.exists():
-            end = min(end, now + self.profile.notice_seconds)
+            end = min(end, cancelled_worker_end(self.profile.notice_seconds, now))
         end = min(end, self.end.deadline)
-        raise_drain_flag(node.drain_flag, end - min(LAST_SECONDS, (end - now) / 4))
-        if (deadline := read_drain_flag(self.files.drain)) is not None:
-            raise_drain_flag(node.drain_flag, deadline)
+        raise_drain_flag(node.drain_flag, trials_end_by(end, read_drain_flag(self.files.drain), now))
 
-    def _await_trials(self, node: _RayNode) -> None:
-        """Wait for the trials that were told to drain, until they are to be gone."""
-        while time.time() < (read_drain_flag(node.drain_flag) or 0.0) and node.has_trials():
-            if node.process.poll() is not None:
+    def _await_trials(self, node: RayNode) -> None:
+        """Wait for the trials to save and leave, up to their deadline."""
+        while self.clock.now() < (read_drain_flag(node.drain_flag) or 0.0) and node.has_trials():
+            if node.has_ended():
                 break
-            self._hurry(node)  # an end that is nearer may have been told meanwhile
-            self.voice.beat()
-            time.sleep(POLL_SECONDS / 5)
+            self._hurry(node)  # a nearer deadline may have come up meanwhile
+            self.record.beat()
+            self.clock.sleep(POLL_SECONDS / 5)
 
 
 def _answers(address: str) -> bool:
-    """Whether somebody listens at `ip:port`: a head that was killed has left its address behind."""
+    """Whether something listens at `ip:port`: a head that was killed leaves its address behind."""
     host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host, int(port)), timeout=2):

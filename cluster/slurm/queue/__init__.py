@@ -1,1 +1,1 @@
-"""Slurm's queue, as its commands show it."""
+"""Slurm's queue, seen through its commands."""

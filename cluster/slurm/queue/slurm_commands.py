@@ -1,4 +1,7 @@
-"""Slurm's commands as functions: every call has a time limit, and asks about many jobs at once."""
+"""Slurm's commands as functions: each call has a time limit, and asks about many jobs at once.
+
+This module is itself the real `SlurmCommands`; tests pass another.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +11,26 @@ import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from cluster.profile.slurm_units import parse_time_limit
-from cluster.slurm.queue.waiting_reasons import waits_for_good
+from cluster.slurm.queue.waiting_reasons import needs_action
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.import_path import given_environment
 
-_SECONDS = 60.0
+ANSWER_SECONDS = 60.0
+"""How long an answer is awaited, unless the caller says otherwise."""
+
 _RECORD = re.compile(r"((\d+)\|\2|\d+_[\w\[\],%-]+\|\d+)\|([A-Z_]+)\|([^|]*)\|(.*)")
-"""A job in squeue's answer: outside job arrays the two ids are the same. Banners are not of this form, nor are pieces
-of a job's name that has a line break."""
+"""A job in squeue's answer. Outside job arrays the two ids are the same, which tells jobs from a site's banners, and
+from the rest of a job name with a line break."""
 
 _FOREIGN = ("SLURM_", "SLURMD_", "SBATCH_", "SRUN_", "SQUEUE_", "SINFO_", "SCANCEL_", "SACCT_", "SUBMITIT_")
 
 
 @dataclass(frozen=True, kw_only=True)
 class QueuedJob:
-    """A job that waits, runs or is just ending. `reason` says why it waits."""
+    """A job that waits, runs or is just ending."""
 
     job_id: str
     """ARRAY_TASK in job arrays."""
@@ -33,28 +39,42 @@ class QueuedJob:
     name: str
     state: str
     reason: str
+    """Why it waits."""
 
     @property
-    def waits_for_good(self) -> bool:
-        """Whether it waits, and will not start unless somebody does something."""
-        return self.state == "PENDING" and waits_for_good(self.reason)
+    def will_not_start(self) -> bool:
+        """Whether it waits, and will not start unless a user or the site acts."""
+        return self.state == "PENDING" and needs_action(self.reason)
+
+
+class SlurmCommands(Protocol):
+    """The commands with which the jobs of a sweep are watched and cancelled."""
+
+    def queued_jobs(self, *, patience: float = ANSWER_SECONDS) -> list[QueuedJob]:
+        """See the function of this name; so for the others."""
+
+    def cancel_jobs(self, job_ids: Sequence[str]) -> None:
+        """Cancel these jobs."""
+
+    def longest_array(self) -> int:
+        """The size limit of a job array."""
 
 
 def clean_environment(inherited: Mapping[str, str]) -> dict[str, str]:
-    """`inherited` without what the shell of another job, or a user's habits, would impose on Slurm's commands.
+    """`inherited` without what another job's shell, or a user's habits, would impose on Slurm's commands.
 
-    SLURM_CONF stays: it says which cluster this is. Python's variables are the user's own again, for a site's commands
-    may be written in a Python of its own, and jobs inherit them.
+    SLURM_CONF stays: it names the cluster. Python's variables get the user's values back: a site's commands may run
+    under the site's Python, and jobs inherit the variables.
     """
     given = given_environment(inherited)
     return {name: value for name, value in given.items() if name == "SLURM_CONF" or not name.startswith(_FOREIGN)}
 
 
-def queued_jobs(*, patience: float = _SECONDS) -> list[QueuedJob]:
-    """All jobs of this user that are not over, array tasks one by one.
+def queued_jobs(*, patience: float = ANSWER_SECONDS) -> list[QueuedJob]:
+    """All jobs of this user that are not over; each array task separately.
 
-    The user is asked for by number: the name in the environment is somebody else's after `su`, and a number may have
-    no name. Raises EnvironmentProblem where squeue fails, or gives no answer within `patience` seconds.
+    The query names the user by number: after `su` the name in the environment is another user's, and a number may have
+    no name. Raises EnvironmentProblem if squeue fails, or does not answer within `patience` seconds.
     """
     command = ["squeue", "--noheader", "--array", f"--user={os.getuid()}", "--format=%i|%A|%T|%r|%j"]
     found = filter(None, map(_RECORD.fullmatch, _run(command, patience=patience).split("\n")))
@@ -66,27 +86,27 @@ def _queued_job(job_id: str, slurm_job_id: str, state: str, reason: str, name: s
 
 
 def seconds_left(job_id: str) -> int | None:
-    """Seconds until Slurm ends a running job; None where that cannot be known now."""
+    """Seconds until Slurm ends a running job; None if that cannot be found out now."""
     try:
         answer = _run(["squeue", "--noheader", f"--jobs={job_id}", "--format=%L"])
     except EnvironmentProblem:
         return None
     found = None
-    for line in answer.splitlines():  # the last that is a time: what a site says comes before it
+    for line in answer.splitlines():  # the last line that is a time: a site's banner comes before it
         with contextlib.suppress(ValueError):
             found = parse_time_limit(line)
     return found
 
 
 def cancel_jobs(job_ids: Sequence[str], *, other_cluster: str | None = None) -> None:
-    """scancel; jobs that are over already are no error. Raises EnvironmentProblem where Slurm does not answer."""
+    """Run scancel; a job that is already over is not an error. Raises EnvironmentProblem if Slurm does not answer."""
     if job_ids:
         where = [f"--clusters={other_cluster}"] if other_cluster else []
         _run(["scancel", "--quiet", *where, *job_ids])
 
 
 def longest_array() -> int:
-    """The most tasks that a job array may have (MaxArraySize); 1 where arrays are off, 1000 where Slurm hides it."""
+    """The largest allowed job array (MaxArraySize); 1 if arrays are off, 1000 if Slurm does not show the limit."""
     try:
         found = re.search(r"^MaxArraySize\s*=\s*(\d+)", _run(["scontrol", "show", "config"]), re.MULTILINE)
     except EnvironmentProblem:
@@ -95,7 +115,7 @@ def longest_array() -> int:
 
 
 def partitions() -> list[str]:
-    """Names of the partitions that this user sees."""
+    """Names of the partitions visible to this user."""
     lines = map(str.strip, _run(["sinfo", "--noheader", "--format=%R"]).splitlines())
     return sorted({line for line in lines if re.fullmatch(r"[\w.+-]+", line)})
 
@@ -108,17 +128,19 @@ def slurm_version() -> str:
 
 
 def accepts_script(script: str) -> str:
-    """What sbatch would do with a script; submits nothing. Raises EnvironmentProblem where it refuses."""
+    """What sbatch would do with a script; submits nothing. Raises EnvironmentProblem if it refuses the script."""
     answer = _run(["sbatch", "--test-only"], script, merge=True)
     found = re.search(r"Job \d+ to start at .*", answer)
     return found[0] if found else _last_line(answer).removeprefix("sbatch: ")
 
 
-def _run(command: Sequence[str], text: str | None = None, *, merge: bool = False, patience: float = _SECONDS) -> str:
-    """Standard output of a command of Slurm, with its standard error if they are to `merge`.
+def _run(
+    command: Sequence[str], text: str | None = None, *, merge: bool = False, patience: float = ANSWER_SECONDS
+) -> str:
+    """Standard output of one of Slurm's commands; with `merge`, its standard error follows.
 
-    Names of jobs may hold any bytes: what is not UTF-8 is replaced. Raises EnvironmentProblem with what the command
-    complained of, or where it gives no answer within `patience` seconds.
+    Job names may hold any bytes: what is not UTF-8 is replaced. Raises EnvironmentProblem with the command's complaint,
+    or if it does not answer within `patience` seconds.
     """
     try:
         done = subprocess.run(

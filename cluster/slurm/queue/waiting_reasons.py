@@ -1,18 +1,19 @@
-"""Why a job waits in Slurm's queue: which reasons pass by themselves, and what to do about those that do not."""
+"""Why a job waits in Slurm's queue: which reasons go away by themselves, and what to do about the others."""
 
 from __future__ import annotations
 
 import re
 
-# Slurm's words (squeue's manual, JOB REASON CODES; older versions write spaces for the underscores). A limit of a
-# single job is never kept by waiting; a budget of minutes is, but for the minutes of running jobs, not in our time.
-_FOR_GOOD = re.compile(
+# Slurm's words (squeue's manual, JOB REASON CODES; older versions write spaces for the underscores). Waiting never
+# helps against a limit on a single job, nor soon enough against a budget of minutes. It does help against a limit on
+# the minutes of running jobs.
+_NEEDS_ACTION = re.compile(
     r"Held|_held|in_held_state|JobHoldMaxRequeue|Partition(Time|Node)Limit|BadConstraints|NeverSatisfied"
     r"|PerJob|MaxMemPerLimit|MinCpuNotSatisfied|QOSMin|Invalid(Account|QOS)|(QOS|Account)NotAllowed"
     r"|ReservationDeleted|DeadLine|Grp\w*(?<!Run)Minutes"
 )
 
-_CURES = {
+_REMEDIES = {
     "PartitionTimeLimit": "`time` in the profile is longer than the partition allows",
     "PartitionNodeLimit": "the partition has no room for such a job: see its limits with scontrol show partition",
     "JobHeldUser": "scontrol release {job}",
@@ -23,11 +24,11 @@ _CURES = {
 }
 
 
-def waits_for_good(reason: str) -> bool:
-    """Whether a job that waits for this reason never starts, unless somebody does something."""
-    return _FOR_GOOD.search(reason.replace(" ", "_")) is not None
+def needs_action(reason: str) -> bool:
+    """Whether a job that waits for this reason will not start unless a user or the site acts."""
+    return _NEEDS_ACTION.search(reason.replace(" ", "_")) is not None
 
 
-def cure(reason: str, job: str) -> str:
-    """What to do about a job that waits for this reason; empty where Slurm's word says it all."""
-    return _CURES.get(reason.replace(" ", "_").strip("()"), "").format(job=job)
+def remedy(reason: str, job: str) -> str:
+    """What to do about a job that waits for this reason; empty if Slurm's word says it all."""
+    return _REMEDIES.get(reason.replace(" ", "_").strip("()"), "").format(job=job)

@@ -1,1 +1,1 @@
-"""How a job is submitted through submitit."""
+"""Submitting jobs through submitit."""

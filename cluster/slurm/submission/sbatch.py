@@ -1,4 +1,4 @@
-"""submitit's executor for Slurm, with our own way to start Python in a job, and to read what sbatch answers."""
+"""submitit's executor for Slurm, but Python is started, and sbatch's answers are read, in our way."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from cluster.slurm.records import Role
 from cluster.slurm.submission.sbatch_answer import SubmittedJob, submitted_job
 from fdt_core.errors import EnvironmentProblem, FdtError, unknown_name
 
-# sbatch waited in vain for an answer, or submitit could not read sbatch's: the job may be in the queue all the same.
+# sbatch got no answer, or submitit could not read sbatch's: the job may be in the queue all the same.
 _A_DOUBT = re.compile(r"timed out|unable to contact|communication|unknown reason", re.IGNORECASE)
 
 
 def job_command(python: str, folder: Path) -> str:
-    """The shell command of a job whose call lies in `folder`; `python` is a command of the shell too."""
+    """The shell command of a job whose pickled call is in `folder`; `python` is a shell command too."""
     return f"{python} -P -u -m fdt_core.start submitit.core._submit {shlex.quote(str(folder))}"
 
 
 class SbatchExecutor(submitit.SlurmExecutor):
-    """An executor whose jobs import nothing of the user's in place of the installation's modules."""
+    """An executor whose jobs never import a user's file in place of one of the installation's modules."""
 
     @property
     def _submitit_command_str(self) -> str:
@@ -39,9 +39,9 @@ class SbatchExecutor(submitit.SlurmExecutor):
 
 @contextlib.contextmanager
 def answers_of_sbatch() -> Iterator[list[SubmittedJob]]:
-    """Have submitit take jobs from sbatch's answers as `submitted_job` does; yields those that it took.
+    """Have submitit read sbatch's answers with `submitted_job`; yields the list to which each job found is added.
 
-    Replaced in the class, for submitit submits a job array by an executor that it makes itself.
+    The method is replaced in the class, because submitit makes another executor itself to submit a job array.
     """
     answers: list[SubmittedJob] = []
 
@@ -62,17 +62,19 @@ def answers_of_sbatch() -> Iterator[list[SubmittedJob]]:
 
 
 class SubmissionInDoubt(Exception):
-    """sbatch may have submitted a job, and did not say which; the message is its answer."""
+    """sbatch may have submitted a job without naming it; the message quotes its answer."""
 
 
 @contextlib.contextmanager
 def explained(role: Role, profile: ClusterProfile) -> Iterator[None]:
-    """Turn submitit's errors into one message; it also prints sbatch's complaint, which is held back."""
+    """Turn submitit's errors into one message, and keep submitit from printing sbatch's complaint as well."""
     try:
         with contextlib.redirect_stderr(io.StringIO()):
             yield
     except FailedSubmissionError as error:
-        raise SubmissionInDoubt(f"sbatch's answer names no job: {str(error).strip() or 'it said nothing'!r}") from error
+        raise SubmissionInDoubt(
+            f"sbatch's answer names no job: {str(error).strip() or 'it printed nothing'!r}"
+        ) from error
     except FailedJobError as error:
         refusal = _refusal(role, profile, str(error))
         if _A_DOUBT.search(str(error)):
@@ -85,8 +87,8 @@ def explained(role: Role, profile: ClusterProfile) -> Iterator[None]:
 
 
 def _refusal(role: Role, profile: ClusterProfile, complaint: str) -> FdtError:
-    wanted = (profile.head.partition if role == "head" else None) or profile.partition
+    wanted = (profile.head.partition if role == Role.HEAD else None) or profile.partition
     if "invalid partition" in complaint.lower() and wanted:
         return unknown_name("Slurm partition", wanted, partitions())
     lines = [line.removeprefix("sbatch: ").removeprefix("error: ") for line in complaint.splitlines() if line.strip()]
-    return EnvironmentProblem(f"sbatch refused the {role} job: {'; '.join(lines) or 'it said nothing'}")
+    return EnvironmentProblem(f"sbatch refused the {role} job: {'; '.join(lines) or 'it printed nothing'}")

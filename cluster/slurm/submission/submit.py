@@ -1,4 +1,4 @@
-"""One job, or an array of them, submitted through submitit; nothing of a refused submission stays in the queue."""
+"""One job, or a job array, submitted through submitit; a refused submission leaves nothing in the queue."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any
 
 from cluster.profile.schema import ClusterProfile
@@ -22,26 +22,32 @@ from fdt_core.compute.process import process_environment
 from fdt_core.errors import EnvironmentProblem
 
 
-def submit_jobs(
-    files: SlurmFiles,
-    launch: SlurmLaunch,
-    role: Role,
-    profile_index: int,
-    function: Callable[..., None],
-    *,
-    count: int,
-    arguments: tuple[Any, ...] = (),
-    options: Mapping[str, Any] = MappingProxyType({}),
-) -> list[str]:
-    """Submit `count` jobs that call `function(slurm directory, *arguments)`, and note their ids.
+@dataclass(frozen=True, kw_only=True)
+class JobRequest:
+    """Jobs that are submitted together."""
 
-    More than one make a job array. `options` are further options of sbatch. Raises EnvironmentProblem or UsageError
-    where Slurm is missing or refuses; no job is left then.
+    role: Role
+    function: Callable[..., None]
+    """Called in each job as `function(slurm directory, *arguments)`."""
+    arguments: tuple[Any, ...] = ()
+    profile: int = 0
+    """Index of the launch's profile that they are submitted with."""
+    count: int = 1
+    """More than one make a job array."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Further options of sbatch."""
+
+
+def submit_jobs(files: SlurmFiles, launch: SlurmLaunch, request: JobRequest) -> list[str]:
+    """Submit the requested jobs, record them, and return their ids.
+
+    Raises EnvironmentProblem or UsageError if Slurm is missing or refuses; no job is left then.
     """
     from cluster.slurm.submission.sbatch import SbatchExecutor, SubmissionInDoubt, answers_of_sbatch, explained
 
-    profile = launch.profiles[profile_index]
-    parameters = _parameters(launch, role, profile, options)
+    profile, role = launch.profiles[request.profile], request.role
+    parameters = _parameters(launch, role, profile, request.options)
+    call = (request.function, str(files.directory), *request.arguments)
     try:
         with (
             process_environment(clean_environment(os.environ)),
@@ -51,31 +57,31 @@ def submit_jobs(
             executor = SbatchExecutor(folder=files.jobs, python=_python(profile))
             executor.update_parameters(**parameters)
             with executor.batch():
-                jobs = [executor.submit(function, str(files.directory), *arguments) for _ in range(count)]
+                jobs = [executor.submit(*call) for _ in range(request.count)]
     except SubmissionInDoubt as doubt:
         raise EnvironmentProblem(f"{doubt}; {_take_back(files, launch.name_of(role))}") from doubt
     for answer in answers:
         _check_is_listed(answer, role)
     now, name = time.time(), launch.name_of(role)
-    files.note_jobs(
+    files.record_jobs(
         [JobRecord(job_id=job.job_id, role=role, name=name, submitted_at=now, profile=profile.name) for job in jobs]
     )
     return [job.job_id for job in jobs]
 
 
 def _take_back(files: SlurmFiles, name: str) -> str:
-    """Cancel the jobs called `name` that are in the queue and that nobody has noted; says what became of them."""
+    """Cancel the unrecorded jobs called `name` that are in the queue; returns what became of them, in words."""
     try:
-        noted = {job.job_id for job in files.read_jobs()}
-        found = [job.job_id for job in queued_jobs() if job.name == name and job.job_id not in noted]
+        recorded = {job.job_id for job in files.read_jobs()}
+        found = [job.job_id for job in queued_jobs() if job.name == name and job.job_id not in recorded]
         cancel_jobs(found)
     except EnvironmentProblem as problem:
         return f"look whether a job {name} waits, and cancel it ({problem})"
-    return f"cancelled what it had submitted: {', '.join(found)}" if found else "no job of it is in the queue"
+    return f"cancelled what it had submitted: {', '.join(found)}" if found else "no such job is in the queue"
 
 
 def _check_is_listed(answer: SubmittedJob, role: Role) -> None:
-    """Cancel a job on a cluster whose jobs squeue does not list here, and raise EnvironmentProblem."""
+    """Raise EnvironmentProblem if the job is on a cluster whose jobs squeue does not list here; cancels it then."""
     if answer.cluster is None or _is_listed(answer.job_id):
         return
     cancel_jobs([answer.job_id], other_cluster=answer.cluster)
@@ -92,8 +98,8 @@ def _is_listed(job_id: str) -> bool:
 
 
 def job_script(files: SlurmFiles, launch: SlurmLaunch, role: Role, count: int) -> str:
-    """The sbatch script of a head's or worker's job, letter by letter. Needs no Slurm and writes nothing."""
-    from submitit.slurm.slurm import _make_sbatch_string  # its only way to a script without a submission
+    """The exact sbatch script of a head's or worker's job. Needs no Slurm and writes nothing."""
+    from submitit.slurm.slurm import _make_sbatch_string  # the only way to a script without submitting
 
     from cluster.slurm.submission.sbatch import job_command
 
@@ -111,26 +117,26 @@ def _python(profile: ClusterProfile) -> str:
     return f"exec {profile.container} {python}" if profile.container else f"exec {python}"
 
 
-def _parameters(launch: SlurmLaunch, role: Role, profile: ClusterProfile, more: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters of submitit for a head or worker job."""
-    as_worker = role == "worker" or profile.head.placement == "first_worker"
-    own = _worker_options(profile) if as_worker else _head_options(profile)
-    extra = profile.sbatch if as_worker else profile.head.sbatch
-    time_limit = profile.time if role == "worker" else profile.head.time or profile.time
+def _parameters(launch: SlurmLaunch, role: Role, profile: ClusterProfile, further: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters for submitit, for a head or worker job."""
+    as_worker = role == Role.WORKER or profile.head.placement == "first_worker"
+    size = _worker_options(profile) if as_worker else _head_options(profile)
+    passed_through = profile.sbatch if as_worker else profile.head.sbatch
+    time_limit = profile.time if role == Role.WORKER else profile.head.time or profile.time
     options = {
         "job_name": launch.name_of(role),
         "nodes": 1,
         "ntasks": 1,
-        # `B:`, for the batch script is our process itself.
+        # `B:` because the batch script is our process itself.
         "signal": f"B:USR2@{profile.drain_seconds}",
-        # A lost worker is replaced by the head; a second one that Slurm starts by itself would be one too many.
-        "requeue" if role == "head" else "no_requeue": True,
+        # The pool replaces a lost worker; if Slurm requeued it as well, there would be one too many.
+        "requeue" if role == Role.HEAD else "no_requeue": True,
         "account": profile.account,
         "qos": profile.qos,
-        **own,
-        **({"mail_user": profile.mail, "mail_type": "END,FAIL"} if profile.mail and role == "head" else {}),
-        **more,
-        **{name.replace("-", "_"): value for name, value in extra.items()},
+        **size,
+        **({"mail_user": profile.mail, "mail_type": "END,FAIL"} if profile.mail and role == Role.HEAD else {}),
+        **further,
+        **{name.replace("-", "_"): value for name, value in passed_through.items()},
     }
     return {
         "time": math.ceil(parse_time_limit(time_limit) / 60),

@@ -1,1 +1,1 @@
-"""Files of images as they were published or as users keep them, before they are prepared."""
+"""Image files as published or as users keep them, before preparation."""

@@ -1,15 +1,18 @@
-"""File names as text: of any bytes, the same in every locale, and safe to print; also lists of them and counts."""
+"""File names of any bytes as text: the same in every locale, and safe to print."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+
+from fdt_core.quantities import listed
 
 
 def portable(name: str) -> str:
-    """A file name of this machine, read as UTF-8 whatever the locale says; bytes that are not UTF-8 are surrogates.
+    """A file name of this machine decoded as UTF-8 in every locale; bytes that are not UTF-8 become surrogates.
 
-    Names are kept like this, so that class names, order and digests are the same everywhere.
+    Names are kept in this form, so that class names, order and digests are the same everywhere.
     """
     return os.fsencode(name).decode("utf-8", "surrogateescape")
 
@@ -20,29 +23,23 @@ def path_of(root: Path, name: str) -> Path:
 
 
 def name_bytes(name: str) -> bytes:
-    """The bytes of a `portable` name, as they are on the disk."""
+    """The bytes of a `portable` name, as on the disk."""
     return name.encode("utf-8", "surrogateescape")
 
 
 def as_text(name: str) -> str:
-    r"""The name as valid Unicode, with `\xe9` for a byte that is not UTF-8. Names of classes are stored like this."""
+    r"""The name as valid Unicode, with `\xe9` for a byte that is not UTF-8. Class names are stored in this form."""
     return name_bytes(name).decode("utf-8", "backslashreplace")
 
 
 def printable(name: str | os.PathLike[str]) -> str:
-    r"""A name or path for one line of a message: line breaks and other control characters become `\n` and the like."""
+    r"""A name or path for one line of a message: control characters become escapes such as `\n`."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in as_text(os.fspath(name))
     )
 
 
-def listed(names: list[str], limit: int = 10) -> str:
-    """The names for a message: all of them, or the first `limit` and the number of the others."""
-    shown = ", ".join(printable(name) for name in names[:limit])
-    return shown if len(names) <= limit else f"{shown} and {len(names) - limit:,} more"
-
-
-def counted(count: int, thing: str) -> str:
-    """A number with its noun: "1 image", "1,200 images"."""
-    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+def printable_list(names: Sequence[str]) -> str:
+    """The names for a message: all, or the first ten and the number of the others."""
+    return listed([printable(name) for name in names], limit=10)

@@ -1,4 +1,4 @@
-"""The files of a published data set, whether they lie in a folder, a tar archive or a zip archive.
+"""The files of a published data set, in a folder, a tar archive or a zip archive.
 
 Archives are read as streams and never unpacked: CINIC-10 alone would leave 270,000 files on a shared file system.
 """
@@ -19,20 +19,20 @@ from fdt_core.datasets.raw_files.folder_walk import is_hidden, walk_folder
 from fdt_core.errors import EnvironmentProblem
 
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError)
-"""What reading a truncated or damaged archive, or an unreadable file, raises."""
+"""The errors that a truncated or damaged archive, or an unreadable file, raises."""
 
 _Reader = Callable[[Path, Collection[str]], Iterator[tuple[str, bytes]]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileTree:
-    """Names and contents of the files under one folder, or inside one archive.
+    """Names and contents of the files in a folder or an archive.
 
     Args:
         path: the folder or archive.
-        prefix: folders inside it above the data set's own tree, such as `tiny-imagenet-200/`.
+        prefix: the folders inside it above the data set's tree, such as `tiny-imagenet-200/`.
         names: all files, without the prefix, sorted.
-        read: yields the full name and the contents of the files with the given full names, in any order.
+        read: yields full name and contents of the files with the given full names, in any order.
     """
 
     path: Path
@@ -41,38 +41,38 @@ class FileTree:
     read: _Reader
 
     def where(self, name: str) -> str:
-        """`name` as a user finds it, in one line: a path, or an archive and a member of it."""
+        """`name` as messages show it, in one line: a path, or an archive and its member."""
         inside = f"{self.prefix}{name}"
         return printable(self.path / inside if self.path.is_dir() else f"{self.path}: {inside}")
 
     def contents(self, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
-        """Name and contents of each of the files `names`, in any order.
+        """Yield name and contents of each of the files `names`, in any order.
 
-        Raises EnvironmentProblem where one is missing or cannot be read, or where the archive is damaged.
+        Raises EnvironmentProblem if one is missing or cannot be read, or if the archive is damaged.
         """
         missing = set(names).difference(self.names)
         if missing:
             raise EnvironmentProblem(f"{self.where(min(missing))} is missing")
-        with _told(self.path):
+        with _naming_damage(self.path):
             for name, contents in self.read(self.path, {self.prefix + name for name in names}):
                 yield name.removeprefix(self.prefix), contents
 
     def content(self, name: str) -> bytes:
-        """The contents of the file `name`."""
+        """The contents of the file `name`. Raises like `contents`."""
         return next(self.contents([name]))[1]
 
 
 def open_tree(path: Path, landmark: str) -> FileTree:
-    """The data set's files in the folder or archive `path`; its tree begins where `landmark` is.
+    """Open the data set in the folder or archive `path`; its tree starts where `landmark` is.
 
     Args:
-        path: a folder, a tar archive (however compressed) or a zip archive.
-        landmark: a file that lies directly in the data set's tree, or a folder, with a slash at its end.
+        path: a folder, a tar archive (with any compression) or a zip archive.
+        landmark: a file, or a folder with a trailing slash, that is directly in the data set's tree.
 
     Raises:
-        EnvironmentProblem: where `path` cannot be read, is damaged, or has no such tree.
+        EnvironmentProblem: if `path` cannot be read, is damaged, or has no such tree.
     """
-    with _told(path):
+    with _naming_damage(path):
         listed, read = _list(path)
         visible = sorted({name for name in listed if not any(map(is_hidden, name.split("/")))})
     prefix = min((_above(landmark, name) for name in visible if _has(landmark, name)), key=len, default=None)
@@ -87,7 +87,7 @@ def _has(landmark: str, name: str) -> bool:
 
 
 def _above(landmark: str, name: str) -> str:
-    """The folders of `name` above the landmark, with a slash at the end."""
+    """The folders of `name` above the landmark, with a trailing slash."""
     return name[: f"/{name}".index(f"/{landmark}")]
 
 
@@ -104,7 +104,7 @@ def _list(path: Path) -> tuple[list[str], _Reader]:
 
 
 def read_folder(path: Path, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
-    """Name and contents of the files `names` in the folder `path`; EnvironmentProblem for one that cannot be read."""
+    """Yield name and contents of the files `names` in the folder `path`; EnvironmentProblem for an unreadable one."""
     for name in sorted(names):
         try:
             contents = path_of(path, name).read_bytes()
@@ -130,8 +130,8 @@ def _read_tar(path: Path, names: Collection[str]) -> Iterator[tuple[str, bytes]]
 
 
 @contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Turn what a damaged archive raises into an EnvironmentProblem that names it."""
+def _naming_damage(path: Path) -> Iterator[None]:
+    """Turn the errors that a damaged archive raises into an EnvironmentProblem that names it."""
     try:
         yield
     except _BROKEN as error:

@@ -1,4 +1,4 @@
-"""All files below a folder: each real folder is read once, and what systems leave behind is passed over."""
+"""List all files below a folder: each real folder is read once, and clutter of operating systems is skipped."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _CLUTTER = frozenset(
         *("lost+found", "__pycache__"),
     }
 )
-"""Names, in lower case, of files and folders that systems and programs make beside a user's own."""
+"""Lower-case names of files and folders that systems and programs create beside the user's."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FolderContents:
-    """What lies below a folder. All names are relative to it, with slashes between folders.
+    """The contents of a folder at any depth. All names are relative to it, with slashes between folders.
 
     Args:
-        files: all files but hidden ones, in no order; also links that lead nowhere.
-        folders: all folders but hidden ones, those without files too.
+        files: all files except hidden ones, in no order; includes broken links.
+        folders: all folders except hidden ones; includes those without files.
         hidden: the last part of the name of each hidden file or folder; see `is_hidden`.
-        repeated: names under which a folder was met again after it had been read under another name.
+        repeated: further names of folders that were already read under another name.
     """
 
     files: list[str] = field(default_factory=list)
@@ -40,23 +40,23 @@ class FolderContents:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder is hidden (`.ipynb_checkpoints`, `._x.jpg`) or a system's own (`@eaDir`)."""
+    """Whether a file or folder is hidden (`.ipynb_checkpoints`, `._x.jpg`) or belongs to a system (`@eaDir`)."""
     return name.startswith(".") or name.lower() in _CLUTTER
 
 
 def walk_folder(root: Path) -> FolderContents:
-    """List what lies below `root`, links to folders included.
+    """List the contents of `root` at any depth, following links to folders.
 
-    A folder that links lead to more than once, or that lies above its own link, is read once: under its own name where
-    that is below `root`, else under the first link to it.
+    A folder that several links point to, or that contains a link to itself, is read once: under its real name if that
+    is below `root`, else under the first link to it.
 
     Raises:
-        EnvironmentProblem: where a folder cannot be read.
+        EnvironmentProblem: if a folder cannot be read.
     """
     contents = FolderContents()
     seen: set[str] = set()
     folders, links = [("", os.path.realpath(root))], list[tuple[str, str]]()
-    while folders or links:  # own folders before links, so that a folder keeps its own name
+    while folders or links:  # real folders before links, so that a folder keeps its real name
         name, real = folders.pop() if folders else heapq.heappop(links)
         if real in seen:
             contents.repeated.append(name)
@@ -89,12 +89,12 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link in a circle, or into a folder that this user may not enter
+    except OSError:  # a circular link, or one into a folder that this user may not enter
         return False
 
 
 def _can_be_read(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a file, or a link that leads nowhere; to open a pipe or a device would wait for ever."""
+    """Whether it is a file or a broken link; opening a pipe or a device might block forever."""
     try:
         return entry.is_file() or (entry.is_symlink() and not Path(entry.path).exists())
     except OSError:

@@ -1,4 +1,4 @@
-"""One image file to RGB pixels of 8 bits: nothing is clipped, laid on its side or made up on the way.
+"""Decode an image file to 8-bit RGB pixels without clipping, wrong orientation or guessing.
 
 Checked with each mode of Pillow 13: `convert("RGB")` alone clips 16-bit grey at 255, drops transparency, so that the
 colours hidden under it show, and leaves a phone's photo on its side.
@@ -24,25 +24,25 @@ IMAGE_SUFFIXES = frozenset(
         *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".qoi"),
     }
 )
-"""A file of these suffixes (in any case) is an image by its name; of any other, its first bytes say whether it is."""
+"""A file with one of these suffixes (in any case) counts as an image; for others, their first bytes decide."""
 
 _CAMERA_SUFFIXES = frozenset({".dng", ".nef", ".cr2", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw"})
-"""A camera's raw files look like TIFF from within, but what could be read is a small preview."""
+"""Raw files of cameras: their content looks like TIFF, but only a small preview could be read."""
 
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "AVIF", "TIFF", "PPM", "JPEG2000", "QOI", "SGI")
-"""Formats that are read, whatever the suffix: those that their first bytes tell, and that are pixels, not drawings."""
+"""Formats that are read, whatever the suffix: recognised by their first bytes, and made of pixels, not drawings."""
 
-_ORIENTATIONS = range(2, 9)  # of EXIF; 1 is upright, others are undefined
+_ORIENTATIONS = range(2, 9)  # in EXIF; 1 is upright, others are undefined
 
 
 def is_image(path: Path) -> bool:
-    """Whether the file is an image: by its suffix, or by its first bytes where the suffix does not say.
+    """Whether the file is an image: by its suffix, or by its first bytes if the suffix does not tell.
 
-    A file with the suffix of an image counts as one even if it is damaged: that is for `decode` to find out. So a
-    folder of a million images is counted without opening one.
+    A file with the suffix of an image counts as one even if it is damaged: `decode` finds that out. So a folder of a
+    million images is counted without opening any.
 
     Raises:
-        OSError: where the file must be opened and cannot be.
+        OSError: if the file must be opened and cannot be.
     """
     suffix = path.suffix.lower()
     if suffix in IMAGE_SUFFIXES | _CAMERA_SUFFIXES:
@@ -50,37 +50,37 @@ def is_image(path: Path) -> bool:
     with path.open("rb") as file, _quiet():
         try:
             Image.open(file, formats=_readable_formats())
-        except Image.DecompressionBombError:  # an image, and too large: `decode` says so
+        except Image.DecompressionBombError:  # an image, but too large: `decode` reports that
             return True
-        except Exception:  # Pillow's readers raise what their parsers meet: struct.error, IndexError, ValueError...
+        except Exception:  # Pillow's readers raise whatever their parsers do: struct.error, IndexError, ...
             return False
     return True
 
 
 def decode(contents: bytes) -> tuple[Image.Image, tuple[Conversion, ...]]:
-    """The image in a file's `contents` as RGB of 8 bits, and what was done to it.
+    """Decode the image in a file's `contents` as 8-bit RGB; returns it and the conversions made.
 
-    Grey of 16 bits is scaled by its full range. Orientation by EXIF is applied. What is transparent is laid over white.
-    Of several frames or pages the first is taken.
+    16-bit grey is scaled by its full range. EXIF orientation is applied. Transparent pixels are laid over white. Of
+    several frames or pages the first is used.
 
     Raises:
-        ValueError: where it cannot be read, or is of a kind that would need a guess; the message ends a sentence.
+        ValueError: if it cannot be read, or could only be converted by guessing; the message ends a sentence.
     """
     try:
         with _quiet(), Image.open(io.BytesIO(contents), formats=_readable_formats()) as image:
             return _rgb(image)
     except UnidentifiedImageError as error:
-        raise ValueError("it is in no format that is read here, or damaged") from error
+        raise ValueError("its format is not supported, or it is damaged") from error
     except Image.DecompressionBombError as error:
         raise ValueError(f"it has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels: make it smaller") from error
     except MemoryError as error:
         raise ValueError("it does not fit into memory") from error
-    except Exception as error:  # damaged files of these formats raised 7 types in 50,000 tries with changed bytes
+    except Exception as error:  # damaged files raised 7 types of errors in 50,000 tries with changed bytes
         raise ValueError(str(error) or type(error).__name__) from error
 
 
 def _rgb(image: Image.Image) -> tuple[Image.Image, tuple[Conversion, ...]]:
-    # Read before the pixels are: a TIFF forgets its orientation once it is loaded, because it is turned then.
+    # Read before the pixels are: Pillow turns a TIFF while loading it, and then drops its orientation.
     turned, frames, sixteen_bit = _is_turned(image), getattr(image, "n_frames", 1), _is_sixteen_bit(image)
     white, black = _sixteen_bit_range(image) if _has_wide_pixels(image) else (0, 0)
     image.load()
@@ -98,12 +98,12 @@ def _rgb(image: Image.Image) -> tuple[Image.Image, tuple[Conversion, ...]]:
 def _is_turned(image: Image.Image) -> bool:
     try:
         return image.getexif().get(ExifTags.Base.Orientation) in _ORIENTATIONS
-    except Exception:  # damaged EXIF data leave the pixels readable, and viewers show such an image as it is
+    except Exception:  # with damaged EXIF data the pixels are still readable, and viewers show the image unturned
         return False
 
 
 def _is_sixteen_bit(image: Image.Image) -> bool:
-    """Whether its file has 16 (or 12) bits per channel; of colours, Pillow itself takes the upper 8."""
+    """Whether the file has 16 (or 12) bits per channel; for colours, Pillow itself keeps the upper 8."""
     tiles = getattr(image, "tile", None)
     arguments = tiles[0].args if tiles else None
     wide_ppm = image.format == "PPM" and isinstance(arguments, tuple) and arguments[1] > 255
@@ -115,14 +115,14 @@ def _has_wide_pixels(image: Image.Image) -> bool:
 
 
 def _sixteen_bit_range(image: Image.Image) -> tuple[int, int]:
-    """The values of white and black of an image with wide pixels; ValueError where they are anybody's guess.
+    """The values of white and black in an image with wide pixels; ValueError if they are not known.
 
-    Mode `I` has 32 bits, but of a PGM (and, before Pillow 11, of a PNG) the values are those of 16 bits.
+    Mode `I` has 32 bits, but for a PGM (and, before Pillow 11, a PNG) the values are those of 16 bits.
     """
     if image.mode == "F" or (image.mode == "I" and image.format not in ("PPM", "PNG")):
         kind = "floating-point" if image.mode == "F" else "32-bit or signed"
         raise ValueError(
-            f"it has {kind} pixels, and what is black and white in it is not known: save it with 8 or 16 bits"
+            f"it has {kind} pixels, and which values are black and white is not known: save it with 8 or 16 bits"
         )
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
         return 65535, 0
@@ -131,7 +131,7 @@ def _sixteen_bit_range(image: Image.Image) -> tuple[int, int]:
 
 
 def _scaled(image: Image.Image, white: int, black: int) -> Image.Image:
-    """Grey pixels from `black` to `white` as 8 bits, rounded; with a mask where one value stands for transparent."""
+    """Grey pixels from `black` to `white` as 8 bits, rounded; with an alpha channel if one value means transparent."""
     values = np.asarray(image).astype(np.int64)
     scaled = Image.fromarray(
         ((510 * abs(values - black) + abs(white - black)) // (2 * abs(white - black))).astype(np.uint8)
@@ -142,7 +142,7 @@ def _scaled(image: Image.Image, white: int, black: int) -> Image.Image:
 
 
 def _over_white(image: Image.Image) -> tuple[Image.Image, bool]:
-    """The image as RGB, and whether any of it was transparent."""
+    """The image as RGB over white, and whether any of it was transparent."""
     if image.has_transparency_data:
         with_alpha = image.convert("RGBA")
         alpha = with_alpha.getchannel("A")
@@ -161,7 +161,7 @@ def _readable_formats() -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without Pillow's warnings: they name no file, and what matters raises."""
+    """Suppress Pillow's warnings: they name no file, and what matters raises an error."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -1,4 +1,4 @@
-"""Data sets published as image files: from a list of labelled files to a source of prepared data."""
+"""Data sets of image files: turn a list of labelled files into a source of prepared data."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageOps
 
-from fdt_core.datasets.raw_files.file_names import counted
 from fdt_core.datasets.raw_files.file_tree import FileTree
 from fdt_core.datasets.raw_files.image_decoding import IMAGE_SUFFIXES, decode
 from fdt_core.datasets.raw_files.source import SPLITS, Labels, Placed, Source, Split
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.image import ImageShape
+from fdt_core.quantities import counted
 
 Fit = Callable[[Image.Image, int], Image.Image]
-"""Brings an RGB image to the given size, or raises ValueError."""
+"""Resizes an RGB image to the given size, or raises ValueError."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,14 +29,14 @@ class LabelledFile:
 
 
 def require_size(image: Image.Image, size: int) -> Image.Image:
-    """The image as it is; ValueError unless it is `size` x `size`."""
+    """The unchanged image; ValueError unless it is `size` x `size`."""
     if image.size != (size, size):
         raise ValueError(f"it is {image.width}x{image.height} pixels, not {size}x{size}")
     return image
 
 
 def cropped_to_square(image: Image.Image, size: int) -> Image.Image:
-    """The middle of the image as a square of `size` x `size`."""
+    """The central square of the image, resized to `size` x `size`."""
     return ImageOps.fit(image, (size, size), method=Image.Resampling.BICUBIC)
 
 
@@ -49,7 +49,7 @@ def source_of_files(
     fit: Fit = require_size,
     notes: tuple[str, ...] = (),
 ) -> Source:
-    """The source whose images are decoded, as RGB, from the labelled files of each split, in their order."""
+    """A source whose images are decoded, as RGB, from the labelled files of each split, in their order."""
     return Source(
         image=image,
         class_names=tuple(class_names),
@@ -61,9 +61,9 @@ def source_of_files(
 
 
 def files_of_classes(files: FileTree, parent: str, classes: Sequence[str]) -> list[LabelledFile]:
-    """The images of the folders `classes` in `parent` (such as `train/`), class by class, at any depth.
+    """The images in the folders `classes` of `parent` (such as `train/`), class by class, at any depth.
 
-    Suffixes say what is an image, so that an archive is not read twice. EnvironmentProblem for a class without images.
+    Suffixes decide what is an image, so that an archive is read once. EnvironmentProblem for a class without images.
     """
     images: dict[str, list[str]] = {class_: [] for class_ in classes}
     for name in files.names:
@@ -77,19 +77,19 @@ def files_of_classes(files: FileTree, parent: str, classes: Sequence[str]) -> li
 
 
 def unused_images(files: FileTree, parent: str, used: Sequence[LabelledFile]) -> tuple[str, ...]:
-    """A note on images of the folder `parent` that are in no class; none where all are used."""
+    """A note on the images in the folder `parent` that belong to no class; empty if all are used."""
     unused = sum(name.startswith(parent) and has_image_suffix(name) for name in files.names) - len(used)
     return (f"not used: {counted(unused, 'image')} below {parent} in no class",) if unused else ()
 
 
 def has_image_suffix(name: str) -> bool:
-    """Whether the file's name says that it is an image."""
+    """Whether the file's name has the suffix of an image."""
     return posixpath.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Decoded:
-    """Iterable of the decoded images, in the order in which the tree yields its files."""
+    """Iterable of the decoded images, in the order in which the tree yields the files."""
 
     files: FileTree
     splits: Mapping[Split, Sequence[LabelledFile]]

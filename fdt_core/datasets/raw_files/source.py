@@ -1,4 +1,4 @@
-"""What a reader of some published format hands to the writer of prepared data."""
+"""What a reader of a published format passes to the writer of prepared data."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SPLITS: tuple[Split, ...] = ("train", "test")
 
 
 class Conversion(enum.Enum):
-    """What was done to an image, other than to crop and resize it; the value ends the sentence "2 ..."."""
+    """What was done to an image besides cropping and resizing; the value completes the sentence "2 ..."."""
 
     SIXTEEN_BIT = "were 16-bit"
     UPRIGHT = "turned upright"
@@ -33,9 +33,9 @@ class Conversion(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Placed:
-    """Consecutive images of a split, the first of which is number `position` of it.
+    """Consecutive images of a split, the first of which has the index `position` in it.
 
-    `conversions` has one entry for each image and each thing that was done to it.
+    `conversions` has one entry for each image and each conversion of it.
     """
 
     split: Split
@@ -53,8 +53,8 @@ class Source:
         class_names: the name of each label.
         train_labels: label of each training image.
         test_labels: likewise.
-        images: all images, in any order (that of an archive, say), read only when they are asked for.
-        notes: what a user should know of what was found: what was skipped, what is not used. A line each.
+        images: all images, in any order (that of an archive, say), read only during iteration.
+        notes: what a user should know: what was skipped, what is not used. One line each.
     """
 
     image: ImageShape
@@ -70,7 +70,7 @@ class Source:
 
 
 def checked_labels(values: object, *, images: int, classes: int, where: str) -> Labels:
-    """The labels of `images` images, as a file holds them.
+    """Check that a file's `values` are labels of `images` images; returns them as an array.
 
     Raises:
         EnvironmentProblem: naming the file `where`, unless they are whole numbers from 0 to `classes` - 1, one for each
@@ -87,5 +87,5 @@ def checked_labels(values: object, *, images: int, classes: int, where: str) -> 
     wrong = np.flatnonzero((labels < 0) | (labels >= classes))
     if len(wrong):
         found = f"{where}: image {wrong[0]} has the label {labels[wrong[0]]}"
-        raise EnvironmentProblem(f"{found}, and labels of {classes} classes go from 0 to {classes - 1}")
+        raise EnvironmentProblem(f"{found}, but labels of {classes} classes go from 0 to {classes - 1}")
     return labels.astype(np.int64)

@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 in their published form for Python: pickled batches (Krizhevsky, 2009)."""
+"""Read CIFAR-10 and CIFAR-100 as published for Python: pickled batches (Krizhevsky, 2009)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fdt_core.image import ImageShape
 
 @dataclass(frozen=True, kw_only=True)
 class CifarLayout:
-    """Names of the files of one of the two data sets, and of the keys in them."""
+    """The file names of one of the two data sets, and the keys in the files."""
 
     train: tuple[str, ...]
     test: tuple[str, ...]
@@ -42,7 +42,7 @@ CIFAR100_LAYOUT = CifarLayout(
 
 
 def read_cifar(files: FileTree, image: ImageShape, layout: CifarLayout) -> Source:
-    """Read the batches; a batch's rows are planes of red, green and blue."""
+    """Read the batches, whose rows are planes of red, green and blue."""
     loaded = {
         name: _unpickle(contents, files.where(name))
         for name, contents in files.contents([*layout.train, *layout.test, layout.meta])
@@ -87,12 +87,12 @@ def _entry(contents: Mapping[str, Any], key: str, where: str) -> Any:
 
 def _class_names(names: Any, where: str) -> tuple[str, ...]:
     if not isinstance(names, list | tuple) or not all(isinstance(name, bytes | str) for name in names):
-        raise EnvironmentProblem(f"{where}: its names of classes are not a list of names")
+        raise EnvironmentProblem(f"{where}: its class names are not a list of strings")
     return tuple(_text(name) for name in names)
 
 
 def _text(value: Any) -> Any:
-    """Bytes as text; anything else as it is. Python 2, which wrote the published files, made no difference."""
+    """Bytes as text, anything else unchanged: Python 2, which wrote the published files, made no difference."""
     return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
 
 
@@ -125,16 +125,16 @@ _NUMPY_PARTS = {
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Unpickles plain values and NumPy arrays, and nothing that could run code."""
+    """Unpickles plain values and NumPy arrays only: nothing that could run code."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module.replace("numpy.core", "numpy._core"), name) in _NUMPY_PARTS:
             return getattr(importlib.import_module(module.replace("numpy.core", "numpy._core")), name)
         if module == "numpy" and name in ("ndarray", "dtype"):
             return getattr(np, name)
-        if (module, name) == ("_codecs", "encode"):  # how Python 3 writes bytes into pickles of Python 2's protocol
+        if (module, name) == ("_codecs", "encode"):  # how Python 3 pickles bytes in protocol 2
             return codecs.encode
-        if (module, name) == ("__builtin__", "bytes"):  # likewise, where there are none
+        if (module, name) == ("__builtin__", "bytes"):  # likewise, if they are empty
             return bytes
         raise pickle.UnpicklingError(f"it refers to {module}.{name}")
 
@@ -142,8 +142,8 @@ class _ArraysOnly(pickle.Unpickler):
 def _unpickle(contents: bytes, where: str) -> dict[str, Any]:
     try:
         loaded = _ArraysOnly(io.BytesIO(contents), encoding="bytes").load()
-    except Exception as error:  # pickle promises no type: damaged files raised TypeError, AttributeError and many more
-        raise EnvironmentProblem(f"{where} is not a batch of CIFAR: {error or type(error).__name__}") from error
+    except Exception as error:  # pickle promises no type: damaged files raised TypeError, AttributeError and more
+        raise EnvironmentProblem(f"{where} is not a CIFAR batch: {error or type(error).__name__}") from error
     if not isinstance(loaded, dict):
-        raise EnvironmentProblem(f"{where} is not a batch of CIFAR: it holds no dictionary")
+        raise EnvironmentProblem(f"{where} is not a CIFAR batch: it holds no dictionary")
     return {str(_text(key)): value for key, value in loaded.items()}

@@ -1,4 +1,4 @@
-"""CINIC-10 (Darlow et al., 2018): image files in a folder per class."""
+"""Read CINIC-10 (Darlow et al., 2018): image files in a folder per class."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CINIC10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog
 
 
 def read_cinic10(files: FileTree, image: ImageShape) -> Source:
-    """The folder `train` to train on and `valid` to test on, as the paper does."""
+    """Read the folder `train` for training and `valid` for the test, as the paper does."""
     train, test = (files_of_classes(files, parent, CINIC10_CLASSES) for parent in ("train/", "valid/"))
     return source_of_files(
         files,

@@ -1,4 +1,4 @@
-"""A user's own folder of images: which folders are classes, which are parts, and what of it is not used."""
+"""Read a user's folder of images: find which folders are classes, which are parts, and what is not used."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fdt_core.datasets.raw_files.file_names import as_text, counted, listed, name_bytes, path_of, printable
+from fdt_core.datasets.raw_files.file_names import as_text, name_bytes, path_of, printable, printable_list
 from fdt_core.datasets.raw_files.file_tree import FileTree, read_folder
 from fdt_core.datasets.raw_files.folder_walk import FolderContents, walk_folder
 from fdt_core.datasets.raw_files.image_decoding import is_image
@@ -19,13 +19,14 @@ from fdt_core.datasets.raw_files.source import Source, Split
 from fdt_core.datasets.readers.part_folders import find_parts, looks_like_part
 from fdt_core.errors import EnvironmentProblem, UsageError
 from fdt_core.image import ImageShape
+from fdt_core.quantities import counted
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Folder:
-    """A folder and what lies directly in it. All names start at the top; `path` ends with a slash, or is empty.
+    """A folder and its direct contents. All names start at the top; `path` ends with a slash, or is empty.
 
-    `repeated` is a link to a folder that is read under another name; it counts as empty.
+    `repeated` marks a link to a folder that is read under another name; it counts as empty.
     """
 
     path: str
@@ -41,27 +42,27 @@ class _Folder:
             yield from folder.below()
 
     def all_images(self) -> list[str]:
-        """Images at any depth, sorted."""
+        """The images at any depth, sorted."""
         return sorted(name for folder in self.below() for name in folder.images)
 
     def count(self) -> int:
-        """Number of images at any depth."""
+        """The number of images at any depth."""
         return sum(len(folder.images) for folder in self.below())
 
     def all_others(self) -> list[str]:
-        """Other files at any depth."""
+        """The other files at any depth."""
         return [name for folder in self.below() for name in folder.others]
 
 
 def read_image_folder(root: Path, size: int, test_part: float) -> Source:
-    """A user's own folder: a part to train on and one to test on with a folder per class each, or a folder per class.
+    """Read a user's folder: parts for training and test with a folder per class each, or just a folder per class.
 
-    Of just a folder per class, `test_part` of each class's images are taken for the test: those whose names have the
-    lowest SHA-256, so that the choice is the same everywhere. Images are cropped to a square of `size` pixels.
+    Without parts, the fraction `test_part` of each class is used for the test: the images whose names have the lowest
+    SHA-256, so that the choice is the same everywhere. Images are cropped to squares and resized to `size` pixels.
 
     Raises:
-        EnvironmentProblem: where the folder cannot be read, or its classes and parts are not clear.
-        UsageError: where `test_part` leaves a class without images to train on.
+        EnvironmentProblem: if the folder cannot be read, or its classes and parts are not clear.
+        UsageError: if `test_part` leaves a class without images to train on.
     """
     contents = walk_folder(root)
     tree = _tree(root, contents)
@@ -71,8 +72,8 @@ def read_image_folder(root: Path, size: int, test_part: float) -> Source:
     layout = _layout(root, tree)
     names = list(layout.classes)
     if len(names) < 2:
-        found = "images of just one class" if names else f"{counted(tree.count(), 'image')} but no folder of a class"
-        raise EnvironmentProblem(f"{printable(root)} has {found}: it needs a folder of images per class, two at least")
+        found = "images of only one class" if names else f"{counted(tree.count(), 'image')} but no class folder"
+        raise EnvironmentProblem(f"{printable(root)} has {found}: it needs at least two class folders")
     splits = layout.splits(test_part)
     return source_of_files(
         FileTree(path=root, prefix="", names=tuple(tree.all_images()), read=read_folder),
@@ -100,7 +101,7 @@ def _is_image(root: Path, name: str) -> bool:
     try:
         return is_image(path_of(root, name))
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ELOOP):  # a link that leads nowhere
+        if error.errno in (errno.ENOENT, errno.ELOOP):  # a broken link
             return False
         raise EnvironmentProblem(f"{printable(root / name)} cannot be read: {error.strerror}") from error
 
@@ -110,8 +111,8 @@ class _Layout:
     """Where the classes are.
 
     Args:
-        train: the folder of the class folders to train on; where `test` is None, also those to test on.
-        test: the folder of the class folders to test on.
+        train: the folder of the class folders for training; if `test` is None, also for the test.
+        test: the folder of the class folders for the test.
         classes: the class folders of `train`, by name.
         unused: parts and other folders beside `train` and `test` that hold images.
     """
@@ -122,7 +123,7 @@ class _Layout:
     unused: Sequence[_Folder] = ()
 
     def splits(self, test_part: float) -> dict[Split, list[LabelledFile]]:
-        """The labelled images of both splits, class by class. UsageError as `read_image_folder` says."""
+        """The labelled images of both splits, class by class. UsageError like `read_image_folder`."""
         train = _labelled(self.classes.values())
         if self.test is None:
             return _split(train, list(self.classes), self.train.path, test_part)
@@ -146,12 +147,12 @@ def _layout(root: Path, tree: _Folder) -> _Layout:
 
 
 def _has_any(test: _Folder, classes: Mapping[str, _Folder]) -> bool:
-    """Whether it has labels: a competition's test has none of the classes, and a `val` beside it is meant."""
+    """Whether `test` has labels: a competition's test has no class folders, and then `val` beside it is the test."""
     return any(name in classes and folder.count() for name, folder in test.folders.items())
 
 
 def _class_parent(root: Path, folder: _Folder) -> _Folder:
-    """The folder whose folders are parts or classes: a folder that holds nothing but one folder is passed through."""
+    """The folder whose folders are parts or classes: a folder that holds only one folder is passed through."""
     while not folder.images and _parts(root, folder) is None:
         full = [inner for inner in folder.folders.values() if inner.count()]
         if len(full) != 1 or full[0].images:
@@ -161,7 +162,7 @@ def _class_parent(root: Path, folder: _Folder) -> _Folder:
 
 
 def _parts(root: Path, folder: _Folder) -> tuple[_Folder, list[_Folder]] | None:
-    """The part to train on and those that may be the test, the first choice first; None where there are none."""
+    """The part for training and the candidates for the test, best first; None if there are none."""
     try:
         parts = find_parts(folder.folders)
     except ValueError as error:
@@ -172,7 +173,7 @@ def _parts(root: Path, folder: _Folder) -> tuple[_Folder, list[_Folder]] | None:
 
 
 def _classes(root: Path, parent: _Folder) -> dict[str, _Folder]:
-    """The folders in `parent` that hold images. EnvironmentProblem for one that cannot be a class."""
+    """The folders in `parent` that hold images. Raises EnvironmentProblem for one that cannot be a class."""
     for name, folder in parent.folders.items():
         where = printable(root / folder.path)
         if not folder.count() and folder.all_others():
@@ -181,12 +182,12 @@ def _classes(root: Path, parent: _Folder) -> dict[str, _Folder]:
             )
         if folder.count() and not folder.images and looks_like_part(name):
             raise EnvironmentProblem(
-                f"{where} looks like a part of the data and not like a class: name the parts train and test (or val), "
-                "or name a folder in datasets.yaml that holds just the class folders"
+                f"{where} looks like a part of the data, not like a class: name the parts train and test (or val), "
+                "or name a folder in datasets.yaml that holds only class folders"
             )
         if _parts(root, folder) is not None:
             raise EnvironmentProblem(
-                f"{where} has parts in it: put folders train and test on top and the classes in each"
+                f"{where} contains parts: put folders train and test at the top, and the classes in each"
             )
     return {name: folder for name, folder in parent.folders.items() if folder.count()}
 
@@ -201,17 +202,17 @@ def _require_same_classes(
     ):
         if alone:
             raise EnvironmentProblem(
-                f"{printable(root)}: only {printable(part.path)} has images of {listed(alone)} "
+                f"{printable(root)}: only {printable(part.path)} has images of {printable_list(alone)} "
                 f"({_having(train_part, train_classes)}; {_having(test_part, test_classes)}): "
-                f"each class needs images in both. Or name just {printable(train_part.path)} in datasets.yaml, "
-                "and test_part of each of its classes is kept for the test"
+                f"each class needs images in both. Or name only {printable(train_part.path)} in datasets.yaml: "
+                "then test_part of each of its classes is kept for the test"
             )
 
 
 def _having(part: _Folder, classes: Mapping[str, _Folder]) -> str:
     links = [folder.path for folder in part.below() if folder.repeated]
-    note = f" and links to folders that are read already: {listed(links)}" if links else ""
-    return f"{printable(part.path)} has {listed(list(classes)) or 'no folders of classes'}{note}"
+    note = f" and links to folders already read: {printable_list(links)}" if links else ""
+    return f"{printable(part.path)} has {printable_list(list(classes)) or 'no class folders'}{note}"
 
 
 def _labelled(classes: Iterable[_Folder]) -> list[LabelledFile]:
@@ -234,7 +235,7 @@ def _split(
         if len(chosen) == len(members):
             used_up.append(f"{classes[label]} (of {len(members)})")
     if used_up:
-        raise UsageError(f"{test_part:g} of each class for the test leaves no image to train on of {listed(used_up)}")
+        raise UsageError(f"{test_part:g} leaves no training image of {printable_list(used_up)}")
     return {
         "train": [file for file in labelled if file not in test],
         "test": [file for file in labelled if file in test],
@@ -244,11 +245,11 @@ def _split(
 def _notes(
     tree: _Folder, contents: FolderContents, layout: _Layout, splits: Mapping[Split, Sequence[LabelledFile]]
 ) -> tuple[str, ...]:
-    """What was found and is not used, a line each."""
+    """What was found but is not used, one line each."""
     unused = {folder.path.rstrip("/"): folder.count() for folder in layout.unused}
     outside = tree.count() - sum(map(len, splits.values())) - sum(unused.values())
     left = [f"{printable(name)} ({counted(count, 'image')})" for name, count in unused.items()]
-    left += [f"{counted(outside, 'image')} outside the folders of classes"] if outside else []
+    left += [f"{counted(outside, 'image')} outside the class folders"] if outside else []
     parents = [layout.train] + ([layout.test] if layout.test else [])
     empty = [
         folder.path.rstrip("/")
@@ -259,9 +260,9 @@ def _notes(
     hidden = [f"{name} {count:,}" for name, count in Counter(contents.hidden).most_common()]
     lines = {
         "not used": "; ".join(left),
-        "empty folders, no classes": listed(empty),
-        "links to folders that are read already": listed(sorted(contents.repeated)),
-        "left out, hidden or made by a system": listed(hidden),
+        "empty folders, not used as classes": printable_list(empty),
+        "links to folders already read": printable_list(sorted(contents.repeated)),
+        "hidden or system files left out": printable_list(hidden),
     }
     return (*_skipped(tree), *(f"{what}: {found}" for what, found in lines.items() if found))
 
@@ -273,4 +274,4 @@ def _skipped(tree: _Folder) -> list[str]:
 
 def _by_suffix(names: Iterable[str]) -> str:
     counts = Counter(posixpath.splitext(name)[1].lower() or "no suffix" for name in names)
-    return listed([f"{suffix} {count:,}" for suffix, count in counts.most_common()])
+    return printable_list([f"{suffix} {count:,}" for suffix, count in counts.most_common()])

@@ -1,4 +1,4 @@
-"""The embedded data set: scikit-learn's handwritten digits, real 8x8 images that need no download."""
+"""Read the embedded data set: scikit-learn's handwritten digits, real 8x8 images that need no download."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _TEST_EVERY = 5
 
 
 def read_digits(image: ImageShape) -> Source:
-    """Enlarge each pixel to 4x4, spread the 17 grey levels over 0 to 255, and take every fifth image for the test."""
-    from sklearn.datasets import load_digits  # half a second of imports, for this data set only
+    """Enlarge each pixel to 4x4, spread the 17 grey levels over 0 to 255, and use every fifth image for the test."""
+    from sklearn.datasets import load_digits  # takes half a second, and only this data set needs it
 
     digits = load_digits()
     levels = np.array([255 * level // (_LEVELS - 1) for level in range(_LEVELS)], dtype=np.uint8)

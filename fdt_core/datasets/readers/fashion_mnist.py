@@ -1,4 +1,4 @@
-"""Fashion-MNIST (Xiao et al., 2017): gzipped IDX files, the format of LeCun's MNIST."""
+"""Read Fashion-MNIST (Xiao et al., 2017): gzipped IDX files, the format of LeCun's MNIST."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _UNSIGNED_BYTE = 8
 
 
 def read_fashion_mnist(files: FileTree, image: ImageShape) -> Source:
-    """Read the four files; the 28x28 grey images are padded with black to `image`, the same in each channel."""
+    """Read the four files; 28x28 grey images are padded with black to the size of `image`, equal in all channels."""
     train, train_labels = _read_split(files, "train", image)
     test, test_labels = _read_split(files, "t10k", image)
     return Source(

@@ -1,4 +1,4 @@
-"""Which folders are the parts of a data set, to train on and to test on: known by their names."""
+"""Recognise the folders for training and test by their names."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ _NAME = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """Names of the folder to train on, and of those that may be the test's, the first choice first."""
+    """The name of the training folder, and of the candidates for the test folder, best first."""
 
     train: str
     tests: tuple[str, ...]
 
 
 def looks_like_part(name: str) -> bool:
-    """Whether a folder's name says that it is a part of a data set: `Train`, `test_set`, `seg_val`."""
+    """Whether a folder is named like a part of a data set: `Train`, `test_set`, `seg_val`."""
     return _parsed(name) is not None
 
 
 def find_parts(names: Iterable[str]) -> Parts | None:
-    """The parts among the folders `names` that lie side by side; None where there are none.
+    """Find the parts among the sibling folders `names`; None if there are none.
 
-    The words train, test and val in their usual forms and in any case count, also within a longer name if it is the
-    same for both parts but for that word (`seg_train` and `seg_test`; not `bullet_train` and `blood_test`). The test is
-    `test` if there is one, else `val`.
+    The words train, test and val count in their usual forms and in any case, also inside a longer name if the rest of
+    it is the same for both parts (`seg_train` and `seg_test`; not `bullet_train` and `blood_test`). The test is `test`
+    if there is one, else `val`.
 
     Raises:
-        ValueError: where several folders are equally good; the message names them.
+        ValueError: if several folders are equally good; the message names them.
     """
     families: dict[tuple[str, str], dict[_Part, list[str]]] = defaultdict(lambda: defaultdict(list))
     for name in sorted(names):
@@ -63,7 +63,7 @@ def find_parts(names: Iterable[str]) -> Parts | None:
 
 
 def _parsed(name: str) -> tuple[_Part, tuple[str, str]] | None:
-    """The part that a folder's name stands for, and what stands before and after that word; None where none does."""
+    """The part that a folder's name denotes, with the text before and after that word; None if it denotes none."""
     words = re.sub(r"[\W_]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)).strip("_").lower()
     match = _NAME.fullmatch(words)
     return (_PARTS[match[2]], (match[1], match[3].removeprefix("_"))) if match else None

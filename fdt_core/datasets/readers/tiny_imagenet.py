@@ -1,4 +1,4 @@
-"""Tiny ImageNet (Le and Yang, 2015): as published, or with its validation images sorted into folders of classes."""
+"""Read Tiny ImageNet (Le and Yang, 2015), as published or with its validation images sorted into class folders."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import codecs
 import posixpath
 from typing import NoReturn
 
-from fdt_core.datasets.raw_files.file_names import listed
+from fdt_core.datasets.raw_files.file_names import printable_list
 from fdt_core.datasets.raw_files.file_tree import FileTree
 from fdt_core.datasets.raw_files.image_files import (
     LabelledFile,
@@ -24,12 +24,12 @@ _VALIDATION_IMAGES = "val/images/"
 
 
 def read_tinyimagenet(files: FileTree, image: ImageShape) -> Source:
-    """Tiny ImageNet: `train` has a folder per class; so has `val`, or it has a file that names each image's class.
+    """Read `train`, a folder per class, and `val`: likewise, or with a file that names the class of each image.
 
-    Labels follow the sorted WordNet ids; the images of the published test folder have no labels and are not used.
+    Labels follow the sorted WordNet ids; the images in the published test folder have no labels and are not used.
 
     Raises:
-        EnvironmentProblem: naming the file, and the line of a text file, that is not right.
+        EnvironmentProblem: for a wrong file; the message names it, and the line in a text file.
     """
     ids = _ids(files, image.classes)
     validation = [name for name in files.names if name.startswith("val/") and has_image_suffix(name)]
@@ -67,7 +67,7 @@ def _annotated(files: FileTree, ids: list[str]) -> list[LabelledFile]:
     for number, line in _lines(files, _ANNOTATIONS):
         columns = line.split("\t") if "\t" in line else line.split()
         if len(columns) < 2:
-            _fail(files, _ANNOTATIONS, number, "has no name of an image and class of it, with a tab in between")
+            _fail(files, _ANNOTATIONS, number, "does not hold an image's name and its class, separated by a tab")
         name, id_ = f"{_VALIDATION_IMAGES}{columns[0].strip()}", columns[1].strip()
         if id_ not in labels:
             _fail(files, _ANNOTATIONS, number, f"names the class {id_!r}, which is not in wnids.txt")
@@ -81,7 +81,7 @@ def _annotated(files: FileTree, ids: list[str]) -> list[LabelledFile]:
 
 
 def _in_class_folders(files: FileTree, ids: list[str]) -> list[LabelledFile]:
-    """In the order of the published annotations, val_0, val_1, ... val_10, so that the digest is the same."""
+    """Sort like the published annotations (val_0, val_1, ... val_10), so that the digest is the same."""
 
     def by_number(file: LabelledFile) -> tuple[int, str, int]:
         name = posixpath.basename(file.name)
@@ -93,18 +93,20 @@ def _in_class_folders(files: FileTree, ids: list[str]) -> list[LabelledFile]:
 def _require_known_folders(files: FileTree, validation: list[str], ids: list[str]) -> None:
     unknown = sorted({name.split("/")[1] for name in validation if "/" in name.removeprefix("val/")}.difference(ids))
     if unknown:
-        raise EnvironmentProblem(f"{files.where('val')} has folders that wnids.txt does not name: {listed(unknown)}")
+        raise EnvironmentProblem(
+            f"{files.where('val')} has folders that wnids.txt does not name: {printable_list(unknown)}"
+        )
 
 
 def _readable_names(files: FileTree, ids: list[str]) -> list[str]:
-    """The first word that WordNet has for each id."""
+    """The first word in WordNet for each id."""
     pairs = (line.split(None, 1) for _, line in _lines(files, "words.txt"))
     words = {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
     return [words.get(id_, id_).partition(",")[0].strip() or id_ for id_ in ids]
 
 
 def _lines(files: FileTree, name: str) -> list[tuple[int, str]]:
-    """Number and text of each line that is not blank, in UTF-8, UTF-16 or else Latin-1, with any system's line ends."""
+    """Number and text of each non-blank line, in UTF-8, UTF-16 or else Latin-1, with the line ends of any system."""
     contents = files.content(name)
     if contents.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         text = contents.decode("utf-16", "replace")
@@ -113,7 +115,7 @@ def _lines(files: FileTree, name: str) -> list[tuple[int, str]]:
             text = contents.decode("utf-8-sig")
         except UnicodeDecodeError:
             text = contents.decode("latin-1")
-    # Not splitlines: it also breaks lines at characters that Latin-1 words can hold.
+    # Not splitlines: it also splits at characters that may occur in Latin-1 words.
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
 

@@ -1,4 +1,4 @@
-"""The architectures: VGG, ResNet, and users' own."""
+"""The architectures: VGG, ResNet, and custom ones."""
 
 from fdt_core.networks.architectures.architecture import Architecture, Plan
 from fdt_core.networks.architectures.lookup import architecture, architecture_names, source_digest

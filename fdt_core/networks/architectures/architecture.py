@@ -1,4 +1,4 @@
-"""What an architecture is: base filters per slot, and the plan that turns any filters into layers."""
+"""What defines an architecture: base filters per slot, and a plan that turns filters into layers."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ class Plan(Protocol):
     def __call__(self, widths: tuple[int, ...], *, width: float, image: ImageShape) -> tuple[Layer, ...]:
         """The layers of a network for `image`.
 
-        The cost of the network must not fall when filters are added, but where a residual block loses its projection.
-        The search for a budget relies on it.
+        Adding filters must never lower the cost of the network, except when a residual block loses its projection:
+        budget matching relies on this.
 
         Args:
             widths: filters of each slot, already scaled and matched.
-            width: multiplier of whatever lies outside the slots, such as a stem.
-            image: what the network reads and how many classes it tells apart.
+            width: multiplier of the filters outside the slots, such as a stem's.
+            image: the shape of the images and the number of classes.
 
         Raises:
-            UsageError: where the image is too small.
+            UsageError: if the image is too small.
         """
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """A family of networks of one shape: all that differs between them is the filters of each slot.
+    """A family of networks that differ only in the filters of each slot.
 
     Args:
-        name: what `architecture` finds it under.
+        name: the name by which `architecture` finds it.
         base_widths: the original filters of each slot, at width 1.
-        plan: makes the layers.
+        plan: creates the layers.
 
     Raises:
-        UsageError: where there are no slots, or one without filters.
+        UsageError: if there are no slots, or a slot has no filters.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Architecture:
         """The base filters times `width`, rounded half to even, at least 1.
 
         Raises:
-            UsageError: where `width` is not positive.
+            UsageError: if `width` is not positive.
         """
         if not width > 0:
             raise UsageError(f"the width multiplier must be positive, not {width:g}")

@@ -1,7 +1,7 @@
 """The architectures by name.
 
-VGG (Simonyan and Zisserman, 2015) and ResNet (He et al., 2016) in the form usual for small images: no large stem, one
-linear layer behind the pooled features. A user's own architecture is named `package.module:attribute`.
+VGG (Simonyan and Zisserman, 2015) and ResNet (He et al., 2016) in their usual form for small images: no large stem, one
+linear layer after the pooled features. A user's architecture is named `package.module:attribute`.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ def _repeated(values: tuple[int, ...], counts: tuple[int, ...]) -> tuple[int, ..
 
 
 def _vgg(name: str, *convolutions: int) -> Architecture:
-    """A VGG of five groups of `convolutions` each, a slot per convolution."""
+    """A VGG of five groups of `convolutions[i]` convolutions, one slot per convolution."""
     widths = _repeated((64, 128, 256, 512, 512), convolutions)
     return Architecture(name=name, base_widths=widths, plan=partial(vgg_plan, convolutions=convolutions))
 
 
 def _basic_resnet(name: str, *blocks: int) -> Architecture:
-    """A ResNet of basic blocks, a slot per block."""
+    """A ResNet of basic blocks, one slot per block."""
     widths = _repeated((64, 128, 256, 512), blocks)
     return Architecture(name=name, base_widths=widths, plan=partial(basic_resnet_plan, blocks=blocks))
 
@@ -66,9 +66,9 @@ def architecture_names() -> tuple[str, ...]:
 
 
 def architecture(name: str) -> Architecture:
-    """The built-in architecture `name`, or a user's own, named `package.module:attribute`.
+    """The built-in architecture `name`, or a user's, named `package.module:attribute`.
 
-    A user's module is looked for as Python does, then in the current directory. The result's name is always `name`.
+    A user's module is looked up on Python's path, then in the current directory. The result's name is always `name`.
 
     Raises:
         UsageError: for an unknown name, or an attribute that is not an `Architecture`.
@@ -81,10 +81,10 @@ def architecture(name: str) -> Architecture:
 
 
 def source_digest(name: str) -> str:
-    """The SHA-256 of the source of the module that a user's own architecture `name` is in; "" for a built-in one.
+    """The SHA-256 of the source of the module that defines a user's architecture `name`; "" for a built-in one.
 
     Raises:
-        UsageError: as `architecture` does, and where the module has no source to read.
+        UsageError: as `architecture` does, and if the source of the module cannot be read.
     """
     if not is_reference(name):
         return ""

@@ -1,6 +1,6 @@
-"""The plans of ResNet for small images: a 3x3 stem of stride 1, four stages, global average pooling, one linear layer.
+"""Plans of ResNets for small images: a 3x3 stem of stride 1, four stages, global average pooling, one linear layer.
 
-The stem lies outside the template. (He et al., 'Deep Residual Learning', 2016; version 1, projection shortcuts.)
+The template does not cover the stem. (He et al., 'Deep Residual Learning', 2016; version 1, projection shortcuts.)
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ BOTTLENECK_EXPANSION = 4
 def basic_resnet_plan(
     widths: tuple[int, ...], *, width: float, image: ImageShape, blocks: tuple[int, ...]
 ) -> tuple[Layer, ...]:
-    """The layers of a ResNet of two 3x3 convolutions per block.
+    """The layers of a ResNet with two 3x3 convolutions per block.
 
     Args:
-        widths: filters of each block's first convolution; all blocks of a stage write the first block's.
+        widths: filters of each block's first convolution; all blocks of a stage output as many maps as the stage's
+            first block has filters there.
         width: multiplier of the stem's filters.
-        image: what the network reads.
+        image: the shape of the images and the number of classes.
         blocks: blocks per stage; each stage but the first halves the size.
     """
     layers = _stem(width, image)
@@ -35,13 +36,13 @@ def basic_resnet_plan(
 def bottleneck_resnet_plan(
     widths: tuple[int, ...], *, width: float, image: ImageShape, blocks: tuple[int, ...]
 ) -> tuple[Layer, ...]:
-    """The layers of a ResNet of bottlenecks: 1x1, 3x3 (with the stride) and 1x1 convolutions per block.
+    """The layers of a ResNet of bottlenecks: a 1x1, a 3x3 (with the stride) and a 1x1 convolution per block.
 
     Args:
-        widths: filters of each block's first and second convolution; all blocks of a stage write four times those of
-            the first convolution of the stage's first block.
+        widths: filters of each block's first and second convolution; all blocks of a stage output four times as many
+            maps as the first convolution of the stage's first block has filters.
         width: multiplier of the stem's filters.
-        image: what the network reads.
+        image: the shape of the images and the number of classes.
         blocks: blocks per stage; each stage but the first halves the size.
     """
     layers = _stem(width, image)
@@ -58,7 +59,7 @@ def _stem(width: float, image: ImageShape) -> list[Layer]:
 
 
 def _positions(blocks: tuple[int, ...]) -> Iterator[tuple[int, int, int]]:
-    """Of each block: its index, the index of its stage's first block, and its stride."""
+    """For each block: its index, the index of its stage's first block, and its stride."""
     stage_start = 0
     for stage, count in enumerate(blocks):
         for index in range(stage_start, stage_start + count):
@@ -78,7 +79,7 @@ def _bottleneck(shape: Shape, narrow: int, middle: int, outputs: int, stride: in
 
 
 def _residual(shape: Shape, body: tuple[Layer, ...], stride: int) -> tuple[Layer, ...]:
-    """The block around `body`; its shortcut is projected only where the shape changes."""
+    """The block around `body`; its shortcut is projected only if the shape changes."""
     output = body[-1].output
     projected = stride != 1 or shape.channels != output.channels
     shortcut = conv_norm(shape, output.channels, kernel=1, stride=stride) if projected else ()

@@ -1,6 +1,6 @@
-"""The plan of VGG for small images: 3x3 convolutions with batch normalisation, max-pooling, one linear layer.
+"""The plan of a VGG for small images: 3x3 convolutions with batch normalisation, max-pooling, one linear layer.
 
-A slot per convolution. (Simonyan and Zisserman, 'Very Deep Convolutional Networks', 2015.)
+One slot per convolution. (Simonyan and Zisserman, 'Very Deep Convolutional Networks', 2015.)
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from fdt_core.networks.layers import GlobalAveragePool, Layer, Linear, MaxPool, 
 def vgg_plan(
     widths: tuple[int, ...], *, width: float, image: ImageShape, convolutions: tuple[int, ...]
 ) -> tuple[Layer, ...]:
-    """The layers of a VGG whose groups have so many `convolutions`, each group ended by a max-pool.
+    """The layers of a VGG with groups of `convolutions[i]` convolutions, each followed by max-pooling.
 
     Args:
         widths: filters of each convolution.
-        width: unused: every convolution is a slot.
-        image: what the network reads.
-        convolutions: convolutions per group.
+        width: unused, because every convolution is a slot.
+        image: the shape of the images and the number of classes.
+        convolutions: number of convolutions in each group.
 
     Raises:
-        UsageError: where the image is too small for the pools.
+        UsageError: if the image is too small for the pooling.
     """
     smallest = 2 ** len(convolutions)
     if image.size < smallest:
         raise UsageError(
-            f"VGG halves the image {len(convolutions)} times: {smallest} pixels at least, not {image.size}"
+            f"VGG halves the image {len(convolutions)} times: it needs at least {smallest} pixels, not {image.size}"
         )
     layers: list[Layer] = []
     shape = Shape(channels=image.channels, size=image.size)
@@ -42,7 +42,7 @@ def vgg_plan(
 
 
 def _head(shape: Shape, classes: int) -> tuple[Layer, ...]:
-    """At 32x32 one value per map is left; larger images are averaged, so that the classifier keeps its size."""
+    """The classifier. One value per map is left of 32x32 images; larger maps are averaged, to keep its size."""
     if shape.size == 1:
         return (Linear(input=shape, outputs=classes),)
     pool = GlobalAveragePool(input=shape)

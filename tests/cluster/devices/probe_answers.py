@@ -1,8 +1,8 @@
-"""Stands for `cluster.devices.device_probe` on a machine without a GPU: `python probe_answers.py FOLDER`.
+"""Replaces `cluster.devices.device_probe` on a machine without a GPU: `python probe_answers.py FOLDER`.
 
-FOLDER/<id>.json holds what is to be said of the device that CUDA_VISIBLE_DEVICES names, look by look; the last answer
-stays. An answer is what the real probe prints, or one of: hang (seconds), signal (number), complaint (to stderr).
-Each look is a line `<id> <arguments>` of FOLDER/looks.
+FOLDER/<id>.json holds the answers for the device in CUDA_VISIBLE_DEVICES, one per look; the last one is repeated. An
+answer is what the real probe prints, or one of: hang (seconds), signal (number), complaint (to stderr). Each look adds
+a line `<id> <arguments>` to FOLDER/looks.
 """
 
 from __future__ import annotations
@@ -27,18 +27,25 @@ H100 = {
     "free": 79 * 2**30,
     "total": 80 * 2**30,
 }
-"""What the real probe says of a card in good order."""
+"""What the real probe prints for a healthy card."""
+ECC = {
+    "name": "NVIDIA H100",
+    "uuid": "ee" * 16,
+    "fault": "CUDA error: uncorrectable ECC error encountered\nCompile with `TORCH_USE_CUDA_DSA`",
+    "number": 214,
+}
+BUSY = {"fault": "CUDA error: CUDA-capable device(s) is/are busy or unavailable", "number": 46}
 
 
 def probe(folder: Path, **answers: Any) -> Sequence[str]:
     """The command of a probe that gives these answers (one, or a list of successive ones) for the ids `_ID`."""
-    for id_, said in answers.items():
-        (folder / f"{id_.removeprefix('_')}.json").write_text(json.dumps(said if isinstance(said, list) else [said]))
+    for id_, given in answers.items():
+        (folder / f"{id_.removeprefix('_')}.json").write_text(json.dumps(given if isinstance(given, list) else [given]))
     return (sys.executable, "-P", __file__, str(folder))
 
 
 def looks(folder: Path) -> list[str]:
-    """The devices that were looked at, in order of their ids, with the arguments of each look."""
+    """The devices that were examined, in order of their ids, with the arguments of each look."""
     return sorted((folder / "looks").read_text().splitlines())
 
 

@@ -1,4 +1,4 @@
-"""What only a real card can show of device checks: identifiers, what a context takes, who is in the way."""
+"""What only a real card can show about device checks: identifiers, the size of a context, memory in use."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def profile(**keys: object) -> ClusterProfile:
     return load_profile("slurm", {"gpus_per_node": 1, **keys})
 
 
-def test_the_devices_are_those_of_nvidia_smi() -> None:
+def test_a_device_has_the_names_and_sizes_that_torch_reports() -> None:
     devices = devices_of(profile(), in_use=1.0)
     (device,) = devices.usable
     assert device.name == torch.cuda.get_device_name(0)
@@ -44,26 +44,26 @@ def test_the_devices_are_those_of_nvidia_smi() -> None:
     assert devices.environment()["CUDA_VISIBLE_DEVICES"] == visible_ids(profile())[0]
 
 
-def test_a_device_is_found_by_its_uuid_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_can_be_named_by_its_uuid(monkeypatch: pytest.MonkeyPatch) -> None:
     uuid = f"GPU-{torch.cuda.get_device_properties(0).uuid}"
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", uuid)
     (device,) = devices_of(profile(), in_use=1.0).usable
     assert (device.id, device.uuid) == (uuid, uuid)
 
 
-def test_a_device_that_is_not_there_is_no_device(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_that_does_not_exist_has_a_fault() -> None:
     (device,) = Examination(["63"]).devices()
     assert device.fault
     assert not device.busy
 
 
-def test_what_a_context_takes_is_measured() -> None:
+def test_the_size_of_a_context_is_measured() -> None:
     (device,) = devices_of(profile(trials_per_gpu=2), in_use=1.0).usable
     print(f"a context of {device.name} takes {device.context / 2**20:.0f} MiB")
     assert 100 * 2**20 < device.context < 2 * 2**30
 
 
-def test_memory_that_a_dying_neighbour_holds_is_waited_for() -> None:
+def test_a_job_waits_for_memory_that_a_dying_neighbour_holds() -> None:
     command = [sys.executable, "-c", NEIGHBOUR.format(part=0.4) + STAYS]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(os.environ)

@@ -1,4 +1,4 @@
-"""A device that trials complain of is examined while the job goes on, and left out only if it is broken."""
+"""A device on which trials fail is examined while the job runs, and left out only if it is broken."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cluster.devices import device_check
 from cluster.devices.device_check import Device, JobDevices
 from cluster.devices.device_monitor import DeviceMonitor
 from cluster.profile.schema import load_profile
-from tests.cluster.devices.probe_answers import H100, looks, probe
-from tests.cluster.devices.test_device_check import BUSY, ECC
+from tests.cluster.devices.probe_answers import BUSY, ECC, H100, looks, probe
 
 
 def watch(command: Sequence[str], *, ids: str = "0123") -> DeviceMonitor:
@@ -43,11 +41,11 @@ def test_only_the_suspect_is_examined_and_left_out(tmp_path: Path) -> None:
     assert watched.resources(load_profile("slurm", {"gpus_per_node": 4})).gpus == 3
     watched.suspect(["2"])
     assert look(watched) == []
-    assert looks(tmp_path) == ["2"], "a late complaint of what is out already"
+    assert looks(tmp_path) == ["2"], "it is left out already"
 
 
 @pytest.mark.parametrize("answer", [H100, BUSY])
-def test_a_device_that_works_stays_whatever_a_trial_says_of_it(tmp_path: Path, answer: dict[str, object]) -> None:
+def test_a_device_that_works_is_kept_though_a_trial_failed_on_it(tmp_path: Path, answer: dict[str, object]) -> None:
     watched = watch(probe(tmp_path, _1=answer))
     watched.suspect(["1"])
     assert look(watched) == []
@@ -55,7 +53,7 @@ def test_a_device_that_works_stays_whatever_a_trial_says_of_it(tmp_path: Path, a
     assert watched.devices.left_out == ()
 
 
-def test_where_the_device_is_not_known_all_are_examined(tmp_path: Path) -> None:
+def test_all_devices_are_examined_if_the_suspect_is_unknown(tmp_path: Path) -> None:
     watched = watch(probe(tmp_path, _0=H100, _1=ECC, _2=ECC, _3=H100))
     watched.suspect([""])
     assert look(watched) == ["1", "2"]
@@ -71,14 +69,14 @@ def test_a_suspicion_during_an_examination_leads_to_another(tmp_path: Path) -> N
     assert looks(tmp_path) == ["0", "0", "1"]
 
 
-def test_a_device_that_hangs_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device_check, "PROBE_SECONDS", 2.0)
-    watched = watch(probe(tmp_path, _3={"hang": 60}))
+def test_a_device_that_hangs_is_left_out(tmp_path: Path) -> None:
+    devices = JobDevices(usable=(Device(id="3"),))
+    watched = DeviceMonitor(devices, probe=probe(tmp_path, _3={"hang": 60}), seconds=2)
     watched.suspect(["3"])
     assert look(watched) == ["3"]
 
 
-def test_a_job_of_the_cpu_has_nothing_to_examine() -> None:
+def test_a_job_without_devices_examines_nothing() -> None:
     watched = DeviceMonitor(JobDevices(), probe=("false",))
     watched.suspect(["0"])
     assert look(watched) == []

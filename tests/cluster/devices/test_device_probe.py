@@ -1,4 +1,4 @@
-"""The probe that looks at a device, against a driver that a test has compiled."""
+"""The probe that examines a device, run with a driver that the test compiles."""
 
 from __future__ import annotations
 
@@ -31,13 +31,21 @@ def driver(folder: Path, monkeypatch: pytest.MonkeyPatch, *, fails: int = 0) -> 
     if shutil.which("cc") is None:
         pytest.skip("needs a C compiler: install gcc")
     (folder / "driver.c").write_text(DRIVER)
-    command = ["cc", "-shared", "-fPIC", f"-DFAILS={fails}", "-o", folder / "libcuda.so.1", folder / "driver.c"]
+    command: list[str | Path] = [
+        "cc",
+        "-shared",
+        "-fPIC",
+        f"-DFAILS={fails}",
+        "-o",
+        folder / "libcuda.so.1",
+        folder / "driver.c",
+    ]
     subprocess.run(command, check=True, timeout=60)
     monkeypatch.setenv("LD_LIBRARY_PATH", f"{folder}:{os.environ.get('LD_LIBRARY_PATH', '')}")
 
 
 @pytest.mark.process
-def test_the_driver_tells_of_a_device_that_torch_cannot_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_driver_describes_a_device_that_torch_cannot_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     driver(tmp_path, monkeypatch)
     (device,) = Examination(["MIG-x"]).devices()
     assert (device.name, device.uuid) == ("Tesla V100", "MIG-abababab-abab-abab-abab-abababababab")
@@ -47,7 +55,7 @@ def test_the_driver_tells_of_a_device_that_torch_cannot_use(tmp_path: Path, monk
 
 
 @pytest.mark.process
-def test_a_driver_that_does_not_start_tells_its_version_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_driver_that_does_not_start_reports_only_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     driver(tmp_path, monkeypatch, fails=802)
     (device,) = Examination(["0"]).devices()
     assert (device.driver_cuda, device.capability, device.name) == (12040, None, "")

@@ -1,6 +1,8 @@
-"""Which build of torch fits which card and driver: checked against a table of cards, not against the code's own."""
+"""Which build of torch fits which card and driver, checked against a table of real cards."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 
@@ -28,7 +30,7 @@ CU126 = ("sm_50", "sm_60", "sm_70", "sm_75", "sm_80", "sm_86", "sm_90")
         ("RTX 5090", (12, 0), True, False),
     ],
 )
-def test_code_runs_on_its_own_major_version(
+def test_machine_code_runs_only_on_its_own_major_version(
     card: str, capability: tuple[int, int], with_cu130: bool, with_cu126: bool
 ) -> None:
     assert runs_on(capability, CU130) == with_cu130
@@ -52,7 +54,7 @@ def test_ptx_and_special_code(architectures: tuple[str, ...], capability: tuple[
     assert runs_on(capability, architectures) == runs
 
 
-def card(capability: tuple[int, int] | None, driver: int, torch_cuda: str = "13.0", **more: object) -> Device:
+def card(capability: tuple[int, int] | None, driver: int, torch_cuda: str = "13.0", **more: Any) -> Device:
     archs = {"13.0": CU130, "12.6": CU126, "": ()}[torch_cuda]
     return Device(
         id="0",
@@ -86,7 +88,7 @@ def test_the_build_that_fits_is_named(device: Device, advice: str) -> None:
     assert (advice in found) if advice else (found == "")
 
 
-def test_people_see_what_was_compared() -> None:
+def test_the_description_shows_what_was_compared() -> None:
     shown = description(card((7, 0), 12040, fault="CUDA error: no kernel image is available", exclusive=True))
     assert shown == (
         "CUDA device 0 (a card): compute capability 7.0, driver for CUDA 12.4, "

@@ -1,12 +1,14 @@
-"""What doctor finds on this machine, and what it finds wrong."""
+"""What doctor finds on this machine, good and bad."""
 
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from cluster.doctor.machine import Finding, device_finding, examine_machine, worst
+from cluster.doctor.findings import Finding, State, worst
+from cluster.doctor.machine import clock_finding, device_finding, examine_machine
 from cluster.profile.schema import ClusterProfile, load_profile
 from tests.cluster.devices.probe_answers import H100, probe
 
@@ -26,11 +28,11 @@ def local(scratch: Path, **keys: object) -> ClusterProfile:
     return load_profile("local", {"device": "cpu", "scratch": str(scratch), **keys})
 
 
-def test_this_machine_is_fit(tmp_path: Path, scratch: Path) -> None:
+def test_this_machine_has_no_problem_and_nothing_is_written(tmp_path: Path, scratch: Path) -> None:
     found = findings(tmp_path / "runs", local(scratch))
     assert worst(list(found.values())) != "problem"
     assert found["packages"].state == "ok"
-    assert found["device"].found == "the profile wants none"
+    assert found["device"].found == "the profile asks for none"
     assert not (tmp_path / "runs").exists()
     assert list(tmp_path.iterdir()) == []
 
@@ -44,13 +46,13 @@ def test_stale_directories_are_removed_and_counted(tmp_path: Path, scratch: Path
     assert list(ours.iterdir()) == []
 
 
-def test_a_scratch_path_that_is_too_long_for_sockets(tmp_path: Path) -> None:
+def test_a_scratch_path_too_long_for_sockets_is_a_problem(tmp_path: Path) -> None:
     found = findings(tmp_path, local(tmp_path))["scratch"]
     assert found.state == "problem"
     assert "Ray's sockets allow 40" in found.found
 
 
-def test_a_token_that_others_may_read(tmp_path: Path, scratch: Path) -> None:
+def test_a_token_that_others_may_read_is_a_problem(tmp_path: Path, scratch: Path) -> None:
     token = tmp_path / "study" / "slurm" / "token"
     token.parent.mkdir(parents=True)
     token.write_text("secret")
@@ -60,21 +62,21 @@ def test_a_token_that_others_may_read(tmp_path: Path, scratch: Path) -> None:
     assert f"chmod 600 {token}" in found.found
 
 
-def test_an_object_store_larger_than_shared_memory(tmp_path: Path, scratch: Path) -> None:
+def test_an_object_store_larger_than_shared_memory_is_a_problem(tmp_path: Path, scratch: Path) -> None:
     found = findings(tmp_path, local(scratch, object_store_memory="900T"))["shared memory"]
-    assert (found.state, bool(found.mend)) == ("problem", True)
+    assert (found.state, bool(found.fix)) == ("problem", True)
 
 
-def test_an_interface_that_does_not_exist(tmp_path: Path, scratch: Path) -> None:
+def test_an_interface_that_does_not_exist_is_a_problem(tmp_path: Path, scratch: Path) -> None:
     found = findings(tmp_path, local(scratch, network_interface="ib9"))["network"]
     assert found.state == "problem"
     assert "no network interface 'ib9'" in found.found
 
 
-def test_runs_on_a_file_system_of_this_machine_alone_are_warned_of_for_slurm(tmp_path: Path, scratch: Path) -> None:
+def test_a_local_runs_directory_is_a_warning_for_slurm(tmp_path: Path, scratch: Path) -> None:
     profile = load_profile("slurm", {"device": "cpu", "scratch": str(scratch)})
     found = findings(tmp_path, profile)["runs directory"]
-    assert (found.state, "--submit-test" in found.mend) == ("warning", True)
+    assert (found.state, "--submit-test" in found.fix) == ("warning", True)
 
 
 def test_devices_are_compared_with_torch_and_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,21 +84,35 @@ def test_devices_are_compared_with_torch_and_driver(tmp_path: Path, monkeypatch:
     gpus = load_profile("slurm", {"gpus_per_node": 2})
     v100 = H100 | {"name": "Tesla V100", "capability": [7, 0], "fault": "CUDA error: no kernel image is available"}
     found = device_finding(gpus, probe=probe(tmp_path, _0=H100, _1=H100))
-    assert (found.state, found.mend) == ("ok", "")
+    assert (found.state, found.fix) == ("ok", "")
     assert "NVIDIA H100" in found.found
     assert "compute capability 9.0, driver for CUDA 13.0, torch for CUDA 13.0" in found.found
     found = device_finding(gpus, probe=probe(tmp_path, _0=H100, _1=v100))
-    assert (found.state, "cu126" in found.mend) == ("warning", True)
+    assert (found.state, "cu126" in found.fix) == ("warning", True)
     found = device_finding(gpus, probe=probe(tmp_path, _0=v100, _1=v100))
-    assert (found.state, found.mend.count("cu126")) == ("problem", 1)
+    assert (found.state, found.fix.count("cu126")) == ("problem", 1)
 
 
-def test_a_device_for_one_process_is_no_place_for_several_trials(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_device_for_one_process_cannot_be_shared_by_trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     command = probe(tmp_path, _0=H100 | {"exclusive": True})
     alone = device_finding(load_profile("slurm", {"gpus_per_node": 1}), probe=command)
     assert (alone.state, "one process at a time" in alone.found) == ("ok", True)
     shared = device_finding(load_profile("slurm", {"gpus_per_node": 1, "trials_per_gpu": 2}), probe=command)
-    assert (shared.state, "trials_per_gpu: 1" in shared.mend) == ("problem", True)
+    assert (shared.state, "trials_per_gpu: 1" in shared.fix) == ("problem", True)
+
+
+def test_a_clock_that_differs_from_the_file_servers_is_a_warning(tmp_path: Path) -> None:
+    assert clock_finding(tmp_path).state == State.OK
+    found = clock_finding(tmp_path, clock=lambda: time.time() - 3600)
+    assert (found.state, found.found.startswith(("3600", "3599"))) == (State.WARNING, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_worst_finding_counts() -> None:
+    def finding(state: State) -> Finding:
+        return Finding(check="clock", state=state, found="")
+
+    assert worst([]) == State.OK
+    assert worst([finding(State.WARNING), finding(State.OK)]) == State.WARNING
+    assert worst([finding(State.PROBLEM), finding(State.WARNING)]) == State.PROBLEM

@@ -7,7 +7,7 @@ def test_the_same_software_does_not_differ() -> None:
     assert difference(found, own_fingerprint()) is None
 
 
-def test_every_difference_is_named_with_both_values() -> None:
+def test_the_message_names_every_difference_with_both_values() -> None:
     wanted = own_fingerprint() | {"ray_version": "1.0", "code_digest": "f" * 64}
     message = difference(wanted, own_fingerprint())
     assert message is not None

@@ -25,7 +25,7 @@ def test_a_child_dies_with_its_killed_parent() -> None:
     assert _gone(child)
 
 
-def test_the_whole_session_ends_even_what_ignores_sigterm_or_changed_its_group() -> None:
+def test_the_whole_session_ends_even_processes_that_ignore_sigterm_or_change_their_group() -> None:
     script = "trap '' TERM; (setsid -w true; exec sleep 300) & set -m; sleep 300 & wait"
     process = start_session(["bash", "-c", script], environment=os.environ)
     while len(session_members(process.pid)) < 3:
@@ -34,7 +34,7 @@ def test_the_whole_session_ends_even_what_ignores_sigterm_or_changed_its_group()
     assert session_members(process.pid) == []
 
 
-def test_what_starts_while_signals_are_held_back_survives_a_signal_to_its_group_and_its_parent_hears_it() -> None:
+def test_a_process_started_while_signals_are_held_back_survives_a_signal_to_its_group_but_its_parent_gets_it() -> None:
     script = (
         "import os, signal, subprocess, sys, time\n"
         "from cluster.machine.processes import stop_signals_held_back\n"
@@ -59,12 +59,12 @@ def test_what_starts_while_signals_are_held_back_survives_a_signal_to_its_group_
     assert parent.returncode == 0
 
 
-def test_signals_that_came_meanwhile_are_heard_afterwards() -> None:
+def test_signals_that_came_meanwhile_are_handled_afterwards() -> None:
     heard: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _frame: heard.append(number))
     try:
         with stop_signals_held_back():
-            # To this thread: another one, such as pytest-xdist's, would hear a signal to the process.
+            # To this thread: another one, such as pytest-xdist's, would get a signal to the process.
             signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
             assert heard == []
         assert heard == [signal.SIGTERM]

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ OWNER = """
 import subprocess, sys, time
 from cluster.machine.scratch import scratch_directory
 with scratch_directory(sys.argv[1]) as path:
-    # A child that outlives its parent, in a session of its own, as Ray's agents do.
+    # A child that outlives its parent, in a separate session, like Ray's agents.
     child = subprocess.Popen(["sleep", "300"], stdout=(path / "log").open("w"), start_new_session=True)
     print(path, child.pid, flush=True)
     time.sleep(300)
@@ -37,15 +37,14 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def wait_until(condition: object, seconds: float = 10) -> bool:
-    assert callable(condition)
+def wait_until(condition: Callable[[], bool], seconds: float = 10) -> bool:
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.05)
-    return bool(condition())
+    return condition()
 
 
-def test_the_directory_is_private_and_goes_at_exit(base: Path) -> None:
+def test_the_directory_is_private_and_removed_at_exit(base: Path) -> None:
     with scratch_directory(str(base)) as path:
         (path / "file").write_text("x")
         assert path.parent.stat().st_mode & 0o777 == 0o700
@@ -61,7 +60,7 @@ def test_two_owners_do_not_disturb_each_other(base: Path) -> None:
         assert first.exists()
 
 
-def test_a_killed_owners_processes_and_directory_go_too(base: Path) -> None:
+def test_a_killed_owners_processes_and_directory_disappear(base: Path) -> None:
     owner = subprocess.Popen([sys.executable, "-c", OWNER, str(base)], stdout=subprocess.PIPE, text=True)
     assert owner.stdout is not None
     path, child = owner.stdout.readline().split()
@@ -80,7 +79,7 @@ def test_what_a_power_cut_left_is_removed_by_the_next_start(base: Path) -> None:
         assert remove_stale(path.parent) == []
 
 
-def test_a_parent_that_others_may_enter_is_refused(tmp_path: Path) -> None:
+def test_a_parent_that_others_may_enter_is_refused() -> None:
     base = Path("/tmp") / f"t{os.getpid()}"
     base.mkdir()
     try:
@@ -105,7 +104,7 @@ def test_a_missing_directory_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         private_parent("$NOT_THERE")
 
 
-def test_what_is_compiled_outside_a_node_is_kept_in_a_private_directory_for_a_while(
+def test_compilers_outside_a_node_use_a_private_directory_that_is_removed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TRITON_CACHE_DIR", "/tmp/somebody")

@@ -36,7 +36,7 @@ def test_the_users_profile_hides_the_shipped_one_of_the_same_name(
     assert load_profile("slurm").account == "ours"
 
 
-def test_overrides_replace_any_key_the_heads_included() -> None:
+def test_overrides_replace_any_key_including_those_of_the_head() -> None:
     overrides = {"max_workers": 9, "head.mem": "7G", "sbatch.constraint": "a100", "time": parse_scalar("12:00:00")}
     profile = load_profile("slurm", overrides)
     assert (profile.max_workers, profile.head.mem, profile.head.cpus) == (9, "7G", 2)
@@ -57,7 +57,7 @@ def test_bare_numbers_are_minutes_and_megabytes_as_in_slurm() -> None:
         ("kind: slrum\n", r"bad\.yaml:1: kind: must be 'local' or 'slurm'.*did you mean 'slurm'"),
         ("device: cpu\n", r"kind: this key is missing"),
         ("kind: slurm\ndevice: cuda\n", "gpus_per_node must be at least 1"),
-        ("kind: slurm\n", "never falls back to the CPU in silence"),
+        ("kind: slurm\n", "never falls back to the CPU silently"),
         ("kind: slurm\ndevice: cpu\ntime: UNLIMITED\n", r"bad\.yaml:3: time: 'UNLIMITED' is not a finite time"),
         ("kind: slurm\ndevice: cpu\ntime: 2\n", "drain_seconds .180. must be less than time"),
         ("kind: slurm\ndevice: cpu\nsbatch:\n  output: x\n", "'output' is set by fdt-sweep itself"),
@@ -71,14 +71,14 @@ def test_bare_numbers_are_minutes_and_megabytes_as_in_slurm() -> None:
         ("kind: slurm\ndevice: cpu\nsbatch:\n  W: true\n", "'W' changes what sbatch prints or does"),
         ("kind: slurm\ndevice: cpu\nsbatch:\n  array: 0-3\n", "'array' is set by fdt-sweep itself"),
         ("kind: slurm\ndevice: cpu\nsbatch:\n  time: 60\n", "'time' is a key of the profile"),
-        ("kind: slurm\ndevice: cpu\nsbatch:\n  hold: true\n", "'hold' has jobs wait until somebody releases them"),
+        ("kind: slurm\ndevice: cpu\nsbatch:\n  hold: true\n", "'hold' makes jobs wait until somebody releases them"),
         ("kind: slurm\ndevice: cpu\nsbatch:\n  C: a100\n", "'C' must be written in its long form: constraint"),
         ("kind: slurm\ndevice: cpu\nsbatch:\n  clusters=x: y\n", "'clusters=x' must be a name"),
         ('kind: slurm\ndevice: cpu\nsbatch: {comment: "a\\n#SBATCH -M x"}\n', "with its value on one line"),
         ("kind: slurm\ndevice: cpu\nmem: lots\n", r"bad\.yaml:3: mem: 'lots' is not an amount of memory"),
     ],
 )
-def test_a_wrong_profile_gets_one_message_that_names_the_place(tmp_path: Path, text: str, message: str) -> None:
+def test_a_wrong_profile_is_refused_with_the_place_of_the_mistake(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         load_profile(str(write(tmp_path, "bad", text)))
 
@@ -89,21 +89,23 @@ def test_a_wrong_profile_gets_one_message_that_names_the_place(tmp_path: Path, t
         ({"partitoin": "a"}, r"--set cluster\.partitoin=a: unknown key; did you mean 'partition'"),
         ({"head.cpus": 0}, r"--set cluster\.head\.cpus=0: must be greater than or equal to 1"),
         ({"time": "UNLIMITED"}, r"--set cluster\.time=UNLIMITED: 'UNLIMITED' is not a finite time"),
-        ({"kind.x": 1}, r"--set cluster\.kind\.x=1: kind has no keys of its own"),
+        ({"kind.x": 1}, r"--set cluster\.kind\.x=1: kind is not a mapping"),
         ({"drain_seconds": 10**6}, r"--set cluster\.drain_seconds=1000000 over .*slurm\.yaml: drain_seconds"),
     ],
 )
-def test_a_wrong_override_names_the_flag_and_no_line_of_the_file(overrides: dict[str, object], message: str) -> None:
+def test_a_wrong_override_is_refused_with_its_option_and_no_line_of_the_file(
+    overrides: dict[str, object], message: str
+) -> None:
     with pytest.raises(UsageError, match=f"^{message}") as caught:
         load_profile("slurm", overrides)
     assert ".yaml:" not in str(caught.value).replace(".yaml: ", "")
 
 
-def test_an_override_may_give_what_a_profile_lacks(tmp_path: Path) -> None:
+def test_an_override_may_supply_a_key_that_the_profile_lacks(tmp_path: Path) -> None:
     assert load_profile(str(write(tmp_path, "half", "device: cpu\n")), {"kind": "slurm"}).kind == "slurm"
 
 
-def test_an_unknown_profile_lists_the_known_ones() -> None:
+def test_an_unknown_profile_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(UsageError, match="unknown cluster profile 'slum'; did you mean 'slurm'"):
         load_profile("slum")
 
@@ -113,7 +115,7 @@ def test_a_profile_is_frozen() -> None:
         ClusterProfile(kind="local").device = "cuda"  # type: ignore[misc]
 
 
-def test_further_profiles_join_in_order_and_share_gpus_alike(tmp_path: Path) -> None:
+def test_further_profiles_follow_in_order_with_the_trials_per_gpu_of_the_first(tmp_path: Path) -> None:
     other = tmp_path / "v100.yaml"
     other.write_text("kind: slurm\ndevice: cuda\ngpus_per_node: 2\npartition: v100\n")
     profile = load_profile("slurm", {"also": [str(other)], "trials_per_gpu": 3})

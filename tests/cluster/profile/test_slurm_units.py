@@ -19,7 +19,7 @@ def test_every_form_that_sbatch_documents_is_read(text: str, seconds: int) -> No
 
 
 @pytest.mark.parametrize("text", ["UNLIMITED", "INFINITE", "-1", "8h", "", "0", "00:00:00", "1:2:3:4"])
-def test_a_time_without_an_end_or_sense_is_refused(text: str) -> None:
+def test_an_infinite_or_malformed_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="time"):
         parse_time_limit(text)
 
@@ -32,6 +32,6 @@ def test_memory_is_read_as_sbatch_reads_it(text: str, count: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "32 potatoes", "1.5G", "0", "-4G"])
-def test_no_amount_of_memory(text: str) -> None:
+def test_a_malformed_amount_of_memory_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="memory"):
         parse_memory(text)

@@ -6,7 +6,7 @@ from cluster.ray_nodes.access_token import check_private, ensure_token
 from fdt_core.errors import EnvironmentProblem
 
 
-def test_a_token_is_private_long_and_kept(tmp_path: Path) -> None:
+def test_a_token_is_private_and_long_and_stays_the_same(tmp_path: Path) -> None:
     path = ensure_token(tmp_path / "token")
     assert path.stat().st_mode & 0o777 == 0o600
     token = path.read_text()
@@ -15,14 +15,14 @@ def test_a_token_is_private_long_and_kept(tmp_path: Path) -> None:
     assert ensure_token(tmp_path / "other").read_text() != token
 
 
-def test_a_token_that_others_may_read_is_refused_with_the_cure(tmp_path: Path) -> None:
+def test_a_token_that_others_may_read_is_refused_with_the_command_that_fixes_it(tmp_path: Path) -> None:
     path = ensure_token(tmp_path / "token")
     path.chmod(0o640)
     with pytest.raises(EnvironmentProblem, match=f"chmod 600 {path}"):
         check_private(path)
 
 
-def test_a_link_is_no_token(tmp_path: Path) -> None:
+def test_a_link_is_not_accepted_as_a_token(tmp_path: Path) -> None:
     (tmp_path / "token").symlink_to(ensure_token(tmp_path / "real"))
     with pytest.raises(EnvironmentProblem, match="plain file"):
         ensure_token(tmp_path / "token")

@@ -1,4 +1,4 @@
-"""Real Ray: what `local_ray` gives, and what it leaves behind (nothing)."""
+"""What `local_ray` gives, with a real Ray, and that it leaves nothing behind."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from cluster.machine.processes import session_members
 from cluster.machine.resources import node_resources, visible_gpus
 from cluster.profile.schema import ClusterProfile, load_profile
 from cluster.ray_nodes.access_token import ensure_token
-from cluster.ray_nodes.ray_node import RayHead, local_ray, ray_environment
+from cluster.ray_nodes.ray_node import RayHead, head_ray, local_ray, ray_environment
 from fdt_core.errors import EnvironmentProblem
 
 CLIENT = "import ray, sys; ray.init(address=sys.argv[1], logging_level='ERROR'); print('let in')"
@@ -28,7 +28,7 @@ def profile() -> ClusterProfile:
 @pytest.fixture(scope="module")
 def head(profile: ClusterProfile) -> Iterator[RayHead]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_ADDRESS", "10.255.255.1:6379")  # somebody's Ray: never ours to join
+        patch.setenv("RAY_ADDRESS", "10.255.255.1:6379")  # another user's Ray, never to be joined
         patch.setenv("TORCHINDUCTOR_CACHE_DIR", "/tmp/torchinductor_somebody")
         with local_ray(profile) as running:
             yield running
@@ -46,13 +46,13 @@ def start_client(head: RayHead, token_file: Path | None) -> subprocess.Popen[str
 def test_resources_are_those_of_the_profile(head: RayHead) -> None:
     import ray
 
-    found = ray.cluster_resources()
+    found = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray ships few types
     assert (found["CPU"], found["GPU"]) == (2, 2)
     assert found["memory"] == 400 * 2**20
 
 
 @pytest.mark.engine
-def test_actors_know_their_node_its_drain_flag_and_where_compiled_code_is_private(head: RayHead) -> None:
+def test_actors_know_their_node_its_drain_flag_and_its_compiler_caches(head: RayHead) -> None:
     import ray
 
     names = ("FDT_NODE", "FDT_DRAIN_FILE", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "CUDA_VISIBLE_DEVICES")
@@ -72,7 +72,7 @@ def test_a_client_needs_the_token(head: RayHead, tmp_path: Path) -> None:
 
 
 @pytest.mark.engine
-def test_the_token_stands_on_no_command_line_and_in_no_log(head: RayHead) -> None:
+def test_the_token_is_on_no_command_line_and_in_no_log(head: RayHead) -> None:
     token = head.token_file.read_bytes()
     logs = [path for path in head.directory.rglob("*") if path.is_file() and path != head.token_file]
     command_lines = [path for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
@@ -95,7 +95,7 @@ with local_ray(load_profile("local", {"cpus_per_node": 1, "device": "cpu"})) as 
 
 @pytest.mark.engine
 @pytest.mark.parametrize("end", ["leave", "stay"])
-def test_nothing_of_it_outlives_its_process(end: str) -> None:
+def test_no_process_or_file_of_ray_outlives_its_process(end: str) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", LOCAL_RAY, end], stdout=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -113,7 +113,7 @@ def test_nothing_of_it_outlives_its_process(end: str) -> None:
     assert not directory.exists()
 
 
-def test_the_environment_names_the_token_file_and_takes_nothing_of_ray_from_the_shell(tmp_path: Path) -> None:
+def test_the_environment_names_the_token_file_and_inherits_no_variable_of_ray(tmp_path: Path) -> None:
     token_file = ensure_token(tmp_path / "token")
     shell = {
         "PATH": "/bin",
@@ -139,7 +139,7 @@ def test_the_environment_names_the_token_file_and_takes_nothing_of_ray_from_the_
 @pytest.mark.parametrize(
     ("listed", "count"), [("0,1", 2), ("", 0), ("-1", 0), ("MIG-4f1c", 1), ("GPU-8a56,GPU-9b67", 2)]
 )
-def test_gpus_are_counted_however_they_are_named(listed: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpus_are_counted_by_any_kind_of_name(listed: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", listed)
     assert visible_gpus() == count
 
@@ -150,6 +150,48 @@ def test_a_slurm_node_offers_what_its_job_asks_for() -> None:
     assert (found.cpus, found.gpus, found.memory) == (6, 2, 1000 * 2**20)
 
 
-def test_an_unknown_interface_is_refused_with_the_known_ones() -> None:
+def test_an_unknown_interface_is_refused_with_a_list_of_the_known_ones() -> None:
     with pytest.raises(EnvironmentProblem, match=r"no network interface 'ib7'.*there are: .*lo"):
         own_ip_address("ib7")
+
+
+@pytest.fixture
+def environment_of_ray(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The environment in which Ray would be started; none is."""
+    seen: dict[str, str] = {}
+    context = type("Context", (), {"gcs_address": "10.0.0.1:6379"})
+    monkeypatch.setattr("ray.init", lambda **_options: seen.update(os.environ))
+    monkeypatch.setattr("ray.get_runtime_context", lambda: context)
+    monkeypatch.setattr("ray.shutdown", lambda: None)
+    monkeypatch.setattr("cluster.ray_nodes.ray_node._forget_former_token", lambda: None)
+    monkeypatch.setenv("TUNE_GLOBAL_CHECKPOINT_S", "3")
+    return seen
+
+
+def test_a_local_ray_runs_with_the_callers_variables_and_those_of_its_node(
+    profile: ClusterProfile, environment_of_ray: dict[str, str]
+) -> None:
+    with local_ray(profile, variables={"TUNE_GLOBAL_CHECKPOINT_S": "7"}) as head:
+        assert environment_of_ray["TUNE_GLOBAL_CHECKPOINT_S"] == os.environ["TUNE_GLOBAL_CHECKPOINT_S"] == "7"
+        assert environment_of_ray["FDT_NODE"] == "local"
+        assert environment_of_ray["FDT_DRAIN_FILE"] == str(head.directory / "drain")
+    assert os.environ["TUNE_GLOBAL_CHECKPOINT_S"] == "3"
+    assert "FDT_NODE" not in os.environ
+
+
+def test_a_head_runs_with_the_callers_variables_and_is_no_node_for_trials(
+    profile: ClusterProfile, environment_of_ray: dict[str, str], tmp_path: Path
+) -> None:
+    token_file = ensure_token(tmp_path / "token")
+    with head_ray(profile, token_file=token_file, variables={"TUNE_GLOBAL_CHECKPOINT_S": "7"}) as head:
+        assert head.address == "10.0.0.1:6379"
+    assert environment_of_ray["TUNE_GLOBAL_CHECKPOINT_S"] == "7"
+    assert environment_of_ray["RAY_AUTH_TOKEN_PATH"] == str(token_file)
+    assert "FDT_DRAIN_FILE" not in environment_of_ray
+
+
+def test_without_variables_of_its_caller_ray_takes_none_of_tune_from_the_shell(
+    profile: ClusterProfile, environment_of_ray: dict[str, str]
+) -> None:
+    with local_ray(profile):
+        assert "TUNE_GLOBAL_CHECKPOINT_S" not in environment_of_ray

@@ -1,4 +1,4 @@
-"""What only a CUDA device can show of its memory: shares, what is given back, what an error means."""
+"""What only a CUDA device can show about its memory: shares, release, and the meaning of errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ prepare_process(1)
 MIB = 2**20
 CONTEXT = 600 * MIB
 
-# Takes a part of the GPU's memory under a share of it, and again without it; says how both ended.
+# Allocates a part of the GPU's memory within a share of it, then without a limit; prints how both ended.
 TAKES = """
 import sys, torch
 from fdt_core.compute.device import limit_memory
@@ -62,7 +62,7 @@ except Exception as error:
     print(informative_line(str(error)))
 try:
     torch.ones(1, device="cuda").item()
-    print("the process goes on")
+    print("the process continues")
 except Exception as error:
     print(classify(error).outcome)
 """
@@ -77,8 +77,8 @@ for size in (2**30, 2**26, 2**20):
             kept.append(torch.empty(size, dtype=torch.uint8, device="cuda"))
     except Exception as error:
         print(classify(error).outcome, classify(error).ends_process)
-try:  # cuBLAS and cuDNN are started where nothing is left for them
-    kept.pop()  # room for the operands alone
+try:  # start cuBLAS and cuDNN when no memory is left for them
+    kept.pop()  # room for the operands only
     images, kernels = torch.empty(1, 8, 8, 8, device="cuda"), torch.empty(8, 8, 3, 3, device="cuda")
     features = torch.nn.functional.conv2d(images, kernels).flatten(1)
     features.T @ features
@@ -98,13 +98,13 @@ def output(code: str, *arguments: str) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def unlimited() -> Iterator[None]:
-    """Each test ends with all of the memory at this process's disposal."""
+    """After each test, lift the limit of this process and release its memory."""
     yield
     limit_memory("cuda", None, context=0)
     release_memory("cuda")
 
 
-def test_a_share_holds_and_is_lifted_for_a_trial_that_has_the_device_to_itself() -> None:
+def test_a_share_limits_memory_until_it_is_lifted() -> None:
     assert output(TAKES, "0.5", "0.2") == ["fits", "fits"]
     assert output(TAKES, "0.1", "0.2") == ["oom", "fits"]
 
@@ -115,18 +115,18 @@ def test_all_sharers_with_their_contexts_and_one_more_process_fit_the_device(sha
     allowed = limit_memory("cuda", 1 / sharers, context=CONTEXT)
     assert allowed is not None
     assert sharers * (allowed + CONTEXT) + CONTEXT <= total
-    assert sharers * (allowed + CONTEXT) + CONTEXT > total - sharers * MIB, "no more is kept back than that"
+    assert sharers * (allowed + CONTEXT) + CONTEXT > total - sharers * MIB, "nothing more is held back"
     with pytest.raises(torch.OutOfMemoryError):
         torch.empty(allowed + 64 * MIB, dtype=torch.uint8, device="cuda")
     assert limit_memory("cuda", None, context=CONTEXT) == total
 
 
-def test_contexts_that_would_leave_nothing_are_refused() -> None:
+def test_contexts_that_would_leave_nothing_are_rejected() -> None:
     with pytest.raises(EnvironmentProblem, match="lower trials_per_gpu"):
         limit_memory("cuda", 1 / 4, context=torch.cuda.get_device_properties(0).total_memory // 4)
 
 
-def test_a_data_set_is_measured_against_the_share_with_those_that_are_there_already() -> None:
+def test_all_resident_data_sets_together_must_fit_the_share() -> None:
     release_memory("cuda")
     share = 100 * MIB + 2 * torch.cuda.memory_allocated()  # cuBLAS keeps tens of megabytes from the tests before
     before = resident_limit("cuda", share)
@@ -134,13 +134,13 @@ def test_a_data_set_is_measured_against_the_share_with_those_that_are_there_alre
     resident = DeviceDataset(small_data(train=6000), "cuda", memory_limit=before)
     assert resident.resident
     assert resident_limit("cuda", share) < before - 17 * MIB
-    assert resident_limit("cuda") > 100 * MIB, "without a share, what is free counts"
+    assert resident_limit("cuda") > 100 * MIB, "without a share, the free memory counts"
     assert not DeviceDataset(small_data(), "cuda", memory_limit=resident_limit("cuda", 1 * MIB)).resident
 
 
-def test_nothing_of_a_trial_stays_on_the_device() -> None:
+def test_a_trial_leaves_nothing_on_the_device() -> None:
     data = DeviceDataset(small_data(), "cuda")
-    list(Training(small_spec(), data, device="cuda").epochs())  # libraries take what they keep for good
+    list(Training(small_spec(), data, device="cuda").epochs())  # libraries allocate what they keep permanently
     gc.collect()
     release_memory("cuda")
     before, reserved = torch.cuda.memory_allocated(), torch.cuda.memory_reserved()
@@ -159,7 +159,7 @@ def test_nothing_of_a_trial_stays_on_the_device() -> None:
     assert torch.cuda.memory_reserved() <= reserved + 4 * MIB
 
 
-def test_the_peak_of_a_small_trial_after_a_large_one_is_its_own() -> None:
+def test_a_large_trial_does_not_raise_the_peak_of_a_later_small_one() -> None:
     data = DeviceDataset(small_data(), "cuda")
 
     def peak(width: float) -> float:
@@ -176,14 +176,14 @@ def test_the_peak_of_a_small_trial_after_a_large_one_is_its_own() -> None:
     assert peak_memory_mb(torch.device("cuda")) >= small - 2
 
 
-def test_an_assert_on_the_device_is_the_trials_own_error_in_a_process_that_is_lost() -> None:
+def test_a_device_side_assert_is_an_error_of_the_trial_and_ends_the_process() -> None:
     first, line, after = output(FAILS)
     assert first == "AcceleratorError|710|error|True"
     assert line == "CUDA error: device-side assert triggered"
     assert after == "error", "the error is sticky"
 
 
-def test_a_device_without_memory_left_is_oom_whoever_asks() -> None:
+def test_a_full_device_is_oom_for_torch_cublas_and_cudnn() -> None:
     assert output(EXHAUSTS) == ["oom False"] * 4
 
 

@@ -1,4 +1,4 @@
-"""Small archives in exactly the layouts in which the paper's data sets are published."""
+"""Small archives with exactly the layouts of the paper's published data sets."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def cinic10_files(per_class: int = 3) -> Files:
 
 
 def tinyimagenet_files(classes: int = 200, per_class: int = 2) -> Files:
-    """JPEG; the validation images lie in one folder beside a file that names their classes, the ids are not sorted."""
+    """JPEG; the validation images are in one folder, with a file that names their classes; the ids are not sorted."""
     ids = [f"n{(7919 * number) % 100_003:08d}" for number in range(classes)]
     files: Files = {
         "wnids.txt": "\n".join(ids).encode() + b"\n",

@@ -1,4 +1,4 @@
-"""Archives in their real layouts, whole and damaged, through preparation, verification and training."""
+"""Archives in their real layouts, intact and damaged, through preparation, verification and training."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 
 
 def left_in(data: Path) -> list[str]:
-    """What a failed preparation left, but for the lock."""
+    """The files in `data`, except locks."""
     return sorted(path.name for path in data.iterdir() if not path.name.endswith(".lock"))
 
 
@@ -59,11 +59,11 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def test_where_nothing_is_to_be_done_nothing_is_written(data: Path) -> None:
+def test_nothing_is_written_if_the_data_are_prepared_already(data: Path) -> None:
     described = prepare_dataset("digits", data)
     lock = data / ".digits.lock"
     lock.unlink()
-    lock.mkdir()  # it cannot be opened for writing, as in a read-only directory, which stops no root
+    lock.mkdir()  # cannot be opened for writing, as in a read-only directory, which would not stop root
     assert prepare_dataset("digits", data) == described
     with pytest.raises(EnvironmentProblem, match="cannot be written"):
         prepare_dataset("digits", data, replace=True)
@@ -153,16 +153,17 @@ def test_an_unpacked_folder_gives_the_same_data_as_the_archive(tmp_path: Path, d
     assert first.digest == second.digest
 
 
-def test_the_archive_is_found_in_the_folder_that_is_named(tmp_path: Path, data: Path) -> None:
+def test_the_archive_is_found_in_the_given_folder(tmp_path: Path, data: Path) -> None:
     published("cifar100", tmp_path / "downloads")
     prepare_dataset("cifar100", data, origin=tmp_path / "downloads", unchecked=True)
     assert load_prepared("cifar100", data).info.train_images == 200
 
 
-def test_the_digest_tells_of_any_pixel_label_or_class_name(tmp_path: Path) -> None:
+def test_the_digest_depends_on_every_pixel_label_and_class_name(tmp_path: Path) -> None:
     def digest(number: int, **changed: Any) -> str:
         images, labels = pixels(6, 8, 8, 3), np.arange(6) % 2
-        parts = {"images": images, "labels": labels, "names": ("a", "b")} | changed
+        parts: dict[str, Any] = {"images": images, "labels": labels, "names": ("a", "b")}
+        parts |= changed
         source = Source(
             image=ImageShape(size=8, classes=2),
             class_names=parts["names"],
@@ -216,45 +217,45 @@ def test_mean_and_std_are_those_of_numpy(data: Path) -> None:
 # Damaged, missing, in the way
 
 
-def test_a_wrong_checksum_is_told_with_the_file(data: Path) -> None:
+def test_a_wrong_checksum_is_reported_with_the_file(data: Path) -> None:
     published("cifar10", data / "raw")
     message = fails("cifar10", data)
     assert "cifar-10-python.tar.gz" in message
     assert "MD5" in message
 
 
-def test_a_wrong_number_of_images_is_told(tmp_path: Path, data: Path) -> None:
+def test_a_wrong_number_of_images_is_reported(tmp_path: Path, data: Path) -> None:
     folder = write_folder(tmp_path / "cifar-10-batches-py", cifar10_files())
-    assert "100 train images, published are 50,000" in fails("cifar10", data, origin=folder)
+    assert "100 train images, not 50,000 as published" in fails("cifar10", data, origin=folder)
 
 
 @pytest.mark.parametrize("name", PAPER)
 @pytest.mark.parametrize("part", [0.2, 0.9])
-def test_a_truncated_archive_is_told_with_the_file(data: Path, name: str, part: float) -> None:
+def test_a_truncated_archive_is_reported_with_its_name(data: Path, name: str, part: float) -> None:
     archive = published(name, data / "raw")
     contents = archive.read_bytes()
     archive.write_bytes(contents[: int(part * len(contents))])
     assert archive.name in fails(name, data, unchecked=True)
 
 
-def test_what_is_not_an_archive_is_told(tmp_path: Path, data: Path) -> None:
+def test_a_file_that_is_not_an_archive_is_reported(tmp_path: Path, data: Path) -> None:
     (tmp_path / "cifar.tar.gz").write_text("<html>404</html>")
     assert "cifar.tar.gz" in fails("cifar10", data, origin=tmp_path / "cifar.tar.gz", unchecked=True)
     assert "nowhere" in fails("cifar10", data, origin=tmp_path / "nowhere", unchecked=True)
 
 
-def test_a_missing_batch_is_told(tmp_path: Path, data: Path) -> None:
+def test_a_missing_batch_is_reported(tmp_path: Path, data: Path) -> None:
     folder = write_folder(tmp_path / "cifar", without(cifar10_files(), ["data_batch_4"]))
     assert "data_batch_4 is missing" in fails("cifar10", data, origin=folder, unchecked=True)
 
 
 @pytest.mark.parametrize("split", ["train", "valid"])
-def test_a_missing_class_folder_is_told(tmp_path: Path, data: Path, split: str) -> None:
+def test_a_missing_class_folder_is_reported(tmp_path: Path, data: Path, split: str) -> None:
     archive = write_tar(tmp_path / "CINIC-10.tar.gz", without(cinic10_files(), [f"{split}/frog/"]))
     assert f"{split}/frog/" in fails("cinic10", data, origin=archive, unchecked=True)
 
 
-def test_a_missing_annotated_image_is_told(tmp_path: Path, data: Path) -> None:
+def test_a_missing_annotated_image_is_reported(tmp_path: Path, data: Path) -> None:
     archive = write_zip(tmp_path / "tiny.zip", without(tinyimagenet_files(), ["val/images/val_7.JPEG"]))
     assert "val/images/val_7.JPEG is missing" in fails("tinyimagenet", data, origin=archive, unchecked=True)
 
@@ -267,7 +268,7 @@ def test_a_missing_annotated_image_is_told(tmp_path: Path, data: Path) -> None:
         (image_file(pixels(16, 16, 3), "PNG"), "16x16"),
     ],
 )
-def test_an_unreadable_image_is_told_with_archive_and_member(
+def test_an_unreadable_image_is_reported_with_archive_and_member(
     tmp_path: Path, data: Path, contents: bytes, why: str
 ) -> None:
     files = cinic10_files() | {"train/ship/n08_1.png": contents}
@@ -284,14 +285,14 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path, data: Path) -> 
 
 
 @pytest.mark.parametrize("damage", [lambda contents: contents[:-9], lambda contents: b"x" + contents[1:]])
-def test_a_damaged_idx_file_is_told(tmp_path: Path, data: Path, damage: Any) -> None:
+def test_a_damaged_idx_file_is_reported(tmp_path: Path, data: Path, damage: Any) -> None:
     files = fashion_mnist_files()
     files["t10k-images-idx3-ubyte.gz"] = damage(files["t10k-images-idx3-ubyte.gz"])
     folder = write_folder(tmp_path / "fashion", files)
     assert "t10k-images-idx3-ubyte.gz" in fails("fashion_mnist", data, origin=folder, unchecked=True)
 
 
-def test_too_little_disk_is_told_before_anything_is_written(data: Path) -> None:
+def test_too_little_disk_space_is_reported_before_anything_is_written(data: Path) -> None:
     many = np.broadcast_to(np.int64(0), (10**13,))
     source = Source(image=ImageShape(), class_names=("a", "b"), train_labels=many, test_labels=many[:1], images=())
     with pytest.raises(EnvironmentProblem, match="MB are needed"):
@@ -314,13 +315,13 @@ except EnvironmentProblem as problem:
 
 
 @pytest.mark.trainer
-def test_a_disk_that_fills_while_writing_is_told_and_leaves_nothing(data: Path) -> None:
+def test_a_disk_that_fills_while_writing_is_reported_and_nothing_remains(data: Path) -> None:
     done = subprocess.run([sys.executable, "-c", FILL_THE_DISK, str(data)], capture_output=True, text=True, check=True)
     assert "cannot be written: File too large" in done.stdout
     assert left_in(data) == []
 
 
-def test_what_is_nowhere_to_be_found_is_told_with_ways_to_get_it(data: Path) -> None:
+def test_missing_files_are_reported_with_ways_to_get_them(data: Path) -> None:
     message = fails("tinyimagenet", data)
     for part in ("tiny-imagenet-200.zip", "--from", "--download", str(data / "raw")):
         assert part in message
@@ -336,10 +337,10 @@ def test_an_archive_for_the_embedded_data_set_is_refused(tmp_path: Path, data: P
         prepare_dataset("digits", data, origin=tmp_path)
 
 
-# Again, at the same time, killed
+# Repeated, concurrent, killed
 
 
-def test_what_is_prepared_is_left_alone_unless_it_is_to_be_replaced(tmp_path: Path, data: Path) -> None:
+def test_prepared_data_are_left_alone_unless_they_are_to_be_replaced(tmp_path: Path, data: Path) -> None:
     published("cifar10", data / "raw")
     first = prepare_dataset("cifar10", data, unchecked=True)
     images = data / "cifar10" / "train_images.npy"
@@ -361,7 +362,7 @@ print(prepared_digest("digits", Path(sys.argv[1])))
 
 
 @pytest.mark.trainer
-def test_processes_that_prepare_the_same_at_the_same_time_agree(data: Path) -> None:
+def test_processes_that_prepare_the_same_data_at_the_same_time_agree(data: Path) -> None:
     processes = [
         subprocess.Popen([sys.executable, "-c", PREPARE, str(data)], stdout=subprocess.PIPE, text=True)
         for _ in range(4)
@@ -390,24 +391,24 @@ publish("digits", lambda: source, Path(sys.argv[1]))
 
 
 @pytest.mark.trainer
-def test_what_a_killed_process_left_is_never_used_and_removed_by_the_next(data: Path) -> None:
+def test_files_of_a_killed_process_are_not_used_and_the_next_one_removes_them(data: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", SLOW, str(data)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "half\n"
     process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL, "it was at work until it was killed"
+    assert process.wait() == -signal.SIGKILL, "it was running until it was killed"
     process.stdout.close()
     assert [name for name in left_in(data) if name.startswith(".digits.partial-")]
     assert load_prepared("digits", data).info.train_images == 1437
     assert left_in(data) == ["digits"]
 
 
-def test_a_data_set_that_is_not_prepared_names_the_command(data: Path) -> None:
+def test_the_error_for_unprepared_data_names_the_command(data: Path) -> None:
     with pytest.raises(EnvironmentProblem, match="fdt-sweep data prepare cifar10"):
         load_prepared("cifar10", data)
 
 
-def test_digits_prepares_itself(data: Path) -> None:
+def test_digits_are_prepared_on_first_use(data: Path) -> None:
     digest = prepared_digest("digits", data)
     prepared = load_prepared("digits", data)
     assert prepared.digest == digest
@@ -431,7 +432,7 @@ def test_verification_finds_a_flipped_bit(data: Path, file: str) -> None:
 
 
 @pytest.mark.parametrize("file", ["train_images.npy", "dataset.json"])
-def test_a_truncated_file_is_told_when_it_is_opened(data: Path, file: str) -> None:
+def test_a_truncated_file_is_reported_when_it_is_opened(data: Path, file: str) -> None:
     prepared_digest("digits", data)
     path = data / "digits" / file
     path.write_bytes(path.read_bytes()[:200])
@@ -439,7 +440,7 @@ def test_a_truncated_file_is_told_when_it_is_opened(data: Path, file: str) -> No
         load_prepared("digits", data)
 
 
-def test_a_missing_file_is_told_when_it_is_opened(data: Path) -> None:
+def test_a_missing_file_is_reported_when_it_is_opened(data: Path) -> None:
     prepared_digest("digits", data)
     (data / "digits" / "test_images.npy").unlink()
     with pytest.raises(EnvironmentProblem, match=r"test_images\.npy"):

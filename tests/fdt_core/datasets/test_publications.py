@@ -1,4 +1,4 @@
-"""Finding, checking and downloading published files; the server is this machine."""
+"""Finding, checking and downloading published files, from a server on this machine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[Publication, Path]]:
-    """CIFAR-10 as if a small archive on a server of this machine were what is published, and the server's folder."""
+    """CIFAR-10 with a small archive, published by a server on this machine; and the server's folder."""
     archive = published("cifar10", tmp_path / "server")
     handler = functools.partial(_Quiet, directory=str(archive.parent))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -55,12 +55,12 @@ def test_a_download_is_checked_and_found_again(served: tuple[Publication, Path],
 def test_a_download_that_is_not_as_published_leaves_nothing(served: tuple[Publication, Path], tmp_path: Path) -> None:
     publication, server = served
     (server / ARCHIVE).write_bytes(b"moved elsewhere")
-    with pytest.raises(EnvironmentProblem, match="not the published file"):
+    with pytest.raises(EnvironmentProblem, match="did not send the published file"):
         publication.download(tmp_path / "raw")
     assert list((tmp_path / "raw").iterdir()) == []
 
 
-def test_an_address_that_does_not_answer_is_told(served: tuple[Publication, Path], tmp_path: Path) -> None:
+def test_a_failed_download_is_reported(served: tuple[Publication, Path], tmp_path: Path) -> None:
     publication, server = served
     (server / ARCHIVE).unlink()
     with pytest.raises(EnvironmentProblem, match=f"{ARCHIVE} cannot be downloaded"):

@@ -1,4 +1,4 @@
-"""Small JSON files: read as their type, or refused in one line that names the file and what is wrong in it."""
+"""Small JSON files: read as their type, or refused in one line that names the file and the problem."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Record:
     counts: tuple[int, ...] = ()
 
 
-def test_a_record_is_read_as_its_type_and_further_keys_are_left_out(tmp_path: Path) -> None:
+def test_a_record_is_read_as_its_type_and_unknown_keys_are_ignored(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     assert read_json(path, Record) is None
     path.write_text('{"name": "a", "counts": [1, 2], "of_a_later_version": {}}')
@@ -37,11 +37,11 @@ def test_a_record_is_read_as_its_type_and_further_keys_are_left_out(tmp_path: Pa
         (b"[" * 100_000, "recursion limit"),
     ],
 )
-def test_anything_else_is_named(tmp_path: Path, contents: bytes, problem: str) -> None:
+def test_a_damaged_file_is_refused_with_its_name_and_the_problem(tmp_path: Path, contents: bytes, problem: str) -> None:
     path = tmp_path / "record.json"
     path.write_bytes(contents)
     with pytest.raises(DamagedFile) as caught:
-        read_json(path, Record, cure="write it again")
+        read_json(path, Record, remedy="write it again")
     message = str(caught.value)
     assert message.startswith(f"{path} is damaged (")
     assert message.endswith("): write it again")
@@ -49,7 +49,7 @@ def test_anything_else_is_named(tmp_path: Path, contents: bytes, problem: str) -
     assert "\n" not in message
 
 
-def test_a_plan_is_read_up_to_the_version_that_is_known(tmp_path: Path) -> None:
+def test_a_plan_is_read_up_to_the_known_version(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     assert read_plan_file(path) is None
     for version in (0, PLAN_VERSION):

@@ -1,4 +1,4 @@
-"""What a budget may say."""
+"""Which budgets are valid, and the targets they set."""
 
 from fractions import Fraction
 from typing import Any
@@ -12,7 +12,7 @@ from fdt_core.networks.cost import Cost
 BASE = Cost(params=1000, macs=3000, paper_flops=5001, memory_mb=87.031808, activations=70)
 
 
-def test_the_default_is_the_papers_resource_of_the_base_model() -> None:
+def test_the_default_is_the_base_models_cost_in_the_papers_flops() -> None:
     assert Budget() == Budget(metric="paper_flops", target="base", rule="nearest")
     assert Budget().resolve(BASE) == 5001
 
@@ -47,7 +47,7 @@ def test_memory_is_matched_exactly() -> None:
         {"rule": "paper", "target": "2 x base"},
     ],
 )
-def test_anything_else_is_refused(wrong: dict[str, Any]) -> None:
+def test_an_invalid_budget_is_rejected(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Budget(**wrong)
 

@@ -1,4 +1,4 @@
-"""The search for n against brute force, on costs made up by hypothesis."""
+"""The search for n against brute force, on generated costs."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -12,7 +12,7 @@ from fdt_core.matching.width_search import LARGEST_N, Unreachable, at_most, near
 
 @st.composite
 def costs(draw: st.DrawFn) -> tuple[Callable[[int], Fraction], int]:
-    """A cost that never falls from some n on, has plateaus, and below that n is anything not above its cost there."""
+    """A cost that has plateaus and never falls from some n on, and below that n never exceeds its cost there."""
     rising_from = draw(st.integers(1, 12))
     steps = draw(st.lists(st.sampled_from([0, 0, 1, 2, 5, 100]), min_size=1, max_size=40))
     start = draw(st.integers(1, 60))
@@ -30,11 +30,13 @@ def costs(draw: st.DrawFn) -> tuple[Callable[[int], Fraction], int]:
 
 targets = st.fractions(min_value=Fraction(1, 2), max_value=400, max_denominator=4)
 FAR = 500
-"""Every made-up cost exceeds every target here."""
+"""At this n, every generated cost exceeds every target."""
 
 
 @given(costs(), st.integers(1, 15), targets)
-def test_nearest_is_never_beaten(found: tuple[Callable[[int], Fraction], int], least: int, target: Fraction) -> None:
+def test_no_n_is_nearer_than_nearest(
+    found: tuple[Callable[[int], Fraction], int], least: int, target: Fraction
+) -> None:
     cost, rising_from = found
     everything = range(least, least + FAR)
     if min(map(cost, everything)) > target:
@@ -46,7 +48,7 @@ def test_nearest_is_never_beaten(found: tuple[Callable[[int], Fraction], int], l
 
 
 @given(costs(), st.integers(1, 15), targets)
-def test_at_most_is_the_largest_that_fits(
+def test_at_most_is_the_largest_n_that_fits(
     found: tuple[Callable[[int], Fraction], int], least: int, target: Fraction
 ) -> None:
     cost, rising_from = found
@@ -59,7 +61,7 @@ def test_at_most_is_the_largest_that_fits(
 
 
 @pytest.mark.parametrize("rule", [nearest, at_most])
-def test_a_target_that_no_width_reaches_is_refused(rule: Callable[..., int]) -> None:
+def test_a_target_that_no_width_reaches_is_rejected(rule: Callable[..., int]) -> None:
     with pytest.raises(Unreachable, match=r"is out of reach: even n = [\d,]+ costs 7"):
         rule(lambda n: Fraction(7), least=64, rising_from=65, target=Fraction(8))
 

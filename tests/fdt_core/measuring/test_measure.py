@@ -1,4 +1,4 @@
-"""Measured costs: columns, plausibility, and that they follow what they measure."""
+"""Measurements follow the network: latency, throughput, memory and settings."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import multiprocessing
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
@@ -13,8 +14,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from fdt_core.compute.numerics import Precision
 from fdt_core.image import ImageShape
 from fdt_core.measuring.measure import measure
+from fdt_core.measuring.setting import MeasurementSetting
 from tests.fdt_core.processors import HAS_AVX512, like
 from tests.fdt_core.trials import SlowStarter
 
@@ -34,12 +37,12 @@ class Sleeper(nn.Module):
         return self.out(x.mean((2, 3))) + held[0]  # type: ignore[no-any-return]
 
 
-def measured(make: Any, **options: Any) -> dict[str, Any]:
-    return measure(make, ImageShape(), device="cpu", threads=1, **options)
+def measured(build: Callable[[], nn.Module], precision: Precision = "fp32") -> dict[str, Any]:
+    return measure(build, ImageShape(), MeasurementSetting(device="cpu", threads=1, precision=precision))
 
 
 def test_latency_throughput_and_memory_are_those_of_the_network() -> None:
-    # In a process of its own: what other tests have freed would be taken again without a rise of the peak.
+    # In a fresh process: reusing memory that other tests have freed would not raise the peak.
     with ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn")) as processes:
         row = processes.submit(measured, Sleeper).result()
     for batch in (1, 16, 128):
@@ -51,26 +54,27 @@ def test_latency_throughput_and_memory_are_those_of_the_network() -> None:
     assert row["training_peak_memory_mb"] >= row["inference_peak_memory_mb"]
 
 
-def test_the_peak_is_that_of_a_run_after_the_warm_up() -> None:
+def test_the_peak_is_that_of_a_run_after_warm_up() -> None:
     with ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn")) as processes:
         row = processes.submit(measured, SlowStarter).result()
     assert row["inference_peak_memory_mb"] < 200
     assert row["training_peak_memory_mb"] < 200
 
 
-@pytest.mark.skipif(not HAS_AVX512, reason="is what this processor does by default")
-def test_networks_of_users_are_trained_with_right_kernels() -> None:
+@pytest.mark.skipif(not HAS_AVX512, reason="this processor uses these kernels anyway")
+def test_networks_of_users_are_trained_with_correct_kernels() -> None:
     program = (
         "from torch import nn; from fdt_core.image import ImageShape; from fdt_core.measuring.measure import measure;"
-        "make = lambda: nn.Sequential(nn.Conv2d(3, 4, 1, stride=2), nn.Conv2d(4, 8, 1, stride=2), nn.Flatten(),"
+        "from fdt_core.measuring.setting import MeasurementSetting;"
+        "build = lambda: nn.Sequential(nn.Conv2d(3, 4, 1, stride=2), nn.Conv2d(4, 8, 1, stride=2), nn.Flatten(),"
         " nn.Linear(512, 10));"
-        "print(measure(make, ImageShape(), device='cpu', threads=1)['training_peak_memory_mb'])"
+        "print(measure(build, ImageShape(), MeasurementSetting(device='cpu', threads=1))['training_peak_memory_mb'])"
     )
     shown = subprocess.run([sys.executable, "-c", program], env=like("AVX2"), capture_output=True, text=True)
     assert shown.returncode == 0, shown.stderr
 
 
-def test_the_same_switches_as_in_training_are_set() -> None:
+def test_a_measurement_sets_the_switches_that_training_sets() -> None:
     torch.set_num_threads(1)
     row = measured(
         lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 30 * 30, 10)), precision="bf16"

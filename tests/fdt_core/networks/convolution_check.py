@@ -1,10 +1,10 @@
-"""Compare convolutions on the CPU with float64, in a process of its own: a wrong kernel may take the process with it.
+"""Compare convolutions on the CPU with float64, in a separate process, which a wrong kernel may crash.
 
     python -m tests.fdt_core.networks.convolution_check known
     python -m tests.fdt_core.networks.convolution_check SEED COUNT
 
-Prints each convolution and what is wrong with it, else `right`. With glibc's MALLOC_CHECK_ and MALLOC_PERTURB_
-(mallopt(3)), writes out of bounds end the process, and memory that was never written holds huge numbers.
+Prints each convolution and what is wrong with it, or `right`. With glibc's MALLOC_CHECK_ and MALLOC_PERTURB_
+(mallopt(3)), out-of-bounds writes end the process, and uninitialised memory holds huge numbers.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from fdt_core.networks.convolution import Convolution
 from fdt_core.networks.layers import Conv, Shape
 
 Convolve = Callable[[Tensor, Tensor], Tensor]
-"""Of pixels and weight."""
+"""The convolution of pixels with a weight."""
 CPU = torch.device("cpu")
 TOLERANCES: dict[Precision, float] = {"fp32": 1e-4, "bf16": 3e-2}
-"""Of the largest difference, relative to the largest value."""
+"""The largest difference allowed, relative to the largest value."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One convolution: a plan's, or with `depthwise` one of a filter per channel."""
+    """One convolution: as in a plan, or with `depthwise` one filter per channel."""
 
     inputs: int
     filters: int
@@ -47,14 +47,16 @@ class Case:
     repeats: int = 3
 
     def module(self) -> nn.Conv2d:
-        """The convolution as the model builder makes it."""
+        """The convolution as `build_model` builds it."""
         if self.depthwise:
             padding = self.kernel // 2
             return Convolution(
                 self.inputs, self.inputs, self.kernel, self.stride, padding, groups=self.inputs, bias=False
             )
         shape = Shape(channels=self.inputs, size=self.size)
-        (module,) = build_model((Conv(input=shape, filters=self.filters, kernel=self.kernel, stride=self.stride),))
+        layer = Conv(input=shape, filters=self.filters, kernel=self.kernel, stride=self.stride)
+        module = next(build_model((layer,)).children())
+        assert isinstance(module, nn.Conv2d)
         return module
 
 
@@ -67,11 +69,11 @@ KNOWN = (
     Case(inputs=36, filters=18, kernel=5, stride=3, size=2, precision="bf16", channels_last=False),
     Case(inputs=25, filters=25, kernel=3, stride=3, size=2, precision="bf16", depthwise=True),
 )
-"""Convolutions that were wrong on some processor, or crashed there."""
+"""Convolutions that gave wrong results or crashed on some processor."""
 
 
 def sample(seed: int, count: int) -> Iterator[Case]:
-    """Convolutions such as plans can make, more of the odd ones than of the usual."""
+    """Convolutions that plans can contain, the unusual ones over-represented."""
     draw = random.Random(seed)
     for _ in range(count):
         yield Case(
@@ -88,7 +90,7 @@ def sample(seed: int, count: int) -> Iterator[Case]:
 
 
 def faults(case: Case) -> list[str]:
-    """What of the output and the gradients differs from float64 in contiguous layout."""
+    """Which of the output and the gradients differ from float64 in contiguous layout, and by how much."""
     module, generator = case.module(), torch.Generator().manual_seed(0)
 
     def normal(*shape: int) -> Tensor:
@@ -99,7 +101,8 @@ def faults(case: Case) -> list[str]:
 
     def ours(pixels: Tensor, weight: Tensor) -> Tensor:
         with autocast(case.precision, CPU):
-            return functional_call(module, {"weight": weight}, (pixels,))
+            output: Tensor = functional_call(module, {"weight": weight}, (pixels,))
+            return output
 
     pixels, weight = normal(case.batch, case.inputs, case.size, case.size), normal(*module.weight.shape)
     gradient = normal(*right(pixels, weight).shape)
@@ -110,16 +113,16 @@ def faults(case: Case) -> list[str]:
         tensors = [tensor.float().to(memory_format=layout) for tensor in (pixels, weight, gradient)]
         for name, value in results(ours, *tensors).items():
             difference = (value.double() - expected[name]).abs().max() / (expected[name].abs().max() + 1e-3)
-            if not difference <= TOLERANCES[case.precision]:  # also where it is NaN
+            if not difference <= TOLERANCES[case.precision]:  # true for NaN as well
                 found.append(f"{name} by {difference:.2g}")
     return found
 
 
 def results(convolve: Convolve, pixels: Tensor, weight: Tensor, gradient: Tensor) -> dict[str, Tensor]:
-    """Output and gradients of `convolve`, where `gradient` is that of the output."""
+    """The output and gradients of `convolve`, given the gradient of the output."""
     pixels, weight = pixels.clone().requires_grad_(), weight.clone().requires_grad_()
     output = convolve(pixels, weight)
-    output.backward(gradient.to(output.dtype))
+    torch.autograd.backward(output, gradient.to(output.dtype))
     assert pixels.grad is not None
     assert weight.grad is not None
     return {"output": output.detach(), "input gradient": pixels.grad, "weight gradient": weight.grad}
@@ -128,5 +131,5 @@ def results(convolve: Convolve, pixels: Tensor, weight: Tensor, gradient: Tensor
 if __name__ == "__main__":
     torch.set_num_threads(1)
     for case in KNOWN if sys.argv[1] == "known" else sample(*map(int, sys.argv[1:])):
-        print(case, end=": ", flush=True)  # before it is tried: it may take the process with it
+        print(case, end=": ", flush=True)  # before it runs, as it may crash the process
         print(", ".join(faults(case)) or "right", flush=True)

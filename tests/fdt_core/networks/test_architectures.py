@@ -31,11 +31,11 @@ def plan(
     return list(found.plan(widths or found.scaled_widths(width), width=width, image=image))
 
 
-def test_there_is_a_slot_for_each_filter_count_that_a_template_sets() -> None:
+def test_a_template_sets_one_filter_count_per_slot() -> None:
     assert {name: len(architecture(name).base_widths) for name in architecture_names()} == SLOTS
 
 
-def test_base_filters_double_where_the_maps_are_halved() -> None:
+def test_base_filters_double_when_the_maps_are_halved() -> None:
     assert architecture("vgg19").base_widths == (64,) * 2 + (128,) * 2 + (256,) * 4 + (512,) * 8
     assert architecture("resnet50").base_widths == (64,) * 6 + (128,) * 8 + (256,) * 12 + (512,) * 6
     assert architecture("resnet34").base_widths == (64,) * 3 + (128,) * 4 + (256,) * 6 + (512,) * 3
@@ -60,19 +60,19 @@ def test_vgg_has_a_slot_per_convolution_and_pools_after_each_group() -> None:
     assert before_pools == [2, 4, 8, 12, 16]
 
 
-def test_vgg_averages_only_what_is_left_of_larger_images() -> None:
+def test_vgg_averages_the_maps_of_larger_images_only() -> None:
     assert not any(isinstance(layer, GlobalAveragePool) for layer in plan("vgg16"))
     large = plan("vgg16", image=ImageShape(size=64, classes=200))
     assert [layer.input.elements for layer in large if isinstance(layer, GlobalAveragePool)] == [4 * 512]
     assert [layer.input.elements for layer in large if isinstance(layer, Linear)] == [512]
 
 
-def test_vgg_refuses_images_that_its_pools_use_up() -> None:
-    with pytest.raises(UsageError, match="VGG halves the image 5 times: 32 pixels at least, not 28"):
+def test_vgg_rejects_images_too_small_for_its_pooling() -> None:
+    with pytest.raises(UsageError, match="VGG halves the image 5 times: it needs at least 32 pixels, not 28"):
         plan("vgg11", image=ImageShape(size=28))
 
 
-def test_a_bottleneck_takes_two_slots_and_its_stage_puts_out_four_times_the_first() -> None:
+def test_a_bottleneck_takes_two_slots_and_its_stage_outputs_four_times_the_first() -> None:
     widths = tuple(range(11, 43))
     blocks = [layer for layer in plan("resnet50", widths) if isinstance(layer, Residual)]
     bodies = [[layer for layer in block.body if isinstance(layer, Conv)] for block in blocks]
@@ -86,7 +86,7 @@ def test_a_bottleneck_takes_two_slots_and_its_stage_puts_out_four_times_the_firs
     assert [second.stride for _, second, _ in bodies] == [1] * 3 + [2] + [1] * 3 + [2] + [1] * 5 + [2] + [1] * 2
 
 
-def test_a_basic_block_takes_one_slot_and_its_stage_puts_out_the_first() -> None:
+def test_a_basic_block_takes_one_slot_and_its_stage_outputs_the_first() -> None:
     widths = (11, 12, 13, 14, 15, 16, 17, 18)
     blocks = [layer for layer in plan("resnet18", widths) if isinstance(layer, Residual)]
     bodies = [[layer for layer in block.body if isinstance(layer, Conv)] for block in blocks]
@@ -96,7 +96,7 @@ def test_a_basic_block_takes_one_slot_and_its_stage_puts_out_the_first() -> None
     assert [first.stride for first, _ in bodies] == [1, 1, 2, 1, 2, 1, 2, 1]
 
 
-def test_a_shortcut_is_projected_only_where_the_shape_changes() -> None:
+def test_a_shortcut_is_projected_only_if_the_shape_changes() -> None:
     def projected(name: str, widths: tuple[int, ...] | None = None) -> list[bool]:
         return [bool(layer.shortcut) for layer in plan(name, widths) if isinstance(layer, Residual)]
 
@@ -106,7 +106,7 @@ def test_a_shortcut_is_projected_only_where_the_shape_changes() -> None:
     assert projected("resnet50", (16,) * 32)[:4] == [False, False, False, True]
 
 
-def test_the_stem_is_outside_the_template_and_follows_the_width() -> None:
+def test_the_stem_is_outside_the_template_and_scales_with_the_width() -> None:
     def stem(width: float) -> int:
         return next(
             layer for layer in walk(tuple(plan("resnet50", (7,) * 32, width))) if isinstance(layer, Conv)
@@ -116,8 +116,8 @@ def test_the_stem_is_outside_the_template_and_follows_the_width() -> None:
 
 
 def test_base_filters_are_scaled_half_to_even_and_at_least_1() -> None:
-    own = Architecture(name="own", base_widths=(1, 10, 30, 64), plan=architecture("vgg11").plan)
-    assert own.scaled_widths(0.25) == (1, 2, 8, 16)
+    custom = Architecture(name="custom", base_widths=(1, 10, 30, 64), plan=architecture("vgg11").plan)
+    assert custom.scaled_widths(0.25) == (1, 2, 8, 16)
 
 
 @pytest.mark.parametrize("width", [0.0, -1.0, float("nan")])
@@ -129,29 +129,29 @@ def test_a_width_must_be_positive(width: float) -> None:
 @pytest.mark.parametrize("base_widths", [(), (64, 0)])
 def test_an_architecture_needs_filters(base_widths: tuple[int, ...]) -> None:
     with pytest.raises(UsageError, match="base_widths must be one or more positive numbers"):
-        Architecture(name="own", base_widths=base_widths, plan=architecture("vgg11").plan)
+        Architecture(name="custom", base_widths=base_widths, plan=architecture("vgg11").plan)
 
 
-def test_an_unknown_model_is_answered_with_the_known_ones() -> None:
+def test_the_error_for_an_unknown_model_lists_the_known_ones() -> None:
     with pytest.raises(UsageError, match=r"unknown model 'vgg18'; did you mean 'vgg1.*package.module:attribute"):
         architecture("vgg18")
 
 
-OWN = Architecture(name="whatever", base_widths=(8, 16), plan=architecture("vgg11").plan)
+CUSTOM = Architecture(name="another name", base_widths=(8, 16), plan=architecture("vgg11").plan)
 
 
-def test_an_own_architecture_is_found_by_module_and_attribute_and_bears_that_name() -> None:
-    found = architecture(f"{__name__}:OWN")
-    assert found.name == f"{__name__}:OWN"
+def test_a_custom_architecture_is_found_by_module_and_attribute_and_gets_that_name() -> None:
+    found = architecture(f"{__name__}:CUSTOM")
+    assert found.name == f"{__name__}:CUSTOM"
     assert found.base_widths == (8, 16)
 
 
-def test_only_own_architectures_have_a_digest_of_their_source() -> None:
+def test_only_custom_architectures_have_a_source_digest() -> None:
     assert source_digest("vgg19") == ""
-    assert len(source_digest(f"{__name__}:OWN")) == 64
+    assert len(source_digest(f"{__name__}:CUSTOM")) == 64
 
 
-def test_architectures_travel_between_processes() -> None:
+def test_architectures_can_be_pickled() -> None:
     for name in architecture_names():
         found = architecture(name)
         sent: Architecture = pickle.loads(pickle.dumps(found))

@@ -1,4 +1,4 @@
-"""Networks folded from plans: their arithmetic, their start, and what they remember of it."""
+"""Networks built from plans: what they compute and how they are initialised."""
 
 import pytest
 import torch
@@ -36,7 +36,7 @@ def seeded(seed: int) -> torch.Generator:
 
 @pytest.mark.parametrize("name", architecture_names())
 @pytest.mark.parametrize(("size", "classes"), [(32, 10), (64, 200), (40, 3)])
-def test_images_become_one_logit_per_class(name: str, size: int, classes: int) -> None:
+def test_a_network_gives_one_logit_per_class(name: str, size: int, classes: int) -> None:
     layers = plan(name, 0.03, ImageShape(size=size, classes=classes))
     model = build_model(layers, generator=seeded(0))
     logits = model(torch.randn(2, 3, size, size, generator=seeded(1)))
@@ -55,14 +55,14 @@ def test_each_layer_computes_what_its_name_says() -> None:
     weights = list(model.parameters())
     pixels = torch.randn(2, 2, 5, 5, generator=seeded(4))
 
-    scale = (1 + 1e-5) ** -0.5  # BatchNorm at its start: running variance 1, epsilon 1e-5
+    scale = (1 + 1e-5) ** -0.5  # BatchNorm as initialised: running variance 1, epsilon 1e-5
     first = F.relu(F.conv2d(pixels, weights[0], padding=1) * scale)
     second = F.relu(first + F.conv2d(first, weights[3], padding=1) * scale)
     pooled = F.max_pool2d(second, 2).mean((2, 3))
     torch.testing.assert_close(model(pixels), pooled @ weights[6].T + weights[7])
 
 
-def test_a_seed_gives_the_same_network_whatever_ran_before() -> None:
+def test_a_seed_always_gives_the_same_network() -> None:
     first = build_model(plan("resnet18"), generator=seeded(7)).state_dict()
     torch.manual_seed(99)
     torch.randn(1000)
@@ -77,7 +77,7 @@ def test_another_seed_gives_another_network() -> None:
             assert not torch.equal(a.weight, b.weight)
 
 
-def test_without_a_generator_torchs_own_seed_counts() -> None:
+def test_without_a_generator_torchs_global_seed_decides() -> None:
     torch.manual_seed(5)
     one = build_model(plan("vgg11"))
     torch.manual_seed(5)
@@ -85,13 +85,13 @@ def test_without_a_generator_torchs_own_seed_counts() -> None:
     assert torch.equal(next(one.parameters()), next(other.parameters()))
 
 
-def test_building_leaves_torchs_own_generator_alone() -> None:
+def test_building_with_a_generator_leaves_torchs_global_one_alone() -> None:
     before = torch.get_rng_state()
     build_model(plan("vgg11"), generator=seeded(1))
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_weights_start_as_he_fan_out_and_norms_as_the_identity() -> None:
+def test_weights_are_he_fan_out_and_norms_the_identity() -> None:
     model = build_model(plan("resnet50", 0.5), generator=seeded(0))
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
@@ -125,7 +125,7 @@ def test_training_steps_on_cuda_are_deterministic() -> None:
     def gradients(name: str) -> list[torch.Tensor]:
         layers = plan(name, image=ImageShape(size=64, classes=10))
         model = build_model(layers, generator=seeded(0)).cuda()
-        F.cross_entropy(model(images), labels).backward()
+        torch.autograd.backward(F.cross_entropy(model(images), labels))
         return [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
 
     torch.use_deterministic_algorithms(True)

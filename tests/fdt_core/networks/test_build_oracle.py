@@ -1,6 +1,6 @@
-"""Built networks counted by others: torch's FlopCounterMode and fvcore agree with the plan.
+"""The costs of plans against independent counters of built networks: torch's FlopCounterMode and fvcore.
 
-A fixed tenth of the matrix runs in `make test`, the whole in `make test-all`.
+A fixed tenth of the matrix runs in `make test`, all of it in `make test-all`.
 """
 
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ def matrix(widths: Iterable[float], templates: Iterable[str]) -> list[Cell]:
 
 
 def marked(cells: list[Cell]) -> list[object]:
-    """A tenth of the cells, drawn once and for all, as oracle tests, the others as slow ones."""
+    """The cells, a fixed tenth of them marked as oracle tests, the others as slow."""
     tenth = set(Random(0).sample(cells, len(cells) // 10))
     return [
         pytest.param(
@@ -67,7 +67,7 @@ def test_parameters_and_macs_are_those_of_the_built_network(
     ("width", "size", "classes", "name", "model"),
     marked(matrix((0.125,), template_names()) + matrix((1.0,), ("base",))),
 )
-def test_fvcore_counts_the_same_forward_and_torch_forward_and_backward(
+def test_fvcore_counts_the_same_forward_and_torch_the_same_forward_and_backward(
     width: float, size: int, classes: int, name: str, model: str
 ) -> None:
     found, layers = network(width, size, classes, name, model)
@@ -76,22 +76,24 @@ def test_fvcore_counts_the_same_forward_and_torch_forward_and_backward(
     assert fvcore_macs(built.eval(), images) == found.cost.macs
 
     with FlopCounterMode(display=False) as counter:
-        F.cross_entropy(built.train()(images), torch.zeros(1, dtype=torch.long)).backward()
+        torch.autograd.backward(F.cross_entropy(built.train()(images), torch.zeros(1, dtype=torch.long)))
     assert counter.get_total_flops() == 2 * (3 * found.cost.macs - first_convolution_macs(layers))
     gradients = [parameter.grad for parameter in built.parameters()]
     assert all(gradient is not None and gradient.isfinite().all() for gradient in gradients)
 
 
 def fvcore_macs(model: nn.Module, images: torch.Tensor) -> int:
-    """What fvcore counts for convolutions and the linear layer."""
-    from fvcore.nn import FlopCountAnalysis  # here, for it takes seconds to import, and the fast tests read this file
+    """The MACs that fvcore counts for convolutions and the linear layer."""
+    from fvcore.nn import (
+        FlopCountAnalysis,
+    )  # here, because it takes seconds to import, and pytest always imports this file
 
     counted = FlopCountAnalysis(model, images).unsupported_ops_warnings(False).by_operator()
     return int(counted["conv"] + counted["linear"])
 
 
 def first_convolution_macs(layers: tuple[Layer, ...]) -> int:
-    """Backward counts every MAC twice, for weights and input; but nobody asks for the gradient of the images."""
+    """The MACs that backward does not do: it computes no gradient of the images."""
     first = layers[0]
     assert isinstance(first, Conv)
     return first.input.channels * first.filters * first.kernel**2 * first.output.size**2

@@ -1,4 +1,4 @@
-"""The cost model on layers small enough to count by hand, and on the totals of the paper."""
+"""Costs of layers small enough to check on paper, and the totals in the paper."""
 
 import pytest
 
@@ -23,7 +23,7 @@ MAPS = Shape(channels=2, size=4)
         (Residual(input=MAPS, body=(ReLU(input=MAPS),)), 0, 0, 32, 64),
     ],
 )
-def test_each_layer_costs_what_its_definition_says(
+def test_the_cost_of_each_layer_follows_its_definition(
     layer: Layer, params: int, macs: int, paper_flops: int, activations: int
 ) -> None:
     expected = Cost(params=params, macs=macs, paper_flops=paper_flops, memory_mb=0.0, activations=activations)
@@ -44,7 +44,7 @@ def test_memory_counts_whole_mebibytes_of_parameters_and_of_activations() -> Non
         ("resnet50", 32, 10, 1_307_668_480, 1_297_829_888, 23_520_842),
     ],
 )
-def test_the_base_models_cost_what_the_paper_says(
+def test_the_costs_of_the_base_models_are_those_in_the_paper(
     model: str, size: int, classes: int, paper_flops: int, macs: int, params: int
 ) -> None:
     found = architecture(model)

@@ -1,4 +1,4 @@
-"""Shapes of layers, and plans that do not fit."""
+"""Shapes of layers, and plans whose layers do not fit together."""
 
 import pytest
 
@@ -24,7 +24,7 @@ IMAGE = ImageShape(size=9, channels=3, classes=5)
 PIXELS = Shape(channels=3, size=9)
 
 
-def test_each_layer_knows_what_it_writes() -> None:
+def test_each_layer_knows_the_shape_it_writes() -> None:
     maps = Shape(channels=4, size=9)
     assert Conv(input=PIXELS, filters=7).output == Shape(channels=7, size=9)
     assert Conv(input=PIXELS, filters=7, stride=2).output == Shape(channels=7, size=5)
@@ -41,12 +41,12 @@ def test_layers_are_walked_in_order_of_execution_and_the_sum_comes_last() -> Non
     assert list(walk((block,))) == [*block.body, *block.shortcut, block]
 
 
-def test_a_body_and_a_shortcut_must_write_the_same() -> None:
+def test_a_body_and_a_shortcut_must_write_the_same_shape() -> None:
     with pytest.raises(UsageError, match="a residual body writes 6 maps of 9x9, but its shortcut 3 maps of 9x9"):
         Residual(input=PIXELS, body=conv_norm(PIXELS, 6))
 
 
-def test_a_plan_that_fits_is_accepted() -> None:
+def test_a_plan_whose_layers_fit_is_accepted() -> None:
     body = conv_norm_relu(PIXELS, 4)
     pool = GlobalAveragePool(input=body[-1].output)
     check_connected((*body, pool, Linear(input=pool.output, outputs=5)), IMAGE, "mine")
@@ -66,6 +66,6 @@ def test_a_plan_that_fits_is_accepted() -> None:
         ),
     ],
 )
-def test_a_plan_that_does_not_fit_is_refused(layers: tuple[Layer, ...], message: str) -> None:
+def test_a_plan_whose_layers_do_not_fit_is_rejected(layers: tuple[Layer, ...], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         check_connected(layers, IMAGE, "mine")

@@ -1,4 +1,4 @@
-"""Counting while running against the analytic cost of layer plans."""
+"""Costs counted at run time against the analytic costs of layer plans."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def test_it_equals_the_cost_of_the_layer_plan(name: str) -> None:
     assert module_cost(build_model(layers), image) == cost_of(layers)
 
 
-def test_groups_biases_and_functions_count() -> None:
-    class Own(nn.Module):
+def test_groups_biases_and_functional_calls_are_counted() -> None:
+    class Grouped(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.conv = nn.Conv2d(4, 8, 3, stride=2, groups=2)
@@ -36,7 +36,7 @@ def test_groups_biases_and_functions_count() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.out(nn.functional.relu(self.conv(x)).mean((2, 3)))  # type: ignore[no-any-return]
 
-    cost = module_cost(Own(), ImageShape(size=9, channels=4, classes=5))
+    cost = module_cost(Grouped(), ImageShape(size=9, channels=4, classes=5))
     outputs = 8 * 4 * 4
     assert cost.params == 8 * 2 * 9 + 8 + 8 * 5 + 5
     assert cost.macs == outputs * 2 * 9 + 8 * 5
@@ -52,6 +52,6 @@ def test_the_network_is_left_as_it_was() -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
 
-def test_a_network_for_other_images_is_told() -> None:
-    with pytest.raises(UsageError, match="does not take a batch of images of 3 x 32 x 32"):
+def test_a_network_for_other_images_is_rejected() -> None:
+    with pytest.raises(UsageError, match="does not accept a batch of images of 3 x 32 x 32"):
         module_cost(nn.Conv2d(1, 4, 3), ImageShape())

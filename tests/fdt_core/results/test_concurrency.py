@@ -1,4 +1,4 @@
-"""Readers beside a writer that is killed between any two of its steps: no error, no lost and no doubled row."""
+"""Readers beside a writer that is killed between any two of its steps: no error, no lost and no duplicate row."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ def with_polars(results: Path) -> list[str]:
 
 
 def with_duckdb(results: Path) -> list[str]:
-    return [row[0] for row in duckdb.sql(f"SELECT trial_id FROM '{results}/trials/*.parquet'").fetchall()]
+    relation = duckdb.sql(f"SELECT trial_id FROM '{results}/trials/*.parquet'")
+    assert relation is not None
+    return [row[0] for row in relation.fetchall()]
 
 
 READERS: tuple[Callable[[Path], list[str]], ...] = (with_pandas, with_polars, with_duckdb)
 
 
 def read_beside(writer: subprocess.Popen[str], results: Path, *, known: int) -> tuple[int, int]:
-    """Read until the writer has died; returns the number of reads and of rows."""
+    """Read until the writer is dead; returns the number of reads and of rows."""
     reads, rows = 0, known
     while writer.poll() is None or reads == 0:
         for read in READERS:
@@ -47,7 +49,7 @@ def read_beside(writer: subprocess.Popen[str], results: Path, *, known: int) -> 
 
 
 @pytest.mark.parametrize(
-    ("steps", "least_reads"),
+    ("steps", "min_reads"),
     [
         pytest.param([*range(1, 13), 151, 302], 100, id="each step once", marks=pytest.mark.engine),
         pytest.param(
@@ -58,7 +60,7 @@ def read_beside(writer: subprocess.Popen[str], results: Path, *, known: int) -> 
         ),
     ],
 )
-def test_readers_see_whole_tables_at_every_moment(tmp_path: Path, steps: list[int], least_reads: int) -> None:
+def test_readers_see_whole_tables_at_every_moment(tmp_path: Path, steps: list[int], min_reads: int) -> None:
     ResultsWriter(tmp_path)
     rows, reads = 0, 0
     for step in steps:
@@ -67,9 +69,9 @@ def test_readers_see_whole_tables_at_every_moment(tmp_path: Path, steps: list[in
         more, rows = read_beside(writer, tmp_path, known=rows)
         reads += more
         output, _ = writer.communicate()
-        assert writer.returncode == -signal.SIGKILL, "it was killed in mid-work"
-        told = int(output.split()[-1])
-        assert rows >= told, "a row that the writer knew to be safe is lost"
-        assert read_table(tmp_path, "trials").doubled == 0
+        assert writer.returncode == -signal.SIGKILL, "it was killed while writing"
+        safe = int(output.split()[-1])
+        assert rows >= safe, "a row that the writer reported as safe is lost"
+        assert read_table(tmp_path, "trials").duplicates == 0
     assert rows >= len(steps)
-    assert reads >= least_reads
+    assert reads >= min_reads

@@ -1,4 +1,4 @@
-"""The one check of damage: what it finds of what can happen to a run's results, and that it cries no wolf."""
+"""The check for damage finds whatever happened to a run's results, and raises no false alarm."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdt_core.results import writer
 from fdt_core.results.columns import arrow_schema
 from fdt_core.results.damage import find_damage
 from fdt_core.results.parts import part_path
@@ -35,10 +34,9 @@ def epochs(number: int, **given: object) -> list[dict[str, object]]:
 
 
 @pytest.fixture
-def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def results(tmp_path: Path) -> Path:
     """Results of five trials in several parts each."""
-    monkeypatch.setattr(writer, "PART_ROWS", PART_ROWS)
-    store = ResultsWriter(tmp_path / "results")
+    store = ResultsWriter(tmp_path / "results", part_rows=PART_ROWS)
     for number in range(TRIALS):
         store.append("epochs", epochs(number))
         store.append("trials", [trial(number)])
@@ -47,8 +45,17 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "results"
 
 
+def cut_short(path: Path, size: int) -> None:
+    os.truncate(path, size)
+
+
 def write_part(results: Path, table: str, number: int, rows: list[dict[str, object]]) -> None:
     pq.write_table(pa.Table.from_pylist(rows, schema=arrow_schema(table)), part_path(results, table, number))
+
+
+def quarantine_a_part(results: Path) -> None:
+    os.truncate(part_path(results, "epochs", 3), 9)
+    ResultsWriter(results)
 
 
 def flip_a_bit_of_the_data(results: Path) -> None:
@@ -62,16 +69,16 @@ def flip_a_bit_of_the_data(results: Path) -> None:
 
 BLOWS: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "a part cut short": (
-        lambda r: os.truncate(part_path(r, "trials", 0), 500), "part-000000.parquet is damaged", "the trials whose"
+        lambda r: cut_short(part_path(r, "trials", 0), 500), "part-000000.parquet is damaged", "the trials whose"
     ),
     "a flipped bit": (flip_a_bit_of_the_data, "part-000000.parquet is damaged", "launch again"),
     "a part lost": (lambda r: part_path(r, "epochs", 1).unlink(), "epochs/part-000001.parquet is missing", "copy"),
     "a part emptied": (lambda r: write_part(r, "epochs", 0, []), "is empty although later parts follow", "copy"),
     "a table lost": (lambda r: shutil.rmtree(r / "profiles"), "profiles holds no parts", "measured again"),
     "trials lost": (lambda r: shutil.rmtree(r / "trials"), "trials holds no parts", "launch again"),
-    "a stranger": (lambda r: (r / "trials" / "part-000000_old.parquet").write_bytes(b""), "does not belong", "move it"),
+    "a copy": (lambda r: (r / "trials" / "part-000000_old.parquet").write_bytes(b""), "does not belong", "move it"),
     "a folder": (lambda r: (r / "epochs" / "backup").mkdir(), "epochs/backup does not belong there", "move it"),
-    "a table of others": (lambda r: (r / "notes.csv").write_text("x"), "notes.csv does not belong there", "move it"),
+    "an unknown table": (lambda r: (r / "notes.csv").write_text("x"), "notes.csv does not belong there", "move it"),
     "another table's part": (
         lambda r: shutil.copy(part_path(r, "epochs", 0), part_path(r, "trials", 0)), "000000.parquet is damaged", "copy"
     ),
@@ -79,18 +86,16 @@ BLOWS: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "a curve cut short": (
         lambda r: write_part(r, "epochs", 3, epochs(4)[:1]), "lacks epochs of 1 finished trial (trial4)", "training"
     ),
-    "quarantine": (
-        lambda r: (os.truncate(part_path(r, "epochs", 3), 9), ResultsWriter(r)), "moved aside", "`fdt-sweep gc`"
-    ),
+    "quarantine": (quarantine_a_part, "moved aside", "`fdt-sweep gc`"),
 }  # fmt: skip
 
 
-def test_whole_results_are_whole(results: Path) -> None:
+def test_intact_results_have_no_problems(results: Path) -> None:
     assert find_damage(results) == ()
 
 
 @pytest.mark.parametrize("blow", BLOWS)
-def test_each_kind_of_damage_is_named_in_one_line_with_its_cure(results: Path, blow: str) -> None:
+def test_each_kind_of_damage_is_reported_in_one_line_with_its_remedy(results: Path, blow: str) -> None:
     strike, what, repair = BLOWS[blow]
     strike(results)
     found = [str(problem) for problem in find_damage(results)]
@@ -98,14 +103,14 @@ def test_each_kind_of_damage_is_named_in_one_line_with_its_cure(results: Path, b
     assert all("\n" not in line for line in found)
 
 
-def test_an_emptied_table_of_epochs_is_seen_although_every_part_can_be_read(results: Path) -> None:
+def test_an_emptied_table_of_epochs_is_found_although_every_part_is_readable(results: Path) -> None:
     for number in range(4):
         write_part(results, "epochs", number, [])
     assert any("lacks epochs of 5 finished trials (trial0, trial1, trial2 and 2 more)" in str(problem)
                for problem in find_damage(results))  # fmt: skip
 
 
-def test_runs_that_are_new_unfinished_or_failed_are_not_damaged(tmp_path: Path) -> None:
+def test_new_unfinished_and_failed_runs_are_not_damaged(tmp_path: Path) -> None:
     results = tmp_path / "results"
     assert find_damage(results) == ()
     results.mkdir()
@@ -118,7 +123,7 @@ def test_runs_that_are_new_unfinished_or_failed_are_not_damaged(tmp_path: Path) 
     assert find_damage(results) == ()
 
 
-def test_measuring_a_network_again_is_no_doubled_row(tmp_path: Path) -> None:
+def test_a_repeated_measurement_is_not_a_duplicate_row(tmp_path: Path) -> None:
     store = ResultsWriter(tmp_path)
     times = [{"model": "m", "measured_at": when} for when in (1_000_000, 2_000_000)]
     store.append("profiles", times)
@@ -127,13 +132,13 @@ def test_measuring_a_network_again_is_no_doubled_row(tmp_path: Path) -> None:
     assert read_table(tmp_path, "profiles").rows.num_rows == 2
 
 
-def test_hidden_files_of_file_systems_do_not_count(results: Path) -> None:
+def test_hidden_files_of_file_systems_are_ignored(results: Path) -> None:
     (results / "trials" / ".nfs0000001").write_bytes(b"")
     (results / ".DS_Store").write_bytes(b"")
     assert find_damage(results) == ()
 
 
-def test_looking_writes_nothing(results: Path) -> None:
+def test_the_check_writes_nothing(results: Path) -> None:
     os.truncate(part_path(results, "trials", 0), 9)
     before = {path: path.stat().st_mtime_ns for path in results.rglob("*")}
     find_damage(results)
@@ -142,8 +147,8 @@ def test_looking_writes_nothing(results: Path) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_no_change_of_a_pages_bytes_goes_unseen(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
-    """The oracle: either the rows read are those written, or the part is called damaged; never an exception."""
+def test_every_changed_byte_of_a_page_is_found(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    """Either the rows read are those written, or the part is reported as damaged; never an exception."""
     results = tmp_path_factory.mktemp("results")
     store = ResultsWriter(results)
     store.append("epochs", [row for number in range(3) for row in epochs(number, train_loss=0.5, seconds=1.0)])

@@ -1,4 +1,4 @@
-"""The results store: what a reader sees at any moment, and what a writer does with what it finds."""
+"""The results store: what readers see at any moment, and what the writer does with existing files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdt_core.results import parts, writer
+from fdt_core.results import parts
 from fdt_core.results.columns import SCHEMA_VERSION, TABLES, arrow_schema
 from fdt_core.results.reader import read_table
 from fdt_core.results.writer import ResultsWriter
@@ -58,15 +58,13 @@ def test_rows_stay_in_order_and_in_their_parts(
     tmp_path_factory: pytest.TempPathFactory, batches: list[int], part_rows: int
 ) -> None:
     results = tmp_path_factory.mktemp("results")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writer, "PART_ROWS", part_rows)
-        written = 0
-        for count in batches:
-            store = ResultsWriter(results)  # each batch by a new writer, as after a restart
-            store.append("trials", [trial(written + number) for number in range(count)])
-            store.flush()
-            written += count
-            assert ids(results) == [f"trial{number}" for number in range(written)]
+    written = 0
+    for count in batches:
+        store = ResultsWriter(results, part_rows=part_rows)  # a new writer for each batch, as after a restart
+        store.append("trials", [trial(written + number) for number in range(count)])
+        store.flush()
+        written += count
+        assert ids(results) == [f"trial{number}" for number in range(written)]
     for path in parts.part_paths(results, "trials")[:-1]:
         assert pq.read_metadata(path).num_rows == part_rows
 
@@ -80,26 +78,26 @@ def test_pandas_pyarrow_and_polars_read_the_directory(tmp_path: Path) -> None:
     assert len(pl.read_parquet(directory, use_pyarrow=True)) == 2
 
 
-def test_files_that_others_laid_beside_the_parts_are_no_parts(tmp_path: Path) -> None:
+def test_other_files_beside_the_parts_are_ignored(tmp_path: Path) -> None:
     written = ResultsWriter(tmp_path)
     written.append("trials", [trial(number) for number in range(3)])
     written.flush()
     table = parts.table_directory(tmp_path, "trials")
     for name in ("part-000000_old.parquet", "part-000000 (copy).parquet", "part-1.parquet", "part-00000x.parquet"):
-        (table / name).write_bytes(b"not ours")
+        (table / name).write_bytes(b"not a part")
     (part,) = parts.part_paths(tmp_path, "trials")
     assert part.name == "part-000000.parquet"
     assert ResultsWriter(tmp_path).quarantined == ()
     assert read_table(tmp_path, "trials").rows.num_rows == 3
 
 
-def test_a_row_with_a_key_that_is_no_column_is_refused(tmp_path: Path) -> None:
+def test_a_row_with_an_unknown_key_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KeyError, match="colour"):
         ResultsWriter(tmp_path).append("trials", [trial(1, colour="blue")])
 
 
 @pytest.mark.parametrize("damage", [b"", b"PAR1", b"x" * 5000])
-def test_a_damaged_part_is_set_aside_and_named(tmp_path: Path, damage: bytes) -> None:
+def test_a_damaged_part_is_quarantined_and_reported(tmp_path: Path, damage: bytes) -> None:
     store = ResultsWriter(tmp_path)
     store.append("trials", [trial(1)])
     store.flush()
@@ -115,16 +113,16 @@ def test_a_damaged_part_is_set_aside_and_named(tmp_path: Path, damage: bytes) ->
     assert ids(tmp_path) == ["trial1"]
 
 
-def test_rows_that_were_written_twice_are_read_once_and_counted(tmp_path: Path) -> None:
+def test_rows_written_twice_are_read_once_and_counted(tmp_path: Path) -> None:
     store = ResultsWriter(tmp_path)
     store.append("trials", [trial(1), trial(2), trial(1)])
     store.flush()
     stored = read_table(tmp_path, "trials")
     assert stored.rows.column("trial_id").to_pylist() == ["trial1", "trial2"]
-    assert stored.doubled == 1
+    assert stored.duplicates == 1
 
 
-def test_an_older_schema_is_read_with_nulls_for_what_it_lacks(tmp_path: Path) -> None:
+def test_columns_that_an_older_schema_lacks_are_read_as_nulls(tmp_path: Path) -> None:
     ResultsWriter(tmp_path)
     old = arrow_schema("trials").remove(arrow_schema("trials").get_field_index("activations"))
     path = parts.part_path(tmp_path, "trials", 0)
@@ -138,7 +136,7 @@ def test_an_older_schema_is_read_with_nulls_for_what_it_lacks(tmp_path: Path) ->
     assert ids(tmp_path) == ["trial1", "trial2"]
 
 
-def test_a_writer_without_the_right_writes_nothing(tmp_path: Path) -> None:
+def test_a_writer_that_lost_the_right_to_write_writes_nothing(tmp_path: Path) -> None:
     allowed = True
 
     def check() -> None:
@@ -155,7 +153,9 @@ def test_a_writer_without_the_right_writes_nothing(tmp_path: Path) -> None:
     assert ids(tmp_path) == ["trial1"]
 
 
-def test_rows_that_found_no_room_are_written_when_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_that_met_a_full_disk_are_written_by_the_next_flush(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = ResultsWriter(tmp_path)
     real = pq.write_table
 
@@ -172,14 +172,42 @@ def test_rows_that_found_no_room_are_written_when_there_is(tmp_path: Path, monke
     assert ids(tmp_path) == ["trial1"]
 
 
-def test_many_rows_at_short_intervals_are_written_together(tmp_path: Path) -> None:
-    store = ResultsWriter(tmp_path)
+class Clock:
+    """A clock that moves only when the test moves it, and by `step` with each reading."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.step = 0.0
+
+    def __call__(self) -> float:
+        now, self.now = self.now, self.now + self.step
+        return now
+
+
+def test_rows_at_short_intervals_are_written_together(tmp_path: Path) -> None:
+    clock = Clock()
+    store = ResultsWriter(tmp_path, clock=clock)
     store.append("trials", [trial(0)])
-    store.flush()
-    before = parts.part_path(tmp_path, "trials", 0).stat().st_mtime_ns
+    assert store.flush_due("trials", every=60.0)
     store.append("trials", [trial(1)])
+    clock.now += 59.0
     assert not store.flush_due("trials", every=60.0)
-    assert parts.part_path(tmp_path, "trials", 0).stat().st_mtime_ns == before
-    assert store.flush_due("trials", every=0.0) or ids(tmp_path) == ["trial0"]
-    store.flush()
+    assert ids(tmp_path) == ["trial0"]
+    clock.now += 1.0
+    assert store.flush_due("trials", every=60.0)
+    assert ids(tmp_path) == ["trial0", "trial1"]
+
+
+def test_slow_writes_take_at_most_a_twentieth_of_the_time(tmp_path: Path) -> None:
+    clock = Clock()
+    store = ResultsWriter(tmp_path, clock=clock)
+    store.append("trials", [trial(0)])
+    clock.step = 2.0  # between the two readings of a flush: it takes two seconds
+    store.flush("trials")
+    clock.step = 0.0
+    store.append("trials", [trial(1)])
+    clock.now += 36.0  # and two more after the flush's last reading
+    assert not store.flush_due("trials")
+    clock.now += 2.0
+    assert store.flush_due("trials")
     assert ids(tmp_path) == ["trial0", "trial1"]

@@ -1,7 +1,7 @@
 """A writer that is killed at a chosen step: `python -m tests.fdt_core.results.writer_process RESULTS STEP`.
 
-Appends a trial and three epochs at a time, flushes, and tells the number of trials that are safe. At its STEP-th call
-of anything that touches the disk it kills itself, before or after the call as STEP is odd or even.
+Appends a trial and three epochs at a time, flushes, and prints the number of trials that are safe. It kills itself at a
+call that touches the disk: before the call if STEP is odd, after it if STEP is even.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from fdt_core.results import writer
 from fdt_core.results.reader import read_table
 from fdt_core.results.writer import ResultsWriter
 
 
 class Steps:
-    """Counts the calls and kills this process at the chosen one."""
+    """Counts calls and kills this process at the chosen one."""
 
     def __init__(self, fatal: int) -> None:
         self._left, self._before = (fatal + 1) // 2, fatal % 2 == 1
@@ -44,8 +43,7 @@ class Steps:
 def main() -> None:
     """Write until killed."""
     results, steps = Path(sys.argv[1]), Steps(int(sys.argv[2]))
-    writer.PART_ROWS = 40  # small parts, so that many are begun
-    store = ResultsWriter(results)
+    store = ResultsWriter(results, part_rows=40)  # small parts, so that many are started
     number = read_table(results, "trials").rows.num_rows
     print(number, flush=True)
     os.fsync = steps.counted(os.fsync)

@@ -1,4 +1,4 @@
-"""Templates: the paper's, profiles, explicit widths, and users' own."""
+"""Templates: the paper's, piecewise linear ones, explicit widths, and custom ones."""
 
 import math
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from fdt_core.templates import (
 
 BASE = (64, 128, 256, 512)
 
-# The filters of the paper's own networks, element by element.
+# The filters of the paper's networks, element by element.
 PAPER_FILTERS = {
     ("vgg19", "a", 585): "64 99 133 168 203 238 272 307 342 377 411 446 481 516 550 585",
     ("vgg19", "b", 153): " ".join(["153"] * 16),
@@ -52,25 +52,27 @@ PAPER_FILTERS = {
 
 
 @pytest.mark.parametrize(("model", "name", "n"), PAPER_FILTERS)
-def test_the_papers_filters_come_out_element_by_element(model: str, name: str, n: int) -> None:
+def test_the_papers_filters_are_reproduced_element_by_element(model: str, name: str, n: int) -> None:
     expected = tuple(map(int, PAPER_FILTERS[model, name, n].split()))
     assert template(name).widths(architecture(model).base_widths, n) == expected
 
 
-def test_base_is_the_models_own_filters() -> None:
+def test_base_keeps_the_models_base_filters() -> None:
     assert template("base").widths(BASE, None) == BASE
     assert template("base").least_n(BASE) is None
 
 
 def height_in_the_paper(name: str, slot: int, slots: int) -> Fraction:
-    """The definition, written out: h is the slot in the middle, the deeper one of two."""
+    """The definition written out: h is the middle slot, the deeper one of two."""
     h, last = slots // 2, slots - 1
     bulge = Fraction(slot, h) if slot <= h else Fraction(last - slot, last - h)
     return {"a": Fraction(slot, last), "c": 1 - Fraction(slot, last), "d": bulge, "e": 1 - bulge}[name]
 
 
 @given(st.sampled_from("acde"), st.integers(2, 120), st.integers(1, 200), st.integers(0, 3000))
-def test_profiles_follow_the_definition_for_any_depth(name: str, slots: int, least: int, rise: int) -> None:
+def test_the_papers_templates_follow_their_definition_at_any_depth(
+    name: str, slots: int, least: int, rise: int
+) -> None:
     base = (least,) * slots
     expected = tuple(round(least + rise * height_in_the_paper(name, slot, slots)) for slot in range(slots))
     assert template(name).widths(base, least + rise) == expected
@@ -89,8 +91,8 @@ def test_only_uniform_ignores_the_minimum() -> None:
 
 
 @st.composite
-def profiles(draw: st.DrawFn) -> dict[str, object]:
-    """Any valid profile as a sweep file writes it, with numbers of up to three decimals."""
+def piecewise_descriptions(draw: st.DrawFn) -> dict[str, object]:
+    """Any valid piecewise template as in a sweep file, with numbers of up to three decimals."""
     inner = draw(st.lists(st.integers(1, 999), max_size=5, unique=True))
     positions = [0, *sorted(inner), 1000]
     heights = draw(st.lists(st.integers(0, 1000), min_size=len(positions), max_size=len(positions)).filter(any))
@@ -98,8 +100,8 @@ def profiles(draw: st.DrawFn) -> dict[str, object]:
     return {"name": "mine", "points": points}
 
 
-@given(profiles(), st.lists(st.integers(1, 600), min_size=1, max_size=60), st.integers(0, 2000))
-def test_an_own_profile_is_the_rounded_line_between_its_points(
+@given(piecewise_descriptions(), st.lists(st.integers(1, 600), min_size=1, max_size=60), st.integers(0, 2000))
+def test_a_custom_template_rounds_the_line_between_its_points(
     description: dict[str, list[list[float]]], base: list[int], rise: int
 ) -> None:
     least, last = min(base), max(len(base) - 1, 1)
@@ -111,7 +113,7 @@ def test_an_own_profile_is_the_rounded_line_between_its_points(
         assert math.isclose(width, least + rise * (y0 + (y1 - y0) * (slot / last - x0) / (x1 - x0)), abs_tol=0.5 + 1e-6)
 
 
-@given(profiles(), st.integers(1, 60), st.integers(1, 500), st.integers(0, 2000))
+@given(piecewise_descriptions(), st.integers(1, 60), st.integers(1, 500), st.integers(0, 2000))
 def test_no_slot_loses_filters_when_n_rises(description: Mapping[str, object], slots: int, least: int, n: int) -> None:
     found, base = template(description), (least,) * slots
     assert all(a <= b for a, b in zip(found.widths(base, least + n), found.widths(base, least + n + 1), strict=True))
@@ -123,8 +125,8 @@ def test_halves_are_rounded_to_even_on_the_exact_value() -> None:
     assert found.widths((64, 64, 64), 69) == (64, 66, 69)
 
 
-@given(profiles())
-def test_a_profile_does_not_depend_on_how_it_is_written(description: dict[str, list[list[float]]]) -> None:
+@given(piecewise_descriptions())
+def test_a_template_does_not_depend_on_how_its_numbers_are_written(description: dict[str, list[list[float]]]) -> None:
     as_text = [[f"{position:.4f}", f"{height:.4e}"] for position, height in description["points"]]
     assert template(description) == template({"points": as_text, "name": "mine"})
 
@@ -132,13 +134,12 @@ def test_a_profile_does_not_depend_on_how_it_is_written(description: dict[str, l
 def test_thirds_can_be_written_exactly() -> None:
     found = template({"name": "mine", "points": [[0, 0], ["1/3", 1], [1, "2/3"]]})
     assert isinstance(found, Piecewise)
-    assert found.heights(4) == (0, 1, Fraction(5, 6), Fraction(2, 3))
+    assert found.heights(4) == (Fraction(0), Fraction(1), Fraction(5, 6), Fraction(2, 3))
 
 
 def test_explicit_widths_are_taken_as_they_are() -> None:
     found = template({"name": "mine", "widths": [7, 5, 3, 1]})
     assert found == ExplicitWidths(name="mine", filters=(7, 5, 3, 1))
-    assert found.least_n(BASE) is None
     assert found.widths(BASE, None) == (7, 5, 3, 1)
 
 
@@ -151,8 +152,8 @@ def test_explicit_widths_are_taken_as_they_are() -> None:
         ({"name": "x", "points": [[0, 0], [1, 1]], "widths": [1]}, "give either points"),
         ({"name": "x", "point": [[0, 0], [1, 1]]}, "unknown key 'point'; did you mean 'points'"),
         ({"name": "x", "points": "late"}, "points must be a list, not 'late'"),
-        ({"name": "x", "points": []}, "a profile needs at least two points"),
-        ({"name": "x", "points": [[0, 0]]}, "a profile needs at least two points"),
+        ({"name": "x", "points": []}, "at least two points are needed"),
+        ({"name": "x", "points": [[0, 0]]}, "at least two points are needed"),
         ({"name": "x", "points": [[0, 0], [1]]}, r"a point is \[position, height\], not \[1\]"),
         ({"name": "x", "points": [[0, 0], [1, "high"]]}, "positions and heights are numbers, not 'high'"),
         ({"name": "x", "points": [[0, 0], [1, True]]}, "positions and heights are numbers, not True"),
@@ -162,11 +163,11 @@ def test_explicit_widths_are_taken_as_they_are() -> None:
         ({"name": "x", "points": [[0, 0], [0.7, 1], [0.7, 0], [1, 1]]}, "positions must rise, but 0.7 follows 0.7"),
         ({"name": "x", "points": [[0, 0], [0.5, 1.5], [1, 0]]}, r"from 0 to 1, not 1.5 \(at position 0.5\)"),
         ({"name": "x", "points": [[0, -0.5], [1, 1]]}, "heights must be from 0 to 1, not -0.5"),
-        ({"name": "x", "points": [[0, 0], [1, 0]]}, "all heights are 0, so that no budget can be matched"),
+        ({"name": "x", "points": [[0, 0], [1, 0]]}, "all heights are 0, so no budget can be matched"),
         ({"name": "x", "widths": []}, "widths must be whole numbers of at least 1"),
         ({"name": "x", "widths": [64, 0]}, "widths must be whole numbers of at least 1"),
         ({"name": "x", "widths": [64, 1.5]}, "widths are whole numbers, not 1.5"),
-        ({"name": "d", "points": [[0, 0], [1, 1]]}, "there is a template 'd' already"),
+        ({"name": "d", "points": [[0, 0], [1, 1]]}, "there is already a template 'd'"),
         ("f", "unknown template 'f'"),
         ("bass", "unknown template 'bass'; did you mean 'base'"),
     ],
@@ -178,7 +179,7 @@ def test_errors_say_what_is_wrong(description: str | Mapping[str, object], messa
 
 @dataclass(frozen=True, kw_only=True)
 class EverySecond:
-    """A user's own kind: n in every second slot, the base filters between."""
+    """A custom kind: n in every second slot, the base filters in between."""
 
     name: str = "every_second"
 
@@ -190,28 +191,28 @@ class EverySecond:
         return tuple(n if slot % 2 else base for slot, base in enumerate(base_widths))
 
 
-OWN = EverySecond()
-NO_TEMPLATE = 3
+CUSTOM = EverySecond()
+NOT_A_TEMPLATE = 3
 
 
 def test_a_registry_adds_templates_and_leaves_the_built_in_ones_alone() -> None:
-    mine = BUILT_IN_TEMPLATES.register(OWN)
-    assert template("every_second", registry=mine) is OWN
+    mine = BUILT_IN_TEMPLATES.register(CUSTOM)
+    assert template("every_second", registry=mine) is CUSTOM
     assert mine.names == (*template_names(), "every_second")
     assert template_names() == ("base", "a", "b", "c", "d", "e")
-    with pytest.raises(UsageError, match="there is a template 'every_second' already"):
+    with pytest.raises(UsageError, match="there is already a template 'every_second'"):
         mine.register(EverySecond())
     assert TemplateRegistry().names == ()
 
 
-def test_an_own_template_is_found_by_module_and_attribute_and_bears_that_name() -> None:
-    found = template(f"{__name__}:OWN")
+def test_a_custom_template_is_found_by_module_and_attribute_and_gets_that_name() -> None:
+    found = template(f"{__name__}:CUSTOM")
     assert isinstance(found, Template)
-    assert found.name == f"{__name__}:OWN"
+    assert found.name == f"{__name__}:CUSTOM"
     assert found.least_n(BASE) == 512
     assert found.widths(BASE, 600) == (64, 600, 256, 600)
 
 
-def test_what_is_no_template_is_refused() -> None:
+def test_an_attribute_that_is_not_a_template_is_rejected() -> None:
     with pytest.raises(UsageError, match="is a int, not Template"):
-        template(f"{__name__}:NO_TEMPLATE")
+        template(f"{__name__}:NOT_A_TEMPLATE")

@@ -1,9 +1,9 @@
-"""Train a small trial in this process and kill it by SIGKILL at a given point.
+"""Train a small trial in this process and kill the process with SIGKILL at a given point.
 
     python -m tests.fdt_core.training.killable_training DIRECTORY MODEL PRECISION POINT
 
-POINT: `batch:N` before the N-th batch, `write:N` in the middle of writing the N-th checkpoint, `epoch:N` when the
-N-th epoch of this process is reported, `never`.
+POINT: `batch:N` before the N-th batch, `write:N` in the middle of writing the N-th checkpoint, `epoch:N` when this
+process reports its N-th epoch, `never`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def die_in_the_middle_of_writing(number: int) -> None:
 
 
 def main(directory: str, model: str, precision: str, point: str) -> None:
-    """Train, and die at `point`."""
+    """Train, and kill this process at `point`."""
     kind, _, number = point.partition(":")
     batches = iter(range(1, 100_000))
 

@@ -1,4 +1,4 @@
-"""Records what each step of a pass asks of the device."""
+"""Record the operations of each step of a pass."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAMED: dict[str, dict[int | str, str]] = {
     "aten.select.int": {2: "number of the batch"},
     "aten._fused_sgd_.default": {"lr": "learning rate"},
 }
-"""The scalars that differ from step to step: of which operation, at which place or keyword, and what they are."""
+"""The scalars that differ between steps: by operation and position or keyword, what they mean."""
 
 
 @dataclass(frozen=True)
@@ -27,46 +27,46 @@ class Operation:
     outputs: Any
 
     def reads(self) -> set[str]:
-        """The kinds of device of the tensors that it reads."""
+        """The device types of the tensors that it reads."""
         return _devices(self.inputs)
 
     def devices(self) -> set[str]:
-        """The kinds of device of all its tensors."""
+        """The device types of all its tensors."""
         return _devices((self.inputs, self.outputs))
 
 
 @dataclass(frozen=True)
 class Description:
-    """A tensor but for its values."""
+    """A tensor without its values."""
 
     shape: tuple[int, ...]
     dtype: torch.dtype
     device: str
 
 
-class StepRecorder(TorchDispatchMode):
-    """While it is entered, notes every operation; give its `begin_step` as `before_batch`.
+class StepRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch does not annotate this class
+    """Records every operation while it is entered; pass its `start_step` as `before_batch`.
 
     Args:
-        skipped: operations in place that are noted but not done, because fake tensors cannot do them.
+        skipped: in-place operations to record without running them, because fake tensors do not support them.
     """
 
     def __init__(self, skipped: frozenset[str] = frozenset()) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # as above
         self._skipped = skipped
         self._parts: list[list[Operation]] = [[]]
 
-    def begin_step(self, part_done: float) -> None:
-        """What follows belongs to the next step."""
+    def start_step(self, part_done: float) -> None:
+        """Start the next step."""
         self._parts.append([])
 
     @property
     def steps(self) -> list[list[Operation]]:
-        """The operations of each step, without those before the first."""
+        """The operations of each step, without those before the first step."""
         return self._parts[1:]
 
     def beside(self, device: str) -> list[Operation]:
-        """The operations of all steps with a tensor that is not on `device`."""
+        """The operations of all steps that have a tensor on another device."""
         return [operation for step in self.steps for operation in step if operation.devices() - {device}]
 
     def __torch_dispatch__(
@@ -82,11 +82,11 @@ class StepRecorder(TorchDispatchMode):
 
 
 def _unnamed(name: str, arguments: Any) -> Any:
-    """`arguments` of an operation, where those that may differ have their names in place of their values."""
+    """`arguments` of an operation, with the values of those that may differ replaced by their names."""
     named = NAMED.get(name, {})
     if isinstance(arguments, dict):
         return {key: named.get(key, value) for key, value in arguments.items()}
-    return [named.get(place, value) for place, value in enumerate(arguments)]
+    return [named.get(position, value) for position, value in enumerate(arguments)]
 
 
 def _described(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The batched augmentation against a slow one that handles each image and each pixel by itself."""
+"""The batched augmentation against a slow reference that handles each image and pixel separately."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
 
 
 def reference(image: np.ndarray, recipe: Recipe, draws: Draws, index: int) -> np.ndarray:
-    """One augmented image [C, H, W], pixel by pixel, from the definition of each step."""
+    """One augmented image [C, H, W], computed pixel by pixel from the definition of each step."""
     size, channels = image.shape[0], image.shape[2]
     out = np.zeros((channels, size, size), dtype=np.float32)
     half = recipe.cutout // 2
@@ -66,7 +66,7 @@ def test_crops_and_holes_at_all_corners_equal_the_reference() -> None:
     np.testing.assert_allclose(result.numpy(), expected, rtol=0, atol=2e-6)
 
 
-def test_the_result_is_channels_last_in_memory_and_the_images_are_left_alone() -> None:
+def test_the_result_is_channels_last_in_memory_and_the_images_are_unchanged() -> None:
     images = torch.randint(0, 256, (4, 32, 32, 3), dtype=torch.uint8)
     before = images.clone()
     recipe = Recipe()
@@ -84,7 +84,7 @@ def test_padding_is_black() -> None:
     assert shifted[0, 4:].eq(255).all()
 
 
-def test_draws_depend_on_seed_and_epoch_alone() -> None:
+def test_draws_depend_only_on_seed_and_epoch() -> None:
     def drawn(seed: int, epoch: int) -> Tensor:
         draws = draw_augmentation(Recipe(), images=500, image_size=32, seed=seed, epoch=epoch)
         return torch.stack([draws.crop_y, draws.crop_x, draws.flip.long(), draws.hole_y, draws.hole_x])
@@ -96,11 +96,11 @@ def test_draws_depend_on_seed_and_epoch_alone() -> None:
     assert not torch.equal(first, drawn(4, 7))
 
 
-def test_the_order_is_another_permutation_in_each_epoch() -> None:
+def test_the_order_is_a_different_permutation_in_each_epoch() -> None:
     orders = [draw_order(images=1000, seed=0, epoch=epoch) for epoch in (1, 2)]
     assert all(torch.equal(order.sort().values, torch.arange(1000)) for order in orders)
     assert not torch.equal(*orders)
-    # An order that ignored chance would correlate with the positions.
+    # An order that is not random would correlate with the positions.
     assert abs(float(torch.corrcoef(torch.stack([orders[0], torch.arange(1000)]).double())[0, 1])) < 0.15
 
 

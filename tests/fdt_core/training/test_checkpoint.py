@@ -34,13 +34,13 @@ def working_files(checkpoints: TrialCheckpoints) -> list[Path]:
     return sorted(checkpoints.directory.glob("working-*"))
 
 
-def test_nothing_to_load_where_nothing_was_saved(checkpoints: TrialCheckpoints) -> None:
+def test_there_is_nothing_to_load_before_anything_is_saved(checkpoints: TrialCheckpoints) -> None:
     assert checkpoints.load("trial") is None
     assert checkpoints.starts() == ()
-    assert not checkpoints.directory.exists(), "looking must not write"
+    assert not checkpoints.directory.exists(), "reading must not write"
 
 
-def test_what_was_saved_last_comes_back(checkpoints: TrialCheckpoints) -> None:
+def test_the_last_saved_state_is_loaded(checkpoints: TrialCheckpoints) -> None:
     for epoch in (1, 2, 3):
         checkpoints.save(state(epoch), epoch)
     loaded = checkpoints.load("trial")
@@ -50,26 +50,27 @@ def test_what_was_saved_last_comes_back(checkpoints: TrialCheckpoints) -> None:
     assert loaded["history"] == [{"loss": 0.5}]
 
 
-def test_the_one_before_is_kept_and_older_ones_go(checkpoints: TrialCheckpoints) -> None:
+def test_the_previous_checkpoint_is_kept_and_older_ones_are_deleted(checkpoints: TrialCheckpoints) -> None:
     for epoch in (1, 2, 3):
         checkpoints.save(state(epoch), epoch)
     assert [path.name[:14] for path in working_files(checkpoints)] == ["working-000002", "working-000003"]
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped bit", "empty"])
-def test_a_damaged_checkpoint_falls_back_to_the_one_before(checkpoints: TrialCheckpoints, damage: str) -> None:
+def test_if_a_checkpoint_is_damaged_the_previous_one_is_loaded(checkpoints: TrialCheckpoints, damage: str) -> None:
     for epoch in (1, 2):
         checkpoints.save(state(epoch), epoch)
     newest = working_files(checkpoints)[-1]
-    contents = bytearray(newest.read_bytes())
-    contents[len(contents) // 2] ^= 1
-    newest.write_bytes({"truncated": contents[:100], "flipped bit": contents, "empty": b""}[damage])
+    contents = newest.read_bytes()
+    middle = len(contents) // 2
+    flipped = contents[:middle] + bytes([contents[middle] ^ 1]) + contents[middle + 1 :]
+    newest.write_bytes({"truncated": contents[:100], "flipped bit": flipped, "empty": b""}[damage])
     loaded = checkpoints.load("trial")
     assert loaded is not None
     assert loaded["epoch"] == 1
 
 
-def test_all_damaged_is_like_none(checkpoints: TrialCheckpoints) -> None:
+def test_if_all_checkpoints_are_damaged_there_is_nothing_to_load(checkpoints: TrialCheckpoints) -> None:
     checkpoints.save(state(1), 1)
     working_files(checkpoints)[0].write_bytes(b"x")
     assert checkpoints.load("trial") is None
@@ -105,7 +106,7 @@ while True:
 
 
 @pytest.mark.trainer
-def test_a_writer_killed_at_any_moment_leaves_a_whole_checkpoint(checkpoints: TrialCheckpoints) -> None:
+def test_a_writer_killed_at_any_moment_leaves_a_complete_checkpoint(checkpoints: TrialCheckpoints) -> None:
     for attempt in range(4):
         writer = subprocess.Popen(
             [sys.executable, "-c", WRITER, str(checkpoints.directory)], stdout=subprocess.PIPE, text=True
@@ -115,7 +116,7 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_checkpoint(checkpoints: Tr
         time.sleep(0.05 + 0.0137 * attempt)
         writer.send_signal(signal.SIGKILL)
         saved = [int(line) for line in writer.communicate()[0].split()]
-        assert writer.returncode == -signal.SIGKILL, "it was at work until it was killed"
+        assert writer.returncode == -signal.SIGKILL, "it was running until it was killed"
         loaded = checkpoints.load("trial")
         assert loaded is not None
         assert loaded["epoch"] >= max(saved, default=1)
@@ -130,13 +131,13 @@ def test_starts_are_appended(checkpoints: TrialCheckpoints) -> None:
     assert checkpoints.starts() == (start(0), start(5, host="node2"))
 
 
-def test_a_start_cut_short_by_a_crash_is_left_out(checkpoints: TrialCheckpoints) -> None:
+def test_a_start_cut_short_by_a_crash_is_skipped(checkpoints: TrialCheckpoints) -> None:
     checkpoints.record_start(start(0))
     log = checkpoints.directory / "starts.jsonl"
     log.write_text(log.read_text() + '\n{"time": "2026')
     assert checkpoints.starts() == (start(0),)
     checkpoints.record_start(start(3))
-    assert checkpoints.starts() == (start(0), start(3)), "the next line must not be glued to the stump"
+    assert checkpoints.starts() == (start(0), start(3)), "the next start must begin on a new line"
 
 
 @pytest.mark.parametrize(
@@ -148,7 +149,7 @@ def test_a_start_cut_short_by_a_crash_is_left_out(checkpoints: TrialCheckpoints)
         ("all", ["epoch-000001.pt", "epoch-000002.pt"]),
     ],
 )
-def test_finalise_leaves_what_keep_names(tmp_path: Path, keep: Any, left: list[str] | None) -> None:
+def test_finalise_keeps_only_what_keep_names(tmp_path: Path, keep: Any, left: list[str] | None) -> None:
     checkpoints = TrialCheckpoints(tmp_path / "abc", keep=keep)
     checkpoints.record_start(start(0))
     checkpoints.save(state(1), 1)

@@ -1,4 +1,4 @@
-"""Compiled trainings stay compiled, trial after trial, and compute what uncompiled ones do."""
+"""Compiled trainings stay compiled, trial after trial, and compute the same as uncompiled ones."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from fdt_core.training.learner import Learner, compiled
 from tests.fdt_core.trials import on_cpu, small_spec
 
 FULL_BATCHES = 150 // 32
-"""Of an epoch of the small data."""
+"""The number of full batches in an epoch of the small data."""
 
 
 class CountingBackend:
-    """Stands for inductor, which takes minutes: torch really captures the network, and runs what it captured."""
+    """Replaces inductor, which takes minutes: torch really captures the network, and this runs the captured graph."""
 
     def __init__(self) -> None:
         self.graphs = self.runs = 0
@@ -47,7 +47,7 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> CountingBackend:
     return counting
 
 
-def test_every_trial_of_a_process_is_compiled_once_and_runs_its_full_batches_so(backend: CountingBackend) -> None:
+def test_every_trial_of_a_process_is_compiled_once_and_runs_its_full_batches_compiled(backend: CountingBackend) -> None:
     with torch._dynamo.config.patch(recompile_limit=2):
         for trial in range(1, 5):
             learner = Learner(small_spec(width=0.03 * trial, compile=True), on_cpu())
@@ -86,7 +86,9 @@ def test_the_compiler_uses_the_trials_threads() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a compiler: apt-get install g++")
-def test_a_compiled_training_is_that_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_compiled_training_gives_the_losses_of_an_uncompiled_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, value in compiler_caches(tmp_path).items():
         monkeypatch.setenv(name, value)
     for model in ("vgg11", "resnet18"):

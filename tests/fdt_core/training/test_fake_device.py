@@ -1,7 +1,7 @@
-"""The whole step on a CUDA device that is only imagined: torch's fake tensors have a device and a shape, but no values.
+"""A whole step on an imagined CUDA device: torch's fake tensors have a device and a shape, but no values.
 
-So these tests need no GPU. Backward (its engine asks for a real device), the fused optimiser and pinned
-memory are replaced.
+These tests need no GPU. They replace the backward pass (its engine needs a real device), the fused optimiser and pinned
+memory.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.fdt_core.trials import small_data, small_spec
 
 pytestmark = pytest.mark.skipif(
     Version(torch.__version__) < Version("2.14"),
-    reason="torch 2.8 asks the driver for imagined devices too: needs torch 2.14, with which it was tried",
+    reason="torch 2.8 queries the driver for imagined devices too: needs torch 2.14, with which it was tested",
 )
 
 RECIPES: dict[str, dict[str, Any]] = {
@@ -54,7 +54,7 @@ def imagined_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     monkeypatch.setattr(learner_module, "initial_network", real_network)
     monkeypatch.setattr(torch.Tensor, "pin_memory", torch.Tensor.clone)
-    # Without these two, torch turns autocast off where there is no CUDA.
+    # Without these two, torch disables autocast on machines without CUDA.
     monkeypatch.setattr("torch.cuda.amp.common.amp_definitely_not_available", lambda: False)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
     with fake:
@@ -77,29 +77,31 @@ def imagined_learner(monkeypatch: pytest.MonkeyPatch, memory_limit: int = 10**9,
 def recorded_passes(learner: Learner) -> dict[str, StepRecorder]:
     recorders = {name: StepRecorder(skipped=frozenset([FUSED_SGD])) for name in ("train", "test", "validation")}
     with recorders["train"] as recorder:
-        learner.train(1, recorder.begin_step)
+        learner.train(1, recorder.start_step)
     for which in ("test", "validation"):
         with recorders[which] as recorder:
-            learner.evaluate(which, recorder.begin_step)
+            learner.evaluate(which, recorder.start_step)
     return recorders
 
 
 def assert_equal_steps(passes: dict[str, StepRecorder]) -> None:
     train, test, validation = (passes[name].steps for name in ("train", "test", "validation"))
     assert (len(train), len(test), len(validation)) == (5, 3, 1)
-    assert train[1] == train[2] == train[3], "the first step makes the optimiser's state, the last batch is smaller"
+    assert train[1] == train[2] == train[3], "the first step creates the optimiser's state, the last batch is smaller"
     assert test[0] == test[1]
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_step_does_the_same_on_the_device_alone(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_step_runs_the_same_operations_on_the_device_only(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     passes = recorded_passes(imagined_learner(monkeypatch, **RECIPES[name]))
     assert [operation for recorder in passes.values() for operation in recorder.beside("cuda")] == []
     assert_equal_steps(passes)
 
 
 @pytest.mark.parametrize("name", ["fp32", "everything"])
-def test_streamed_batches_go_one_way_and_wait_for_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_streamed_batches_are_sent_without_waiting_and_nothing_comes_back(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     passes = recorded_passes(imagined_learner(monkeypatch, memory_limit=0, **RECIPES[name]))
     assert_equal_steps(passes)
     for recorder in passes.values():
@@ -112,7 +114,7 @@ def test_streamed_batches_go_one_way_and_wait_for_nothing(name: str, monkeypatch
             assert (others, len(sent)) == ([*GATHERED, *[PINNED] * 2], 2)
 
 
-def test_the_steps_do_what_the_recipe_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_steps_follow_the_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = {}
     for name, recipe in RECIPES.items():
         steps[name] = recorded_passes(imagined_learner(monkeypatch, **recipe))["train"].steps[1]
@@ -126,7 +128,7 @@ def test_the_steps_do_what_the_recipe_says(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(steps["smoothing"]) > len(steps["fp32"])
 
 
-def test_reading_a_value_on_the_host_is_impossible_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fake_tensors_do_not_allow_reading_a_value_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     metrics = imagined_learner(monkeypatch).evaluate("test", lambda part: None)
     with pytest.raises(DataDependentOutputException):
         read_scores([metrics])

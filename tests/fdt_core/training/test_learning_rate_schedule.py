@@ -1,4 +1,4 @@
-"""The learning rate as a function of the step against PyTorch's own schedulers, which keep state."""
+"""The learning rate as a function of the step against PyTorch's schedulers, which keep state."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def test_one_cycle_of_very_few_steps_stays_within_the_peak(epochs: int) -> None:
     assert all(0 < learning_rate(recipe, step, 1) <= recipe.learning_rate for step in range(epochs))
 
 
-def test_constant_stays() -> None:
+def test_constant_stays_constant() -> None:
     assert set(rates(Recipe(epochs=2, schedule="constant"))) == {0.1}
 
 
 @pytest.mark.parametrize("schedule", ["constant", "multi_step", "cosine"])
-def test_warm_up_rises_to_the_schedule_in_equal_parts(schedule: str) -> None:
+def test_warm_up_rises_to_the_schedule_in_equal_steps(schedule: str) -> None:
     plain = rates(Recipe(epochs=4, schedule=schedule, milestones=(3,)))  # type: ignore[arg-type]
     warm = rates(Recipe(epochs=4, schedule=schedule, milestones=(3,), warmup_epochs=2))  # type: ignore[arg-type]
     factors = [one / other for one, other in zip(warm, plain, strict=True)]

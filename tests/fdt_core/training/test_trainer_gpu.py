@@ -1,4 +1,4 @@
-"""What only a CUDA device can show: equal bits, no waiting, streaming, memory."""
+"""What only a CUDA device can show: bit-identical results, no waiting, streaming, memory."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import torch
 from fdt_core.compute.process import compiler_caches, prepare_process
 from fdt_core.image import ImageShape
 from fdt_core.measuring.measure import measure
+from fdt_core.measuring.setting import MeasurementSetting
 from fdt_core.training.checkpoint import TrialCheckpoints
 from fdt_core.training.device_dataset import DeviceDataset
 from fdt_core.training.initialisation import initial_network
@@ -43,7 +44,7 @@ def train(spec: TrialSpec, **options: Any) -> Training:
 
 @pytest.mark.parametrize("model", ["vgg11", "resnet18"])
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
-def test_a_deterministic_trial_resumes_to_the_bit(tmp_path: Path, model: str, precision: str) -> None:
+def test_a_deterministic_trial_resumes_bit_for_bit(tmp_path: Path, model: str, precision: str) -> None:
     spec = small_spec(model, precision=precision, deterministic=True)
     undisturbed = train(spec)
     checkpoints = TrialCheckpoints(tmp_path / "trial")
@@ -56,7 +57,7 @@ def test_a_deterministic_trial_resumes_to_the_bit(tmp_path: Path, model: str, pr
 
 @contextlib.contextmanager
 def waiting_is_an_error() -> Iterator[BeforeBatch]:
-    """Gives a `before_batch` from which on whatever makes the host wait for the device raises."""
+    """Gives a `before_batch`; after its first call, anything that makes the host wait for the device raises."""
     try:
         yield lambda part_done: torch.cuda.set_sync_debug_mode("error")
     finally:
@@ -68,7 +69,7 @@ def waiting_is_an_error() -> Iterator[BeforeBatch]:
 def test_the_step_loop_never_waits_for_the_device(recipe: dict[str, Any], memory_limit: int | None) -> None:
     data = DeviceDataset(small_data(test=600), "cuda", memory_limit=memory_limit)
     learner = Learner(small_spec("resnet18", schedule="one_cycle", **recipe), data)
-    learner.train(1, lambda part: None)  # the first step allocates, and chooses kernels
+    learner.train(1, lambda part: None)  # the first step allocates memory and selects kernels
     with waiting_is_an_error() as before_batch:
         learner.train(2, before_batch)
     with waiting_is_an_error() as before_batch:
@@ -76,13 +77,13 @@ def test_the_step_loop_never_waits_for_the_device(recipe: dict[str, Any], memory
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=str)
-def test_every_step_does_the_same_on_the_device_alone(recipe: dict[str, Any]) -> None:
+def test_every_step_runs_the_same_operations_on_the_device_only(recipe: dict[str, Any]) -> None:
     learner = Learner(small_spec("resnet18", schedule="one_cycle", **recipe), DeviceDataset(small_data(), "cuda"))
     with StepRecorder() as recorder:
-        learner.train(1, recorder.begin_step)
+        learner.train(1, recorder.start_step)
     assert recorder.beside("cuda") == []
     _, second, third, fourth, _ = recorder.steps
-    assert second == third == fourth, "the first step makes the optimiser's state, the last batch is smaller"
+    assert second == third == fourth, "the first step creates the optimiser's state, the last batch is smaller"
 
 
 def test_streamed_data_give_the_same_bits_as_resident_data() -> None:
@@ -121,13 +122,13 @@ def test_compiled_trials_of_one_process_stay_compiled(tmp_path: Path, monkeypatc
     assert list((tmp_path / "inductor").iterdir())
 
 
-def test_a_profiles_peak_is_that_of_a_run_after_the_warm_up() -> None:
-    row = measure(SlowStarter, ImageShape(), device="cuda", threads=1)
+def test_a_measured_peak_is_that_of_a_run_after_warm_up() -> None:
+    row = measure(SlowStarter, ImageShape(), MeasurementSetting(device="cuda", threads=1))
     assert 0 < row["inference_peak_memory_mb"] < row["training_peak_memory_mb"] < 100
 
 
-def test_a_profile_measures_the_gpu() -> None:
+def test_a_measurement_is_of_the_gpu() -> None:
     spec = small_spec()
-    row = measure(lambda: initial_network(spec), spec.image, device="cuda", threads=1)
+    row = measure(lambda: initial_network(spec), spec.image, MeasurementSetting(device="cuda", threads=1))
     assert row["device_name"] == torch.cuda.get_device_name()
     assert 0 < row["inference_peak_memory_mb"] < row["training_peak_memory_mb"]

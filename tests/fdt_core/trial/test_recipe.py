@@ -1,4 +1,4 @@
-"""Recipes: the shipped ones, fields over them, and errors that name the key."""
+"""Recipes: the built-in ones, fields that override them, and errors that name the key."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_paper_trains_tinyimagenet_for_90_epochs() -> None:
 
 @pytest.mark.parametrize("name", recipe_names())
 @pytest.mark.parametrize("dataset", [*dataset_names(), "my_flowers"])
-def test_every_shipped_recipe_fits_every_data_set(name: str, dataset: str) -> None:
+def test_every_built_in_recipe_is_valid_for_every_data_set(name: str, dataset: str) -> None:
     assert recipe_for(name, dataset).epochs >= 1
 
 
@@ -36,7 +36,7 @@ def test_digits_are_never_mirrored(dataset: str) -> None:
     assert not any(recipe_for(name, dataset).flip for name in recipe_names())
 
 
-def test_fields_are_laid_over_the_default_recipe_and_its_part_for_the_data_set() -> None:
+def test_fields_override_the_default_recipe_for_the_data_set() -> None:
     recipe = recipe_for({"epochs": 5, "learning_rate": 1}, "tinyimagenet")
     assert recipe == dataclasses.replace(recipe_for("paper", "tinyimagenet"), epochs=5, learning_rate=1.0)
 
@@ -64,12 +64,12 @@ def test_base_names_another_recipe() -> None:
         ({"weight_decay": float("nan")}, "weight_decay"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_key(recipe: Any, message: str) -> None:
+def test_an_invalid_recipe_is_rejected_with_the_key(recipe: Any, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         recipe_for(recipe, "cifar10")
 
 
-def test_a_validation_that_leaves_nothing_to_train_on_is_refused() -> None:
+def test_a_validation_that_leaves_nothing_to_train_on_is_rejected() -> None:
     assert [held_out_images(10, part) for part in (0, 0.001, 0.5, 0.94)] == [0, 1, 5, 9]
     for images, part in ((10, 0.96), (1, 0.1)):
         with pytest.raises(UsageError, match="none is left to train on"):

@@ -106,7 +106,7 @@ def _write_slurm_files(files: SlurmFiles) -> None:
     write_record(files.pool, PoolRecord(written_at=1.0))
     ids = {"job_id": "8", "slurm_job_id": "8", "host": "n1", "node": "n1"}
     write_record(files.worker("8"), WorkerRecord(**ids, state="ended", started_at=1.0, beat=3, written_at=2.0))
-    files.note_jobs([JobRecord(job_id=job, role="worker", name="w", submitted_at=1.0) for job in ("8", "9")])
+    files.record_jobs([JobRecord(job_id=job, role="worker", name="w", submitted_at=1.0) for job in ("8", "9")])
     launch = SlurmLaunch(
         sweep="small", job_name="fdt-s", profiles=(load_profile("slurm"),), head_command=("python",), fingerprint={}
     )

@@ -56,7 +56,7 @@ def test_images_that_lie_where_prepared_data_goes_are_not_lost(tmp_path: Path) -
     pictures = {f"{name}/{i}.png": image_file(pixels(20, 20, 3), "PNG") for name in ("cat", "dog") for i in range(5)}
     write_folder(tmp_path / "pets", pictures)
     (tmp_path / "datasets.yaml").write_text("pets: {folder: pets, size: 16}\n")
-    assert "it holds files of yours, such as cat: move them" in data(tmp_path, "prepare", "pets", expect=3).stderr
+    assert "it holds other files, such as cat: move them" in data(tmp_path, "prepare", "pets", expect=3).stderr
     assert len(list((tmp_path / "pets").glob("*/*.png"))) == 10
 
 
@@ -75,7 +75,7 @@ def test_what_was_left_out_and_the_classes_are_printed_after_preparation(tmp_pat
     (tmp_path / "datasets.yaml").write_text("pets: {folder: pictures, size: 16}\n")
     assert data(tmp_path, "prepare", "pets").stdout.splitlines()[1:] == [
         "  skipped: 1 file (.txt 1)",
-        "  left out, hidden or made by a system: .DS_Store 1",
+        "  hidden or system files left out: .DS_Store 1",
         "  2 classes (training + test images): cat 4 + 1, dog 4 + 1",
     ]
     (row,) = json.loads(data(tmp_path, "prepare", "pets", "--json").stdout)
@@ -107,7 +107,7 @@ def test_a_folder_that_is_not_right_does_not_hide_the_others(tmp_path: Path) -> 
     assert "prepared, digest" in listed["pets"]
     assert "cannot be prepared" in listed["bare"]
     assert "damaged" in listed["described"]
-    for reason in ("holds no images", "no image to train on of fox", "dataset.json is damaged"):
+    for reason in ("holds no images", "no training image of fox", "dataset.json is damaged"):
         assert sum(reason in line for line in listing.stderr.splitlines()) == 1
     json.loads(data(tmp_path, "list", "--json").stdout)
     assert "pets is as prepared" in data(tmp_path, "verify", "all", expect=3).stdout

@@ -14,7 +14,7 @@ def doctor(*arguments: str | Path) -> tuple[int, str]:
     return done.exit_code, done.output
 
 
-def test_it_says_what_it_finds_and_how_to_mend_it(tmp_path: Path) -> None:
+def test_it_says_what_it_finds_and_how_to_fix_it(tmp_path: Path) -> None:
     token = tmp_path / "study" / "slurm" / "token"
     token.parent.mkdir(parents=True)
     token.write_text("secret")
@@ -22,6 +22,7 @@ def test_it_says_what_it_finds_and_how_to_mend_it(tmp_path: Path) -> None:
     status, printed = doctor("--runs-dir", tmp_path, "--set", "cluster.device=cpu")
     assert status == 3
     assert f"PROBLEM tokens           others may read the token file {token}" in printed
+    assert f"fix it with: chmod 600 {token}" in printed
     token.chmod(0o600)
     status, printed = doctor("--runs-dir", tmp_path, "--set", "cluster.device=cpu", "--json")
     assert status == 0

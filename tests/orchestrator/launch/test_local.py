@@ -13,8 +13,7 @@ from fdt_core.errors import EnvironmentProblem
 from orchestrator.launch.local import LocalDevices
 from orchestrator.run.backlog import Progress
 from orchestrator.trial.report import ProcessLocation
-from tests.cluster.devices.probe_answers import H100, probe
-from tests.cluster.devices.test_device_check import ECC
+from tests.cluster.devices.probe_answers import ECC, H100, probe
 
 GPUS = load_profile("local", {"device": "cuda", "gpus_per_node": 2})
 NOTHING = Progress(done=0, diverged=0, failed=0, held_back=0, total=1)

@@ -45,7 +45,7 @@ def status(runs: Path, *arguments: str) -> Result:
 
 
 def test_launch_and_status_say_why_jobs_wait(place: Place, runs: Path, slurm: FakeSlurm) -> None:
-    slurm.says(reason="PartitionTimeLimit")
+    slurm.answers(reason="PartitionTimeLimit")
     why = "will not start: PartitionTimeLimit: `time` in the profile is longer than the partition allows"
     launched = launch(place, runs)
     assert launched.exit_code == 0, launched.output
@@ -71,7 +71,7 @@ def test_a_head_that_died_before_python_began_ends_the_following(
     place: Place, runs: Path, slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch, follow: str
 ) -> None:
     def jobs_are_over(_self: object) -> list[object]:
-        slurm.says(queue="")
+        slurm.answers(queue="")
         output = runs / "small" / "slurm" / "jobs" / "71_0_log.out"
         output.write_text("/bin/bash: line 3: module: command not found\n")
         return original(_self)  # type: ignore[arg-type, return-value]  # what is replaced here
@@ -90,10 +90,10 @@ def test_a_head_that_died_before_python_began_ends_the_following(
 
 
 def test_a_banner_and_strange_names_stop_no_command(place: Place, runs: Path, slurm: FakeSlurm) -> None:
-    slurm.says(notice="Maintenance tonight\n", queue=b"5|5|RUNNING|None|f\xfcr\n6|6|PENDING|Priority|a\nb|c\n")
+    slurm.answers(notice="Maintenance tonight\n", queue=b"5|5|RUNNING|None|f\xfcr\n6|6|PENDING|Priority|a\nb|c\n")
     assert launch(place, runs).exit_code == 0
     assert "head 71 waits: Priority" in status(runs).output
-    slurm.says(answer="bye\n")
+    slurm.answers(answer="bye\n")
     cancelled = CliRunner().invoke(app, ["cancel", str(runs / "small"), "--yes"])
     assert cancelled.exit_code == 0, cancelled.output
     assert "ended 2 jobs: 71, 72" in cancelled.output

@@ -108,10 +108,10 @@ def test_a_named_trial_goes_whole_and_alone(run: RunDirectory) -> None:
     finished = run.plan().cells[0].trial_id
     (item,) = find_garbage(run, [finished[:8]])
     assert (item.path.name, item.reason) == (finished, Reason.NAMED)
-    with pytest.raises(UsageError, match=r"no trial of .* has an id that begins with 'xyz'"):
+    with pytest.raises(UsageError, match=r"no trial of .* has an id that starts with 'xyz'"):
         find_garbage(run, ["xyz"])
     (run.checkpoints / f"{finished[:-1]}{'0' if finished[-1] != '0' else '1'}").mkdir()
-    with pytest.raises(UsageError, match=r"2 trials of .* have ids that begin"):
+    with pytest.raises(UsageError, match=r"2 trials of .* have ids that start"):
         find_garbage(run, [finished[:8]])
 
 

@@ -126,7 +126,7 @@ OVERRIDES = "overrides:\n  - where: {model: vgg11}\n    epochs: 3\nexclude: [{te
         pytest.param(["budget.target=1"], "--set budget.target=1: vgg11 with template 'a'", id="budget out of reach"),
         pytest.param(["budget.rule=paper"], "--set budget.rule=paper: the rule 'paper'", id="rule"),
         pytest.param(["seeds=[4,4]"], "--set seeds=[4,4]: seeds[1]: repeated value 4", id="repeated value"),
-        pytest.param(["seeds.x=1"], "--set seeds.x=1: seeds has no keys of its own", id="key below a number"),
+        pytest.param(["seeds.x=1"], "--set seeds.x=1: seeds is not a mapping", id="key below a number"),
         pytest.param(
             ["overrides=[{epochs: 3}]"], "--set overrides=[{epochs: 3}]: overrides[0].where: this", id="where"
         ),

@@ -1,9 +1,8 @@
-"""The command `profile`: any network, and what a run still lacks."""
+"""Which networks of a run are still unmeasured, and the command `profile`."""
 
 from __future__ import annotations
 
 import json
-import math
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,14 @@ import pandas as pd
 import pytest
 
 from fdt_core.datasets.catalogue import dataset_info
-from fdt_core.errors import UsageError
-from fdt_core.measuring.networks import named_networks, profile_row, referenced_module
+from fdt_core.measuring.networks import named_networks
 from fdt_core.networks.architectures import architecture
 from fdt_core.results.columns import PROFILE_COLUMNS
 from lab.sweeps import FDT_SWEEP
 from orchestrator.plan.cells import Cell
 from orchestrator.plan.resolve import plan_sweep
 from orchestrator.run.driver_lease import claim
-from orchestrator.run.measurements import network_of, setting_of, unmeasured
+from orchestrator.run.measurements import network_of, unmeasured
 from orchestrator.run.run_directory import RunDirectory
 
 SWEEP = """
@@ -36,7 +34,7 @@ recipe: {base: quick, epochs: 1}
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunDirectory:
-    """A run that was launched but has trained nothing."""
+    """A run that was launched but has not trained anything."""
     file = tmp_path / "small.yaml"
     file.write_text(SWEEP)
     made = RunDirectory(tmp_path / "runs" / "small")
@@ -58,18 +56,18 @@ def rows(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
     return found
 
 
-def test_a_shape_is_measured_once_for_all_seeds_and_again_on_another_device(run: RunDirectory) -> None:
+def test_a_network_is_measured_once_for_all_seeds_and_again_on_another_device(run: RunDirectory) -> None:
     cells = run.plan().cells
     assert len(cells) == 6
-    shapes = unmeasured(cells, [], "A")
-    assert [cell.template for cell in shapes] == ["base", "c"]
-    row = measured(shapes[0])
+    lacking = unmeasured(cells, [], "A")
+    assert [cell.template for cell in lacking] == ["base", "c"]
+    row = measured(lacking[0])
     assert [cell.template for cell in unmeasured(cells, [row], "A")] == ["c"]
     assert [cell.template for cell in unmeasured(cells, [row], "B")] == ["base", "c"]
 
 
 def measured(cell: Cell, **changes: Any) -> dict[str, Any]:
-    """A row of profiles for the cell's network on device A."""
+    """A row of the table `profiles` for the cell's network on device A, as far as it identifies the measurement."""
     columns = cell.columns()
     names = [column.name for column in PROFILE_COLUMNS if column.name in columns]
     return {name: columns[name] for name in names} | {"device_name": "A", **changes}
@@ -94,16 +92,14 @@ def planned(tmp_path: Path, *settings: str) -> tuple[Cell, ...]:
         ("name=renamed", []),
     ],
 )
-def test_a_measurement_belongs_to_the_network_and_how_it_was_run(
-    tmp_path: Path, change: str, lacking: list[str]
-) -> None:
+def test_a_measurement_is_for_a_network_and_the_way_it_is_run(tmp_path: Path, change: str, lacking: list[str]) -> None:
     """After a change of the file, exactly the networks that changed are measured again."""
     rows = [measured(cell) for cell in planned(tmp_path)]
     assert sorted(cell.template for cell in unmeasured(planned(tmp_path, change), rows, "A")) == lacking
 
 
-def test_labels_make_no_network(tmp_path: Path) -> None:
-    """Templates of the same filters, and data sets of images of the same shape, share a measurement."""
+def test_labels_do_not_make_another_network(tmp_path: Path) -> None:
+    """Templates with the same filters share a measurement, and so do data sets with images of the same shape."""
     cells = planned(tmp_path, "datasets=[cifar10, cinic10, cifar100]", "templates=[base]")
     assert {cell.spec.image.classes for cell in unmeasured(cells, [], "A")} == {10, 100}
     assert len(unmeasured(cells, [], "A")) == 2
@@ -112,33 +108,18 @@ def test_labels_make_no_network(tmp_path: Path) -> None:
 
 
 def test_measurements_of_version_0_1_0_count(tmp_path: Path) -> None:
-    """They lack the column of the memory layout."""
+    """They have no column for the memory layout."""
     rows = [measured(cell, channels_last=None) for cell in planned(tmp_path)]
     assert unmeasured(planned(tmp_path), rows, "A") == ()
 
 
-def test_templates_are_matched_as_in_a_sweep(run: RunDirectory) -> None:
-    networks = named_networks("vgg11", ["base", "c"], dataset_info("digits"), 0.125)
-    planned = {cell.template: cell.spec.widths for cell in run.plan().cells}
-    assert {network.template: network.widths for network in networks} == planned
-
-
-@pytest.mark.parametrize(
-    ("reference", "message"),
-    [
-        ("torch.nn:NoSuchLayer", "has no 'NoSuchLayer'"),
-        ("torch:float32", "not a torch.nn.Module"),
-        ("torch.nn:Conv2d", "cannot be called without arguments"),
-        ("builtins:dict", "gives a dict"),
-    ],
-)
-def test_what_is_no_module_is_told(reference: str, message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        referenced_module(reference)
+def test_the_networks_of_a_run_are_those_that_the_command_makes_of_the_same_names(run: RunDirectory) -> None:
+    named = named_networks("vgg11", ["base", "c"], dataset_info("digits"), 0.125)
+    assert {network_of(cell) for cell in run.plan().cells} == set(named)
 
 
 @pytest.mark.trainer
-def test_a_runs_networks_are_measured_once_and_appended_to_its_profiles(run: RunDirectory) -> None:
+def test_a_runs_networks_are_measured_once_and_appended_to_its_table(run: RunDirectory) -> None:
     arguments = ("--run", "small", "--runs-dir", str(run.path.parent), "--json")
     assert [row["template"] for row in rows(profile(*arguments))] == ["base", "c"]
     stored = pd.read_parquet(run.results / "profiles")
@@ -149,21 +130,13 @@ def test_a_runs_networks_are_measured_once_and_appended_to_its_profiles(run: Run
 
 
 @pytest.mark.trainer
-def test_every_column_of_profiles_is_filled(run: RunDirectory) -> None:
-    cell = run.plan().cells[0]
-    row = {"sweep": cell.sweep, **profile_row(network_of(cell), setting_of(cell, "cpu"))}
-    assert row.keys() == {column.name for column in PROFILE_COLUMNS}
-    assert all(math.isfinite(value) for value in row.values() if isinstance(value, float))
-
-
-@pytest.mark.trainer
-def test_it_is_refused_beside_the_runs_driver(run: RunDirectory) -> None:
-    claim(run.driver)  # this process is the driver now
+def test_the_command_is_rejected_while_a_driver_holds_the_lease(run: RunDirectory) -> None:
+    claim(run.driver)  # now this process is the driver
     refused = profile("--run", "small", "--runs-dir", str(run.path.parent), expect=3)
     assert "another driver is running this sweep" in refused.stderr
 
 
-OWN = """
+CUSTOM_MODULE = """
 from torch import nn
 
 class Net(nn.Module):
@@ -178,8 +151,8 @@ class Net(nn.Module):
 
 
 @pytest.mark.trainer
-def test_ones_own_module_is_measured_with_fvcores_table(tmp_path: Path) -> None:
-    (tmp_path / "mynet.py").write_text(OWN)
+def test_a_custom_module_is_measured_with_fvcores_table(tmp_path: Path) -> None:
+    (tmp_path / "mynet.py").write_text(CUSTOM_MODULE)
     done = profile("mynet:Net", "--layers", "--threads", "1", cwd=tmp_path)
     assert "features.weight" in done.stdout
     assert "(4, 3, 3, 3)" in done.stdout
@@ -189,7 +162,7 @@ def test_ones_own_module_is_measured_with_fvcores_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.trainer
-def test_ones_own_architecture_is_matched_like_a_built_in_one(tmp_path: Path) -> None:
+def test_a_custom_architecture_is_matched_like_a_built_in_one(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "from fdt_core.networks.architectures import architecture\nNET = architecture('vgg11')\n"
     )
@@ -214,5 +187,5 @@ def test_ones_own_architecture_is_matched_like_a_built_in_one(tmp_path: Path) ->
         ),
     ],
 )
-def test_wrong_arguments_are_told(arguments: tuple[str, ...], exit_code: int, message: str) -> None:
+def test_wrong_arguments_are_rejected_with_a_reason(arguments: tuple[str, ...], exit_code: int, message: str) -> None:
     assert message in profile(*arguments, expect=exit_code).stderr

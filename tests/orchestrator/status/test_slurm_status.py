@@ -12,7 +12,7 @@ import pytest
 
 from cluster.slurm.files import SlurmFiles, write_record
 from cluster.slurm.queue.slurm_commands import QueuedJob
-from cluster.slurm.records import HeadRecord, JobRecord, PoolRecord, WorkerRecord
+from cluster.slurm.records import HeadRecord, HeadState, JobRecord, PoolRecord, Role, WorkerRecord, WorkerState
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.exit_codes import ExitCode
 from orchestrator.plan.resolve import plan_sweep
@@ -24,13 +24,13 @@ from orchestrator.status.status_text import status_text
 
 DEMO = Path(__file__).parents[3] / "sweeps" / "demo.yaml"
 
-HEAD = HeadRecord(state="open", job_id="7", host="node1", address="10.0.0.1:6379", written_at=0.0)
+HEAD = HeadRecord(state=HeadState.OPEN, job_id="7", host="node1", address="10.0.0.1:6379", written_at=0.0)
 WORKER = WorkerRecord(
     job_id="8",
     slurm_job_id="8",
     host="node2",
     node="n2",
-    state="joined",
+    state=WorkerState.JOINED,
     gpus="0,1",
     started_at=0.0,
     beat=1,
@@ -39,8 +39,8 @@ WORKER = WorkerRecord(
 SLURM = SlurmStatus(
     head=HEAD,
     pool=None,
-    submitted=tuple(JobRecord(job_id=job, role="worker", name="w", submitted_at=0.0) for job in ("8", "9")),
-    workers=(WORKER, replace(WORKER, job_id="6", state="ended")),
+    submitted=tuple(JobRecord(job_id=job, role=Role.WORKER, name="w", submitted_at=0.0) for job in ("8", "9")),
+    workers=(WORKER, replace(WORKER, job_id="6", state=WorkerState.ENDED)),
     queue=None,
     waiting=(),
     head_trouble=None,
@@ -63,7 +63,9 @@ def test_a_launched_run_without_a_driver_waits_until_its_head_closes(run: RunDir
     status = run_status(run)
     assert (status.state, status.is_under_way) == (RunState.WAITING, True)
     assert "  worker 8 on n2, GPUs 0,1: joined" in status_text(status).splitlines()
-    write_record(SlurmFiles(run.slurm).head, replace(HEAD, state="closed", why="all trials have ended", status=0))
+    write_record(
+        SlurmFiles(run.slurm).head, replace(HEAD, state=HeadState.CLOSED, why="all trials have ended", status=0)
+    )
     status = run_status(run)
     assert (status.state, status.is_under_way) == (RunState.NEW, False)
     assert "  Slurm: head closed, job 7 on node1 (all trials have ended)" in status_text(status).splitlines()
@@ -124,7 +126,9 @@ def follow(run: RunDirectory, *statuses: RunStatus, verdict: str | None = None) 
 
 def test_following_prints_a_line_for_each_change_and_ends_with_the_drivers_exit_status(run: RunDirectory) -> None:
     now = run_status(run)
-    closed = replace(now, slurm=replace(SLURM, head=replace(HEAD, state="closed", why="2 trials failed", status=1)))
+    closed = replace(
+        now, slurm=replace(SLURM, head=replace(HEAD, state=HeadState.CLOSED, why="2 trials failed", status=1))
+    )
     exit_status, said = follow(run, now, now, closed)
     assert exit_status == 1
     assert len(said) == 3

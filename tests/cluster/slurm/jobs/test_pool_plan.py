@@ -13,12 +13,12 @@ def plan(workers: list[PoolWorker], slots: int, per_worker: tuple[int, ...] = (2
     return match_pool(workers, demand, [most] * len(per_worker))
 
 
-def test_lost_workers_are_replaced_but_never_beyond_the_most() -> None:
+def test_lost_workers_are_replaced_but_never_beyond_the_limit() -> None:
     assert plan([worker("1"), worker("2", waits=True)], slots=100).submit == (2,)
     assert plan([], slots=100).submit == (4,)
 
 
-def test_no_more_is_asked_for_than_the_rest_can_use() -> None:
+def test_no_more_workers_are_submitted_than_the_demand_can_use() -> None:
     assert plan([], slots=3).submit == (2,)
     assert plan([worker("1")], slots=2).submit == (0,)
     assert plan([], slots=0).submit == (0,)
@@ -42,12 +42,12 @@ def test_idle_workers_beyond_the_demand_are_retired_but_not_busy_ones() -> None:
     assert plan(workers, slots=6).retire == ()
 
 
-def test_nobody_is_retired_when_all_trials_have_ended() -> None:
+def test_no_worker_is_retired_when_all_trials_have_ended() -> None:
     found = plan([worker("1", idle=True), worker("2", waits=True)], slots=0)
     assert (found.retire, found.withdraw) == ((), ("2",))
 
 
-def test_the_breaker_opens_at_a_refusal_and_asks_again_after_longer_and_longer_pauses() -> None:
+def test_the_breaker_opens_at_a_refusal_and_retries_after_longer_and_longer_pauses() -> None:
     breaker = Breaker()
     assert breaker.allowed(3, now=0) == 3
     breaker.refused("QOSMaxSubmitJobPerUserLimit", now=0)

@@ -1,137 +1,327 @@
-"""A worker job whose devices fail, with a real Ray: it comes back without them, or leaves."""
+"""A worker job with a small process in place of `ray start`; with a real Ray in test_worker_job_with_ray."""
 
 from __future__ import annotations
 
-import json
+import contextlib
+import dataclasses
 import os
-import subprocess
-import sys
-from collections.abc import Iterator
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cluster.devices.device_check import CONTEXT_VARIABLE
-from cluster.profile.schema import load_profile
-from cluster.ray_nodes.access_token import ensure_token
+from cluster.devices.device_check import PROBE
+from cluster.devices.device_monitor import DeviceMonitor
+from cluster.machine.drain import raise_drain_flag, read_drain_flag
+from cluster.machine.processes import end_session, start_session
+from cluster.profile.schema import ClusterProfile
 from cluster.slurm.files import SlurmFiles, write_record
-from cluster.slurm.jobs.leaving_nodes import LeavingNodes
-from cluster.slurm.jobs.open_head import open_head, publish_head
-from cluster.slurm.launch_sweep import make_launch
-from cluster.slurm.records import WorkerRecord
-from lab.sweeps import wait_until
-from tests.cluster.devices.probe_answers import H100, looks, probe
-from tests.cluster.devices.test_device_check import ECC
-
-pytestmark = pytest.mark.engine
-
-WORKER = """\
-import sys
 from cluster.slurm.jobs.worker_job import run_worker
-run_worker(sys.argv[1], "site", probe=sys.argv[2:])
-"""
+from cluster.slurm.jobs.worker_node import RayNode
+from cluster.slurm.records import PATIENCE_WITHOUT_HEAD, HeadRecord, HeadState, WorkerRecord, WorkerState
+from tests.cluster.devices.probe_answers import ECC, H100, probe
+from tests.cluster.slurm.fakes import FakeClock, launched
+
+IDLE = "sleep 1000"
+TRIAL = "bash -c 'exec -a ray::SweepTrial sleep 1000' & sleep 1000"
+"""A Ray node on which a trial runs."""
+LEAVES = "bash -c 'while [ ! -e drain ]; do sleep 0.01; done; exec -a ray::IDLE sleep 1000' & sleep 1000"
+
+
+@dataclass
+class Worker:
+    """The worker job 7, whose Ray nodes are shell scripts; something happens whenever it sleeps."""
+
+    files: SlurmFiles
+    directory: Path
+    node: str = IDLE
+    clock: FakeClock = field(default_factory=lambda: FakeClock(moment=time.time()))
+    joined: list[str] = field(default_factory=list)
+    """Addresses of the heads that it has joined."""
+    drained_by: list[float | None] = field(default_factory=list)
+    """For each of its Ray nodes, the deadline of its trials."""
+    beats: list[WorkerRecord] = field(default_factory=list)
+    """Its record at each sleep."""
+
+    def run(self, *events: Callable[[], object], status: int = 0, probe: Sequence[str] = PROBE, **how: Any) -> None:
+        """Run the job to its end: at its n-th sleep the n-th event happens. It must exit with `status`."""
+        left = iter(events)
+
+        def asleep() -> None:
+            self.beats.append(self.record())
+            next(left, _nothing)()
+            if self.clock.moment - started_at > 2 * PATIENCE_WITHOUT_HEAD:
+                raise AssertionError("the worker does not end")
+
+        started_at, self.clock.on_sleep = self.clock.moment, asleep
+        ended = pytest.raises(SystemExit) if status else contextlib.nullcontext()
+        with ended as exit_:
+            name = how.pop("profile", "site")
+            run_worker(str(self.files.directory), name, probe=probe, join=self._join, clock=self.clock.clock(), **how)
+        assert exit_ is None or exit_.value.code == status
+
+    def record(self) -> WorkerRecord:
+        found = self.files.read_worker("7")
+        assert found is not None
+        return found
+
+    def ended(self) -> tuple[WorkerState, str]:
+        return self.record().state, self.record().why
+
+    @contextlib.contextmanager
+    def _join(
+        self, address: str, *, token_file: Path, job_id: str, profile: ClusterProfile, monitor: DeviceMonitor
+    ) -> Iterator[RayNode]:
+        assert (token_file, job_id, profile.name) == (self.files.token, "7", "site")
+        self.joined.append(address)
+        drain_flag, log = self.directory / "drain", self.directory / "log"
+        drain_flag.unlink(missing_ok=True)
+        log.write_text("Ray runtime started.\n")
+        process = start_session(["sh", "-c", f"cd '{self.directory}'; {self.node}"], environment=os.environ)
+        time.sleep(0.05)  # for its processes to start
+        try:
+            yield RayNode(process=process, drain_flag=drain_flag, log=log)
+        finally:
+            self.drained_by.append(read_drain_flag(drain_flag))
+            end_session(process, patience=0)
+
+
+def _nothing() -> None:
+    """Nothing happens."""
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> Iterator[SlurmFiles]:
-    """A sweep whose head, in this process, waits for a worker with three devices that two trials each may share."""
-    found = SlurmFiles(tmp_path / "slurm")
-    found.create()
-    ensure_token(found.token)
-    keys = {"gpus_per_node": 3, "mem": "1G", "cpus_per_node": 3, "trials_per_gpu": 2, "name": "site"}
-    launch = make_launch(tmp_path, "sweep", [load_profile("slurm", keys)], ["true"])
-    write_record(found.launch, launch)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SLURM_JOB_ID", "1")
-        with open_head(found.directory):
-            yield found
-
-
-def worker(files: SlurmFiles, command: Any) -> subprocess.Popen[bytes]:
-    """The worker's job, as Slurm would start it."""
-    job = {"SLURM_JOB_ID": "7", "SLURMD_NODENAME": "node7", "CUDA_VISIBLE_DEVICES": "0,1,2"}
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | job
-    return subprocess.Popen([sys.executable, "-c", WORKER, str(files.directory), *command], env=environment)
-
-
-def record(files: SlurmFiles) -> WorkerRecord:
-    found = files.read_worker("7")
-    assert found is not None
+def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Worker:
+    """A worker whose job has an hour left."""
+    found = Worker(SlurmFiles(tmp_path / "run" / "slurm"), tmp_path)
+    launch(found)
+    for name, value in {"SLURM_JOB_ID": "7", "SLURMD_NODENAME": "n7"}.items():
+        monkeypatch.setenv(name, value)
+    end_in(worker=found, seconds=3600, monkeypatch=monkeypatch)
     return found
 
 
-def joined(files: SlurmFiles, gpus: int) -> bool:
-    import ray
-
-    return (
-        files.read_worker("7") is not None
-        and record(files).state == "joined"
-        and (ray.available_resources().get("GPU", 0) == gpus)
-    )
+def launch(worker: Worker, **keys: Any) -> None:
+    size = {"name": "site", "device": "cpu", "mem": "1G", "cpus_per_node": 1, "gpus_per_node": 0}
+    launched(worker.files, **(size | {"drain_seconds": 100, "notice_seconds": 20} | keys))
 
 
-def seen_by_trials(gpus: int) -> list[tuple[str, str]]:
-    """The device of each of so many processes that each have one to themselves, and the context they were told."""
-    import ray
-
-    @ray.remote(num_gpus=1, num_cpus=0)
-    def device() -> tuple[str, str]:
-        import time
-
-        time.sleep(2)  # long enough for all devices to be taken at once
-        return os.environ["CUDA_VISIBLE_DEVICES"], os.environ[CONTEXT_VARIABLE]
-
-    return sorted(ray.get([device.remote() for _ in range(gpus)]))
+def end_in(worker: Worker, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_JOB_END_TIME", str(worker.clock.moment + seconds))
 
 
-def test_a_worker_comes_back_without_the_device_that_failed_and_leaves_when_none_is_left(
-    files: SlurmFiles, tmp_path: Path
+@pytest.fixture
+def address(worker: Worker) -> Iterator[str]:
+    """The address of an open head."""
+    with listening() as found:
+        publish(worker, HeadState.OPEN, found)
+        yield found
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+def publish(worker: Worker, state: HeadState, address: str | None = None) -> None:
+    write_record(worker.files.head, HeadRecord(state=state, address=address, written_at=1.0))
+
+
+def test_a_worker_serves_until_the_sweep_is_over(
+    worker: Worker, address: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    worker.run(_nothing, lambda: publish(worker, HeadState.CLOSED))
+    assert worker.joined == [address]
+    assert worker.ended() == (WorkerState.ENDED, "the sweep is over")
+    assert worker.record().joined_at is not None
+    assert worker.record().ends_at == worker.record().started_at + 3600
+    reported = [line.split(" ", 1)[1] for line in capsys.readouterr().out.splitlines()]
+    assert reported == [
+        "worker 7: starting",
+        f"worker 7: joined the head at {address}",
+        "worker 7: ended the sweep is over",
+    ]
+
+
+def test_a_sweep_that_is_over_needs_no_drain(worker: Worker, address: str) -> None:
+    worker.node = TRIAL
+    worker.run(lambda: publish(worker, HeadState.CLOSED))
+    assert worker.drained_by == [None]
+
+
+def test_a_worker_waits_for_a_head_that_answers(worker: Worker) -> None:
+    with listening() as gone:
+        publish(worker, HeadState.OPEN, gone)
+    with listening() as address:
+        worker.run(
+            lambda: publish(worker, HeadState.EXPECTED),
+            lambda: publish(worker, HeadState.OPEN, address),
+            lambda: publish(worker, HeadState.CLOSED),
+        )
+    assert worker.joined == [address]
+
+
+def test_a_worker_without_a_head_gives_up(worker: Worker) -> None:
+    started_at = worker.clock.moment
+    worker.run()
+    assert worker.ended() == (WorkerState.ENDED, "no head for 600 s")
+    assert worker.clock.moment == pytest.approx(started_at + PATIENCE_WITHOUT_HEAD, abs=0.01)
+    assert worker.joined == []
+
+
+def test_a_worker_that_has_joined_waits_as_long_for_the_next_head(worker: Worker, address: str) -> None:
+    left_at = worker.clock.moment + 301
+    worker.run(*[_nothing] * 300, lambda: publish(worker, HeadState.MOVING))
+    assert worker.ended() == (WorkerState.ENDED, "no head for 600 s")
+    assert worker.clock.moment == pytest.approx(left_at + PATIENCE_WITHOUT_HEAD, abs=0.01)
+
+
+def test_a_worker_follows_the_head_to_its_successor(worker: Worker, address: str) -> None:
+    with listening() as other:
+        worker.run(
+            lambda: publish(worker, HeadState.MOVING),
+            lambda: publish(worker, HeadState.OPEN, other),
+            lambda: publish(worker, HeadState.CLOSED),
+        )
+        assert worker.joined == [address, other]
+    waiting = worker.beats[1]
+    assert (waiting.state, waiting.why) == (WorkerState.WAITING, f"it has left the head at {address}")
+    assert waiting.joined_at is None
+
+
+def test_a_worker_whose_ray_node_ends_joins_again(
+    worker: Worker, address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    worker.node = "[ -e once ] && exec sleep 1000; touch once"
+    worker.run(lambda: publish(worker, HeadState.CLOSED))
+    assert worker.joined == [address, address]
+    assert "ray start ended by itself:\nRay runtime started." in capsys.readouterr().out
+
+
+def test_a_cancelled_worker_drains_within_the_sites_notice(worker: Worker, address: str) -> None:
+    worker.node = LEAVES
+    cancelled_at = worker.clock.moment + 1
+    worker.run(worker.files.cancel.touch)
+    assert worker.ended() == (WorkerState.ENDED, "cancelled")
+    assert worker.record().draining_since == pytest.approx(cancelled_at, abs=0.01)
+    assert worker.drained_by == [pytest.approx(cancelled_at + 20 - 5, abs=0.01)]
+
+
+def test_an_idle_worker_that_is_asked_to_leave_leaves(worker: Worker, address: str) -> None:
+    worker.run(lambda: worker.files.ask_to_leave("7"))
+    assert worker.ended() == (WorkerState.ENDED, "nothing more to do here")
+    assert worker.record().draining_since is not None
+
+
+def test_a_request_to_leave_from_before_a_requeue_is_void(worker: Worker, address: str) -> None:
+    worker.files.ask_to_leave("7")
+    worker.run(lambda: publish(worker, HeadState.CLOSED))
+    assert worker.ended() == (WorkerState.ENDED, "the sweep is over")
+
+
+def test_a_worker_drains_before_its_job_ends(worker: Worker, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker.node = LEAVES
+    end_in(worker, 103, monkeypatch)
+    end = worker.clock.moment + 103
+    worker.run()
+    assert worker.ended() == (WorkerState.ENDED, "the job's end is near")
+    assert worker.drained_by == [pytest.approx(end - 5, abs=0.01)]
+    assert worker.clock.moment < end - 90, "it ends as soon as the trials have left"
+
+
+def test_trials_that_do_not_leave_are_awaited_up_to_their_deadline(
+    worker: Worker, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker.node = TRIAL
+    launch(worker, drain_seconds=4)
+    end_in(worker, 6, monkeypatch)
+    end = worker.clock.moment + 6
+    worker.run()
+    assert worker.drained_by == [pytest.approx(end - 1, abs=0.01)], "a quarter of what is left, to end in order"
+    assert end - 1 <= worker.clock.moment < end - 0.5
+
+
+def test_the_drivers_drain_reaches_the_trials(worker: Worker, address: str) -> None:
+    deadline = worker.clock.moment + 50
+    worker.run(
+        lambda: raise_drain_flag(worker.files.drain, deadline), _nothing, lambda: publish(worker, HeadState.CLOSED)
+    )
+    assert worker.drained_by == [pytest.approx(deadline, abs=0.01)]
+
+
+@pytest.mark.parametrize(("node", "idle"), [(IDLE, True), (TRIAL, False)])
+def test_the_heartbeat_counts_beats_without_trials(worker: Worker, address: str, node: str, idle: bool) -> None:
+    worker.node = node
+    worker.run(*[_nothing] * 16, lambda: publish(worker, HeadState.CLOSED))
+    assert worker.beats[-1].beat == worker.beats[0].beat + 3, "one every 5 s"
+    assert worker.beats[-1].idle_beats == (3 if idle else 0)
+
+
+def test_a_worker_that_the_site_requeued_is_refused(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    worker.run(status=3)
+    assert worker.ended() == (
+        WorkerState.REFUSED,
+        "the site requeued this worker, which has been replaced already",
+    )
+    assert not worker.record().unfit
+
+
+def test_a_worker_beside_a_requeued_head_serves(worker: Worker, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    worker.run(lambda: publish(worker, HeadState.CLOSED), beside_head=True)
+    assert worker.joined == [address]
+
+
+def test_a_worker_of_a_profile_that_the_launch_no_longer_has_is_refused(worker: Worker) -> None:
+    worker.run(status=3, profile="gone")
+    assert worker.ended() == (WorkerState.REFUSED, "the sweep was launched again, without the profile 'gone'")
+
+
+def test_a_worker_with_other_software_is_refused(worker: Worker) -> None:
+    found = launched(worker.files, name="site", device="cpu", gpus_per_node=0)
+    other = dataclasses.replace(found, fingerprint=found.fingerprint | {"torch_version": "0.4.1"})
+    write_record(worker.files.launch, other)
+    worker.run(status=3)
+    assert worker.record().state == WorkerState.REFUSED
+    assert "torch_version" in worker.record().why
+
+
+def test_a_worker_that_does_not_see_the_prepared_data_is_refused(worker: Worker) -> None:
+    found = launched(worker.files, name="site", device="cpu", gpus_per_node=0)
+    other = dataclasses.replace(found, data_directory="/nowhere", dataset_digests={"cifar10": "ab" * 32})
+    write_record(worker.files.launch, other)
+    worker.run(status=3)
+    assert worker.record().state == WorkerState.REFUSED
+    assert "'cifar10' is not prepared in /nowhere" in worker.record().why
+
+
+def test_a_worker_rejoins_without_a_broken_device_and_is_refused_without_any(
+    worker: Worker, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    launch(worker, device="cuda", gpus_per_node=2)
     answers = tmp_path / "answers"
     answers.mkdir()
-    good = H100 | {"context": 5 * 2**20}
-    command = probe(answers, _0=[good, good, ECC], _1=[good, ECC], _2=[good, ECC])
-    leaving = LeavingNodes(files)
-    process = worker(files, command)
-    try:
-        wait_until(lambda: joined(files, 3), 120)
-        assert seen_by_trials(3) == [(id_, str(5 * 2**20)) for id_ in "012"]
 
-        files.suspect("7", "0")
-        wait_until(lambda: looks(answers).count("0") == 1, 60)
-        assert record(files).state == "joined", "the device works: nothing happens"
+    def suspect_the_next() -> None:
+        if len(suspected) < len(worker.joined):
+            device = str(len(suspected))
+            suspected.append(device)
+            worker.files.suspect("7", device)
+        time.sleep(0.02)  # for the probe to answer
 
-        files.suspect("7", "1")
-        wait_until(lambda: joined(files, 2), 120)
-        leaving.look()
-        assert [device for device, _ in seen_by_trials(2)] == ["0", "2"]
-        assert "left out: CUDA device 1 (NVIDIA H100, GPU-eeee" in record(files).why
-        assert record(files).devices == ("NVIDIA H100",) * 2
-        assert not record(files).unfit
-
-        files.suspect("7", "")
-        process.wait(120)
-        assert process.returncode == 3
-        assert (record(files).state, record(files).unfit) == ("refused", True)
-        assert "CUDA device 0 (NVIDIA H100, GPU-eeee" in record(files).why
-        assert looks(answers) == sorted(["0 --context", "1 --context", "2 --context", "0", "1", "0", "2"])
-    finally:
-        publish_head(files, "1", "closed")
-        process.wait(60)
-
-
-def test_a_worker_takes_part_with_the_devices_that_work(files: SlurmFiles, tmp_path: Path) -> None:
-    answers = tmp_path / "answers"
-    answers.mkdir()
-    process = worker(files, probe(answers, _0=H100, _1=ECC, _2=H100))
-    try:
-        wait_until(lambda: joined(files, 2), 120)
-        assert "left out: CUDA device 1" in record(files).why
-        publish_head(files, "1", "closed")
-        process.wait(60)
-        assert process.returncode == 0
-        assert json.loads(files.worker("7").read_text())["state"] == "ended"
-    finally:
-        process.kill()
-        process.wait(60)
+    suspected: list[str] = []
+    worker.run(*[suspect_the_next] * 1000, status=3, probe=probe(answers, _0=[H100, ECC], _1=[H100, ECC]))
+    assert worker.joined == [address, address]
+    rejoined = [record for record in worker.beats if record.state == WorkerState.JOINED][-1]
+    assert rejoined.devices == ("NVIDIA H100",)
+    assert "left out: CUDA device 0" in rejoined.why
+    assert worker.record().state == WorkerState.REFUSED
+    assert "CUDA device 1 (NVIDIA H100" in worker.record().why
+    assert worker.record().unfit

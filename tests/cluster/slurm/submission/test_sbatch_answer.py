@@ -1,4 +1,4 @@
-"""What sbatch, and wrappers of it, print."""
+"""What sbatch, and wrappers around it, print."""
 
 import pytest
 from hypothesis import given
@@ -24,7 +24,7 @@ from cluster.slurm.submission.sbatch_answer import SubmittedJob, submitted_job
         ("job 12", None),
     ],
 )
-def test_the_job_is_read_from_its_own_line_or_a_number_alone(answer: str, job: SubmittedJob | None) -> None:
+def test_the_job_is_read_from_sbatchs_line_or_a_line_that_is_a_number(answer: str, job: SubmittedJob | None) -> None:
     assert submitted_job(answer) == job
 
 
@@ -32,7 +32,7 @@ _LINES = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\n"))
 
 
 @given(number=st.integers(1, 10**9), before=_LINES, after=_LINES)
-def test_whatever_stands_around_it_the_line_of_sbatch_is_found(number: int, before: str, after: str) -> None:
+def test_sbatchs_line_is_found_whatever_surrounds_it(number: int, before: str, after: str) -> None:
     found = submitted_job(f"{before}\nSubmitted batch job {number}\n{after}")
     assert found is not None
     assert found.job_id == str(number)

@@ -1,4 +1,4 @@
-"""What lies below a folder, on real file systems: links in circles, hidden files, names of any bytes."""
+"""The contents of folders on a real file system: circular links, hidden files, names of any bytes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def walked(root: Path) -> tuple[list[str], list[str], list[str]]:
     return sorted(contents.files), sorted(contents.hidden), sorted(contents.repeated)
 
 
-def test_hidden_files_and_folders_are_passed_over(tmp_path: Path) -> None:
+def test_hidden_files_and_folders_are_skipped(tmp_path: Path) -> None:
     hidden = [
         *(".ipynb_checkpoints/a.png", "b/@eaDir/x.png/thumb.jpg", "__MACOSX/b/._a.png", "b/._a.png", "b/.hidden.png"),
         *(
@@ -44,27 +44,27 @@ def test_the_folder_itself_may_be_hidden(tmp_path: Path) -> None:
     assert walked(tmp_path / ".cache" / "data")[0] == ["a/1.png"]
 
 
-def test_a_link_to_its_own_folder_is_walked_once(tmp_path: Path) -> None:
+def test_a_folder_with_a_link_to_itself_is_read_once(tmp_path: Path) -> None:
     write_folder(tmp_path, {"ant/1.png": b"", "bee/1.png": b""})
     (tmp_path / "ant" / "latest").symlink_to(".")
     (tmp_path / "bee" / "up").symlink_to(tmp_path)
     assert walked(tmp_path) == (["ant/1.png", "bee/1.png"], [], ["ant/latest", "bee/up"])
 
 
-def test_links_between_folders_do_not_run_in_circles(tmp_path: Path) -> None:
+def test_links_between_folders_end(tmp_path: Path) -> None:
     write_folder(tmp_path, {"top/ant/1.png": b"", "elsewhere/2.png": b""})
     (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "top")
     (tmp_path / "top" / "ant" / "more").symlink_to(tmp_path / "elsewhere")
     assert walked(tmp_path / "top") == (["ant/1.png", "ant/more/2.png"], [], ["ant/more/back"])
 
 
-def test_a_folder_keeps_its_own_name_whatever_links_are_called(tmp_path: Path) -> None:
+def test_a_folder_keeps_its_real_name_whatever_its_links_are_called(tmp_path: Path) -> None:
     write_folder(tmp_path, {"zebra/1.png": b""})
     (tmp_path / "aardvark").symlink_to("zebra")
     assert walked(tmp_path) == (["zebra/1.png"], [], ["aardvark"])
 
 
-def test_of_two_links_to_a_folder_elsewhere_the_first_counts(tmp_path: Path) -> None:
+def test_of_two_links_to_an_outside_folder_the_first_counts(tmp_path: Path) -> None:
     write_folder(tmp_path, {"store/x/1.png": b""})
     (tmp_path / "top").mkdir()
     for name in ("b", "a"):
@@ -72,7 +72,7 @@ def test_of_two_links_to_a_folder_elsewhere_the_first_counts(tmp_path: Path) -> 
     assert walked(tmp_path / "top") == (["a/1.png"], [], ["b"])
 
 
-def test_links_that_lead_nowhere_are_listed_and_pipes_are_not(tmp_path: Path) -> None:
+def test_broken_links_are_listed_and_pipes_are_not(tmp_path: Path) -> None:
     (tmp_path / "gone.png").symlink_to("nowhere")
     (tmp_path / "round.png").symlink_to("round.png")
     os.mkfifo(tmp_path / "pipe.png")
@@ -87,7 +87,7 @@ def test_folders_without_files_are_listed(tmp_path: Path) -> None:
 
 @pytest.fixture
 def unprivileged() -> Iterator[Path]:
-    """A folder, while this process has no right to read everything (root has)."""
+    """A folder; afterwards this process regains its user, so that a test may give up root's rights."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         user = os.geteuid()

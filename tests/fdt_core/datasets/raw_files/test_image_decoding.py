@@ -1,4 +1,4 @@
-"""What becomes of the pixels of a file: compared with the values that were written, format by format."""
+"""The decoded pixels of a file, compared with the values that were written, format by format."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def decoded(contents: bytes) -> tuple[npt.NDArray[np.uint8], list[Conversion]]:
 
 
 def grey_png(values: npt.NDArray[np.uint16], transparent: int | None = None) -> bytes:
-    """A PNG of 16-bit grey written by hand, where one value may stand for transparent."""
+    """A PNG of 16-bit grey, written byte by byte; one value may mean transparent."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -72,12 +72,12 @@ def test_sixteen_bit_grey_is_scaled_by_its_full_range(contents: bytes) -> None:
     assert conversions == [Conversion.SIXTEEN_BIT]
 
 
-def test_white_is_zero_is_turned_round_with_16_bits_as_with_8() -> None:
+def test_white_is_zero_is_inverted_with_16_bits_as_with_8() -> None:
     values, _ = decoded(written(Image.fromarray(RAMP), "TIFF", tiffinfo={262: 0}))
     assert (values[0, 0, 0], values[-1, -1, 0]) == (255, 0)
 
 
-def test_twelve_bits_fill_the_range_too() -> None:
+def test_twelve_bits_are_scaled_to_the_full_range() -> None:
     packed = b"\xff" * 6
     entries = b"".join(
         struct.pack("<HHII", tag, 4, 1, value)
@@ -99,11 +99,11 @@ def test_twelve_bits_fill_the_range_too() -> None:
     ids=["float", "int32", "pfm"],
 )
 def test_pixels_without_a_known_range_are_refused(contents: bytes) -> None:
-    with pytest.raises(ValueError, match="what is black and white in it is not known: save it with 8 or 16 bits"):
+    with pytest.raises(ValueError, match="which values are black and white is not known: save it with 8 or 16 bits"):
         decode(contents)
 
 
-def test_16_bit_colours_are_counted_and_keep_their_upper_bits() -> None:
+def test_16_bit_colours_are_reported_and_keep_their_upper_bits() -> None:
     header = b"P6\n2 1\n65535\n"
     values, conversions = decoded(header + np.array([65535, 0, 32896, 257, 514, 65278], dtype=">u2").tobytes())
     assert values.tolist() == [[[255, 0, 128], [1, 2, 254]]]
@@ -116,7 +116,7 @@ def test_16_bit_colours_are_counted_and_keep_their_upper_bits() -> None:
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF", "WEBP"])
 def test_every_orientation_of_every_format_is_turned_upright(format: str, orientation: int) -> None:
-    """The image is stored so that its orientation brings it back: what comes out is the upright one."""
+    """The image is stored so that its orientation brings it back: decoding gives the upright one."""
     upright = Image.fromarray(np.kron(pixels(2, 3, 3), np.ones((16, 16, 1), dtype=np.uint8)))
     back = {1: None, 2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}[orientation]  # the inverse Image.Transpose
     stored = upright if back is None else upright.transpose(Image.Transpose(back))
@@ -129,7 +129,7 @@ def test_every_orientation_of_every_format_is_turned_upright(format: str, orient
     assert conversions == ([] if orientation == 1 else [Conversion.UPRIGHT])
 
 
-def test_damaged_exif_data_do_not_keep_an_image_from_being_read() -> None:
+def test_an_image_with_damaged_exif_data_is_read() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     contents = written(Image.fromarray(pixels(16, 24, 3)), "JPEG", exif=exif)
@@ -158,7 +158,7 @@ def half_transparent(mode: str) -> Image.Image:
     ],
     ids=["RGBA", "LA", "tiff", "webp"],
 )
-def test_what_is_transparent_is_laid_over_white(contents: bytes) -> None:
+def test_transparent_pixels_are_laid_over_white(contents: bytes) -> None:
     values, conversions = decoded(contents)
     assert values[0, :, 0].tolist() == [0, 128, 255]
     assert conversions == [Conversion.TRANSPARENT]
@@ -175,7 +175,7 @@ def test_what_is_transparent_is_laid_over_white(contents: bytes) -> None:
     ],
     ids=["L", "RGB", "P", "gif", "16-bit"],
 )
-def test_a_colour_that_stands_for_transparent_becomes_white(contents: bytes) -> None:
+def test_a_colour_that_means_transparent_becomes_white(contents: bytes) -> None:
     values, conversions = decoded(contents)
     assert values[0, :, 0].tolist() == [7, 255]
     assert Conversion.TRANSPARENT in conversions
@@ -193,7 +193,7 @@ def test_an_opaque_alpha_channel_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP", "TIFF"])
-def test_the_first_frame_is_taken_and_it_is_said(format: str) -> None:
+def test_the_first_frame_is_used_and_this_is_reported(format: str) -> None:
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue", "green")]
     options = {"lossless": True} if format == "WEBP" else {}
     values, conversions = decoded(written(frames[0], format, save_all=True, append_images=frames[1:], **options))
@@ -213,7 +213,7 @@ def test_the_first_frame_is_taken_and_it_is_said(format: str) -> None:
         ("JPEG", "L"),
     ],
 )
-def test_ordinary_images_are_what_pillow_makes_of_them(format: str, mode: str) -> None:
+def test_ordinary_images_are_decoded_as_by_pillow(format: str, mode: str) -> None:
     contents = written(Image.fromarray(pixels(12, 17, 3)).convert(mode), format)
     values, conversions = decoded(contents)
     assert np.array_equal(values, np.asarray(Image.open(io.BytesIO(contents)).convert("RGB")))
@@ -228,14 +228,14 @@ def test_a_truncated_image_is_refused(format: str, part: float) -> None:
         decode(contents[: int(part * len(contents)) if part < 1 else int(part)])
 
 
-def test_an_image_of_too_many_pixels_is_refused_with_the_limit() -> None:
+def test_an_image_with_too_many_pixels_is_refused_with_the_limit() -> None:
     contents = written(Image.new("1", (14_000, 14_000)), "PNG")
     with pytest.raises(ValueError, match="more than 178,956,970 pixels"):
         decode(contents)
 
 
 def test_no_program_is_run_for_a_drawing() -> None:
-    with pytest.raises(ValueError, match="no format that is read here"):
+    with pytest.raises(ValueError, match="its format is not supported"):
         decode(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n")
 
 
@@ -257,7 +257,7 @@ PHOTO = image_file(pixels(12, 12, 3), "JPEG")
         ("page.html", b"<html>", False),
     ],
 )
-def test_content_decides_where_the_suffix_does_not(tmp_path: Path, name: str, contents: bytes, expected: bool) -> None:
+def test_content_decides_if_the_suffix_does_not(tmp_path: Path, name: str, contents: bytes, expected: bool) -> None:
     (tmp_path / name).write_bytes(contents)
     assert is_image(tmp_path / name) is expected
 

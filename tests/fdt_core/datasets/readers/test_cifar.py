@@ -1,4 +1,4 @@
-"""CIFAR's batches as others have written them, and with labels or images that cannot be right."""
+"""CIFAR batches as other programs write them, and with labels or images that cannot be right."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.fdt_core.datasets.archives import Files, cifar10_files, cifar100_file
 
 
 def changed(files: Files, name: str, **fields: Any) -> Files:
-    """The files with some keys of one batch changed; a value of None takes the key out."""
+    """The files with some keys of one batch changed; the value None removes the key."""
     batch = pickle.loads(files[name], encoding="bytes") | {key.encode(): value for key, value in fields.items()}
     return files | {name: pickle.dumps({key: value for key, value in batch.items() if value is not None}, protocol=2)}
 
@@ -62,12 +62,12 @@ def test_text_keys_of_any_pickle_protocol_give_the_same_data(tmp_path: Path, nam
         (np.arange(20) % 10).astype("u1"),
     ],
 )
-def test_labels_of_any_whole_numbers_are_read(tmp_path: Path, labels: Any) -> None:
+def test_labels_of_any_integer_type_are_read(tmp_path: Path, labels: Any) -> None:
     files = changed(cifar10_files(), "data_batch_3", labels=labels)
     assert digest(tmp_path / "a", files) == digest(tmp_path / "b", cifar10_files())
 
 
-def test_pixels_of_another_whole_type_are_read(tmp_path: Path) -> None:
+def test_pixels_of_another_integer_type_are_read(tmp_path: Path) -> None:
     files = changed(cifar10_files(), "test_batch", data=pixels(20, 3072, seed=5).astype(np.int64))
     assert digest(tmp_path / "a", files) == digest(tmp_path / "b", cifar10_files())
 
@@ -75,7 +75,7 @@ def test_pixels_of_another_whole_type_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"labels": [11] + [0] * 19}, "image 0 has the label 11, and labels of 10 classes go from 0 to 9"),
+        ({"labels": [11] + [0] * 19}, "image 0 has the label 11, but labels of 10 classes go from 0 to 9"),
         ({"labels": [0] * 19 + [-1]}, "image 19 has the label -1"),
         ({"labels": [0] * 19}, r"labels of shape (19,) for 20 images"),
         ({"labels": [0] * 21}, r"labels of shape (21,) for 20 images"),
@@ -103,7 +103,7 @@ def test_a_batch_that_cannot_be_right_is_refused_with_its_file(
 
 @pytest.mark.parametrize(
     ("names", "reason"),
-    [(None, "has no 'label_names'"), ([b"a"] * 9, "names 9 classes, not 10"), ([1] * 10, "not a list of names")],
+    [(None, "has no 'label_names'"), ([b"a"] * 9, "names 9 classes, not 10"), ([1] * 10, "not a list of strings")],
 )
 def test_a_list_of_classes_that_cannot_be_right_is_refused(tmp_path: Path, names: Any, reason: str) -> None:
     message = refused(tmp_path, changed(cifar10_files(), "batches.meta", label_names=names))
@@ -135,7 +135,7 @@ def test_a_damaged_pickle_is_read_or_refused_with_its_file(tmp_path: Path) -> No
     assert all("data_batch_2" in problem for problem in problems)
 
 
-def test_names_of_classes_that_are_not_utf8_are_kept_readable(tmp_path: Path) -> None:
+def test_class_names_that_are_not_utf8_are_kept_readable(tmp_path: Path) -> None:
     names = [b"fris\xe9", *(b"%d" % i for i in range(9))]
     digest(tmp_path, changed(cifar10_files(), "batches.meta", label_names=names))
     assert load_prepared("cifar10", tmp_path / "data").class_names[0] == r"fris\xe9"

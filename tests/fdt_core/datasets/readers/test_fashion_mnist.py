@@ -1,4 +1,4 @@
-"""Fashion-MNIST with labels and images that do not belong together."""
+"""Fashion-MNIST with labels and images that do not match."""
 
 from __future__ import annotations
 
@@ -24,13 +24,15 @@ def idx(*shape: int, value: int = 0) -> bytes:
 @pytest.mark.parametrize(
     ("file", "contents", "reason"),
     [
-        (LABELS, idx(10, value=10), "image 0 has the label 10, and labels of 10 classes go from 0 to 9"),
+        (LABELS, idx(10, value=10), "image 0 has the label 10, but labels of 10 classes go from 0 to 9"),
         (LABELS, idx(9), r"labels of shape \(9,\) for 10 images"),
         (IMAGES, idx(10, 32, 32), r"shape \(10, 32, 32\), not images of 28x28"),
     ],
     ids=["label out of range", "too few labels", "wrong size"],
 )
-def test_files_that_do_not_fit_are_refused_by_name(tmp_path: Path, file: str, contents: bytes, reason: str) -> None:
+def test_inconsistent_files_are_refused_with_their_names(
+    tmp_path: Path, file: str, contents: bytes, reason: str
+) -> None:
     origin = write_folder(tmp_path / "files", fashion_mnist_files() | {file: contents})
     with pytest.raises(EnvironmentProblem, match=f"{file}.*{reason}"):
         prepare_dataset("fashion_mnist", tmp_path / "data", origin=origin, unchecked=True)

@@ -1,4 +1,4 @@
-"""Which folder names are parts of a data set, and which parts belong together."""
+"""Which folder names denote parts of a data set, and which parts belong together."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from fdt_core.datasets.readers.part_folders import find_parts, looks_like_part
         (["train", "test", "cat", "dog"], "train", ["test"]),
     ],
 )
-def test_parts_are_known_by_their_names(names: list[str], train: str, tests: list[str]) -> None:
+def test_parts_are_recognised_by_their_names(names: list[str], train: str, tests: list[str]) -> None:
     parts = find_parts(names)
     assert parts is not None
     assert (parts.train, list(parts.tests)) == (train, tests)
@@ -47,7 +47,7 @@ def test_parts_are_known_by_their_names(names: list[str], train: str, tests: lis
         ["train_a", "test_b"],
     ],
 )
-def test_other_names_are_no_parts(names: list[str]) -> None:
+def test_other_names_are_not_parts(names: list[str]) -> None:
     assert find_parts(names) is None
 
 
@@ -60,16 +60,16 @@ def test_other_names_are_no_parts(names: list[str]) -> None:
         (["train_1", "test_1", "train_2", "test_2"], "train_1 and train_2"),
     ],
 )
-def test_what_is_not_clear_is_refused(names: list[str], message: str) -> None:
+def test_ambiguous_names_are_refused(names: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=f"the folders {message} could each be the same part"):
         find_parts(names)
 
 
 @pytest.mark.parametrize("name", ["train", "Testing", "PublicTest", "holdout_val", "train2"])
-def test_a_part_is_known_without_its_partner(name: str) -> None:
+def test_a_part_is_recognised_without_its_counterpart(name: str) -> None:
     assert looks_like_part(name)
 
 
 @pytest.mark.parametrize("name", ["cat", "restaurant", "Valentine", "trains"])
-def test_a_class_is_no_part(name: str) -> None:
+def test_a_class_is_not_a_part(name: str) -> None:
     assert not looks_like_part(name)

@@ -34,7 +34,7 @@ def refused(folder: Path, files: Files) -> str:
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Description:
-    """What the published layout is prepared to."""
+    """The description of the data prepared from the published layout."""
     return prepared(tmp_path_factory.mktemp("published"), FILES)
 
 
@@ -49,7 +49,7 @@ def sorted_validation(inside: str, *, annotated: bool) -> Files:
 
 @pytest.mark.parametrize("inside", ["", "images/"])
 @pytest.mark.parametrize("annotated", [True, False])
-def test_validation_images_in_folders_of_classes_are_the_same_data(
+def test_validation_images_in_class_folders_give_the_same_data(
     tmp_path: Path, published: Description, inside: str, annotated: bool
 ) -> None:
     assert prepared(tmp_path, sorted_validation(inside, annotated=annotated)).digest == published.digest
@@ -80,14 +80,14 @@ def test_a_folder_of_an_unknown_class_is_refused(tmp_path: Path) -> None:
     ],
     ids=["empty last lines", "empty first line", "no last line end", "BOM", "Windows", "both", "old Mac", "UTF-16"],
 )
-def test_text_files_of_any_editor_are_the_same_data(
+def test_text_files_of_any_editor_give_the_same_data(
     tmp_path: Path, published: Description, file: str, edit: object
 ) -> None:
     assert callable(edit)
     assert prepared(tmp_path, FILES | {file: edit(FILES[file])}).digest == published.digest
 
 
-def test_blanks_between_columns_are_as_good_as_tabs(tmp_path: Path, published: Description) -> None:
+def test_columns_may_be_separated_by_blanks(tmp_path: Path, published: Description) -> None:
     files = FILES | {ANNOTATIONS: FILES[ANNOTATIONS].replace(b"\t", b" ")}
     assert prepared(tmp_path, files).digest == published.digest
 
@@ -101,19 +101,19 @@ def test_words_in_latin1_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("val_7.JPEG", "has no name of an image and class of it, with a tab in between"),
+        ("val_7.JPEG", "does not hold an image's name and its class, separated by a tab"),
         ("val_7.JPEG\tn99999999\t0\t0\t1\t1", "names the class 'n99999999', which is not in wnids.txt"),
         (f"val_9999.JPEG\t{FIRST_ID}", "val/images/val_9999.JPEG is missing"),
         (f"val_3.JPEG\t{FIRST_ID}", "names val/images/val_3.JPEG again (first in line 4)"),
     ],
 )
-def test_a_wrong_line_is_refused_with_file_and_number(tmp_path: Path, line: str, reason: str) -> None:
+def test_a_wrong_line_is_refused_with_its_file_and_number(tmp_path: Path, line: str, reason: str) -> None:
     lines = [*LINES[:7], line, *LINES[8:]]
     message = refused(tmp_path, FILES | {ANNOTATIONS: "\n".join(lines).encode()})
     assert f"tiny.zip: {ANNOTATIONS}, line 8: {reason}" in message
 
 
-def test_an_id_that_is_named_twice_is_refused(tmp_path: Path) -> None:
+def test_an_id_that_occurs_twice_is_refused(tmp_path: Path) -> None:
     ids = FILES["wnids.txt"].decode().splitlines()
     text = "\n".join([*ids[:10], "", ids[3], *ids[10:]]).encode()
     assert f"wnids.txt, line 12: names {ids[3]} again (first in line 4)" in refused(

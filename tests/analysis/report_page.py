@@ -1,0 +1,69 @@
+"""A page of the report in a browser, as tests use it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
+
+ARTIFACTS = Path(__file__).parents[2] / "artifacts"
+
+
+def read_log(driver: webdriver.Chrome, name: str) -> list[dict[str, Any]]:
+    """The entries of a log since it was last read: `browser` (the console) or `performance` (requests)."""
+    entries: list[dict[str, Any]] = driver.get_log(name)  # type: ignore[no-untyped-call]  # selenium does not type it
+    return entries
+
+
+class Page:
+    """A page in the browser, and what a reader sees of it."""
+
+    def __init__(self, driver: webdriver.Chrome, file: Path) -> None:
+        self.driver = driver
+        self.file = file
+        for log in ("browser", "performance"):
+            read_log(driver, log)
+        driver.get(file.as_uri())
+
+    def all(self, selector: str) -> list[WebElement]:
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def one(self, selector: str) -> WebElement:
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def wait(self, condition: Callable[[], Any]) -> Any:
+        return WebDriverWait(self.driver, 30).until(lambda _: condition())
+
+    def show(self, selector: str) -> WebElement:
+        element = self.one(selector)
+        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+        return element
+
+    def drawn(self, plot: str) -> WebElement:
+        """The plot of that name, once it is drawn."""
+        figure = self.show(f'[data-plot="{plot}"]')
+        self.wait(lambda: figure.find_elements(By.CSS_SELECTOR, ".main-svg"))
+        return figure
+
+    def column(self, table: str, place: int) -> list[str]:
+        """The texts of a column of the shown rows."""
+        script = (
+            "return [...document.querySelectorAll(arguments[0] + ' tbody tr')].filter(row => !row.hidden)"
+            ".map(row => row.cells[arguments[1]].textContent)"
+        )
+        return list(self.driver.execute_script(script, table, place))
+
+    def screenshot(self, name: str) -> None:
+        ARTIFACTS.mkdir(exist_ok=True)
+        self.driver.save_screenshot(str(ARTIFACTS / f"report-{name}.png"))
+
+    def requests(self) -> list[str]:
+        """The addresses of everything that the page requested."""
+        messages = [json.loads(entry["message"])["message"] for entry in read_log(self.driver, "performance")]
+        return [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]

@@ -1,0 +1,130 @@
+"""A training that is stopped or killed resumes bit for bit from its checkpoint."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fdt_core.training.checkpoint import TrialCheckpoints
+from fdt_core.training.trainer import Drained, Training
+from tests.fdt_core.trials import lasting, on_cpu, same_tensors, small_spec, stop_at_batch, train, weights
+
+FAMILIES = ("vgg11", "resnet18")
+EACH_FAMILY = ("vgg11", pytest.param("resnet18", marks=pytest.mark.trainer))
+KILLS = ("batch:7", "write:1", "epoch:1")
+
+
+def ticking_clock() -> Callable[[], float]:
+    """A clock that advances by one second each time it is read."""
+    seconds = itertools.count()
+    return lambda: float(next(seconds))
+
+
+@pytest.mark.parametrize("model", EACH_FAMILY)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_stopped_and_resumed_equals_undisturbed(tmp_path: Path, model: str, precision: str) -> None:
+    spec = small_spec(model, precision=precision)
+    undisturbed = train(spec)
+    checkpoints = TrialCheckpoints(tmp_path / "trial")
+    with pytest.raises(Drained):
+        train(spec, checkpoints=checkpoints, checkpoint_interval=3600, should_stop=stop_at_batch(9))
+    resumed = Training(spec, on_cpu(), device="cpu", checkpoints=checkpoints)
+    assert len(resumed.history) == 1, "an interruption with notice costs at most the current epoch"
+    assert [record.epoch for record in resumed.epochs()] == [2, 3]
+    assert lasting(resumed.history) == lasting(undisturbed.history)
+    assert same_tensors(weights(resumed), weights(undisturbed))
+    assert resumed.result().interruptions == 1
+
+
+@pytest.mark.trainer
+@pytest.mark.parametrize("model", FAMILIES)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_killed_and_resumed_several_times_equals_undisturbed(tmp_path: Path, model: str, precision: str) -> None:
+    spec = small_spec(model, precision=precision)
+    for point in KILLS:
+        killed = subprocess.run(
+            [sys.executable, "-m", "tests.fdt_core.training.killable_training", str(tmp_path), model, precision, point],
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+        assert killed.returncode == -9
+    resumed = train(spec, checkpoints=TrialCheckpoints(tmp_path))
+    undisturbed = train(spec)
+    assert lasting(resumed.history) == lasting(undisturbed.history)
+    assert same_tensors(weights(resumed), weights(undisturbed))
+    assert resumed.result().interruptions == len(KILLS)
+
+
+def test_a_finished_trial_has_nothing_left_to_train_and_the_same_result(tmp_path: Path) -> None:
+    spec, checkpoints = small_spec(epochs=2), TrialCheckpoints(tmp_path / "trial")
+    first = train(spec, checkpoints=checkpoints, checkpoint_interval=3600)
+    again = Training(spec, on_cpu(), device="cpu", checkpoints=checkpoints)
+    assert list(again.epochs()) == []
+    assert again.result() == first.result()
+
+
+def test_a_stop_in_the_next_epoch_saves_the_unsaved_state_of_the_last(tmp_path: Path) -> None:
+    checkpoints = TrialCheckpoints(tmp_path / "trial")
+    training = Training(
+        small_spec(),
+        on_cpu(),
+        device="cpu",
+        checkpoints=checkpoints,
+        checkpoint_interval=3600,
+        should_stop=stop_at_batch(14),
+    )
+    epochs = training.epochs()
+    assert [next(epochs).epoch, next(epochs).epoch] == [1, 2]
+    assert not list(checkpoints.directory.glob("working-*")), "the interval has not passed"
+    with pytest.raises(Drained):
+        next(epochs)
+    assert len(Training(small_spec(), on_cpu(), device="cpu", checkpoints=checkpoints).history) == 2
+
+
+def test_should_stop_gets_the_seconds_to_the_end_of_the_epoch() -> None:
+    given: list[float] = []
+
+    def record(seconds: float) -> bool:
+        given.append(seconds)
+        return False
+
+    train(small_spec(epochs=2), should_stop=record, clock=ticking_clock())
+    first_epoch, second_epoch = given[:6], given[6:]
+    done = [32 / 150, 64 / 150, 96 / 150, 128 / 150, 1]  # before each batch but the first, and before the test batch
+    expected = [elapsed / part - elapsed for elapsed, part in enumerate(done, start=2)]
+    assert first_epoch == [math.inf, *(pytest.approx(seconds) for seconds in expected)]
+    assert second_epoch == [6, 5, 4, 3, 2, 1], "the first epoch took 7 seconds"
+
+
+def test_a_checkpoint_is_written_when_the_interval_has_passed(tmp_path: Path) -> None:
+    checkpoints = TrialCheckpoints(tmp_path / "trial")
+    seconds = 12  # longer than one epoch, which reads the clock 9 times, and shorter than two
+    training = Training(
+        small_spec(epochs=5),
+        on_cpu(),
+        device="cpu",
+        checkpoints=checkpoints,
+        checkpoint_interval=seconds,
+        clock=ticking_clock(),
+    )
+    saved = [[path.name[:14] for path in sorted(checkpoints.directory.glob("working-*"))] for _ in training.epochs()]
+    assert saved == [
+        [],
+        ["working-000002"],
+        ["working-000002"],
+        ["working-000002", "working-000004"],
+        ["working-000004", "working-000005"],
+    ]
+
+
+def test_a_checkpoint_of_another_trial_is_not_resumed(tmp_path: Path) -> None:
+    checkpoints = TrialCheckpoints(tmp_path / "trial")
+    train(small_spec(epochs=1), checkpoints=checkpoints)
+    other = Training(small_spec(epochs=1, seed=1), on_cpu(), device="cpu", checkpoints=checkpoints)
+    assert other.history == ()
