@@ -19,7 +19,8 @@ from orchestrator.plan.cells import Cell, SweepPlan
 from orchestrator.plan.resolve import plan_sweep
 from orchestrator.plan.trial_slots import TrialSlots
 from orchestrator.run.backlog import Backlog, Progress
-from orchestrator.run.ledger import Ledger
+from orchestrator.run.driver_status import DriverPlace
+from orchestrator.run.ledger import Ledger, TrialState
 from orchestrator.run.recorder import Recorder
 from orchestrator.run.rows import RowContext
 from orchestrator.run.run_directory import RunDirectory
@@ -104,7 +105,7 @@ def _driver(
     class Watched(StatusWriter):
         """Notes when each trial ends."""
 
-        def ended(self, cell: Cell, report: TrialReport, state: str, progress: Progress) -> None:
+        def ended(self, cell: Cell, report: TrialReport, state: TrialState, progress: Progress) -> None:
             measured.seconds_until_ended.append(time.perf_counter() - started)
             measured.done = progress.done
             super().ended(cell, report, state, progress)
@@ -128,7 +129,7 @@ def _driver(
         needs=needs,
         drain_flag=place / "drain",
         scratch=place,
-        watch=Watched(status_file=run.status_file, driver={}),
+        watch=Watched(status_file=run.status_file, driver=DriverPlace(pid=0, host="", generation=0)),
         make_session=make_session,
     )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fdt_core.quantities import counted, listed
 from fdt_core.results.columns import TABLES
 from fdt_core.results.parts import QUARANTINE, is_part, part_number, part_path, part_paths, table_directory
-from fdt_core.results.reader import StoredTable, read_table
+from fdt_core.results.reader import PartReader, StoredTable, read_part, read_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,7 +42,7 @@ class Problem:
         return f"{self.path} {self.what}: {self.repair}"
 
 
-def find_damage(results: Path) -> tuple[Problem, ...]:
+def find_damage(results: Path, part_reader: PartReader = read_part) -> tuple[Problem, ...]:
     """Find what is wrong with a run's `results` directory; nothing if it does not exist. Writes nothing.
 
     Finds missing, damaged and empty tables and parts, rows written twice, finished trials without their complete
@@ -51,7 +51,7 @@ def find_damage(results: Path) -> tuple[Problem, ...]:
     if not results.is_dir():
         return ()
     # Trials first: a driver writes a trial's epochs before its row, so that no curve seems to lag behind.
-    stored = {table: read_table(results, table) for table in TABLES}
+    stored = {table: read_table(results, table, part_reader=part_reader) for table in TABLES}
     return tuple(
         chain(
             _missing_tables(results, stored),

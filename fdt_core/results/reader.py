@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,29 +42,6 @@ class StoredTable:
     duplicates: int
 
 
-def read_table(results: Path, table: str, columns: Sequence[str] | None = None) -> StoredTable:
-    """Read `table` (trials, epochs or profiles) from a run's `results` directory.
-
-    Rows come in the order they were written. Of rows with the same key (see ROW_KEYS) the first is kept: a writer that
-    lost its lease to another one may have appended a row again.
-    """
-    import pyarrow as pa
-
-    schema = arrow_schema(table)
-    tables, damaged = [], []
-    for path in part_paths(results, table):
-        try:
-            tables.append(read_part(path, table))
-        except (pa.ArrowException, OSError):
-            damaged.append(path)
-    rows = pa.concat_tables(tables) if tables else schema.empty_table()
-    kept = _without_duplicates(rows, ROW_KEYS[table])
-    duplicates = rows.num_rows - kept.num_rows
-    if columns is not None:
-        kept = kept.select(list(columns))
-    return StoredTable(rows=kept, damaged=tuple(damaged), duplicates=duplicates)
-
-
 def read_part(path: Path, table: str) -> pa.Table:
     """Read one part in today's schema: columns that it lacks are null, columns no longer known are dropped.
 
@@ -87,6 +64,35 @@ def read_part(path: Path, table: str) -> pa.Table:
         for field in schema
     ]
     return pa.table(columns, schema=schema)
+
+
+PartReader = Callable[[Path, str], "pa.Table"]
+"""Reads one part of a table, as `read_part` does."""
+
+
+def read_table(
+    results: Path, table: str, columns: Sequence[str] | None = None, *, part_reader: PartReader = read_part
+) -> StoredTable:
+    """Read `table` (trials, epochs or profiles) from a run's `results` directory.
+
+    Rows come in the order they were written. Of rows with the same key (see ROW_KEYS) the first is kept: a writer that
+    lost its lease to another one may have appended a row again.
+    """
+    import pyarrow as pa
+
+    schema = arrow_schema(table)
+    tables, damaged = [], []
+    for path in part_paths(results, table):
+        try:
+            tables.append(part_reader(path, table))
+        except (pa.ArrowException, OSError):
+            damaged.append(path)
+    rows = pa.concat_tables(tables) if tables else schema.empty_table()
+    kept = _without_duplicates(rows, ROW_KEYS[table])
+    duplicates = rows.num_rows - kept.num_rows
+    if columns is not None:
+        kept = kept.select(list(columns))
+    return StoredTable(rows=kept, damaged=tuple(damaged), duplicates=duplicates)
 
 
 def _without_duplicates(rows: pa.Table, key: tuple[str, ...]) -> pa.Table:

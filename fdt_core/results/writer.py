@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from fdt_core.files.atomic_files import replace_durably
 from fdt_core.results.columns import TABLES, arrow_schema
 from fdt_core.results.parts import PART_ROWS, QUARANTINE, part_number, part_path, part_paths, table_directory
-from fdt_core.results.reader import read_part
+from fdt_core.results.reader import PartReader, read_part
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,6 +44,7 @@ class ResultsWriter:
         check_right_to_write: called before each write; raises if another driver has taken over.
         part_rows: how many rows a part may have.
         clock: a monotonic clock, in seconds.
+        part_reader: reads the parts that exist at the start.
 
     Attributes:
         quarantined: damaged parts found at the start, moved to `results/quarantine`; their trials run again.
@@ -58,8 +59,10 @@ class ResultsWriter:
         check_right_to_write: Callable[[], None] = lambda: None,
         part_rows: int = PART_ROWS,
         clock: Callable[[], float] = time.monotonic,
+        part_reader: PartReader = read_part,
     ) -> None:
         self._results = results
+        self._read_part = part_reader
         self._check_right_to_write = check_right_to_write
         self._part_rows = part_rows
         self._clock = clock
@@ -128,7 +131,7 @@ class ResultsWriter:
         if not paths:
             self._write(table, 0, arrow_schema(table).empty_table())
             return _Part(number=0, stored=arrow_schema(table).empty_table())
-        return _Part(number=part_number(paths[-1]), stored=read_part(paths[-1], table))
+        return _Part(number=part_number(paths[-1]), stored=self._read_part(paths[-1], table))
 
     def _quarantine(self, table: str) -> list[Path]:
         """Copy damaged parts to `results/quarantine` and replace them with empty ones."""
@@ -137,7 +140,7 @@ class ResultsWriter:
         moved = []
         for path in part_paths(self._results, table):
             try:
-                read_part(path, table)
+                self._read_part(path, table)
             except (pa.ArrowException, OSError):
                 keep = self._results / QUARANTINE / f"{table}-{path.stem}-{time.time_ns()}.parquet"
                 keep.parent.mkdir(exist_ok=True)

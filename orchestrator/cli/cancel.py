@@ -38,7 +38,7 @@ def cancel(
     found = find_run(run, runs_dir)
     files = SlurmFiles(found.slurm)
     on_slurm, driver = files.launch.exists(), owner_here(found.driver)
-    if on_slurm and driver and driver["slurm_job_id"]:
+    if on_slurm and driver and driver.slurm_job_id:
         driver = None  # it goes with its job
     if not on_slurm and not driver:
         _refuse_elsewhere(found.driver)
@@ -47,16 +47,16 @@ def cancel(
     if not yes and not sys.stdin.isatty():
         raise UsageError("cancel asks before it acts: give --yes where nobody can answer")
     if not yes:
-        what = f"process {driver['pid']}, the driver" if driver else "all jobs"
+        what = f"process {driver.pid}, the driver" if driver else "all jobs"
         typer.confirm(f"End {what} of {found.name}?", abort=True, err=True)
     if driver:
         end_driver(driver, say=_say)
     jobs = cancel_sweep(files, say=_say) if on_slurm else []
     if json_:
-        print(json.dumps({"driver": driver["pid"] if driver else None, "jobs": jobs}))
+        print(json.dumps({"driver": driver.pid if driver else None, "jobs": jobs}))
         return
     if driver:
-        print(f"ended process {driver['pid']}; the same launch goes on from there")
+        print(f"ended process {driver.pid}; the same launch goes on from there")
     if on_slurm:
         print(f"ended {len(jobs)} jobs: {', '.join(jobs)}" if jobs else "no job of this sweep was in the queue")
 
@@ -64,10 +64,10 @@ def cancel(
 def _refuse_elsewhere(directory: Path) -> None:
     """Raise EnvironmentProblem where a driver lives on another machine: its process cannot be reached from here."""
     from fdt_core.errors import EnvironmentProblem
-    from orchestrator.run.driver_lease import describe, live_owner
+    from orchestrator.run.driver_lease import live_owner
 
     if owner := live_owner(directory):
-        raise EnvironmentProblem(f"the driver is not on this machine: {describe(owner)}; cancel the run there")
+        raise EnvironmentProblem(f"the driver is not on this machine: {owner}; cancel the run there")
 
 
 def _say(line: str) -> None:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import typer
 
+from fdt_core.results.reader import PartReader, read_part
 
-def tell_damage(results: Path) -> None:
+
+def tell_damage(results: Path, part_reader: PartReader = read_part) -> None:
     """Say on stderr what is wrong with a run's `results`, one line for each problem."""
     from fdt_core.results.damage import find_damage
 
-    for problem in find_damage(results):
+    for problem in find_damage(results, part_reader):
         typer.echo(f"warning: {problem}", err=True)

@@ -48,19 +48,20 @@ def start(
         _say(f"run directory: {run.path}")
         for warning in launch.plan.warnings:
             _say(f"warning: {warning}")
-        tell_damage(run.results)
+        tell_damage(run.results, launch.parts)
         outcome = _begin(launch, lease, profile, detach, options)
     except BaseException:
         lease.release()
         raise
     if json_:
+        # A first launch that could not begin leaves no plan.
+        status = run_status(run, part_reader=launch.parts) if run.plan_file.exists() else None
         told = {
             "run": str(run.path),
             "sweep": run.name,
             **asdict(outcome),
             "plan_change": None if change is None else change.to_json(),
-            # A first launch that could not begin leaves no plan.
-            "progress": run_status(run)["progress"] if run.plan_file.exists() else None,
+            "progress": None if status is None else status.progress.to_json(),
         }
         print(json.dumps(told, indent=1))
     return outcome.exit_code

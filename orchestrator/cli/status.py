@@ -45,7 +45,8 @@ def status(
     from fdt_core.results.run_lookup import runs_root
     from orchestrator.run.run_directory import find_run
     from orchestrator.status.run_list import list_runs, runs_json, runs_text
-    from orchestrator.status.run_status import is_under_way, run_status, status_text
+    from orchestrator.status.run_status import run_status
+    from orchestrator.status.status_text import status_text
 
     if run is None:
         if follow:
@@ -59,9 +60,9 @@ def status(
     queue = QueueMonitor(SlurmFiles(found.slurm))
     while True:
         now = run_status(found, queue.jobs())
-        typer.echo(json.dumps(now) if json_ else status_text(now, former=all_))
-        if not follow or not is_under_way(now):
+        typer.echo(json.dumps(now.to_json()) if json_ else status_text(now, former=all_))
+        if not follow or not now.is_under_way:
             return
-        if now["slurm"] and now["slurm"]["head_trouble"] and queue.verdict():
+        if now.slurm and now.slurm.head_trouble and queue.verdict():
             raise typer.Exit(ExitCode.PROBLEM)
         time.sleep(2.0)

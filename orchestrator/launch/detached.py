@@ -7,16 +7,15 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
 
 from cluster.machine.processes import python_command
 from fdt_core.errors import Terminated
 from fdt_core.exit_codes import ExitCode
 from fdt_core.files.json_file import DamagedFile
 from orchestrator.launch.outcome import LaunchOutcome
-from orchestrator.run.driver_lease import DriverLease, process_lives
+from orchestrator.run.driver_lease import DriverLease, DriverRecord, process_lives
 from orchestrator.run.launch import Launch
 from orchestrator.run.run_directory import RunDirectory
 
@@ -74,13 +73,14 @@ def start_detached(
 def _is_at_work(run: RunDirectory, pid: int) -> bool:
     """Whether the driver with this process id has written a status: from then on it does the work."""
     with suppress(DamagedFile):  # left by a former driver
-        return bool(run.status().get("driver", {}).get("pid") == pid)
+        status = run.status()
+        return status is not None and status.driver.pid == pid
     return False
 
 
-def end_driver(owner: Mapping[str, Any], say: Callable[[str], None]) -> None:
+def end_driver(owner: DriverRecord, say: Callable[[str], None]) -> None:
     """Tell the driver `owner`, which lives on this machine, to stop, and wait until it has."""
-    say(f"telling process {owner['pid']} to stop: running trials save their state (Ctrl-C leaves, and it goes on)")
-    os.kill(owner["pid"], signal.SIGTERM)
+    say(f"telling process {owner.pid} to stop: running trials save their state (Ctrl-C leaves, and it goes on)")
+    os.kill(owner.pid, signal.SIGTERM)
     while process_lives(owner):
         time.sleep(_POLL_SECONDS)

@@ -72,7 +72,7 @@ def checked(launch: Launch, profile: ClusterProfile, *, max_gpu_hours: float | N
     left = ledger.left(plan.cells)
     if left:
         check_slots(plan, profile)
-    refuse_above(max_gpu_hours, estimate(left, plan.keep, launch.run.results))
+    refuse_above(max_gpu_hours, estimate(left, plan.keep, launch.run.results, launch.parts))
     return launch
 
 

@@ -24,8 +24,7 @@ from orchestrator.run.driver_lease import DriverLease, claim
 from orchestrator.run.launch import Launch
 from orchestrator.run.open_run import OpenRun, open_run
 from orchestrator.run.run_directory import RunDirectory
-from orchestrator.status.run_status import run_status
-from orchestrator.status.slurm_status import follow_run
+from orchestrator.status.follow_run import follow_run
 
 
 def claim_on_slurm(run: RunDirectory) -> DriverLease:
@@ -49,7 +48,7 @@ def submit_and_tell(launch: Launch, lease: DriverLease, profile: ClusterProfile,
             _say(f"  {line}")
         return outcome
     try:
-        return replace(outcome, exit_code=follow_run(run, lambda jobs: run_status(run, jobs), _say))
+        return replace(outcome, exit_code=follow_run(run, _say))
     except KeyboardInterrupt:
         _say(f"left; the sweep goes on. End it with: fdt-sweep cancel {shlex.quote(str(run.path))}")
         return outcome

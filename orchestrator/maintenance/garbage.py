@@ -1,6 +1,6 @@
-"""What a run directory holds that no row needs, and what a user may remove beyond that by asking for it.
+"""What a run directory holds that no row needs, and what a user may remove beyond that on request.
 
-The rows decide, the present plan does not: what a finished trial has left stays, whatever has become of its sweep file.
+The rows decide, not the current plan: the results of a finished trial stay, even if its sweep file has changed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from fdt_core.results.part_cache import PartCache
 from fdt_core.results.reader import read_table
 from fdt_core.results.run_lookup import find_trial
 from orchestrator.run.ledger import Ledger
@@ -46,10 +47,11 @@ class Garbage:
 
 
 def find_garbage(run: RunDirectory, trials: Sequence[str] = ()) -> list[Garbage]:
-    """What may go; with `trials` (ids, or their first letters) all checkpoints and weights of these trials, alone.
+    """What may go; with `trials` (ids, or their first letters) only the checkpoints and weights of these trials.
 
-    Weights of finished trials, rows and logs are never found unless the trial is named. What is found as `FORMER` is
-    half-trained: its trial would go on from there if its sweep file came back, so a caller asks for that separately.
+    Weights of finished trials are found only if the trial is named, rows and logs never. `FORMER` checkpoints are
+    half-trained: their trials would continue from there if the sweep file came back, so callers ask about them
+    separately.
 
     Raises UsageError for a name that fits no trial or several.
     """
@@ -74,7 +76,7 @@ def remove(garbage: Iterable[Garbage]) -> None:
 
 
 def _trial_directories(run: RunDirectory) -> dict[str, Path]:
-    """The checkpoint directories, by trial id; whatever else lies among them is not ours."""
+    """The checkpoint directories, by trial id; anything else among them was put there by others."""
     return {
         path.name: path
         for path in sorted(run.checkpoints.glob("*"))
@@ -83,9 +85,10 @@ def _trial_directories(run: RunDirectory) -> dict[str, Path]:
 
 
 def _of_trials(run: RunDirectory, directories: dict[str, Path]) -> Iterator[Garbage]:
-    if read_table(run.results, "trials", ("trial_id",)).damaged:
+    parts = PartCache()
+    if read_table(run.results, "trials", ("trial_id",), part_reader=parts).damaged:
         return  # rows cannot be read: which trials are finished is not known
-    planned, ledger = {cell.trial_id for cell in run.plan().cells}, Ledger.read(run)
+    planned, ledger = {cell.trial_id for cell in run.plan().cells}, Ledger.read(run, part_reader=parts)
     for trial_id, directory in directories.items():
         record = ledger.record(trial_id)
         if record.finished:

@@ -1,4 +1,4 @@
-"""Everything that can be checked of a run directory without training: files, rows, checkpoints, weights, data."""
+"""Everything that can be checked in a run directory without training: files, rows, checkpoints, weights, data."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from fdt_core.quantities import counted, listed
 from fdt_core.results.columns import PLANNED_COLUMNS
 from fdt_core.results.damage import Problem, find_damage
 from fdt_core.results.keys import cell_key, trial_label
+from fdt_core.results.part_cache import PartCache
 from fdt_core.results.reader import read_table
 from orchestrator.plan.cells import SweepPlan
 from orchestrator.run.run_directory import RunDirectory
@@ -32,7 +33,7 @@ _DECIDED = [
     for name in PLANNED_COLUMNS
     if name not in ("n", "budget_metric", "budget_rule", "budget_target", "budget_error")
 ]
-"""Columns that follow from the trial itself. A trial may serve several budgets, and its row has the first one's."""
+"""Columns that follow from the trial itself. A trial may serve several budgets; its row has those of the first."""
 
 _ROWS_STAY = "put a copy of it back if you have one; the rows do not need it"
 
@@ -42,9 +43,9 @@ class Verification:
     """What was found.
 
     Args:
-        problems: all that is wrong.
-        checked: how many things of each kind were looked at.
-        not_checked: what could not be looked at here, and why.
+        problems: everything that is wrong.
+        checked: how many things of each kind were checked.
+        not_checked: what could not be checked here, and why.
     """
 
     problems: tuple[Problem, ...]
@@ -53,14 +54,15 @@ class Verification:
 
 
 def verify_run(run: RunDirectory, data_dir: Path | None = None) -> Verification:
-    """Check a run directory whole. Writes nothing, and needs nobody to be away: what changes meanwhile is passed over.
+    """Check a whole run directory. Writes nothing, and may run beside a driver: what changes meanwhile is skipped.
 
-    `data_dir` is where the prepared data lie, by default where the last launch found them.
+    `data_dir` is where the prepared data is, by default where the last launch found it.
     """
-    problems = [*find_damage(run.results), *_small_files(run)]
+    parts = PartCache()
+    problems = [*find_damage(run.results, parts), *_small_files(run)]
     if not run.results.is_dir():
         problems.append(_problem(run.results, "is missing", "put a copy of it back, or launch again"))
-    rows = read_table(run.results, "trials").rows.to_pylist()
+    rows = read_table(run.results, "trials", part_reader=parts).rows.to_pylist()
     plan, planned = None, []
     try:
         plan = run.plan()
@@ -70,8 +72,9 @@ def verify_run(run: RunDirectory, data_dir: Path | None = None) -> Verification:
         keys = {cell.key for cell in plan.cells}
         planned = [row for row in rows if cell_key(row) in keys]
         problems += [*_identities(run, plan), *_rows_against_plan(run, plan, planned), *_kept(run, plan, planned)]
-    epochs = read_table(run.results, "epochs").rows
-    problems += _rows_against_epochs(run, rows, epochs.select(["trial_id", "attempt", "epoch", "test_accuracy"]))
+    epochs = read_table(run.results, "epochs", part_reader=parts).rows
+    accuracies = epochs.select(["trial_id", "attempt", "epoch", "test_accuracy"]).to_pylist()
+    problems += _rows_against_epochs(run, rows, accuracies)
     weights = sorted(run.checkpoints.glob("*/*.pt"))
     problems += [problem for path in weights for problem in _checkpoint(path)]
     data, not_checked = _data(planned or rows, data_dir or _data_directory(run))
@@ -81,7 +84,7 @@ def verify_run(run: RunDirectory, data_dir: Path | None = None) -> Verification:
             "rows of trials": len(rows),
             "of them planned": len(planned),
             "rows of epochs": epochs.num_rows,
-            "rows of profiles": read_table(run.results, "profiles").rows.num_rows,
+            "rows of profiles": read_table(run.results, "profiles", part_reader=parts).rows.num_rows,
             "files of weights": len(weights),
         },
         not_checked=not_checked,
@@ -89,7 +92,7 @@ def verify_run(run: RunDirectory, data_dir: Path | None = None) -> Verification:
 
 
 def _small_files(run: RunDirectory) -> Iterator[Problem]:
-    """The sweep file, and what drivers and Slurm jobs leave: is each what it should be?"""
+    """Damage of the sweep file, and of the small files that drivers and Slurm jobs leave."""
     if not run.sweep_file.is_file():
         yield _problem(run.sweep_file, "is missing", "launch the sweep file again")
     else:
@@ -101,9 +104,9 @@ def _small_files(run: RunDirectory) -> Iterator[Problem]:
         with suppress(FileNotFoundError):
             try:
                 if not isinstance(json.loads(path.read_text(encoding="utf-8")), dict | list):
-                    raise ValueError("no JSON object")
+                    raise ValueError("not a JSON object or list")
             except ValueError as error:
-                yield _problem(path, f"is damaged ({_first_line(error)})", "remove it when no driver is at work")
+                yield _problem(path, f"is damaged ({_first_line(error)})", "remove it when no driver is running")
 
 
 def _identities(run: RunDirectory, plan: SweepPlan) -> Iterator[Problem]:
@@ -115,7 +118,7 @@ def _identities(run: RunDirectory, plan: SweepPlan) -> Iterator[Problem]:
 
 
 def _rows_against_plan(run: RunDirectory, plan: SweepPlan, planned: Iterable[Row]) -> Iterator[Problem]:
-    """Rows that contradict the plan in what their trial's id stands for."""
+    """Rows that contradict the plan in what their trial's id is the hash of."""
     cells = {cell.key: cell.columns() for cell in plan.cells}
     for row in planned:
         cell = cells[cell_key(row)]
@@ -125,9 +128,9 @@ def _rows_against_plan(run: RunDirectory, plan: SweepPlan, planned: Iterable[Row
             yield _row_problem(run, row, f"contradicts the plan: {shown}")
 
 
-def _rows_against_epochs(run: RunDirectory, rows: Iterable[Row], epochs: Any) -> Iterator[Problem]:
-    """Done rows without an accuracy in per cent, and those whose accuracy is not that of their last epoch."""
-    last = {(row["trial_id"], row["attempt"], row["epoch"]): row["test_accuracy"] for row in epochs.to_pylist()}
+def _rows_against_epochs(run: RunDirectory, rows: Iterable[Row], epochs: Iterable[Row]) -> Iterator[Problem]:
+    """Done rows without an accuracy in percent, and those whose accuracy is not that of their last epoch."""
+    last = {(row["trial_id"], row["attempt"], row["epoch"]): row["test_accuracy"] for row in epochs}
     for row in rows:
         if row["status"] != "done":
             continue
@@ -164,18 +167,18 @@ def _checkpoint(path: Path) -> Iterator[Problem]:
     try:
         if path.name.startswith("working-"):
             if hashlib.sha256(path.read_bytes()).hexdigest() != path.stem.rpartition("-")[2]:
-                cure = "nothing needs to be done, its trial goes on from the one before, or from its start"
+                cure = "nothing needs to be done, its trial continues from the one before, or from its start"
                 yield _problem(path, "does not match the checksum in its name", cure)
         elif (damaged := _damaged_member(path)) is not None:
             yield _problem(path, f"is damaged ({damaged})", _ROWS_STAY)
     except FileNotFoundError:
-        return  # a driver at work has replaced it
+        return  # a running driver has replaced it
     except OSError as error:
         yield _problem(path, f"cannot be read ({error.strerror})", _ROWS_STAY)
 
 
 def _damaged_member(path: Path) -> str | None:
-    """What is wrong with a file that torch saved, which is a ZIP archive; None where nothing is."""
+    """What is wrong with a file that torch saved, which is a ZIP archive; None if it is sound."""
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip()
@@ -184,7 +187,7 @@ def _damaged_member(path: Path) -> str | None:
 
 
 def _data(rows: Iterable[Row], data_dir: Path | None) -> tuple[list[Problem], tuple[str, ...]]:
-    """Whether the finished trials of each data set saw the same data, and those that are prepared now."""
+    """Whether the finished trials of each data set saw the same data, and what is prepared now."""
     problems, not_checked = [], []
     digests: dict[str, set[str]] = defaultdict(set)
     for row in rows:
@@ -210,7 +213,7 @@ def _data(rows: Iterable[Row], data_dir: Path | None) -> tuple[list[Problem], tu
 
 
 def _data_directory(run: RunDirectory) -> Path | None:
-    """Where the last launch found its data; None where the plan does not say it."""
+    """Where the last launch found its data; None if the plan does not say."""
     try:
         return Path(run.plan_data()["provenance"]["settings"]["data_directory"])
     except (FdtError, KeyError, TypeError):
@@ -232,7 +235,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def verification_lines(found: Verification) -> Sequence[str]:
-    """What was found as people read it."""
+    """What was found, in words."""
     checked = ", ".join(f"{count} {name}" for name, count in found.checked.items())
     end = f"{counted(len(found.problems), 'problem')}" if found.problems else "all is well"
     return [*map(str, found.problems), *(f"not checked: {line}" for line in found.not_checked), f"{checked}: {end}"]

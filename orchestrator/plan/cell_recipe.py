@@ -1,10 +1,9 @@
-"""The recipe of a cell: the sweep's own, with the overrides that select the cell laid over it."""
+"""The recipe of a cell: that of the sweep, with the overrides that select the cell applied to it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from fdt_core.files.plain_yaml import KeyPath
 from fdt_core.files.yaml_file import WrongValue, YamlFile
@@ -14,21 +13,21 @@ from orchestrator.plan.sweep_file import Sweep
 
 @dataclass(frozen=True, kw_only=True)
 class GivenRecipe:
-    """The fields of a recipe that a sweep file gives, `base` among them, each with its place in the file."""
+    """The fields of a recipe that a sweep file gives, `base` included, each with its place in the file."""
 
-    fields: Mapping[str, Any]
+    fields: Mapping[str, object]
     places: Mapping[str, KeyPath]
 
     def place(self, *fields: str) -> KeyPath:
-        """Where the first of `fields` is given that is given at all; else where the recipe is."""
+        """Where the first given one of `fields` is; where the recipe is if none is given."""
         return next((self.places[name] for name in fields if name in self.places), ("recipe",))
 
 
 def given_recipe(sweep: Sweep, overriding: Sequence[int]) -> GivenRecipe:
-    """What the sweep and its overrides with these numbers give, the last one winning; one with a base begins again."""
-    fields: dict[str, Any] = {}
+    """What the sweep and its overrides with these numbers give; later ones win, and one with a base starts afresh."""
+    fields: dict[str, object] = {}
     places: dict[str, KeyPath] = {}
-    rules: list[tuple[KeyPath, Any]] = [(("recipe",), sweep.recipe)]
+    rules: list[tuple[KeyPath, str | Mapping[str, object]]] = [(("recipe",), sweep.recipe)]
     rules += [(("overrides", index, "recipe"), sweep.overrides[index].recipe or {}) for index in overriding]
     for where, recipe in rules:
         given = {"base": recipe} if isinstance(recipe, str) else dict(recipe)
@@ -44,7 +43,7 @@ def resolve_recipe(file: YamlFile, given: GivenRecipe, dataset: str) -> Recipe:
     try:
         return recipe_for(given.fields, dataset)
     except WrongValue as error:
-        # What is wrong with several fields together names them in its message.
+        # An error about several fields together names them in its message.
         named = [name for name in given.places if name in error.problem]
         fields = [str(error.where[0])] if error.where else named
         joint = [given.places[name] for name in fields if name in given.places]

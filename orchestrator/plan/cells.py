@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from fdt_core.files.json_file import parse_json
 from fdt_core.networks.cost import Cost
@@ -20,7 +19,7 @@ from orchestrator.plan.sweep_file import Resources
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One cell of the comparison: a trial, and what it stands for in the study."""
+    """One cell of the comparison: a trial, and its place in the study."""
 
     sweep: str
     template: str
@@ -37,12 +36,12 @@ class Cell:
 
     @property
     def images_to_see(self) -> int:
-        """Images that its training sees, over all epochs."""
+        """Images that its training sees over all epochs."""
         return self.train_images * self.spec.recipe.epochs
 
     @property
     def training_macs(self) -> float:
-        """Multiply-accumulates of its whole training, forward and backward: a measure of how long it takes."""
+        """Multiply-accumulates of its whole training, forward and backward: a measure of its duration."""
         return 3.0 * self.cost.macs * self.images_to_see
 
     @property
@@ -53,15 +52,15 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """How people are told of the cell: `3f6a1c09be22 vgg11 base digits seed 0`."""
+        """The cell as messages name it: `3f6a1c09be22 vgg11 base digits seed 0`."""
         names = {"model": self.spec.model, "template": self.template}
         return f"{self.trial_id} {trial_label({**names, 'dataset': self.spec.dataset, 'seed': self.spec.seed})}"
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain data: the columns, the spec that the trial_id is the hash of, and the number of training images."""
+    def to_json(self) -> dict[str, object]:
+        """Plain data: the columns, the spec (the trial_id is its hash), and the number of training images."""
         return self.columns() | {"train_images": self.train_images, "spec": json.loads(self.spec.to_json())}
 
-    def columns(self) -> dict[str, Any]:
+    def columns(self) -> dict[str, object]:
         """The cell as columns of the results (identity, cost and recipe)."""
         spec = self.spec
         return {
@@ -86,15 +85,15 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Exclusion:
-    """A rule of `exclude`, as the file states it, and how many cells it took out."""
+    """A rule of `exclude`, as the file states it, and how many cells it excluded."""
 
-    rule: dict[str, Any]
+    rule: dict[str, object]
     cells: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class SweepPlan:
-    """All cells of a study in the order in which they are to be run, and how to run them."""
+    """All cells of a study in running order, and how to run them."""
 
     name: str
     cells: tuple[Cell, ...]
@@ -103,17 +102,17 @@ class SweepPlan:
     checkpoint_interval: float
     keep: Keep
     warnings: tuple[str, ...] = dataclasses.field(default=(), compare=False)
-    """What is surely a slip in the sweep file, one line each. Known when it is read; not part of the frozen plan."""
+    """Likely slips in the sweep file, one line each. Known when it is read; not part of the frozen plan."""
 
     def first(self, limit: int | None) -> SweepPlan:
-        """The plan of the first `limit` cells alone."""
+        """The plan with only the first `limit` cells."""
         return self if limit is None else dataclasses.replace(self, cells=self.cells[:limit])
 
     def datasets(self) -> tuple[str, ...]:
         """The data sets that the cells use, in order of first use."""
         return tuple(dict.fromkeys(cell.spec.dataset for cell in self.cells))
 
-    def to_json(self, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def to_json(self, extra: Mapping[str, object] | None = None) -> dict[str, object]:
         """Plain data for `plan.json` and `plan --json`; the key `trials` holds one object per cell."""
         return {
             "plan_version": PLAN_VERSION,
@@ -127,19 +126,19 @@ class SweepPlan:
         }
 
 
-def plan_from_json(data: Mapping[str, Any], source: Path = Path("plan.json")) -> SweepPlan:
-    """The inverse of `SweepPlan.to_json`, for data that came from the file `source`.
+def plan_from_json(data: Mapping[str, object], source: Path = Path("plan.json")) -> SweepPlan:
+    """The inverse of `SweepPlan.to_json`, for data from the file `source`.
 
-    Raises EnvironmentProblem, which names the file, where the data is no such plan.
+    Raises EnvironmentProblem naming the file if the data is not such a plan.
     """
     trials = data.get("trials")
-    if isinstance(trials, list):  # the columns of a cell's cost stand beside its others
+    if isinstance(trials, list):  # the columns of a cell's cost are beside the others
         trials = [trial | {"cost": trial} if isinstance(trial, dict) else trial for trial in trials]
     plan = dict(data) | {"cells": trials, "name": data.get("sweep")}
     cure = f"perhaps written by another version of fdt-sweep: {LAUNCH_AGAIN}"
     return parse_json(json.dumps(plan), SweepPlan, source, remedy=cure)
 
 
-def as_json(value: Any) -> Any:
+def as_json(value: object) -> object:
     """A tuple as a list; anything else as it is."""
     return list(value) if isinstance(value, tuple) else value

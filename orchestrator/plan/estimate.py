@@ -1,4 +1,4 @@
-"""What a plan will take: images, device time and disk, with the basis of the time and how rough it is."""
+"""What a plan will cost: images, device time and disk, with the basis of the time and its range."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
+
+from typing_extensions import TypedDict
 
 from fdt_core.errors import BudgetRefused
 from fdt_core.quantities import about, duration, size
-from fdt_core.results.reader import read_table
+from fdt_core.results.reader import PartReader, read_part, read_table
 from orchestrator.plan.cells import Cell
 
 ASSUMED_MACS_PER_SECOND = 2e12
-"""Multiply-accumulates a second that a current GPU trains with in fp32, used where nothing has been measured."""
-
-_CONDITIONS = ("width", "dataset", "precision", "batch_size", "threads", "compile")
-"""Columns that, with the model, decide how fast a device works through multiply-accumulates; as in `_conditions`."""
+"""Multiply-accumulates per second of a current GPU training in fp32; used if nothing has been measured."""
 
 _TRAINING_BYTES_PER_PARAMETER = 8
 """A working checkpoint holds weights and momentum in fp32."""
@@ -37,8 +36,36 @@ class Basis(StrEnum):
     """Nothing of the model has been trained in this run."""
 
 
+class _Conditions(NamedTuple):
+    """What decides, with the model, how fast a device works through multiply-accumulates; columns of `trials`."""
+
+    width: float
+    dataset: str
+    precision: str
+    batch_size: int
+    threads: int
+    compile: bool
+
+
+class _FinishedRow(TypedDict):
+    """The columns of `trials` that a rate comes from."""
+
+    model: str
+    status: str
+    macs: int
+    images_per_second: float
+    train_seconds: float | None
+    device_name: str | None
+    width: float
+    dataset: str
+    precision: str
+    batch_size: int
+    threads: int
+    compile: bool
+
+
 _FACTORS = {Basis.MEASURED: (1 / 1.5, 1.5), Basis.EXTRAPOLATED: (1 / 5, 5.0), Basis.ASSUMED: (1 / 5, 5.0)}
-"""By what the true time may differ, down and up.
+"""Factors by which the true time may differ, down and up.
 
 Templates of one width differ by up to 1.5 at the same multiply-accumulates (the README's table). Width and data set
 change the rate by several times: small networks do not fill a device. The assumed rate is that of large networks on a
@@ -54,11 +81,11 @@ class Estimate:
         trials: how many distinct trainings.
         images: training images to be seen.
         device_hours: hours on one device, one trial at a time.
-        device_hours_low: the least that they may turn out to be, as rough as the basis is.
-        device_hours_high: the most.
+        device_hours_low: lower end of their range, which follows from the basis.
+        device_hours_high: upper end of their range.
         basis: where the hours come from, by model, in words.
-        kept_bytes: disk for the weights that stay.
-        working_bytes: disk for the working checkpoints of one running trial, the largest.
+        kept_bytes: disk space for the weights that stay.
+        working_bytes: disk space for the working checkpoints of the largest running trial.
     """
 
     trials: int
@@ -73,38 +100,39 @@ class Estimate:
 
 @dataclass
 class _Work:
-    """What some rows have done together, and on which devices."""
+    """The training of some rows together, and the devices that did it."""
 
     macs: float = 0.0
     seconds: float = 0.0
     devices: set[str] = field(default_factory=set)
 
-    def add(self, row: Mapping[str, Any]) -> None:
-        """Count the training of a finished row."""
-        self.macs += 3.0 * row["macs"] * row["images_per_second"] * row["train_seconds"]
-        self.seconds += row["train_seconds"]
+    def add(self, row: _FinishedRow, seconds: float) -> None:
+        """Count the training of a finished row, which took `seconds`."""
+        self.macs += 3.0 * row["macs"] * row["images_per_second"] * seconds
+        self.seconds += seconds
         self.devices.add(row["device_name"] or "an unknown device")
 
     @property
     def rate(self) -> float:
-        """Multiply-accumulates a second."""
+        """Multiply-accumulates per second."""
         return self.macs / self.seconds
 
 
 class _Measurements:
     """The finished rows of a run, by model and by model and conditions."""
 
-    def __init__(self, results: Path) -> None:
+    def __init__(self, results: Path, part_reader: PartReader) -> None:
         self.of_model: dict[str, _Work] = defaultdict(_Work)
-        self.of_conditions: dict[tuple[str, tuple[Any, ...]], _Work] = defaultdict(_Work)
-        columns = ("model", "status", "macs", "images_per_second", "train_seconds", "device_name", *_CONDITIONS)
-        for row in read_table(results, "trials", columns).rows.to_pylist():
-            if row["status"] == "done" and row["train_seconds"]:
-                self.of_model[row["model"]].add(row)
-                self.of_conditions[row["model"], tuple(row[name] for name in _CONDITIONS)].add(row)
+        self.of_conditions: dict[tuple[str, _Conditions], _Work] = defaultdict(_Work)
+        columns = tuple(_FinishedRow.__annotations__)
+        rows: list[_FinishedRow] = read_table(results, "trials", columns, part_reader=part_reader).rows.to_pylist()
+        for row in rows:
+            if row["status"] == "done" and (seconds := row["train_seconds"]):
+                self.of_model[row["model"]].add(row, seconds)
+                self.of_conditions[row["model"], _conditions_of(row)].add(row, seconds)
 
     def expected(self, cell: Cell) -> tuple[Basis, float]:
-        """The seconds that a cell's training takes, and their basis."""
+        """The expected seconds of a cell's training, and their basis."""
         model = cell.spec.model
         if exact := self.of_conditions.get((model, _conditions(cell))):
             return Basis.MEASURED, cell.training_macs / exact.rate
@@ -113,24 +141,24 @@ class _Measurements:
         return Basis.ASSUMED, cell.training_macs / ASSUMED_MACS_PER_SECOND
 
     def differences(self, cells: Sequence[Cell]) -> list[str]:
-        """What was measured of the cells' model, and where they differ from it: `width 0.125, not 1`."""
+        """How the cells differ from what was measured of their model: `width 0.125, not 1`."""
         known = [conditions for model, conditions in self.of_conditions if model == cells[0].spec.model]
         found = []
-        for index, name in enumerate(_CONDITIONS):
+        for index, name in enumerate(_Conditions._fields):
             measured, wanted = {each[index] for each in known}, {_conditions(cell)[index] for cell in cells}
             if wanted - measured:
                 found.append(f"{name} {_listed(measured)}, not {_listed(wanted - measured)}")
         return found or ["other combinations of these conditions"]
 
 
-def estimate(cells: Iterable[Cell], keep: str, results: Path) -> Estimate:
-    """What the distinct trials among `cells` will take.
+def estimate(cells: Iterable[Cell], keep: str, results: Path, part_reader: PartReader = read_part) -> Estimate:
+    """What the distinct trials among `cells` will cost.
 
-    The time comes from the measured rows in `results`: of the same model under the same conditions, else of the same
-    model, scaled by multiply-accumulates; and else from an assumed rate.
+    The time comes from the finished rows in `results`: those of the same model under the same conditions, else those of
+    the same model, scaled by multiply-accumulates. Without either, an assumed rate serves.
     """
     distinct = list({cell.trial_id: cell for cell in cells}.values())
-    measurements = _Measurements(results)
+    measurements = _Measurements(results, part_reader)
     seconds, low, high = 0.0, 0.0, 0.0
     by_basis: dict[str, dict[Basis, list[Cell]]] = defaultdict(lambda: defaultdict(list))
     for cell in distinct:
@@ -156,7 +184,7 @@ def estimate(cells: Iterable[Cell], keep: str, results: Path) -> Estimate:
 
 
 def refuse_above(limit: float | None, estimated: Estimate) -> None:
-    """Raise BudgetRefused where the estimate exceeds `limit` GPU-hours."""
+    """Raise BudgetRefused if the estimate exceeds `limit` GPU-hours."""
     if limit is not None and estimated.device_hours > limit:
         basis = "; ".join(_basis_lines(estimated))
         raise BudgetRefused(
@@ -165,7 +193,7 @@ def refuse_above(limit: float | None, estimated: Estimate) -> None:
 
 
 def estimate_lines(estimated: Estimate) -> Sequence[str]:
-    """The estimate as people read it."""
+    """The estimate in words."""
     if not estimated.trials:
         return []
     return [
@@ -177,13 +205,13 @@ def estimate_lines(estimated: Estimate) -> Sequence[str]:
     ]
 
 
-def as_json(estimated: Estimate) -> dict[str, Any]:
+def as_json(estimated: Estimate) -> dict[str, object]:
     """The estimate as plain data."""
     return {name: dict(value) if name == "basis" else value for name, value in vars(estimated).items()}
 
 
 def _basis_lines(estimated: Estimate) -> list[str]:
-    """The basis of the time, with the models that it is the same for."""
+    """Each basis of the time, with the models that share it."""
     models: dict[str, list[str]] = defaultdict(list)
     for model, basis in estimated.basis.items():
         models[basis].append(model)
@@ -224,15 +252,21 @@ def _together(parts: Iterable[_Work]) -> _Work:
     return whole
 
 
-def _conditions(cell: Cell) -> tuple[Any, ...]:
+def _conditions(cell: Cell) -> _Conditions:
     spec, recipe = cell.spec, cell.spec.recipe
-    return spec.width, spec.dataset, recipe.precision, recipe.batch_size, spec.threads, recipe.compile
+    return _Conditions(spec.width, spec.dataset, recipe.precision, recipe.batch_size, spec.threads, recipe.compile)
 
 
-def _listed(values: Iterable[Any]) -> str:
+def _conditions_of(row: _FinishedRow) -> _Conditions:
+    return _Conditions(
+        row["width"], row["dataset"], row["precision"], row["batch_size"], row["threads"], row["compile"]
+    )
+
+
+def _listed(values: Iterable[object]) -> str:
     return " and ".join(sorted(f"{value:g}" if isinstance(value, float) else str(value) for value in values))
 
 
 def _kept(keep: str, epochs: int) -> int:
-    """How many sets of weights stay of one trial."""
+    """How many sets of weights one trial keeps."""
     return {"none": 0, "final": 1, "best": 1, "all": epochs}[keep]

@@ -1,4 +1,4 @@
-"""What a sweep file says in vain: legal, but surely not meant. Each is one line with its place, for `plan` to show."""
+"""Settings without effect: legal, but hardly intended. Each is one line with its place, for `plan` to show."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orchestrator.plan.cell_recipe import GivenRecipe
 from orchestrator.plan.sweep_file import AxisValue, Sweep, selects
 
 _ACTS_ONLY_IN = {"milestones": "multi_step", "gamma": "multi_step", "one_cycle_rise": "one_cycle"}
-"""Fields of a recipe that act in one schedule alone."""
+"""Fields of a recipe that only one schedule uses."""
 
 
 def unused_overrides(file: YamlFile, sweep: Sweep, cells: Iterable[Mapping[str, AxisValue]]) -> Iterator[str]:
@@ -38,7 +38,7 @@ def recipe_slips(file: YamlFile, given: GivenRecipe, recipe: Recipe, dataset: st
             yield slip(f"milestones {', '.join(late)} do nothing {training}", "milestones", "epochs")
     if recipe.schedule == "one_cycle":
         if recipe.warmup_epochs:
-            yield slip("warmup_epochs does nothing with the schedule one_cycle, which has its own", "warmup_epochs")
+            yield slip("warmup_epochs does nothing with the schedule one_cycle, which warms up", "warmup_epochs")
     elif recipe.warmup_epochs >= recipe.epochs:
         warmup = f"a warm-up of {_epochs(recipe.warmup_epochs)}"
         yield slip(f"{warmup} leaves no epoch at the full learning rate {training}", "warmup_epochs", "epochs")

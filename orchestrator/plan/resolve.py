@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from fdt_core.datasets.catalogue import dataset_info
 from fdt_core.datasets.info import DatasetInfo
@@ -22,13 +23,13 @@ from fdt_core.trial.spec import TrialSpec
 from orchestrator.plan.cell_recipe import given_recipe, resolve_recipe
 from orchestrator.plan.cells import Cell, Exclusion, SweepPlan, as_json
 from orchestrator.plan.ineffective_settings import recipe_slips, unused_overrides
-from orchestrator.plan.sweep_file import AXES, Sweep, check_selectors, load_sweep, selects
+from orchestrator.plan.sweep_file import AXES, AxisValue, Sweep, check_selectors, load_sweep, selects
 
 
 def plan_sweep(path: Path, settings: Sequence[str] = (), data_dir: Path | None = None) -> SweepPlan:
     """Read the sweep file `path` (with `--set` `settings`) and resolve it to its plan.
 
-    Needs no data: class counts and image sizes come from the catalogue, those of users' own data sets from `data_dir`.
+    Needs no data: class counts and image sizes come from the catalogue, those of users' data sets from `data_dir`.
     Raises UsageError.
     """
     file, sweep = load_sweep(path, settings)
@@ -45,12 +46,23 @@ def plan_sweep(path: Path, settings: Sequence[str] = (), data_dir: Path | None =
         resources=sweep.resources,
         checkpoint_interval=sweep.checkpoint_interval,
         keep=sweep.keep,
-        warnings=(*study.slips, *unused_overrides(file, sweep, kept)),
+        warnings=(*study.slips, *unused_overrides(file, sweep, (point.axes() for point in kept))),
     )
 
 
-_Point = dict[str, Any]
-"""A point of the grid: the names on each axis."""
+@dataclass(frozen=True, kw_only=True)
+class _Point:
+    """A point of the grid."""
+
+    model: str
+    template: str
+    dataset: str
+    seed: int
+
+    def axes(self) -> dict[str, AxisValue]:
+        """The values by axis, for selectors."""
+        return {"model": self.model, "template": self.template, "dataset": self.dataset, "seed": self.seed}
+
 
 _NETWORK: tuple[KeyPath, ...] = (("models",), ("templates",), ("datasets",), ("width",), ("overrides",))
 """The keys of a sweep file that decide, with the budget, whether a network can be matched."""
@@ -66,15 +78,18 @@ class _Study:
         self._templates: dict[str, Template] = {}
         self._datasets: dict[str, DatasetInfo] = {}
         for index, name in enumerate(sweep.models):
-            self._models[name] = self._resolved(("models", index), architecture, name)
+            with self._blaming(("models", index)):
+                self._models[name] = architecture(name)
         for index, given in enumerate(sweep.templates):
-            found = self._resolved(("templates", index), template, given)
-            self._templates[found.name] = found
+            with self._blaming(("templates", index)):
+                found = template(given)
+                self._templates[found.name] = found
         for index, given_dataset in enumerate(sweep.datasets):
-            info = self._resolved(("datasets", index), dataset_info, given_dataset, data_dir)
-            self._datasets[info.name] = info
+            with self._blaming(("datasets", index)):
+                info = dataset_info(given_dataset, data_dir)
+                self._datasets[info.name] = info
         self.slips: dict[str, None] = {}
-        """Those in the recipes of the cells resolved so far, in order."""
+        """Slips in the recipes of the cells resolved so far, in order."""
         self._settings = functools.cache(self._settings_of)
         self._match = functools.cache(self._match_of)
 
@@ -83,27 +98,27 @@ class _Study:
         for seed, dataset, model, template_name in itertools.product(
             self._sweep.seed_list, self._datasets, self._models, self._templates
         ):
-            yield {"model": model, "template": template_name, "dataset": dataset, "seed": seed}
+            yield _Point(model=model, template=template_name, dataset=dataset, seed=seed)
 
     def cell(self, point: _Point) -> Cell:
         """The resolved and matched cell of `point`."""
-        overriding = tuple(i for i, rule in enumerate(self._sweep.overrides) if selects(rule.where, point))
-        width, budget, recipe = self._settings(point["dataset"], overriding)
-        found = self._match(point["model"], point["template"], point["dataset"], width, budget)
+        overriding = tuple(i for i, rule in enumerate(self._sweep.overrides) if selects(rule.where, point.axes()))
+        width, budget, recipe = self._settings(point.dataset, overriding)
+        found = self._match(point.model, point.template, point.dataset, width, budget)
         spec = TrialSpec(
-            model=point["model"],
-            model_digest=source_digest(point["model"]),
+            model=point.model,
+            model_digest=source_digest(point.model),
             width=width,
             widths=tuple(found.widths),
-            dataset=point["dataset"],
-            image=self._datasets[point["dataset"]].image,
-            seed=point["seed"],
+            dataset=point.dataset,
+            image=self._datasets[point.dataset].image,
+            seed=point.seed,
             recipe=recipe,
             threads=self._sweep.resources.cpus,
         )
         return Cell(
             sweep=self._sweep.name,
-            template=point["template"],
+            template=point.template,
             spec=spec,
             trial_id=spec.trial_id,
             n=found.n,
@@ -112,7 +127,7 @@ class _Study:
             budget_rule=budget.rule,
             budget_target=float(found.target),
             budget_error=found.budget_error,
-            train_images=self._datasets[point["dataset"]].train_images,
+            train_images=self._datasets[point.dataset].train_images,
         )
 
     def _settings_of(self, dataset: str, overriding: tuple[int, ...]) -> tuple[float, Budget, Recipe]:
@@ -123,34 +138,34 @@ class _Study:
             budget = self._sweep.overrides[index].budget or budget
         given, image = given_recipe(self._sweep, overriding), self._datasets[dataset].image
         recipe = resolve_recipe(self._file, given, dataset)
-        self._resolved(
-            given.place("validation"), held_out_images, self._datasets[dataset].train_images, recipe.validation
-        )
+        with self._blaming(given.place("validation")):
+            held_out_images(self._datasets[dataset].train_images, recipe.validation)
         self.slips |= dict.fromkeys(recipe_slips(self._file, given, recipe, dataset, image))
         return width, budget, recipe
 
     def _match_of(self, model: str, template_name: str, dataset: str, width: float, budget: Budget) -> Match:
-        if budget.rule == "paper":
-            self._resolved(("budget",), require_paper_dataset, dataset, joint=_NETWORK)
-        matched = functools.partial(match, image=self._datasets[dataset].image, width=width, budget=budget)
-        network = self._models[model], self._templates[template_name]
-        found: Match = self._resolved(("budget",), matched, *network, joint=_NETWORK)
+        with self._blaming(("budget",), joint=_NETWORK):
+            if budget.rule == "paper":
+                require_paper_dataset(dataset)
+            image = self._datasets[dataset].image
+            found = match(self._models[model], self._templates[template_name], image=image, width=width, budget=budget)
         return found
 
-    def _resolved(self, where: KeyPath, resolve: Any, *arguments: Any, joint: Sequence[KeyPath] = ()) -> Any:
-        """`resolve(*arguments)`; its UsageError gets the file, line and key of `where`, or the settings at fault."""
+    @contextmanager
+    def _blaming(self, where: KeyPath, joint: Sequence[KeyPath] = ()) -> Iterator[None]:
+        """Give a UsageError the file, line and key of `where`, or name the settings at fault together."""
         try:
-            return resolve(*arguments)
+            yield
         except UsageError as error:
             raise self._file.error(where, str(error), joint) from error
 
 
 def _excluded(sweep: Sweep, points: Iterator[_Point]) -> tuple[list[_Point], tuple[Exclusion, ...]]:
-    """The points that no rule of `exclude` selects, and the count that each rule took (the first that fits)."""
+    """The points that no rule of `exclude` selects, and how many each rule took; the first that fits takes a point."""
     counts = [0] * len(sweep.exclude)
     kept = []
     for point in points:
-        rule = next((index for index, selector in enumerate(sweep.exclude) if selects(selector, point)), None)
+        rule = next((index for index, selector in enumerate(sweep.exclude) if selects(selector, point.axes())), None)
         if rule is None:
             kept.append(point)
         else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -34,13 +34,13 @@ Selector = Mapping[str, AxisValue | tuple[AxisValue, ...]]
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class Resources:
-    """What one trial gets: GPUs (or a share of one, as `trials_per_gpu`) and CPU threads."""
+    """What one trial gets: GPUs (or, by `trials_per_gpu`, a share of one) and CPU threads."""
 
     gpus: Annotated[int, Field(ge=1)] = 1
     trials_per_gpu: Annotated[int, Field(ge=1)] | None = None
     """None = as the cluster profile says."""
     time_limit: Annotated[float, Field(gt=0)] | None = None
-    """Seconds that one attempt at a trial may take; a watchdog then ends its process."""
+    """Seconds that one attempt at a trial may take, before a watchdog ends its process."""
     cpus: Annotated[int, Field(ge=1)] = 1
     """CPU cores and threads of one trial; part of its identity, for the last bits of CPU arithmetic depend on them."""
 
@@ -51,10 +51,10 @@ class Resources:
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class Override:
-    """Settings for the cells that `where` selects; later overrides win. Recipe fields may stand beside `where`."""
+    """Settings for the cells that `where` selects; later overrides win. Recipe fields may be given beside `where`."""
 
     where: Selector
-    recipe: str | Mapping[str, Any] | None = None
+    recipe: str | Mapping[str, object] | None = None
     width: Annotated[float, Field(gt=0)] | None = None
     budget: Budget | None = None
 
@@ -66,7 +66,7 @@ class Sweep:
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
     models: Annotated[tuple[Name, ...], Field(min_length=1)]
     datasets: Annotated[tuple[Name, ...], Field(min_length=1)]
-    templates: Annotated[tuple[Name | Mapping[str, Any], ...], Field(min_length=1)]
+    templates: Annotated[tuple[Name | Mapping[str, object], ...], Field(min_length=1)]
     seeds: (
         Annotated[int, Field(ge=1, le=MAX_SEEDS)]
         | Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MAX_SEEDS)]
@@ -75,24 +75,24 @@ class Sweep:
     schema_version: Literal[1] = 1
     width: Annotated[float, Field(gt=0)] = 1.0
     budget: Budget = Budget()
-    recipe: str | Mapping[str, Any] = "paper"
+    recipe: str | Mapping[str, object] = "paper"
     overrides: tuple[Override, ...] = ()
     exclude: tuple[Selector, ...] = ()
     resources: Resources = Resources()
     checkpoint_interval: Annotated[float, Field(ge=0)] = 120.0
-    """Seconds between checkpoints at the least; 0 = after every epoch."""
+    """Minimum seconds between checkpoints; 0 = after every epoch."""
     keep: Literal["none", "final", "best", "all"] = "final"
 
     @property
     def seed_list(self) -> tuple[int, ...]:
-        """The seeds themselves."""
+        """The seeds as a list, even if a count was given."""
         return tuple(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
 
 
 def load_sweep(path: Path, settings: Sequence[str] = ()) -> tuple[YamlFile, Sweep]:
-    """Read the sweep file `path`, with `--set key=value` `settings` laid over it.
+    """Read the sweep file `path` and apply the `--set key=value` `settings` to it.
 
-    A setting holds for every cell: it is laid over the overrides of the file too. The last setting of a key wins.
+    A setting holds for every cell: it replaces what overrides of the file say too. The last setting of a key wins.
 
     Raises UsageError naming the file and line or the setting, the key, the legal values and the nearest match.
     """
@@ -106,7 +106,7 @@ def load_sweep(path: Path, settings: Sequence[str] = ()) -> tuple[YamlFile, Swee
     return file, sweep
 
 
-def template_name(value: str | Mapping[str, Any]) -> str:
+def template_name(value: str | Mapping[str, object]) -> str:
     """The name of a template that is given by name or inline (a mapping with the key `name`)."""
     return value if isinstance(value, str) else str(value.get("name", ""))
 
@@ -132,7 +132,7 @@ def recipe_field_names() -> tuple[str, ...]:
 
 
 def _with_setting(file: YamlFile, setting: Setting) -> YamlFile:
-    """The file with a setting laid over it, and over the overrides that say something of the same kind."""
+    """The file with a setting applied to it, and to the overrides that set something of the same kind."""
     first, fields = setting.keys[0], recipe_field_names()
     known = (*(field.name for field in dataclasses.fields(Sweep)), *fields)
     if first not in known:
@@ -147,7 +147,7 @@ def _with_setting(file: YamlFile, setting: Setting) -> YamlFile:
 
 
 def _with_recipes(file: YamlFile) -> YamlFile:
-    """The file with every recipe as a mapping: the name of one is its `base`, and fields beside `where` are its own."""
+    """The file with every recipe as a mapping: a name becomes its `base`, fields beside `where` become its fields."""
     data = dict(file.data)
     if "recipe" in data:
         data["recipe"] = _as_mapping(data["recipe"])
@@ -158,7 +158,7 @@ def _with_recipes(file: YamlFile) -> YamlFile:
     return dataclasses.replace(file, data=data, lines={_in_recipe(place): line for place, line in file.lines.items()})
 
 
-def _override_with_recipe(file: YamlFile, place: KeyPath, override: dict[str, Any]) -> dict[str, Any]:
+def _override_with_recipe(file: YamlFile, place: KeyPath, override: dict[str, object]) -> dict[str, object]:
     """An override whose recipe fields have moved from beside `where` under `recipe`."""
     keys, fields = [field.name for field in dataclasses.fields(Override)], recipe_field_names()
     if unknown := [key for key in override if key not in (*keys, *fields)]:
@@ -176,18 +176,18 @@ def _override_with_recipe(file: YamlFile, place: KeyPath, override: dict[str, An
     return kept
 
 
-def _as_mapping(recipe: Any) -> Any:
+def _as_mapping(recipe: object) -> object:
     """A recipe's name as a mapping; anything else as it is."""
     return {"base": recipe} if isinstance(recipe, str) else recipe
 
 
 def _in_recipe(place: KeyPath) -> KeyPath:
-    """Where a line of the file is found once recipe fields beside `where` have moved under `recipe`."""
+    """The place of a line once recipe fields beside `where` have moved under `recipe`."""
     beside_where = place[0] == "overrides" and len(place) > 2 and place[2] in recipe_field_names()
     return (*place[:2], "recipe", *place[2:]) if beside_where else place
 
 
-def _overrides(file: YamlFile) -> list[tuple[KeyPath, dict[str, Any]]]:
+def _overrides(file: YamlFile) -> list[tuple[KeyPath, dict[str, object]]]:
     """The overrides that are mappings, each with its place."""
     given = file.data.get("overrides")
     items = given if isinstance(given, list) else []
@@ -233,7 +233,7 @@ def _check_selector(
                 known = [str(value) for value in values[axis]]
                 file.fail(
                     (*where, axis),
-                    f"{pattern!r} is no {axis} of this sweep{nearest_match(str(pattern), known)} "
+                    f"{pattern!r} is not a {axis} of this sweep{nearest_match(str(pattern), known)} "
                     f"(this sweep has: {', '.join(known[:20])})",
                     joint=[(f"{axis}s",)],
                 )

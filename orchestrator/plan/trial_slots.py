@@ -12,7 +12,7 @@ from orchestrator.plan.cells import SweepPlan
 
 @dataclass(frozen=True, kw_only=True)
 class TrialSlots:
-    """What one trial asks of Ray, and how many run at the same time. A retry after `oom` gets `whole_gpus`."""
+    """What one trial asks of Ray, and how many run at a time. A retry after `oom` gets `whole_gpus`."""
 
     cpus: float
     gpus: float
@@ -20,19 +20,19 @@ class TrialSlots:
     slots: int
 
     def gpu_share(self, *, whole_device: bool) -> float | None:
-        """The part of a GPU's memory that a trial may use; None where it has the device to itself, or needs none."""
+        """The part of a GPU's memory that a trial may use; None if it has the device to itself, or needs none."""
         return self.gpus if 0 < self.gpus < 1 and not whole_device else None
 
 
 def packed(profile: ClusterProfile, plan: SweepPlan) -> ClusterProfile:
-    """The profile with as many trials on a GPU as the plan says, where it does."""
+    """The profile, with the plan's `trials_per_gpu` if it sets any."""
     return replace(profile, trials_per_gpu=plan.resources.trials_per_gpu or profile.trials_per_gpu)
 
 
 def trial_slots(plan: SweepPlan, *, node: NodeResources, profile: ClusterProfile, nodes: int = 1) -> TrialSlots:
     """What a trial asks of Ray, and how many fit on `nodes` nodes that offer `node` each.
 
-    Raises EnvironmentProblem where not even one fits.
+    Raises EnvironmentProblem if not even one fits.
     """
     asked = plan.resources
     share = 1 / packed(profile, plan).trials_per_gpu if node.gpus else 0.0
@@ -49,7 +49,7 @@ def trial_slots(plan: SweepPlan, *, node: NodeResources, profile: ClusterProfile
 def local_device(profile: ClusterProfile) -> str:
     """The device that trials on this machine use: cpu or cuda.
 
-    Raises EnvironmentProblem where the profile asks for CUDA and there is no GPU.
+    Raises EnvironmentProblem if the profile asks for CUDA and there is no GPU.
     """
     gpus = node_resources(profile).gpus
     if profile.device == "cuda" and not gpus:
@@ -58,9 +58,9 @@ def local_device(profile: ClusterProfile) -> str:
 
 
 def check_slots(plan: SweepPlan, profile: ClusterProfile) -> None:
-    """Find out before anything is written whether this machine, or each kind of worker job, can run a trial.
+    """Check before anything is written that this machine, or each kind of worker job, can run a trial.
 
-    Raises EnvironmentProblem where it cannot, UsageError for a wrong profile.
+    Raises EnvironmentProblem if it cannot, UsageError for a wrong profile.
     """
     if profile.kind == "local":
         local_device(profile)

@@ -1,28 +1,28 @@
-"""What is left to do: plan minus ledger minus given up, in the plan's order, with the retries that failures earn.
+"""What is left to do: the plan minus finished and given-up trials, in the plan's order, with the retries due.
 
-Pure bookkeeping, without Ray or files: the driver feeds it what happens and asks it what comes next. Every call but
-the first costs the same however many trials there are.
+Pure bookkeeping, without Ray or files: the driver reports what happens and asks what comes next. After construction,
+the cost of a call does not depend on the number of trials.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from orchestrator.plan.cells import Cell
-from orchestrator.run.ledger import Ledger
+from orchestrator.run.ledger import Ledger, TrialState
 from orchestrator.run.retry_policy import needs_whole_device
 
 BREAKER_TRIALS = 3
-"""A (model, template) of which so many trials were given up and none has finished is not tried further."""
+"""A (model, template) pair is held back once this many of its trials were given up and none has finished."""
 
 _Pair = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """Counts of cells: finished (done or diverged), given up, held back by the breaker, and all."""
+    """Counts of cells: finished (done or diverged), given up (failed), held back by the breaker, and all."""
 
     done: int
     diverged: int
@@ -32,15 +32,19 @@ class Progress:
 
     @property
     def left(self) -> int:
-        """Cells that are still to be run."""
+        """Cells still to be run."""
         return self.total - self.done - self.diverged - self.failed - self.held_back
+
+    def to_json(self) -> dict[str, int]:
+        """Plain data, `left` included."""
+        return asdict(self) | {"left": self.left}
 
 
 class Backlog:
     """The trials that still have to run.
 
     Args:
-        cells: the wanted cells, in running order.
+        cells: the planned cells, in running order.
         ledger: what is known of them; the caller adds rows to it as they are written.
     """
 
@@ -50,76 +54,76 @@ class Backlog:
         self._cells: dict[str, list[Cell]] = {}
         for cell in cells:
             self._cells.setdefault(cell.trial_id, []).append(cell)
-        self._state: dict[str, str] = {}
-        self._count: Counter[tuple[_Pair, str]] = Counter()
+        self._state: dict[str, TrialState] = {}
+        self._count: Counter[tuple[_Pair, TrialState]] = Counter()
         self._waiting: dict[str, None] = {}
         for trial_id in self._cells:
-            self._enter(trial_id, self._state_in_ledger(trial_id))
+            self._enter(trial_id, ledger.record(trial_id).state)
 
     def cells_of(self, trial_id: str) -> tuple[Cell, ...]:
-        """All wanted cells that come to this trial; the first stands for it."""
+        """All planned cells that share this trial, in running order."""
         return tuple(self._cells[trial_id])
 
     def next(self, *, whole_device: bool) -> Cell | None:
-        """Take the next trial that may run with (or without) a device to itself; None where none waits."""
+        """Take the next trial that may run with (or without) a device to itself; None if none is waiting."""
         trial_id = next(self._ready(whole_device), None)
         if trial_id is None:
             return None
-        self._enter(trial_id, "running")
+        self._enter(trial_id, TrialState.RUNNING)
         return self._cells[trial_id][0]
 
     def has_waiting(self, *, whole_device: bool) -> bool:
-        """Whether `next` would give a trial."""
+        """Whether `next` would return a trial."""
         return next(self._ready(whole_device), None) is not None
 
     def attempt(self, trial_id: str) -> int:
-        """The number of the trial's attempt that comes next or is under way."""
+        """The number of the trial's next or running attempt."""
         return self._ledger.record(trial_id).attempt + 1
 
-    def ended(self, trial_id: str) -> str:
-        """Take note that an attempt has ended and its row is in the ledger.
-
-        Returns what the trial is now: `done`, `diverged`, `failed` (given up) or `waiting` (for its retry).
-        """
-        state = self._state_in_ledger(trial_id)
+    def ended(self, trial_id: str) -> TrialState:
+        """Record that an attempt has ended and its row is in the ledger; return the trial's new state."""
+        state = self._ledger.record(trial_id).state
         self._enter(trial_id, state)
         return state
 
     def returned(self, trial_id: str) -> None:
-        """Take note that a trial was not run to its end because its run was stopped: it waits again."""
-        self._enter(trial_id, "waiting")
+        """Record that a trial stopped before its end because its run was stopped: it waits again."""
+        self._enter(trial_id, TrialState.WAITING)
 
     def running(self) -> tuple[str, ...]:
-        """The trials that were taken and have not ended."""
-        return tuple(trial_id for trial_id, state in self._state.items() if state == "running")
+        """The trials that were taken and have not ended yet."""
+        return tuple(trial_id for trial_id, state in self._state.items() if state is TrialState.RUNNING)
 
     def progress(self) -> Progress:
-        """Counts over the wanted cells."""
-        counts: Counter[str] = Counter()
+        """Counts over the planned cells."""
+        counts: Counter[TrialState] = Counter()
+        held_back = 0
         for (pair, state), count in self._count.items():
-            counts["held_back" if state == "waiting" and self._is_broken(pair) else state] += count
+            counts[state] += count
+            if state is TrialState.WAITING and self._is_broken(pair):
+                held_back += count
         return Progress(
-            done=counts["done"],
-            diverged=counts["diverged"],
-            failed=counts["failed"],
-            held_back=counts["held_back"],
+            done=counts[TrialState.DONE],
+            diverged=counts[TrialState.DIVERGED],
+            failed=counts[TrialState.FAILED],
+            held_back=held_back,
             total=self._total,
         )
 
-    def _enter(self, trial_id: str, state: str) -> None:
-        """Move a trial to `state`, and keep the counts in step."""
+    def _enter(self, trial_id: str, state: TrialState) -> None:
+        """Move a trial to `state` and update the counts."""
         pair, cells = self._pair(trial_id), len(self._cells[trial_id])
         if trial_id in self._state:
             self._count[pair, self._state[trial_id]] -= cells
         self._count[pair, state] += cells
         self._state[trial_id] = state
-        if state == "waiting":
+        if state is TrialState.WAITING:
             self._waiting[trial_id] = None
         else:
             self._waiting.pop(trial_id, None)
 
     def _ready(self, whole_device: bool) -> Iterator[str]:
-        """Waiting trials with this need that the breaker does not hold back, in order."""
+        """Waiting trials with this need that the breaker does not hold back, in running order."""
         for trial_id in self._waiting:
             if self._needs_whole_device(trial_id) == whole_device and not self._is_broken(self._pair(trial_id)):
                 yield trial_id
@@ -128,14 +132,8 @@ class Backlog:
         return needs_whole_device(self._ledger.record(trial_id).counted_failures)
 
     def _is_broken(self, pair: _Pair) -> bool:
-        finished = self._count[pair, "done"] + self._count[pair, "diverged"]
-        return self._count[pair, "failed"] >= BREAKER_TRIALS and not finished
-
-    def _state_in_ledger(self, trial_id: str) -> str:
-        record = self._ledger.record(trial_id)
-        if record.finished:
-            return str(record.status)
-        return "failed" if record.given_up else "waiting"
+        finished = self._count[pair, TrialState.DONE] + self._count[pair, TrialState.DIVERGED]
+        return self._count[pair, TrialState.FAILED] >= BREAKER_TRIALS and not finished
 
     def _pair(self, trial_id: str) -> _Pair:
         cell = self._cells[trial_id][0]

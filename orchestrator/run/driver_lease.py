@@ -1,7 +1,7 @@
 """One driver per run directory, by generations.
 
-Each driver makes a file with the next number; the file system lets exactly one succeed. A driver writes results only
-while no higher number exists, so one that was paused and overtaken writes nothing more.
+Each driver creates a file with the next number, and the file system lets exactly one succeed. A driver writes results
+only while no higher number exists, so a driver that was paused and overtaken writes nothing more.
 """
 
 from __future__ import annotations
@@ -12,30 +12,30 @@ import os
 import re
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NotRequired
 
 import psutil
-from typing_extensions import TypedDict
 
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.files.atomic_files import write_text_atomically
 from fdt_core.files.json_file import DamagedFile, read_json
 
 STALE_AFTER = 90.0
-"""Seconds of the observer's own clock without a heartbeat, after which an unreachable driver counts as gone."""
+"""Seconds on the observer's clock without a heartbeat after which an unreachable driver counts as gone."""
+
+LOCKED_SECONDS = 5.0
+"""The generation's file follows its lock file within a moment; after this long, the process between them is dead."""
 
 _LOCK = ".lock"
-_LOCKED_SECONDS = 5.0
-"""From the lock file to the generation's own it takes a moment; after so long, who made it is dead."""
 
 
-class Owner(TypedDict):
-    """What a driver writes of itself into its file."""
+@dataclass(frozen=True, kw_only=True)
+class DriverRecord:
+    """What a driver writes about itself into the file of its generation."""
 
     pid: int
     process_started: float
@@ -44,7 +44,17 @@ class Owner(TypedDict):
     host: str
     slurm_job_id: str | None
     started_at: str
-    ended_at: NotRequired[str]
+    ended_at: str | None = None
+    """Not in the file while the driver lives."""
+
+    def __str__(self) -> str:
+        """The driver as messages name it."""
+        job = f", Slurm job {self.slurm_job_id}" if self.slurm_job_id else ""
+        return f"process {self.pid} on {self.host}{job}, since {self.started_at}"
+
+    def to_json(self) -> str:
+        """The text of the file."""
+        return json.dumps({name: value for name, value in asdict(self).items() if (name, value) != ("ended_at", None)})
 
 
 class Overtaken(EnvironmentProblem):
@@ -59,10 +69,10 @@ class DriverLease:
     number: int
 
     def check(self) -> None:
-        """Raise Overtaken where a higher generation exists."""
-        highest = max(_numbers(self.directory), default=0)
+        """Raise Overtaken if a higher generation exists."""
+        highest = newest_generation(self.directory)
         if highest > self.number:
-            owner = describe(_read(self.directory, highest))
+            owner = _read(self.directory, highest)
             raise Overtaken(f"another driver has taken over this run ({owner}): this one writes nothing more")
 
     def beat(self, counter: int) -> None:
@@ -70,23 +80,27 @@ class DriverLease:
         write_text_atomically(self.directory / "heartbeat.json", json.dumps([self.number, counter]))
 
     def release(self) -> None:
-        """Say that this driver has ended, so that the next one need not find out."""
-        with suppress(DamagedFile):  # then the next one must be told to look by itself
-            owner = _read(self.directory, self.number) | {"ended_at": datetime.now(UTC).isoformat()}
-            write_text_atomically(_path(self.directory, self.number), json.dumps(owner))
+        """Record that this driver has ended, so that the next one need not find out."""
+        with suppress(DamagedFile):  # then the next driver has to ask for the file's removal
+            owner = replace(_read(self.directory, self.number), ended_at=datetime.now(UTC).isoformat())
+            write_text_atomically(_path(self.directory, self.number), owner.to_json())
 
 
-def claim(directory: Path, *, job_is_live: Callable[[str], bool | None] = lambda _job: None) -> DriverLease:
-    """Become the driver of the run whose generations lie in `directory`.
+def claim(
+    directory: Path,
+    *,
+    job_is_live: Callable[[str], bool | None] = lambda _job: None,
+    locked_seconds: float = LOCKED_SECONDS,
+) -> DriverLease:
+    """Become the driver of the run whose generations are in `directory`.
 
-    `job_is_live` tells of a Slurm job whether it is still queued or running (None: cannot be known). Raises
-    EnvironmentProblem where another driver lives, naming it, where that cannot be known because its file is damaged,
-    and where `directory` cannot be written.
+    `job_is_live` reports whether a Slurm job is still queued or running (None: unknown). Raises EnvironmentProblem if
+    another driver lives, naming it; if that is unknown because its file is damaged; and if `directory` is not writable.
     """
     while True:
-        number = _next_number(directory)
+        number = _next_number(directory, locked_seconds)
         if owner := live_owner(directory, job_is_live=job_is_live):
-            raise EnvironmentProblem(f"another driver is at work on this run: {describe(owner)}")
+            raise EnvironmentProblem(f"another driver is running this sweep: {owner}")
         try:
             if _create(directory, number):
                 return DriverLease(directory=directory, number=number)
@@ -95,89 +109,96 @@ def claim(directory: Path, *, job_is_live: Callable[[str], bool | None] = lambda
 
 
 def live_owner(
-    directory: Path, *, job_is_live: Callable[[str], bool | None] = lambda _job: None, patience: float = STALE_AFTER
-) -> dict[str, Any] | None:
+    directory: Path,
+    *,
+    job_is_live: Callable[[str], bool | None] = lambda _job: None,
+    patience: float = STALE_AFTER,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> DriverRecord | None:
     """The newest driver if it still lives, else None.
 
-    On the same host and boot the process itself is looked for; a Slurm job is asked for by `job_is_live`; where
-    neither can be known, the heartbeat must move within `patience` seconds.
+    On the same host and boot, the process itself decides; for a Slurm job, `job_is_live`; if neither is known, the
+    heartbeat must move within `patience` seconds.
     """
     owner = _newest(directory)
-    if not owner or "ended_at" in owner:
+    if owner is None or owner.ended_at is not None:
         return None
-    if owner.get("boot_id") == _boot_id():
+    if owner.boot_id == _boot_id():
         return owner if process_lives(owner) else None
-    job = owner.get("slurm_job_id")
+    job = owner.slurm_job_id
     if job and job == os.environ.get("SLURM_JOB_ID"):
         return None  # this very job, requeued
     live = job_is_live(job) if job else None
     if live is None:
-        live = _heartbeat_moves(directory, patience)
+        live = _heartbeat_moves(directory, patience, clock, sleep)
     return owner if live else None
 
 
-def owner_here(directory: Path) -> dict[str, Any] | None:
+def owner_here(directory: Path) -> DriverRecord | None:
     """The newest driver if its process lives on this machine, else None. Never waits."""
     owner = _newest(directory)
-    here = owner.get("boot_id") == _boot_id() and "ended_at" not in owner
-    return owner if here and process_lives(owner) else None
+    if owner is None or owner.ended_at is not None or owner.boot_id != _boot_id():
+        return None
+    return owner if process_lives(owner) else None
 
 
 def owner_is_gone(directory: Path) -> bool:
-    """Whether this machine knows that the newest driver's process has died; False where it cannot tell."""
+    """Whether this machine knows that the newest driver's process has died; False if it cannot tell."""
     owner = _newest(directory)
-    return owner.get("boot_id") == _boot_id() and not process_lives(owner)
+    return owner is not None and owner.boot_id == _boot_id() and not process_lives(owner)
 
 
-def process_lives(owner: Mapping[str, Any]) -> bool:
-    """Whether the process of a driver of this machine is still there."""
+def newest_generation(directory: Path) -> int:
+    """The number of the newest driver; 0 if there was none."""
+    return max(_numbers(directory), default=0)
+
+
+def process_lives(owner: DriverRecord) -> bool:
+    """Whether the process of a driver on this machine still exists."""
     try:
-        process = psutil.Process(owner["pid"])
-        same = abs(process.create_time() - owner["process_started"]) < 1.0
+        process = psutil.Process(owner.pid)
+        same = abs(process.create_time() - owner.process_started) < 1.0
         return same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
 
 
-def describe(owner: Mapping[str, Any]) -> str:
-    """How people are told of a driver."""
-    job = f", Slurm job {owner['slurm_job_id']}" if owner.get("slurm_job_id") else ""
-    return f"process {owner['pid']} on {owner['host']}{job}, since {owner['started_at']}"
-
-
-def _heartbeat_moves(directory: Path, patience: float) -> bool:
+def _heartbeat_moves(
+    directory: Path, patience: float, clock: Callable[[], float], sleep: Callable[[float], None]
+) -> bool:
     def heartbeat() -> bytes:
         try:
             return (directory / "heartbeat.json").read_bytes()
         except OSError:
             return b""
 
-    first, deadline = heartbeat(), time.monotonic() + patience
-    while time.monotonic() < deadline:
-        time.sleep(min(1.0, patience / 10))
+    first, deadline = heartbeat(), clock() + patience
+    while clock() < deadline:
+        sleep(min(1.0, patience / 10))
         if heartbeat() != first:
             return True
     return False
 
 
 def _create(directory: Path, number: int) -> bool:
-    """Make the file of generation `number`, whole at once; False where another driver was first."""
+    """Create the file of generation `number` atomically; False if another driver was first."""
     process = psutil.Process()
-    owner = {
-        "pid": process.pid,
-        "process_started": process.create_time(),
-        "boot_id": _boot_id(),
-        "host": socket.gethostname(),
-        "slurm_job_id": os.environ.get("SLURM_JOB_ID"),
-        "started_at": datetime.now(UTC).isoformat(),
-    }
+    owner = DriverRecord(
+        pid=process.pid,
+        process_started=process.create_time(),
+        boot_id=_boot_id(),
+        host=socket.gethostname(),
+        slurm_job_id=os.environ.get("SLURM_JOB_ID"),
+        started_at=datetime.now(UTC).isoformat(),
+    )
     temporary = directory / f".claim.{socket.gethostname()}.{process.pid}"
-    temporary.write_text(json.dumps(owner), encoding="utf-8")
+    temporary.write_text(owner.to_json(), encoding="utf-8")
     try:
         os.link(temporary, _path(directory, number))
     except FileExistsError:
         return False
-    except OSError:  # no hard links here (exFAT, sshfs), or a fault that what follows meets again
+    except OSError:  # no hard links here (exFAT, sshfs), or a fault that the next line meets too
         return _create_without_links(temporary, _path(directory, number))
     finally:
         temporary.unlink(missing_ok=True)
@@ -185,7 +206,7 @@ def _create(directory: Path, number: int) -> bool:
 
 
 def _create_without_links(temporary: Path, path: Path) -> bool:
-    """The same by a lock file: it lets exactly one give the whole file its name. It stays: numbers are used once."""
+    """Do the same with a lock file, whose creator alone may rename the file. The lock stays: numbers are used once."""
     try:
         os.close(os.open(path.with_suffix(_LOCK), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
@@ -194,14 +215,14 @@ def _create_without_links(temporary: Path, path: Path) -> bool:
     return True
 
 
-def _next_number(directory: Path) -> int:
-    """The number after all that exist. One that is locked may be about to appear: it is awaited for a while.
+def _next_number(directory: Path, locked_seconds: float) -> int:
+    """The number after all existing ones. A locked number may be about to appear: wait `locked_seconds` for it.
 
-    A driver that died between the two leaves a number that is never used.
+    A driver that died between lock and file leaves a number that is never used.
     """
-    deadline = time.monotonic() + _LOCKED_SECONDS
+    deadline = time.monotonic() + locked_seconds
     while True:
-        locked, newest = max(_numbers(directory, _LOCK), default=0), max(_numbers(directory), default=0)
+        locked, newest = max(_numbers(directory, _LOCK), default=0), newest_generation(directory)
         if locked <= newest or time.monotonic() > deadline:
             return max(locked, newest) + 1
         time.sleep(0.05)
@@ -216,23 +237,23 @@ def _path(directory: Path, number: int) -> Path:
     return directory / f"{number:06d}.json"
 
 
-def _newest(directory: Path) -> dict[str, Any]:
-    """What the newest driver wrote of itself, with its number as `lease`; empty where there was none."""
-    number = max(_numbers(directory), default=0)
-    return {"generation": number, **_read(directory, number)} if number else {}
+def _newest(directory: Path) -> DriverRecord | None:
+    """The record of the newest driver; None if there was none."""
+    number = newest_generation(directory)
+    return _read(directory, number) if number else None
 
 
-def _read(directory: Path, number: int) -> dict[str, Any]:
-    """What the driver wrote. Raises DamagedFile where that is no such record, OSError where it cannot be read."""
+def _read(directory: Path, number: int) -> DriverRecord:
+    """The record of a driver. Raises DamagedFile if the file holds no such record, OSError if it cannot be read."""
     path = _path(directory, number)
-    owner = read_json(path, Owner, remedy="if no driver is at work on this run, remove the file")
+    owner = read_json(path, DriverRecord, remedy="if no driver is running, remove the file")
     if owner is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
-    return dict(owner)
+    return owner
 
 
 def _boot_id() -> str:
-    """Identifies this boot of this host, and within it the processes that can see each other's ids."""
+    """Identifies this boot of this host, and the PID namespace within it: there, process ids can be compared."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"

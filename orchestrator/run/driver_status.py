@@ -1,14 +1,15 @@
-"""What a driver writes of itself into `status.json`, about once a second, for whoever watches."""
+"""What a driver writes about itself into `status.json`, about once a second, for observers."""
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from pydantic import AwareDatetime
-from typing_extensions import TypedDict
 
 
-class DriverPlace(TypedDict):
+@dataclass(frozen=True, kw_only=True)
+class DriverPlace:
     """Which process the driver is, where it runs, and its generation."""
 
     pid: int
@@ -16,8 +17,9 @@ class DriverPlace(TypedDict):
     generation: int
 
 
-class RunningStatus(TypedDict):
-    """A trial that a process works on, as far as it has reported."""
+@dataclass(frozen=True, kw_only=True)
+class RunningStatus:
+    """A running trial, as far as it has reported."""
 
     trial_id: str
     model: str
@@ -29,14 +31,23 @@ class RunningStatus(TypedDict):
     test_accuracy: float | None
     images_per_second: float | None
     eta_seconds: float | None
+    """None until an epoch has been timed."""
     running_seconds: float
     host: str
 
 
-class DriverStatus(TypedDict):
+DriverState = Literal["running", "stopping", "stopped", "ended"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriverStatus:
     """The part of `status.json` that observers read."""
 
-    state: Literal["running", "stopping", "stopped", "ended"]
+    state: DriverState
     driver: DriverPlace
     written_at: AwareDatetime
-    running: list[RunningStatus]
+    running: tuple[RunningStatus, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """Plain data."""
+        return asdict(self) | {"written_at": self.written_at.isoformat()}

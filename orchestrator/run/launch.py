@@ -1,4 +1,4 @@
-"""A launch as plain data: what it wants of a run, and what it freezes into the run directory."""
+"""A launch as plain data: what it asks for, and what it freezes into the run directory."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from fdt_core.files.json_file import damaged, parse_json
 from fdt_core.provenance import versions
+from fdt_core.results.part_cache import PartCache
 from fdt_core.results.plan_file import LAUNCH_AGAIN
 from orchestrator.plan.cells import SweepPlan
 from orchestrator.run.ledger import Ledger
@@ -27,7 +27,7 @@ class LaunchSettings:
     profile: bool = True
     """Whether each network is measured when the training is over."""
     reuse: tuple[str, ...] = ()
-    """Directories of other runs whose finished rows count where the trial and the data are the same."""
+    """Directories of other runs whose finished rows count if the trial and the data are the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,14 +35,15 @@ class Launch:
     """All that a launch freezes into its run directory, and that a driver reads back from there.
 
     Args:
-        run: where.
-        plan: what is wanted.
-        settings: how.
+        run: the run directory.
+        plan: what to run.
+        settings: how to run it.
         sweep_text: the sweep file as given.
-        overrides: the `--set` options that were laid over it.
+        overrides: the `--set` options that were applied to it.
         code: commit and versions of the code that plans and trains.
-        dataset_digests: digest of the prepared data, by data set; known once the launch is checked.
         forgiven: for each retried trial, the last attempt whose failure no longer counts.
+        dataset_digests: digest of the prepared data, by data set; known once the launch is checked.
+        parts: reads the results; a part is decoded once for all that a launch wants to know.
     """
 
     run: RunDirectory
@@ -50,24 +51,25 @@ class Launch:
     settings: LaunchSettings
     sweep_text: str
     overrides: tuple[str, ...]
-    code: Mapping[str, Any]
+    code: Mapping[str, object]
     forgiven: Mapping[str, int]
     dataset_digests: Mapping[str, str] = field(default_factory=dict)
+    parts: PartCache = field(default_factory=PartCache, compare=False, repr=False)
 
     def ledger(self) -> Ledger:
-        """What is known of the trials now, with the failures that this launch forgives."""
-        return Ledger.read(self.run, self.forgiven)
+        """What is known of the trials now, without the failures that this launch forgives."""
+        return Ledger.read(self.run, self.forgiven, self.parts)
 
     def expected(self) -> Ledger:
-        """The ledger as it will be when the rows of the other runs that this launch reuses have come along."""
+        """The ledger as it will be once the rows of the other runs that this launch reuses are copied."""
         ledger = self.ledger()
         for path in self.settings.reuse:
-            for row in finished_rows(Path(path), self.dataset_digests or None).values():
+            for row in finished_rows(Path(path), self.dataset_digests or None, self.parts).values():
                 ledger.add(row)
         return ledger
 
     def freeze(self) -> None:
-        """Make this what the run directory says is wanted."""
+        """Write this launch into the run directory."""
         if self.forgiven != self.run.forgiven():
             self.run.forgive(self.forgiven)
         provenance = {
@@ -82,7 +84,7 @@ class Launch:
 def frozen_launch(run: RunDirectory) -> Launch:
     """The launch that is frozen in a run directory.
 
-    Raises UsageError where there is none, EnvironmentProblem where another version of fdt-sweep wrote it.
+    Raises UsageError if there is none, EnvironmentProblem if it is damaged or another version of fdt-sweep wrote it.
     """
     plan, provenance = run.plan(), run.provenance()
     settings = parse_json(json.dumps(provenance.get("settings")), LaunchSettings, run.plan_file, remedy=LAUNCH_AGAIN)

@@ -1,7 +1,7 @@
-"""The ledger: what the Parquet rows say is done, and hence what is left to do.
+"""The ledger: which trials are done according to the Parquet rows, and hence which are left to run.
 
-A launch, a relaunch, a retry, an extension and a recovery are one thing: the plan minus the ledger. What is trained is
-a trial, whatever it is called: rows of one `trial_id` count together, under whichever label the plan had for it.
+A launch, a relaunch, a retry, an extension and a recovery are all the same: the plan minus the ledger. Rows with the
+same `trial_id` count together, whatever label the plan had for the trial.
 """
 
 from __future__ import annotations
@@ -9,35 +9,46 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
 
 from fdt_core.errors import EnvironmentProblem
-from fdt_core.results.keys import CELL_KEY, cell_key
-from fdt_core.results.reader import read_table
+from fdt_core.results.keys import cell_key
+from fdt_core.results.reader import PartReader, read_part
 from orchestrator.plan.cells import Cell
 from orchestrator.run.retry_policy import given_up
 from orchestrator.run.run_directory import RunDirectory
+from orchestrator.run.trial_rows import TrialRow, read_trial_rows
 from orchestrator.trial.outcome import FINISHED
 
 CellKey = tuple[str, ...]
 
-_COLUMNS = (*CELL_KEY, "attempt", "status", "failure_kind", "dataset_digest")
+
+class TrialState(StrEnum):
+    """Where a trial stands. The rows decide all but `RUNNING`, which only the driver's backlog knows."""
+
+    WAITING = "waiting"
+    """It has not run yet, or waits for a retry."""
+    RUNNING = "running"
+    DONE = "done"
+    DIVERGED = "diverged"
+    FAILED = "failed"
+    """It was given up."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrialRecord:
-    """What the rows say of one trial.
+    """What the rows say about one trial.
 
     Args:
-        status: how it ended with a result (`done` or `diverged`); None where it has none.
-        dataset_digest: the data that result comes from.
+        result: DONE or DIVERGED; None if the trial has no result.
+        dataset_digest: the data that the result comes from.
         attempt: the highest number of an attempt that has ended.
         failures: the kind of each failed attempt, by its number.
-        forgiven: failures up to this attempt no longer count: the user has asked for a retry.
+        forgiven: failures up to this attempt no longer count, because the user asked for a retry.
     """
 
-    status: str | None = None
+    result: TrialState | None = None
     dataset_digest: str | None = None
     attempt: int = 0
     failures: Mapping[int, str] = field(default_factory=dict)
@@ -46,11 +57,11 @@ class TrialRecord:
     @property
     def finished(self) -> bool:
         """Whether the trial ended with a result."""
-        return self.status in FINISHED
+        return self.result is not None
 
     @property
     def counted_failures(self) -> tuple[str, ...]:
-        """The kinds of the failures that count, in the order of the attempts."""
+        """The kinds of the failures that count, in order of attempt."""
         return tuple(kind for attempt, kind in sorted(self.failures.items()) if attempt > self.forgiven)
 
     @property
@@ -58,14 +69,21 @@ class TrialRecord:
         """Whether the failure table allows no further attempt."""
         return not self.finished and given_up(self.counted_failures)
 
-    def with_row(self, row: Mapping[str, Any]) -> TrialRecord:
-        """The record after one more row. Rows of one attempt under several labels are one attempt."""
+    @property
+    def state(self) -> TrialState:
+        """Where the trial stands according to its rows; never RUNNING."""
+        return self.result or (TrialState.FAILED if self.given_up else TrialState.WAITING)
+
+    def with_row(self, row: TrialRow) -> TrialRecord:
+        """The record after another row. Rows of one attempt under several labels count as one attempt."""
         attempt = max(self.attempt, row["attempt"])
         if row["status"] in FINISHED:
             if self.finished:
                 return replace(self, attempt=attempt)
-            return replace(self, attempt=attempt, status=row["status"], dataset_digest=row["dataset_digest"])
-        return replace(self, attempt=attempt, failures={row["attempt"]: row["failure_kind"], **self.failures})
+            return replace(
+                self, attempt=attempt, result=TrialState(row["status"]), dataset_digest=row["dataset_digest"]
+            )
+        return replace(self, attempt=attempt, failures={row["attempt"]: str(row["failure_kind"]), **self.failures})
 
 
 class Ledger:
@@ -73,12 +91,10 @@ class Ledger:
 
     Args:
         rows: rows of `trials`, in the order they were written.
-        forgiven: for trials that were retried, the number of the last attempt whose failure no longer counts.
+        forgiven: for each retried trial, the last attempt whose failure no longer counts.
     """
 
-    def __init__(
-        self, rows: Iterable[Mapping[str, Any]] = (), forgiven: Mapping[str, int] = MappingProxyType({})
-    ) -> None:
+    def __init__(self, rows: Iterable[TrialRow] = (), forgiven: Mapping[str, int] = MappingProxyType({})) -> None:
         self._forgiven = forgiven
         self._records: dict[str, TrialRecord] = {}
         self._rows: dict[CellKey, dict[int, str]] = defaultdict(dict)
@@ -86,18 +102,20 @@ class Ledger:
             self.add(row)
 
     @classmethod
-    def read(cls, run: RunDirectory, forgiven: Mapping[str, int] | None = None) -> Ledger:
-        """The ledger of a run (empty where it has no results), with what was forgiven in it, or else `forgiven`."""
-        rows = read_table(run.results, "trials", _COLUMNS).rows.to_pylist()
+    def read(
+        cls, run: RunDirectory, forgiven: Mapping[str, int] | None = None, part_reader: PartReader = read_part
+    ) -> Ledger:
+        """The ledger of a run (empty if it has no results); `forgiven` replaces what the run directory says."""
+        rows = read_trial_rows(run.results, part_reader)
         return cls(rows, run.forgiven() if forgiven is None else forgiven)
 
-    def add(self, row: Mapping[str, Any]) -> None:
-        """Take note of a row of `trials`."""
+    def add(self, row: TrialRow) -> None:
+        """Record a row of `trials`."""
         self._records[row["trial_id"]] = self.record(row["trial_id"]).with_row(row)
         self._rows[cell_key(row)][row["attempt"]] = row["status"]
 
     def record(self, trial_id: str) -> TrialRecord:
-        """What is known of a trial; an empty record where nothing is."""
+        """What is known of a trial; an empty record if nothing is."""
         return self._records.get(trial_id) or TrialRecord(forgiven=self._forgiven.get(trial_id, 0))
 
     def trial_ids(self) -> tuple[str, ...]:
@@ -105,24 +123,22 @@ class Ledger:
         return tuple(self._records)
 
     def left(self, cells: Iterable[Cell]) -> list[Cell]:
-        """Those of `cells` that are still to be run: neither finished nor given up."""
-        records = ((cell, self.record(cell.trial_id)) for cell in cells)
-        return [cell for cell, record in records if not record.finished and not record.given_up]
+        """Those of `cells` still to be run: neither finished nor given up."""
+        return [cell for cell in cells if self.record(cell.trial_id).state is TrialState.WAITING]
 
     def without_row(self, cells: Iterable[Cell]) -> list[Cell]:
-        """Those of `cells` whose trial is finished under another label alone: their rows are still to be written."""
+        """Those of `cells` without a row of their own whose trial is finished under another label."""
         finished = (cell for cell in cells if self.record(cell.trial_id).finished)
         return [cell for cell in finished if not set(FINISHED) & set(self._rows.get(cell.key, {}).values())]
 
     def has_row(self, cell: Cell, attempt: int) -> bool:
-        """Whether the cell has a row of that attempt, under its very label."""
+        """Whether the cell has a row of that attempt under exactly its own label."""
         return attempt in self._rows.get(cell.key, {})
 
     def check_data(self, cells: Iterable[Cell], digests: Mapping[str, str]) -> None:
-        """Refuse rows that were trained on other data than what is prepared now.
+        """Refuse finished trials that were trained on data other than what is prepared now.
 
-        Raises EnvironmentProblem naming the data set and both digests: mixing them would compare what is not
-        comparable.
+        Raises EnvironmentProblem naming the data set and both digests: results from different data are not comparable.
         """
         for cell in cells:
             record, now = self.record(cell.trial_id), digests[cell.spec.dataset]

@@ -1,14 +1,14 @@
-"""Which networks of a plan `profiles` has still to hold, and how they are measured."""
+"""Which networks of a plan still lack a row of `profiles`, and how they are measured."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from fdt_core.measuring.networks import MeasuredNetwork
 from fdt_core.measuring.setting import MeasurementSetting
 from fdt_core.results.keys import measurement_key
 from orchestrator.plan.cells import Cell
+from orchestrator.run.trial_rows import Row
 
 
 def network_of(cell: Cell) -> MeasuredNetwork:
@@ -33,13 +33,13 @@ def setting_of(cell: Cell, device: str) -> MeasurementSetting:
     )
 
 
-def unmeasured(cells: Iterable[Cell], rows: Iterable[Mapping[str, Any]], device_name: str) -> tuple[Cell, ...]:
-    """One cell for each network and way of running it that has no row of `profiles` for devices of this name.
+def unmeasured(cells: Iterable[Cell], rows: Iterable[Row], device_name: str) -> tuple[Cell, ...]:
+    """One cell for each network and way of running it that `profiles` does not have for this device.
 
     Seeds, schedules and labels make no difference to a network's speed: see `measurement_key`.
     """
     measured = {measurement_key(row) for row in rows if row["device_name"] == device_name}
-    found: dict[tuple[Any, ...], Cell] = {}
+    found: dict[tuple[object, ...], Cell] = {}
     for cell in cells:
         key = measurement_key(_what_is_measured(cell))
         if key not in measured:
@@ -47,8 +47,8 @@ def unmeasured(cells: Iterable[Cell], rows: Iterable[Mapping[str, Any]], device_
     return tuple(found.values())
 
 
-def _what_is_measured(cell: Cell) -> dict[str, Any]:
-    """The columns that a measurement of the cell's network would have, as far as `measurement_key` reads them."""
+def _what_is_measured(cell: Cell) -> Row:
+    """The columns of a measurement of the cell's network that `measurement_key` reads."""
     spec = cell.spec
     return {
         "model": spec.model,

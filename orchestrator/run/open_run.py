@@ -1,4 +1,4 @@
-"""The second half of a launch: what a frozen plan leaves to do, ready to be driven by the run's one driver."""
+"""The second half of a launch: what is left of a frozen plan, ready for the run's one driver."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class OpenRun:
     backlog: Backlog
     recorder: Recorder
     quarantined: tuple[Path, ...]
-    """Damaged parts of the results that were moved aside; their trials are part of the backlog again."""
+    """Damaged parts of the results that were moved aside; their trials are in the backlog again."""
 
     def finished_cells(self) -> tuple[Cell, ...]:
         """The cells of the plan that have a result."""
@@ -52,7 +52,7 @@ class OpenRun:
         return min(len(unmeasured(finished, rows, name)) for name in names) == 0
 
     def nothing_to_do(self) -> str:
-        """What people are told where nothing is left to train."""
+        """The message if nothing is left to train."""
         progress = self.backlog.progress()
         text = f"nothing to do: {progress.done + progress.diverged} of {progress.total} trials are done"
         if progress.failed:
@@ -63,10 +63,10 @@ class OpenRun:
         return f"{text}; to try these again: {again}" if progress.failed else text
 
     def exit_code(self, *, interrupted: bool) -> int:
-        """The launch's exit code for where it ended.
+        """The exit code of a launch that ended here.
 
-        `interrupted`: somebody, or the loss of a node, ended it before it had reached its own end; reaching the limit
-        of failed trials is such an end.
+        `interrupted`: a user or the loss of a node ended it early. Reaching the limit of failed trials does not count
+        as an interruption.
         """
         if interrupted and not self.nothing_left():
             return ExitCode.INTERRUPTED
@@ -75,14 +75,13 @@ class OpenRun:
 
 
 def open_run(launch: Launch, lease: DriverLease, *, device: str) -> OpenRun:
-    """Open the results for writing and find what is left to do of a launch, on `device` (cpu or cuda).
+    """Open the results of a launch for writing and find what is left to do, on `device` (cpu or cuda).
 
-    Raises EnvironmentProblem where the prepared data is not what finished trials were trained on, and where the frozen
-    plan is damaged.
+    Raises EnvironmentProblem if the prepared data is not what finished trials were trained on.
     """
     run, plan, settings = launch.run, launch.plan, launch.settings
     digests = {name: prepared_digest(name, Path(settings.data_directory)) for name in plan.datasets()}
-    writer = ResultsWriter(run.results, check_right_to_write=lease.check)
+    writer = ResultsWriter(run.results, check_right_to_write=lease.check, part_reader=launch.parts)
     ledger = launch.ledger()
     ledger.check_data(plan.cells, digests)
     context = RowContext(
@@ -90,8 +89,9 @@ def open_run(launch: Launch, lease: DriverLease, *, device: str) -> OpenRun:
         dataset_digests=digests,
         device=device,
     )
-    recorder = Recorder(run, writer, ledger, context, keep=plan.keep)
+    recorder = Recorder(run, writer, ledger, context, keep=plan.keep, part_reader=launch.parts)
     recorder.reuse(plan.cells, [Path(path) for path in settings.reuse])
+    launch.parts.forget("epochs")  # a large table, which nothing reads from here on
     return OpenRun(
         run=run,
         lease=lease,

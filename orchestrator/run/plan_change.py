@@ -1,4 +1,4 @@
-"""What a launch changes against the plan that its run directory holds: which trials drop out, are new, or stay."""
+"""What a launch changes against the frozen plan of its run: which trials drop out, are new, or stay."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from orchestrator.run.launch import Launch
 
 @dataclass(frozen=True, kw_only=True)
 class PlanChange:
-    """The difference of two plans, by cells: a trial under another label is another cell.
+    """The difference between two plans, by cells: a trial under another label is another cell.
 
     Args:
         dropped: cells of the former plan that the new one does not have.
@@ -29,7 +29,7 @@ class PlanChange:
         return {"drop_out": len(self.dropped), "finished": self.finished, "new": len(self.new), "stay": self.stay}
 
     def __str__(self) -> str:
-        """As people read it: '4 trials drop out (3 of them finished), 2 are new, 4 stay'."""
+        """In words: '4 trials drop out (3 of them finished), 2 are new, 4 stay'."""
         dropped = "1 trial drops out" if len(self.dropped) == 1 else f"{len(self.dropped)} trials drop out"
         finished = f" ({self.finished} of them finished)" if self.finished else ""
         new = f"{len(self.new)} {'is' if len(self.new) == 1 else 'are'} new"
@@ -37,9 +37,9 @@ class PlanChange:
 
 
 def change_to(launch: Launch) -> PlanChange | None:
-    """What `launch` changes against the frozen plan; None where its run has none yet.
+    """What `launch` changes against the frozen plan; None if its run has none yet.
 
-    Raises DamagedFile where the frozen plan cannot be read, EnvironmentProblem where a newer fdt-sweep wrote it.
+    Raises DamagedFile if the frozen plan cannot be read, EnvironmentProblem if a newer fdt-sweep wrote it.
     """
     if not launch.run.plan_file.exists():
         return None

@@ -9,10 +9,10 @@ ATTEMPTS = {"error": 2, "oom": 2, "crash": 1, "device": 3}
 """For each failure kind, the number of failed attempts after which a trial is given up."""
 
 DEATHS_WITHOUT_PROGRESS = 3
-"""A process that dies so often without a new checkpoint in between has crashed for good."""
+"""A trial counts as crashed once its process has died this many times without a new checkpoint in between."""
 
 BUSY_REPORTS = 30
-"""After so many reports in a row of a device in use, it counts as failed."""
+"""A device counts as failed after this many consecutive reports that it is in use."""
 
 
 def given_up(failures: Sequence[str]) -> bool:

@@ -4,53 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from fdt_core.errors import UsageError
-from fdt_core.results.reader import read_table
+from fdt_core.results.reader import PartReader, read_part, read_table
 from fdt_core.results.run_lookup import find_run_path
 from orchestrator.plan.cells import Cell
+from orchestrator.run.trial_rows import EpochRow, Row, TrialRow
 from orchestrator.trial.outcome import FINISHED
-
-Row = Mapping[str, Any]
 
 
 def source_runs(names: Sequence[str], runs_dir: Path | None) -> tuple[str, ...]:
-    """The absolute paths of the runs to reuse, each given by its name or path.
-
-    Raises UsageError where there is no such run.
-    """
+    """The absolute paths of the runs to reuse, each given by name or path. Raises UsageError for an unknown run."""
     try:
         return tuple(str(find_run_path(name, runs_dir).absolute()) for name in names)
     except UsageError as error:
         raise UsageError(f"--reuse: {error}") from error
 
 
-def finished_rows(run: Path, digests: Mapping[str, str] | None = None) -> dict[str, Row]:
-    """The first finished row of each trial of a run, by trial id; empty where the run is gone.
+def finished_rows(
+    run: Path, digests: Mapping[str, str] | None = None, part_reader: PartReader = read_part
+) -> dict[str, TrialRow]:
+    """The first finished row of each trial of a run, all columns, by trial id; empty if the run is gone.
 
     `digests` (by data set) leaves out the rows that come from other data.
     """
-    found: dict[str, Row] = {}
-    for row in read_table(run / "results", "trials").rows.to_pylist():
+    found: dict[str, TrialRow] = {}
+    rows: list[TrialRow] = read_table(run / "results", "trials", part_reader=part_reader).rows.to_pylist()
+    for row in rows:
         same_data = digests is None or row["dataset_digest"] == digests.get(row["dataset"])
         if row["status"] in FINISHED and same_data:
             found.setdefault(row["trial_id"], row)
     return found
 
 
-def epochs_of(run: Path, trial_ids: Iterable[str]) -> list[Row]:
-    """The rows of `epochs` of these trials of a run, all attempts."""
+def epochs_of(run: Path, trial_ids: Iterable[str], part_reader: PartReader = read_part) -> list[EpochRow]:
+    """The rows of `epochs` of these trials of a run, all attempts and columns."""
     import pyarrow as pa
     import pyarrow.compute
 
-    rows = read_table(run / "results", "epochs").rows
-    found: list[Row] = rows.filter(pa.compute.is_in(rows["trial_id"], pa.array(trial_ids, pa.string()))).to_pylist()
+    rows = read_table(run / "results", "epochs", part_reader=part_reader).rows
+    wanted = pa.compute.is_in(rows["trial_id"], pa.array(trial_ids, pa.string()))
+    found: list[EpochRow] = rows.filter(wanted).to_pylist()
     return found
 
 
-def reused_row(row: Row, cell: Cell, source: str, attempt: int) -> dict[str, Any]:
-    """The row of a cell that is the same trial as the one of `row`, which `source` names."""
+def reused_row(row: Row, cell: Cell, source: str, attempt: int) -> dict[str, object]:
+    """The row of a cell whose trial is that of `row`, which came from `source`."""
     return {**row, **cell.columns(), "attempt": attempt, "reused_from": source}
 
 

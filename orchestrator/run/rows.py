@@ -1,4 +1,4 @@
-"""From the reports of a trial to the rows of the results."""
+"""From a trial's reports to the rows of the results."""
 
 from __future__ import annotations
 
@@ -6,27 +6,28 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from orchestrator.plan.cells import Cell
+from orchestrator.trial.outcome import FINISHED
 from orchestrator.trial.report import TrialReport
 
 if TYPE_CHECKING:
-    from fdt_core.trial.history import TrainingResult
+    from fdt_core.trial.history import EpochRecord, TrainingResult
 
 
 @dataclass(frozen=True, kw_only=True)
 class RowContext:
-    """What every row of one driver has in common, and what it knows of the data."""
+    """What all rows of one driver have in common, and the digests of its data."""
 
-    provenance: Mapping[str, Any]
+    provenance: Mapping[str, object]
     dataset_digests: Mapping[str, str]
     device: str
 
 
-def trial_row(cell: Cell, report: TrialReport, context: RowContext) -> dict[str, Any]:
-    """The row of `trials` for a cell whose trial ended as `report` says."""
-    failed = report.outcome not in ("done", "diverged")
+def trial_row(cell: Cell, report: TrialReport, context: RowContext) -> dict[str, object]:
+    """The row of `trials` for a cell whose attempt ended with `report`."""
+    failed = report.outcome not in FINISHED
     return {
         **cell.columns(),
         "attempt": report.attempt,
@@ -43,20 +44,16 @@ def trial_row(cell: Cell, report: TrialReport, context: RowContext) -> dict[str,
     }
 
 
-def epoch_rows(report: TrialReport, *, after: int) -> list[dict[str, Any]]:
-    """The rows of `epochs` for the reported epochs later than `after`."""
-    return [
-        {"trial_id": report.trial_id, "attempt": report.attempt, **dataclasses.asdict(record)}
-        for record in report.epochs
-        if record.epoch > after
-    ]
+def epoch_row(report: TrialReport, record: EpochRecord) -> dict[str, object]:
+    """The row of `epochs` for one of the report's epochs."""
+    return {"trial_id": report.trial_id, "attempt": report.attempt, **dataclasses.asdict(record)}
 
 
-def _outcome_columns(result: TrainingResult | None) -> dict[str, Any]:
-    """Final and best metrics, kept apart, and what the training took."""
+def _outcome_columns(result: TrainingResult | None) -> dict[str, object]:
+    """Final and best metrics, and what the training cost."""
     if result is None:
         return {}
-    columns: dict[str, Any] = {
+    columns: dict[str, object] = {
         "train_seconds": result.train_seconds,
         "peak_memory_mb": result.peak_memory_mb,
         "device_name": result.device_name,

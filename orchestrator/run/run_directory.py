@@ -1,4 +1,4 @@
-"""The run directory: where everything of one sweep lies, and how a run is found by its name."""
+"""The run directory: everything that one sweep leaves on disk, and how to find a run by name."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from orchestrator.run.driver_status import DriverStatus
 __all__ = ["RunDirectory", "find_run", "runs_root"]
 
 FrozenFiles = Mapping[Path, bytes | None]
-"""The contents of a run's frozen files; None for one that does not exist."""
+"""The contents of a run's frozen files; None for a file that does not exist."""
 
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """The paths of one run. Making the value touches nothing; `create` makes the directories."""
+    """The paths of one run. Constructing one touches nothing; `create` makes the directories."""
 
     path: Path
 
@@ -46,7 +46,7 @@ class RunDirectory:
 
     @property
     def forgiven_file(self) -> Path:
-        """Which failures no longer count, since a retry was asked for."""
+        """Which failures no longer count because the user asked for a retry."""
         return self.path / "forgiven.json"
 
     @property
@@ -71,7 +71,7 @@ class RunDirectory:
 
     @property
     def driver(self) -> Path:
-        """One file per driver that ever worked here: see `orchestrator.run.driver_lease`."""
+        """One file per driver that ever ran here: see `orchestrator.run.driver_lease`."""
         return self.path / "driver"
 
     @property
@@ -89,9 +89,9 @@ class RunDirectory:
         return self.logs / f"{trial_id}.log"
 
     def create(self, *, share: bool = False) -> None:
-        """Make the directory, closed to others (0700), or with `share` open for others to read the results.
+        """Make the directory, closed to others (0700) or, with `share`, with results that others can read.
 
-        Raises EnvironmentProblem where it cannot be written.
+        Raises EnvironmentProblem if it cannot be written.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -102,20 +102,17 @@ class RunDirectory:
         except OSError as error:
             raise EnvironmentProblem(f"cannot write the run directory {self.path}: {error.strerror}") from error
 
-    def freeze(self, plan: SweepPlan, sweep_text: str, provenance: Mapping[str, Any]) -> None:
-        """Write the sweep file as given and the resolved plan; what runs follows the plan alone."""
+    def freeze(self, plan: SweepPlan, sweep_text: str, provenance: Mapping[str, object]) -> None:
+        """Write the sweep file as given and the resolved plan; drivers follow only the plan."""
         write_text_atomically(self.sweep_file, sweep_text)
         write_text_atomically(self.plan_file, json.dumps(plan.to_json({"provenance": provenance})), durable=True)
 
     def forgive(self, forgiven: Mapping[str, int]) -> None:
-        """Freeze which failures no longer count: for each trial id, those up to this attempt."""
+        """Record which failures no longer count: for each trial id, those up to this attempt."""
         write_text_atomically(self.forgiven_file, json.dumps(forgiven), durable=True)
 
     def forgiven(self) -> dict[str, int]:
-        """The failures that no longer count: for each trial id, those up to this attempt.
-
-        Raises DamagedFile where the file is damaged.
-        """
+        """The failures that no longer count: for each trial id, those up to this attempt. Raises DamagedFile."""
         return read_json(self.forgiven_file, dict[str, int], remedy="remove it, and ask for the retry again") or {}
 
     def frozen_files(self) -> FrozenFiles:
@@ -124,7 +121,7 @@ class RunDirectory:
         return {file: file.read_bytes() if file.exists() else None for file in files}
 
     def restore(self, frozen: FrozenFiles) -> None:
-        """Freeze what was frozen before: what was to begin could not."""
+        """Freeze what was frozen before, because the new launch could not start."""
         for file, contents in frozen.items():
             if contents is None:
                 file.unlink(missing_ok=True)
@@ -134,7 +131,7 @@ class RunDirectory:
     def plan(self) -> SweepPlan:
         """The frozen plan.
 
-        Raises UsageError where there is none, EnvironmentProblem where it is damaged or a newer fdt-sweep wrote it.
+        Raises UsageError if there is none, EnvironmentProblem if it is damaged or a newer fdt-sweep wrote it.
         """
         return plan_from_json(self.plan_data(), self.plan_file)
 
@@ -146,31 +143,28 @@ class RunDirectory:
         return data
 
     def provenance(self) -> dict[str, Any]:
-        """What the launch froze beside the plan: versions, digests of the data, settings; raises as `plan` does."""
+        """What the launch froze with the plan: versions, digests of the data, settings; raises as `plan` does."""
         provenance = self.plan_data().get("provenance")
         if not isinstance(provenance, dict):
             raise damaged(self.plan_file, "it has no provenance", LAUNCH_AGAIN)
         return provenance
 
     def refuse_newer_plan(self) -> None:
-        """Raise EnvironmentProblem where a newer fdt-sweep made this run: a launch would replace what it froze.
+        """Raise EnvironmentProblem if a newer fdt-sweep made this run: a launch would replace what it froze.
 
-        A damaged plan is no obstacle, for a launch makes a new one.
+        A damaged plan is not an obstacle, because a launch makes a new one.
         """
         with suppress(DamagedFile):
             read_plan_file(self.plan_file)
 
-    def status(self) -> dict[str, Any]:
-        """What the driver last wrote of itself (see DriverStatus); empty before the first launch.
-
-        Raises DamagedFile where it is damaged.
-        """
-        return dict(read_json(self.status_file, DriverStatus, remedy="the next driver writes it again") or {})
+    def status(self) -> DriverStatus | None:
+        """What the driver last wrote about itself; None before the first launch. Raises DamagedFile."""
+        return read_json(self.status_file, DriverStatus, remedy="the next driver writes it again")
 
 
 def find_run(name: str, runs_dir: Path | None = None) -> RunDirectory:
-    """The existing run with this name under the runs directory, or at this path.
+    """The existing run with this name in the runs directory, or at this path.
 
-    Raises UsageError naming the runs there are and the nearest match.
+    Raises UsageError naming the existing runs and the nearest match.
     """
     return RunDirectory(find_run_path(name, runs_dir))

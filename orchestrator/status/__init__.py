@@ -1,1 +1,1 @@
-"""How far a run is, as people and tools are told."""
+"""How far a run is, for people and tools."""

@@ -1,4 +1,4 @@
-"""What people see of a running sweep on stderr: plain lines, and on a terminal a live display below them."""
+"""What a running sweep shows on stderr: plain lines and, on a terminal, a live display below them."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ _BAR = 40
 
 
 class Console:
-    """A context: `say` prints a line, `show` redraws the live display (nothing where stderr is no terminal).
+    """A context: `say` prints a line, `show` redraws the live display (and does nothing without a terminal).
 
-    On a terminal, whatever else is printed on stdout and stderr meanwhile comes above the display.
+    On a terminal, everything else that is printed on stdout and stderr meanwhile appears above the display.
+
+    Args:
+        stream: where to print; stderr as it is now by default.
     """
 
-    def __init__(self) -> None:
-        self._stream = sys.stderr
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
         self._live = LiveDisplay(self._stream, _size_of(self._stream)) if _can_redraw(self._stream) else None
         self._redirected = ExitStack()
 
@@ -63,7 +66,7 @@ class Console:
 
 @contextmanager
 def silent_stdout() -> Iterator[None]:
-    """Nothing is printed on stdout meanwhile: Ray tells there of every process that dies, in a paragraph each."""
+    """Discard what is printed on stdout meanwhile: Ray prints a paragraph there for every process that dies."""
     with Path(os.devnull).open("w") as nothing, redirect_stdout(nothing):
         yield
 
@@ -88,7 +91,7 @@ def _words(trial: RunningTrial) -> list[str]:
 
 
 def _aligned(rows: Iterator[list[str]]) -> list[str]:
-    """The rows as lines, with their columns below each other."""
+    """The rows as lines with aligned columns."""
     table = list(rows)
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in table]
@@ -99,7 +102,7 @@ def _can_redraw(stream: TextIO) -> bool:
 
 
 def _size_of(stream: TextIO) -> Callable[[], os.terminal_size]:
-    """What asks a terminal for its size; one that does not know it, or was closed, counts as 80 x 24."""
+    """A function that asks the terminal for its size; 80 x 24 if it does not know it or was closed."""
 
     def size() -> os.terminal_size:
         try:

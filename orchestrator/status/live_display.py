@@ -1,9 +1,9 @@
 """Lines at the bottom of a terminal that are redrawn in place, with other lines printed above them.
 
-Redrawing means to go up by as many rows as were drawn and to erase from there. After the terminal's size has changed,
-that count is wrong: most terminals wrap the lines again that are on the screen, some (xterm) do not, and none says
-which. So after a change the display goes up by the larger count, over lines that were printed above if need be, and
-prints those again. Lines of others are erased only where they are as far up.
+Redrawing goes up by as many rows as were drawn and erases from there. When the terminal's size changes, that count is
+wrong: most terminals rewrap the lines on the screen, some (xterm) do not, and none reports which it does. So after a
+change the display goes up by the larger count, over lines printed above if need be, and prints those again. Lines that
+other programs printed are erased only if they are within that range.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TextIO
 from rich.cells import cell_len, set_cell_size
 
 _REMEMBERED = 500
-"""Lines printed above that can be printed again: more than a screen holds."""
+"""How many lines above can be printed again: more than a screen holds."""
 
 
 class LiveDisplay:
@@ -27,7 +27,7 @@ class LiveDisplay:
 
     Args:
         stream: where to write.
-        size: asked before each write for the terminal's columns and rows.
+        size: returns the terminal's columns and rows; called before each write.
     """
 
     def __init__(self, stream: TextIO, size: Callable[[], os.terminal_size]) -> None:
@@ -37,7 +37,7 @@ class LiveDisplay:
         self._said: deque[str] = deque(maxlen=_REMEMBERED)
         self._drawn: list[str] = []
         self._scrolled_off = False
-        """Whether rows of the display may have left the screen at the top: a larger screen may bring them back."""
+        """Whether rows of the display may have scrolled off the top: a larger screen may bring them back."""
         self._lock = threading.RLock()
 
     def say(self, text: str) -> None:
@@ -48,14 +48,14 @@ class LiveDisplay:
             self._write(erasing, lines)
 
     def show(self, lines: Sequence[str]) -> None:
-        """Draw `lines` in place of what was drawn; each is cut to the terminal's width, and all to its height."""
+        """Replace the display with `lines`; each is cut to the terminal's width, and all of them to its height."""
         with self._lock:
             erasing = self._erasing()
             self._drawn = list(lines)
             self._write(erasing, [])
 
     def _write(self, erasing: str, lines: Sequence[str]) -> None:
-        """Erase, print the lines, and draw the display again, all at once."""
+        """Erase, print the lines, and redraw the display, in one write."""
         columns, rows = self._size
         # The last column stays free: after writing into it, a terminal is in this row or in the next.
         self._drawn = [_cut(line, columns - 1) for line in self._drawn[: rows - 1]]
@@ -63,7 +63,7 @@ class LiveDisplay:
         self._stream.flush()
 
     def _erasing(self) -> str:
-        """What takes the drawn lines off the screen, and prints again what goes with them."""
+        """The text that erases the drawn lines, and prints again the other lines that are erased with them."""
         before, self._size = self._size, self._ask_size()
         if self._size == before:
             return _erase_above(len(self._drawn))
@@ -84,7 +84,7 @@ class LiveDisplay:
 
 
 class LinesAbove(io.TextIOBase):
-    """A stream whose lines are printed above a display: takes the place of stdout or stderr meanwhile."""
+    """A stream whose lines are printed above a display: it replaces stdout or stderr meanwhile."""
 
     def __init__(self, display: LiveDisplay, stream: TextIO) -> None:
         self._display = display
@@ -92,7 +92,7 @@ class LinesAbove(io.TextIOBase):
         self._rest = ""
 
     def write(self, text: str) -> int:
-        """Print the lines that are complete; a rest waits for its line break."""
+        """Print the complete lines; the rest waits for its line break."""
         *lines, self._rest = (self._rest + text).split("\n")
         if lines:
             self._display.say("\n".join(lines))
@@ -104,16 +104,16 @@ class LinesAbove(io.TextIOBase):
             self.write("\n")
 
     def fileno(self) -> int:
-        """The stream's own."""
+        """That of the stream."""
         return self._stream.fileno()
 
     def isatty(self) -> bool:
-        """As the stream is."""
+        """Whether the stream is a terminal."""
         return self._stream.isatty()
 
     @property
     def encoding(self) -> str:  # type: ignore[override]  # a plain attribute in typeshed
-        """As the stream's."""
+        """That of the stream."""
         return self._stream.encoding
 
 
@@ -123,7 +123,7 @@ def _erase_above(rows: int) -> str:
 
 
 def _rows(line: str, width: int) -> int:
-    """The rows that a line takes in a terminal of this width."""
+    """The rows that a line takes on a terminal of this width."""
     return max(1, math.ceil(cell_len(line) / width))
 
 

@@ -1,10 +1,9 @@
-"""The plan as people read it."""
+"""The plan in words and as plain data."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 from fdt_core.files.json_file import DamagedFile
 from orchestrator.plan.cells import Cell, SweepPlan
@@ -14,28 +13,28 @@ from orchestrator.run.plan_change import PlanChange, change_to
 
 
 def plan_text(launch: Launch) -> str:
-    """Trials per axis, what is excluded, what is done, what the rest will take, and each network with its cost."""
+    """Trials per axis, what is excluded, what is done, what the rest will cost, and each network with its cost."""
     return "\n".join([*_summary(launch), "", *_cost_table(launch.plan)])
 
 
-def plan_json(launch: Launch) -> dict[str, Any]:
-    """The plan as plain data, with what is done of it, the estimate of what is left, and what would change.
+def plan_json(launch: Launch) -> dict[str, object]:
+    """The plan as plain data, with its progress, the estimate of what is left, and what would change.
 
-    The key `plan_change` holds the counts against the plan of the last launch, None where there is none to compare.
+    `plan_change` holds the counts against the plan of the last launch; None if there is none to compare.
     """
     done, failed, left = _standing(launch)
     return launch.plan.to_json(
         {
             "warnings": list(launch.plan.warnings),
             "progress": {"done": done, "failed": failed, "left": len(left)},
-            "estimate": as_json(estimate(left, launch.plan.keep, launch.run.results)),
+            "estimate": as_json(estimate(left, launch.plan.keep, launch.run.results, launch.parts)),
             "plan_change": None if (change := _change(launch)) is None else change.to_json(),
         }
     )
 
 
 def _standing(launch: Launch) -> tuple[int, int, list[Cell]]:
-    """Cells that are done and that were given up, and those that are still to be run."""
+    """How many cells are done, how many were given up, and those still to be run."""
     ledger = launch.expected()
     records = [ledger.record(cell.trial_id) for cell in launch.plan.cells]
     done = sum(record.finished for record in records)
@@ -66,7 +65,7 @@ def _summary(launch: Launch) -> Iterator[str]:
     change = _change(launch)
     if change is not None and (change.dropped or change.new):
         yield f"  changes   against the plan of the last launch: {change}"
-    yield from estimate_lines(estimate(left, plan.keep, launch.run.results))
+    yield from estimate_lines(estimate(left, plan.keep, launch.run.results, launch.parts))
     for warning in plan.warnings:
         yield f"  warning   {warning}"
 

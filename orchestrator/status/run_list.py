@@ -1,4 +1,4 @@
-"""All runs of a runs directory, one line each; a broken one says what is wrong with it and hides no other."""
+"""All runs of a runs directory, one line each; a broken run shows its problem and hides no other."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from orchestrator.run.run_directory import RunDirectory
 from orchestrator.status.run_status import run_status
@@ -14,12 +13,12 @@ from orchestrator.status.run_status import run_status
 
 @dataclass(frozen=True, kw_only=True)
 class RunSummary:
-    """What `status` lists of a run.
+    """What `status` lists about a run.
 
     Args:
         name: the folder's name, by which commands find the run.
         path: the run directory.
-        state: as in `run_status`; `dead` where the driver died at work, `broken` where the run cannot be read.
+        state: as in `run_status`; `dead` if the driver died while running, `broken` if the run cannot be read.
         progress: counts of cells by state, `left` and `total` among them; None for a broken run.
         changed: when its driver last wrote its status, else when the plan was frozen (UTC, ISO 8601); None if unknown.
         problem: what is wrong with a broken run, in one line; else None.
@@ -34,7 +33,7 @@ class RunSummary:
 
 
 def list_runs(root: Path) -> list[RunSummary]:
-    """The runs in `root`, the latest change first and broken ones last; none where there is no such folder."""
+    """The runs in `root`, the latest change first and broken ones last; none if there is no such folder."""
     if not root.is_dir():
         return []
     found = [_summary(RunDirectory(path)) for path in sorted(root.iterdir()) if _is_run(path)]
@@ -42,19 +41,19 @@ def list_runs(root: Path) -> list[RunSummary]:
 
 
 def runs_text(runs: Sequence[RunSummary], root: Path) -> str:
-    """The list as people read it."""
+    """The list in words."""
     if not runs:
         return f"there are no runs in {root}; `fdt-sweep launch sweeps/demo.yaml` makes one, --runs-dir looks elsewhere"
     return "\n".join(_lines(runs))
 
 
-def runs_json(runs: Sequence[RunSummary]) -> list[dict[str, Any]]:
+def runs_json(runs: Sequence[RunSummary]) -> list[dict[str, object]]:
     """The list as plain data."""
     return [asdict(run) for run in runs]
 
 
 def _is_run(path: Path) -> bool:
-    """Whether this is the directory of a run, be it broken: other folders may lie beside them."""
+    """Whether this is the directory of a run, broken or not: other folders may be beside them."""
     run = RunDirectory(path)
     try:
         return any(part.exists() for part in (run.plan_file, run.results, run.driver))
@@ -69,11 +68,11 @@ def _summary(run: RunDirectory) -> RunSummary:
         return RunSummary(
             name=run.name,
             path=str(run.path),
-            state="dead" if status["driver_is_gone"] else status["state"],
-            progress=status["progress"],
+            state="dead" if status.driver_is_gone else status.state,
+            progress=status.progress.to_json(),
             changed=datetime.fromtimestamp(file.stat().st_mtime, UTC).isoformat(timespec="seconds"),
         )
-    except Exception as error:  # whatever is wrong with one run, the others are listed
+    except Exception as error:  # a broken run must not hide the others
         problem = str(error) or type(error).__name__
         return RunSummary(name=run.name, path=str(run.path), state="broken", problem=problem.splitlines()[0])
 

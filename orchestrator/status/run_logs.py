@@ -1,4 +1,4 @@
-"""The logs of a run: one for each trial, and what each Slurm job printed."""
+"""The logs of a run: one per trial, and the output of each Slurm job."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _POLL_SECONDS = 0.5
 
 
 def run_logs(run: RunDirectory) -> dict[str, Path]:
-    """Paths of the logs there are, by trial id, by job id, and `head` for the newest head job."""
+    """Paths of the existing logs, by trial id, by job id, and `head` for the newest head job."""
     files = SlurmFiles(run.slurm)
     found = {path.stem: path for path in sorted(run.logs.glob("*.log"))}
     for job in files.read_jobs():
@@ -26,21 +26,23 @@ def run_logs(run: RunDirectory) -> dict[str, Path]:
 
 
 def find_log(run: RunDirectory, name: str) -> Path:
-    """The log called `name`, or the only one that begins so. Raises UsageError naming the nearest match."""
+    """The log called `name`, or the only one that starts with it. Raises UsageError naming the nearest match."""
     found = run_logs(run)
     matches = [found[name]] if name in found else [path for known, path in found.items() if known.startswith(name)]
     if len(matches) != 1:
-        problem = "no log of" if not matches else f"{len(matches)} logs begin with"
+        problem = "no log of" if not matches else f"{len(matches)} logs start with"
         raise UsageError(f"{problem} {name!r} in {run.path}{nearest_match(name, found)}; list them: fdt-sweep logs RUN")
     return matches[0]
 
 
-def print_log(path: Path, say: Callable[[str], None], *, follow: bool) -> None:
-    """Print the log, and with `follow` all that is added to it from then on."""
+def print_log(
+    path: Path, say: Callable[[str], None], *, follow: bool, sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """Print the log and, with `follow`, everything that is added to it from then on."""
     with path.open(encoding="utf-8", errors="replace") as file:
         while True:
             for line in file:
                 say(line.rstrip("\n"))
             if not follow:
                 return
-            time.sleep(_POLL_SECONDS)
+            sleep(_POLL_SECONDS)

@@ -1,116 +1,95 @@
-"""What the jobs of a Slurm run tell of themselves, and what Slurm's queue says of them; following a run by both."""
+"""What the jobs of a Slurm run report about themselves, and what Slurm's queue says about them."""
 
 from __future__ import annotations
 
-import dataclasses
-import shlex
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 
 from cluster.slurm.files import SlurmFiles, read_launch
-from cluster.slurm.queue.queue_monitor import QueueMonitor, head_trouble, waiting_lines
+from cluster.slurm.queue.queue_monitor import head_trouble, waiting_lines
 from cluster.slurm.queue.slurm_commands import QueuedJob
-from fdt_core.exit_codes import ExitCode
+from cluster.slurm.records import HeadRecord, HeadState, JobRecord, PoolRecord, Role, WorkerRecord, WorkerState
 from orchestrator.run.run_directory import RunDirectory
 
-_POLL_SECONDS = 2.0
-_SILENT_TOO_LONG = 300.0
-"""Seconds after which a driver that says nothing ends the following; the sweep itself is not touched."""
 
+@dataclass(frozen=True, kw_only=True)
+class SlurmStatus:
+    """The jobs of a run.
 
-def slurm_status(run: RunDirectory, jobs: Sequence[QueuedJob] | None = None) -> dict[str, Any] | None:
-    """The head's record and those of the workers; None for a run that was never launched on Slurm.
-
-    `jobs` are the run's jobs in Slurm's queue, where they are known: then `queue` has them, and `waiting` says in words
-    which of them wait and why; `head_trouble` tells why the head will not come.
+    Args:
+        head: the head's record.
+        pool: what holds the pool of workers up; None if nothing ever did.
+        submitted: every submitted job.
+        workers: the records of the worker jobs that have started.
+        queue: the run's jobs in Slurm's queue; None if not known.
+        waiting: which of these jobs wait and why, in words.
+        head_trouble: why the head will never start; None if it may.
     """
+
+    head: HeadRecord
+    pool: PoolRecord | None
+    submitted: tuple[JobRecord, ...]
+    workers: tuple[WorkerRecord, ...]
+    queue: tuple[QueuedJob, ...] | None
+    waiting: tuple[str, ...]
+    head_trouble: str | None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the head has reported that nothing more will run."""
+        return self.head.state is HeadState.CLOSED
+
+    def to_json(self) -> dict[str, object]:
+        """Plain data, for `status --json`."""
+        return asdict(self)
+
+
+def slurm_status(run: RunDirectory, jobs: Sequence[QueuedJob] | None = None) -> SlurmStatus | None:
+    """The jobs of a run; None if it was never launched on Slurm. `jobs` are its jobs in Slurm's queue, if known."""
     files = SlurmFiles(run.slurm)
     head = files.read_head()
     if head is None:
         return None
-    return {
-        "head": dataclasses.asdict(head),
-        "pool": None if (pool := files.read_pool()) is None else dataclasses.asdict(pool),
-        "submitted": [dataclasses.asdict(job) for job in files.read_jobs()],
-        "workers": [dataclasses.asdict(worker) for worker in files.read_workers()],
-        "queue": None if jobs is None else [dataclasses.asdict(job) for job in jobs],
-        "waiting": [] if jobs is None else list(waiting_lines(read_launch(files), jobs)),
-        "head_trouble": None if jobs is None else head_trouble(files, jobs),
-    }
-
-
-def is_over(slurm: Mapping[str, Any]) -> bool:
-    """Whether the head has said that nothing more will run."""
-    return bool(slurm["head"]["state"] == "closed")
-
-
-def slurm_lines(slurm: Mapping[str, Any]) -> Iterator[str]:
-    """The jobs as people read them: the head, the workers that live, and why others were refused."""
-    head = slurm["head"]
-    why = f" ({head['why']})" if head["why"] else ""
-    place = f", job {head['job_id']} on {head['host']}" if head["job_id"] else ""
-    yield f"  Slurm: head {head['state']}{place}{why}"
-    if is_over(slurm):
-        return
-    yield from _pool_lines(slurm["pool"])
-    if slurm["head_trouble"]:
-        yield f"  {slurm['head_trouble']}"
-    yield from (f"  {line}" for line in slurm["waiting"] if line != slurm["head_trouble"])
-    begun = {worker["job_id"] for worker in slurm["workers"]}
-    waiting = [job["job_id"] for job in slurm["submitted"] if job["role"] == "worker" and job["job_id"] not in begun]
-    if waiting and slurm["queue"] is None:
-        yield f"  workers not started yet: {', '.join(waiting)}"
-    for worker in slurm["workers"]:
-        if worker["state"] not in ("ended",):
-            gpus = f", GPUs {worker['gpus']}" if worker["gpus"] else ""
-            why = f" ({worker['why']})" if worker["why"] else ""
-            yield f"  worker {worker['job_id']} on {worker['node']}{gpus}: {worker['state']}{why}"
-
-
-def _pool_lines(pool: Mapping[str, Any] | None) -> Iterator[str]:
-    """Why no workers are asked for, where something holds them up."""
-    if pool is not None and pool["why"]:
-        again = pool["asked_again_at"]
-        then = f"; next attempt at {time.strftime('%H:%M', time.localtime(again))}" if again else ""
-        yield f"  no more workers are asked for: {pool['why']}{then}"
-
-
-def follow_run(
-    run: RunDirectory, look: Callable[[Sequence[QueuedJob] | None], Mapping[str, Any]], say: Callable[[str], None]
-) -> int:
-    """Report on a launched run until it ends, or its head is lost; returns the exit status of its driver.
-
-    `look` gives the run's status, with its `slurm` part, from the run's jobs in Slurm's queue.
-    """
-    told, queue = "", QueueMonitor(SlurmFiles(run.slurm))
-    while True:
-        now = look(queue.jobs())
-        if (line := _line(now)) != told:
-            say(f"{time.strftime('%H:%M:%S')} {line}")
-            told = line
-        if is_over(now["slurm"]):
-            head = now["slurm"]["head"]
-            say(f"ended: {head['why']}" + ("" if head["status"] is None else f", exit status {head['status']}"))
-            return ExitCode.PROBLEM if head["status"] is None else int(head["status"])
-        if (now["silent_seconds"] or 0) > _SILENT_TOO_LONG:
-            path = shlex.quote(str(run.path))
-            say(f"the driver has been silent for {now['silent_seconds']:.0f} s; see: fdt-sweep status {path}")
-            return ExitCode.PROBLEM
-        if now["slurm"]["head_trouble"] and (why := queue.verdict()):
-            say(f"{why}\nlaunch again to go on, or: fdt-sweep cancel {shlex.quote(str(run.path))}")
-            return ExitCode.PROBLEM
-        time.sleep(_POLL_SECONDS)
-
-
-def _line(status: Mapping[str, Any]) -> str:
-    progress, slurm = status["progress"], status["slurm"]
-    workers = Counter(worker["state"] for worker in slurm["workers"] if worker["state"] != "ended")
-    states = ", ".join(f"{count} {state}" for state, count in sorted(workers.items())) or "none yet"
-    ended = progress["total"] - progress["left"]
-    return (
-        f"head {slurm['head']['state']}; workers: {states}; "
-        f"{ended}/{progress['total']} trials ended, {progress['failed']} failed, {len(status['running'])} running"
-        + "".join(f"; {line}" for line in slurm["waiting"])
+    return SlurmStatus(
+        head=head,
+        pool=files.read_pool(),
+        submitted=tuple(files.read_jobs()),
+        workers=tuple(files.read_workers()),
+        queue=None if jobs is None else tuple(jobs),
+        waiting=() if jobs is None else tuple(waiting_lines(read_launch(files), jobs)),
+        head_trouble=None if jobs is None else head_trouble(files, jobs),
     )
+
+
+def slurm_lines(slurm: SlurmStatus) -> Iterator[str]:
+    """The jobs in words: the head, the workers that live, and why others were refused."""
+    head = slurm.head
+    place = f", job {head.job_id} on {head.host}" if head.job_id else ""
+    yield f"  Slurm: head {head.state}{place}{_in_brackets(head.why)}"
+    if slurm.is_over:
+        return
+    yield from _pool_lines(slurm.pool)
+    if slurm.head_trouble:
+        yield f"  {slurm.head_trouble}"
+    yield from (f"  {line}" for line in slurm.waiting if line != slurm.head_trouble)
+    started = {worker.job_id for worker in slurm.workers}
+    waiting = [job.job_id for job in slurm.submitted if job.role is Role.WORKER and job.job_id not in started]
+    if waiting and slurm.queue is None:
+        yield f"  workers not started yet: {', '.join(waiting)}"
+    for worker in slurm.workers:
+        if worker.state is not WorkerState.ENDED:
+            gpus = f", GPUs {worker.gpus}" if worker.gpus else ""
+            yield f"  worker {worker.job_id} on {worker.node}{gpus}: {worker.state}{_in_brackets(worker.why)}"
+
+
+def _pool_lines(pool: PoolRecord | None) -> Iterator[str]:
+    """Why no more workers are submitted, if something holds them up."""
+    if pool is not None and pool.why:
+        again = pool.asked_again_at
+        then = f"; next attempt at {time.strftime('%H:%M', time.localtime(again))}" if again else ""
+        yield f"  no more workers are asked for: {pool.why}{then}"
+
+
+def _in_brackets(why: str) -> str:
+    return f" ({why})" if why else ""

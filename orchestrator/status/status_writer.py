@@ -1,20 +1,20 @@
-"""What the driver tells while it works: `status.json` for any observer, and lines or a live display on stderr."""
+"""What the driver reports while it works: `status.json` for observers, and lines or a live display on stderr."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from fdt_core.error_text import informative_line
 from fdt_core.files.atomic_files import write_text_atomically
 from orchestrator.plan.cells import Cell
 from orchestrator.run.backlog import Progress
+from orchestrator.run.driver_status import DriverPlace, DriverState, DriverStatus, RunningStatus
+from orchestrator.run.ledger import TrialState
 from orchestrator.trial.report import TrialReport
 
 STATUS_SECONDS = 1.0
@@ -22,34 +22,35 @@ STATUS_SECONDS = 1.0
 
 @dataclass
 class RunningTrial:
-    """A trial that a process works on, as far as it has reported."""
+    """A running trial, as far as it has reported."""
 
     cell: Cell
     since: float
+    """Seconds on the writer's clock."""
     epoch: int = 0
     test_accuracy: float | None = None
     images_per_second: float | None = None
     epoch_seconds: float | None = None
     host: str = ""
 
-    def to_json(self, now: float) -> dict[str, Any]:
-        """For `status.json`; `eta_seconds` is None until an epoch has been timed."""
+    def status(self, now: float) -> RunningStatus:
+        """The trial as `status.json` shows it, at a time on the writer's clock."""
         spec = self.cell.spec
         left = spec.recipe.epochs - self.epoch
-        return {
-            "trial_id": self.cell.trial_id,
-            "model": spec.model,
-            "template": self.cell.template,
-            "dataset": spec.dataset,
-            "seed": spec.seed,
-            "epoch": self.epoch,
-            "epochs": spec.recipe.epochs,
-            "test_accuracy": self.test_accuracy,
-            "images_per_second": self.images_per_second,
-            "eta_seconds": None if self.epoch_seconds is None else left * self.epoch_seconds,
-            "running_seconds": now - self.since,
-            "host": self.host,
-        }
+        return RunningStatus(
+            trial_id=self.cell.trial_id,
+            model=spec.model,
+            template=self.cell.template,
+            dataset=spec.dataset,
+            seed=spec.seed,
+            epoch=self.epoch,
+            epochs=spec.recipe.epochs,
+            test_accuracy=self.test_accuracy,
+            images_per_second=self.images_per_second,
+            eta_seconds=None if self.epoch_seconds is None else left * self.epoch_seconds,
+            running_seconds=now - self.since,
+            host=self.host,
+        )
 
 
 @dataclass
@@ -58,30 +59,31 @@ class StatusWriter:
 
     Args:
         status_file: rewritten about once a second.
-        driver: identifies the driver to observers (process, host, generation).
-        beat: called with a counter that rises at each write of the status.
-        say: tells people one line.
+        driver: identifies the driver to observers.
+        beat: called with a counter that rises with each write of the status.
+        say: prints one line.
         show: redraws a live display of the running trials, if there is one.
+        clock: seconds that never run backwards.
     """
 
     status_file: Path
-    driver: dict[str, Any]
+    driver: DriverPlace
     beat: Callable[[int], None] = lambda _counter: None
     say: Callable[[str], None] = lambda _line: None
     show: Callable[[Progress, list[RunningTrial]], None] = lambda _progress, _running: None
+    clock: Callable[[], float] = time.monotonic
     running: dict[str, RunningTrial] = field(default_factory=dict)
-    failures: Counter[str] = field(default_factory=Counter)
-    state: str = "running"
+    state: DriverState = "running"
     _counter: int = 0
     _written_at: float = float("-inf")
 
     def started(self, cell: Cell) -> None:
-        """A process begins to work on the trial."""
-        self.running[cell.trial_id] = RunningTrial(cell=cell, since=time.time())
+        """A process has started to work on the trial."""
+        self.running[cell.trial_id] = RunningTrial(cell=cell, since=self.clock())
 
     def reported(self, cell: Cell, report: TrialReport) -> None:
         """A trial has taken a step."""
-        trial = self.running.setdefault(cell.trial_id, RunningTrial(cell=cell, since=time.time()))
+        trial = self.running.setdefault(cell.trial_id, RunningTrial(cell=cell, since=self.clock()))
         trial.host = report.place.hostname
         for record in report.epochs:
             trial.epoch = record.epoch
@@ -90,48 +92,44 @@ class StatusWriter:
             if record.test_accuracy is not None:
                 trial.test_accuracy = record.test_accuracy
 
-    def ended(self, cell: Cell, report: TrialReport, state: str, progress: Progress) -> None:
-        """An attempt has ended; `state` is what the trial is now."""
+    def ended(self, cell: Cell, report: TrialReport, state: TrialState, progress: Progress) -> None:
+        """An attempt has ended; `state` is the trial's new state."""
         trial = self.running.pop(cell.trial_id, None)
-        seconds = time.time() - trial.since if trial else 0.0
+        seconds = self.clock() - trial.since if trial else 0.0
         self.say(f"{_position(progress)} {cell.label}  {_ending(report, state)}  {seconds:.1f} s")
         if report.error:
-            signature = f"{report.outcome}: {informative_line(report.error)}"
-            self.failures[signature] += 1
-            self.say(f"  {signature}  (log: {self.status_file.parent / 'logs' / (cell.trial_id + '.log')})")
+            log = self.status_file.parent / "logs" / f"{cell.trial_id}.log"
+            self.say(f"  {report.outcome}: {informative_line(report.error)}  (log: {log})")
 
     def died(self, cell: Cell, what_follows: str) -> None:
-        """The process of a trial died."""
+        """The process of a trial has died."""
         self.running.pop(cell.trial_id, None)
         self.say(f"{cell.label}  its process died: {what_follows}")
 
     def stopping(self, reason: str) -> None:
-        """The driver was told to stop."""
+        """The driver was asked to stop."""
         self.state = "stopping"
         self.say(f"stopping: {reason}; running trials save their state")
 
     def tick(self, progress: Progress) -> None:
         """Rewrite the status and the display if it is time."""
-        if time.monotonic() - self._written_at >= STATUS_SECONDS:
+        if self.clock() - self._written_at >= STATUS_SECONDS:
             self.write(progress)
             self.show(progress, list(self.running.values()))
 
-    def write(self, progress: Progress, state: str | None = None) -> None:
+    def write(self, progress: Progress, state: DriverState | None = None) -> None:
         """Rewrite the status now."""
         self.state = state or self.state
         self._counter += 1
-        self._written_at = time.monotonic()
-        now = time.time()
-        status = {
-            "state": self.state,
-            "driver": self.driver,
-            "counter": self._counter,
-            "written_at": datetime.now(UTC).isoformat(),
-            "progress": asdict(progress) | {"left": progress.left},
-            "running": [trial.to_json(now) for trial in self.running.values()],
-            "failures": dict(self.failures),
-        }
-        write_text_atomically(self.status_file, json.dumps(status))
+        self._written_at = now = self.clock()
+        status = DriverStatus(
+            state=self.state,
+            driver=self.driver,
+            written_at=datetime.now(UTC),
+            running=tuple(trial.status(now) for trial in self.running.values()),
+        )
+        more = {"counter": self._counter, "progress": progress.to_json()}  # for tools of users
+        write_text_atomically(self.status_file, json.dumps(status.to_json() | more))
         self.beat(self._counter)
 
 
@@ -141,10 +139,10 @@ def _position(progress: Progress) -> str:
     return f"[{ended:{width}d}/{progress.total}]"
 
 
-def _ending(report: TrialReport, state: str) -> str:
+def _ending(report: TrialReport, state: TrialState) -> str:
     if report.outcome == "done" and report.result and report.result.history:
         accuracy = report.result.history[-1].test_accuracy
         return "done" if accuracy is None else f"done  {accuracy:.2f} %"
     if report.outcome == "diverged":
         return "diverged (loss not finite)"
-    return f"failed ({report.outcome})" + ("; will be tried again" if state == "waiting" else "")
+    return f"failed ({report.outcome})" + ("; will be tried again" if state is TrialState.WAITING else "")

@@ -13,6 +13,7 @@ from pathlib import Path
 from fdt_core.errors import EnvironmentProblem
 from orchestrator.plan.trial_slots import TrialSlots
 from orchestrator.run.backlog import Progress
+from orchestrator.run.driver_status import DriverPlace
 from orchestrator.run.open_run import OpenRun
 from orchestrator.status.console import Console
 from orchestrator.status.status_writer import StatusWriter
@@ -53,7 +54,7 @@ def drive(
             console.say(f"damaged results moved to {damaged}; the trials they held are run again")
         watch = StatusWriter(
             status_file=work.run.status_file,
-            driver={"pid": os.getpid(), "host": socket.gethostname(), "generation": work.lease.number},
+            driver=DriverPlace(pid=os.getpid(), host=socket.gethostname(), generation=work.lease.number),
             beat=work.lease.beat,
             say=console.say,
             show=console.show,

@@ -27,6 +27,7 @@ from fdt_core.results.writer import ResultsWriter
 from lab.sweeps import FDT_SWEEP, Place, fdt_sweep
 from orchestrator.cli.boundary import exit_status, run_command_line
 from orchestrator.launch.prepare import checked, claim_run, new_launch
+from orchestrator.run.driver_status import DriverPlace
 from orchestrator.run.launch import LaunchSettings
 from orchestrator.run.run_directory import RunDirectory
 from orchestrator.status.status_writer import StatusWriter
@@ -81,7 +82,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Place:
         "epochs", [{"trial_id": trial_id, **row} for trial_id in {cell.trial_id for cell in cells} for row in curve]
     )
     store.flush()
-    driver = {"pid": os.getpid(), "host": "here", "generation": lease.number}
+    driver = DriverPlace(pid=os.getpid(), host="here", generation=lease.number)
     StatusWriter(status_file=run.status_file, driver=driver, beat=lease.beat).write(
         _progress(len(cells)), state="ended"
     )
@@ -300,7 +301,7 @@ def test_a_damaged_file_of_a_driver_is_no_reason_to_drive_beside_it(
     path.write_text("")
     status, _, stderr = say("retry", str(place.run))
     assert status == 3
-    assert "if no driver is at work on this run, remove the file" in stderr
+    assert "if no driver is running, remove the file" in stderr
     path.unlink()
     status, _, stderr = say("retry", str(place.run))
     assert status == 0, stderr

@@ -19,8 +19,8 @@ def test_a_detached_sweep_is_followed_and_its_output_kept(place: Place, undistur
     told = place.launch("--detach")
     owner = owner_here(place.run / "driver")
     assert owner is not None
-    assert f"started: process {owner['pid']}" in told
-    assert psutil.Process(owner["pid"]).terminal() is None
+    assert f"started: process {owner.pid}" in told
+    assert psutil.Process(owner.pid).terminal() is None
     followed = fdt_sweep("status", str(place.run), "--follow")
     assert followed.returncode == 0, followed.stderr
     states = [line.split()[1] for line in followed.stdout.splitlines() if line.startswith("small: ")]
@@ -37,14 +37,14 @@ def test_cancel_ends_a_local_sweep_and_the_same_launch_goes_on(place: Place, und
     wait_until(lambda: any(trial["epoch"] >= 1 for trial in place.status().get("running", [])))
     owner = owner_here(place.run / "driver")
     assert owner is not None
-    family = psutil.Process(owner["pid"]).children(recursive=True)
+    family = psutil.Process(owner.pid).children(recursive=True)
     assert any(process.name() == "raylet" for process in family)
     unasked = fdt_sweep("cancel", str(place.run))
     assert unasked.returncode == 2
     assert "give --yes" in unasked.stderr
     told = fdt_sweep("cancel", str(place.run), "--yes", "--json")
     assert told.returncode == 0, told.stderr
-    assert json.loads(told.stdout) == {"driver": owner["pid"], "jobs": []}
+    assert json.loads(told.stdout) == {"driver": owner.pid, "jobs": []}
     assert place.status()["state"] == "stopped"
     assert not any(process.is_running() for process in family)
     assert list((place.run / "checkpoints").glob("*/working-*.pt"))

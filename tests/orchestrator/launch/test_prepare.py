@@ -181,7 +181,7 @@ def test_the_first_launch_leaves_no_plan_where_slurm_refuses_it(place: Place) ->
 def test_a_launch_beside_another_driver_changes_nothing_that_was_frozen(place: Place) -> None:
     run = freeze_at(place)
     before, driver = frozen(run), claim(run.driver)
-    assert "another driver is at work" in str(launch_in_process(place, "--set", "seeds=3"))
+    assert "another driver is running this sweep" in str(launch_in_process(place, "--set", "seeds=3"))
     driver.check()
     assert frozen(run) == before
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -50,8 +51,9 @@ def assert_given_up(run: RunDirectory, cells: Sequence[Cell]) -> None:
         assert work.backlog.progress().failed == len(cells)
         waiting = {cell.trial_id for cell in iter(lambda: work.backlog.next(whole_device=False), None)}
     assert not waiting & {cell.trial_id for cell in cells}
-    assert run_status(run)["progress"]["failed"] == len(cells)
-    assert plan_json(frozen_launch(run))["progress"]["failed"] == len(cells)
+    assert run_status(run).progress.failed == len(cells)
+    progress: Any = plan_json(frozen_launch(run))["progress"]
+    assert progress["failed"] == len(cells)
     checkpoints = {item.path.name for item in find_garbage(run) if item.reason.value == "its trial was given up"}
     assert checkpoints == {cell.trial_id for cell in cells}
 

@@ -11,7 +11,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 import cluster.slurm.queue.queue_monitor
-import orchestrator.status.slurm_status
+import orchestrator.status.follow_run
 from fdt_core.errors import EnvironmentProblem
 from lab.sweeps import Place
 from orchestrator.cli import app
@@ -24,7 +24,7 @@ Command = Callable[..., Result]
 @pytest.fixture
 def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSlurm:
     monkeypatch.setattr(cluster.slurm.queue.queue_monitor, "ASK_SECONDS", 0.0)
-    monkeypatch.setattr(orchestrator.status.slurm_status, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(orchestrator.status.follow_run, "_POLL_SECONDS", 0.01)
     return install_fake_slurm(tmp_path / "fake slurm", monkeypatch)
 
 

@@ -124,7 +124,7 @@ def test_gc_asks_removes_and_never_works_under_a_driver(run: RunDirectory) -> No
     driver = claim(run.driver)
     refused = fdt_sweep("gc", str(run.path), "--yes")
     assert refused.returncode == 3
-    assert "another driver is at work" in refused.stderr
+    assert "another driver is running this sweep" in refused.stderr
     driver.release()
     assert fdt_sweep("gc", str(run.path), "--yes").returncode == 0
     again = fdt_sweep("gc", str(run.path))

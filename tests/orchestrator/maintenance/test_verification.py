@@ -1,4 +1,4 @@
-"""`fdt-sweep verify`, and that every command that reads a run says what is wrong with it."""
+"""`fdt-sweep verify`, and that every command that reads a run reports what is wrong with it."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ def test_damaged_data_is_told_by_data_list(run: RunDirectory, tmp_path: Path) ->
 
 @pytest.mark.engine
 def test_a_launch_with_nothing_to_do_says_what_is_damaged(place: Any) -> None:
-    """An emptied part of epochs costs the learning curves for good, and no trial runs again for it."""
+    """An emptied part of epochs loses the learning curves permanently, and no trial runs again for it."""
     import pyarrow.parquet as pq
 
     from fdt_core.results.columns import arrow_schema

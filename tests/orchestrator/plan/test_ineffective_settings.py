@@ -1,4 +1,4 @@
-"""What a sweep file says in vain is shown by `plan`, with its place; what is meant is not."""
+"""`plan` shows settings without effect, each with its place, and no others."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def warnings(folder: Path, text: str, *settings: str) -> list[str]:
         ),
         (
             "recipe:\n  base: quick\n  warmup_epochs: 1\n",
-            ":9: recipe.warmup_epochs: warmup_epochs does nothing with the schedule one_cycle, which has its own",
+            ":9: recipe.warmup_epochs: warmup_epochs does nothing with the schedule one_cycle, which warms up",
         ),
         (
             "recipe: {schedule: cosine, epochs: 5, warmup_epochs: 5}\n",

@@ -8,7 +8,7 @@ import pytest
 
 from fdt_core.errors import UsageError
 from orchestrator.plan.resolve import plan_sweep
-from orchestrator.plan.sweep_file import load_sweep, selects
+from orchestrator.plan.sweep_file import AxisValue, load_sweep, selects
 
 GOOD = """\
 name: study
@@ -169,8 +169,8 @@ def test_an_error_in_a_setting_names_the_setting_and_no_line_of_the_file(
     ("setting", "problem"),
     [
         ("width=1e9", "budget: vgg11 with template 'a'"),
-        ("models=[vgg13]", "overrides[0].where.model: 'vgg11' is no model of this sweep"),
-        ("seeds=[0]", "exclude[0].seed: 1 is no seed of this sweep"),
+        ("models=[vgg13]", "overrides[0].where.model: 'vgg11' is not a model of this sweep"),
+        ("seeds=[0]", "exclude[0].seed: 1 is not a seed of this sweep"),
     ],
 )
 def test_where_setting_and_file_do_not_go_together_both_are_named(sweep_file: Path, setting: str, problem: str) -> None:
@@ -242,7 +242,7 @@ def test_exclusions_are_counted(sweep_file: Path) -> None:
 
 
 def test_selectors_take_lists_and_wildcards() -> None:
-    cell = {"model": "resnet50", "template": "a", "dataset": "digits", "seed": 2}
+    cell: dict[str, AxisValue] = {"model": "resnet50", "template": "a", "dataset": "digits", "seed": 2}
     assert selects({"model": "resnet*", "seed": (1, 2)}, cell)
     assert not selects({"model": "resnet*", "seed": (0, 1)}, cell)
 

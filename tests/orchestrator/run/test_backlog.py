@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +12,8 @@ from hypothesis import strategies as st
 from orchestrator.plan.cells import Cell, SweepPlan
 from orchestrator.plan.resolve import plan_sweep
 from orchestrator.run.backlog import BREAKER_TRIALS, Backlog
-from orchestrator.run.ledger import Ledger
+from orchestrator.run.ledger import Ledger, TrialState
+from orchestrator.run.trial_rows import TrialRow
 
 SWEEPS = Path(__file__).parents[3] / "sweeps"
 
@@ -23,17 +23,23 @@ def plan() -> SweepPlan:
     return plan_sweep(SWEEPS / "demo.yaml", ["seeds=4"])
 
 
-def row(cell: Cell, status: str, *, kind: str | None = None, attempt: int = 1) -> dict[str, Any]:
+def row(cell: Cell, status: str, *, kind: str | None = None, attempt: int = 1) -> TrialRow:
     return {
-        **cell.columns(),
+        "trial_id": cell.trial_id,
+        "sweep": cell.sweep,
+        "model": cell.spec.model,
+        "template": cell.template,
+        "dataset": cell.spec.dataset,
+        "budget_rule": cell.budget_rule,
         "status": status,
         "failure_kind": kind,
+        "error": None,
         "attempt": attempt,
         "dataset_digest": "digest",
     }
 
 
-def end(backlog: Backlog, ledger: Ledger, cell: Cell, status: str, kind: str | None = None) -> str:
+def end(backlog: Backlog, ledger: Ledger, cell: Cell, status: str, kind: str | None = None) -> TrialState:
     ledger.add(row(cell, status, kind=kind, attempt=backlog.attempt(cell.trial_id)))
     return backlog.ended(cell.trial_id)
 

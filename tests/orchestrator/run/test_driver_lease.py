@@ -9,17 +9,17 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-import orchestrator.run.driver_lease
 from fdt_core.errors import EnvironmentProblem
-from orchestrator.run.driver_lease import DriverLease, Overtaken, claim, live_owner
+from orchestrator.run.driver_lease import DriverLease, Overtaken, claim, live_owner, newest_generation, owner_here
 
 
 def claim_and_tell(directory: Path, results: multiprocessing.Queue[int]) -> None:
-    """In a process of its own: claim and stay alive for a while."""
+    """In a separate process: claim and stay alive for a while."""
     try:
         results.put(claim(directory).number)
         time.sleep(2)
@@ -55,7 +55,7 @@ def test_of_drivers_that_claim_at_once_one_succeeds(tmp_path: Path) -> None:
 
 @pytest.fixture
 def no_hard_links(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on exFAT, which says EPERM, and on sshfs, which says ENOSYS or EOPNOTSUPP."""
+    """As on exFAT, which reports EPERM, and on sshfs, which reports ENOSYS or EOPNOTSUPP."""
 
     def link(_source: object, _target: object) -> None:
         raise PermissionError(errno.EPERM, "Operation not permitted")
@@ -73,7 +73,7 @@ def test_where_there_are_no_hard_links_one_succeeds_too(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("no_hard_links")
 def test_without_hard_links_drivers_follow_each_other_and_are_overtaken(tmp_path: Path) -> None:
     first = claim(tmp_path)
-    with pytest.raises(EnvironmentProblem, match="another driver is at work"):
+    with pytest.raises(EnvironmentProblem, match="another driver is running this sweep"):
         claim(tmp_path)
     first.release()
     second = claim(tmp_path)
@@ -84,18 +84,15 @@ def test_without_hard_links_drivers_follow_each_other_and_are_overtaken(tmp_path
 
 
 @pytest.mark.usefixtures("no_hard_links")
-def test_a_driver_that_died_between_lock_and_file_costs_its_number(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(orchestrator.run.driver_lease, "_LOCKED_SECONDS", 0.2)
+def test_a_driver_that_died_between_lock_and_file_costs_its_number(tmp_path: Path) -> None:
     claim(tmp_path).release()
     (tmp_path / "000002.lock").touch()
-    assert claim(tmp_path).number == 3
+    assert claim(tmp_path, locked_seconds=0.2).number == 3
 
 
 def test_a_living_driver_is_named(tmp_path: Path) -> None:
     first = claim(tmp_path)
-    with pytest.raises(EnvironmentProblem, match=r"another driver is at work on this run: process \d+ on "):
+    with pytest.raises(EnvironmentProblem, match=r"another driver is running this sweep: process \d+ on "):
         claim(tmp_path)
     first.check()
 
@@ -117,25 +114,32 @@ def test_an_overtaken_driver_may_not_write(tmp_path: Path) -> None:
         mine.check()
 
 
-def test_a_driver_elsewhere_lives_as_long_as_its_heart_beats(tmp_path: Path) -> None:
+class Wait:
+    """A clock that only sleeping moves; `beats` says whether a driver elsewhere beats at each of its moments."""
+
+    def __init__(self, lease: DriverLease, beats: Callable[[float], bool]) -> None:
+        self.now = 0.0
+        self._lease = lease
+        self._beats = beats
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        if self._beats(self.now):
+            self._lease.beat(round(self.now))
+
+
+def test_a_driver_elsewhere_lives_if_its_heart_beats_within_the_patience_of_an_observer(tmp_path: Path) -> None:
     forge(tmp_path, 1)
-    assert live_owner(tmp_path, patience=0.3) is None
-    beating = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "import sys, time; from pathlib import Path; from orchestrator.run.driver_lease import DriverLease\n"
-            "lease = DriverLease(directory=Path(sys.argv[1]), number=1)\n"
-            "for counter in range(1000): lease.beat(counter); time.sleep(0.02)",
-            str(tmp_path),
-        ]
-    )
-    try:
-        assert live_owner(tmp_path, patience=10.0) is not None
-        assert beating.poll() is None
-    finally:
-        beating.kill()
-        beating.wait()
+    lease = DriverLease(directory=tmp_path, number=1)
+    lease.beat(0)
+    late = Wait(lease, lambda now: now > 80)
+    assert live_owner(tmp_path, patience=90.0, clock=late.clock, sleep=late.sleep) is not None
+    silent = Wait(lease, lambda _now: False)
+    assert live_owner(tmp_path, patience=90.0, clock=silent.clock, sleep=silent.sleep) is None
+    assert silent.now == pytest.approx(90.0)
 
 
 def test_slurm_knows_whether_a_job_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,3 +152,17 @@ def test_slurm_knows_whether_a_job_lives(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_generation_is_a_value(tmp_path: Path) -> None:
     assert claim(tmp_path) == DriverLease(directory=tmp_path, number=1)
+
+
+def test_the_record_of_a_living_driver_has_no_end(tmp_path: Path) -> None:
+    """Versions before this one take any `ended_at` for the end of the driver."""
+    lease = claim(tmp_path)
+    file = tmp_path / "000001.json"
+    names = {"pid", "process_started", "boot_id", "host", "slurm_job_id", "started_at"}
+    assert json.loads(file.read_text()).keys() == names
+    owner = owner_here(tmp_path)
+    assert owner is not None
+    assert (owner.pid, newest_generation(tmp_path)) == (os.getpid(), 1)
+    lease.release()
+    assert json.loads(file.read_text()).keys() == {*names, "ended_at"}
+    assert owner_here(tmp_path) is None

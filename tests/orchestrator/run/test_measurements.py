@@ -133,7 +133,7 @@ def test_a_runs_networks_are_measured_once_and_appended_to_its_table(run: RunDir
 def test_the_command_is_rejected_while_a_driver_holds_the_lease(run: RunDirectory) -> None:
     claim(run.driver)  # now this process is the driver
     refused = profile("--run", "small", "--runs-dir", str(run.path.parent), expect=3)
-    assert "another driver is at work on this run" in refused.stderr
+    assert "another driver is running this sweep" in refused.stderr
 
 
 CUSTOM_MODULE = """

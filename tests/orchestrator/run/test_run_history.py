@@ -6,7 +6,7 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import pytest
@@ -23,10 +23,11 @@ from orchestrator.run.retry_policy import ATTEMPTS
 from orchestrator.run.run_directory import RunDirectory
 from orchestrator.status.plan_text import plan_json
 from orchestrator.status.run_status import run_status
+from orchestrator.trial.outcome import Outcome
 from orchestrator.trial.report import ProcessLocation, TrialReport
 from tests.orchestrator.histories import leave_weights, leave_working, opened
 
-PLANS = ([], ["seeds=1"], ["epochs=3"], ["templates=[base]"], ["templates=[c]", "seeds=3"])
+PLANS: tuple[list[str], ...] = ([], ["seeds=1"], ["epochs=3"], ["templates=[base]"], ["templates=[c]", "seeds=3"])
 OUTCOMES = ("done", "diverged", "killed", *ATTEMPTS)
 
 
@@ -82,7 +83,10 @@ class History:
                     self.oracle.failures.setdefault(cell.trial_id, []).append(outcome)
                 attempt = backlog.attempt(cell.trial_id)
                 report = TrialReport(
-                    trial_id=cell.trial_id, attempt=attempt, place=ProcessLocation.here(), outcome=outcome
+                    trial_id=cell.trial_id,
+                    attempt=attempt,
+                    place=ProcessLocation.here(),
+                    outcome=cast(Outcome, outcome),
                 )
                 work.recorder.record(backlog.cells_of(cell.trial_id), report)
                 work.recorder.tick(now=True)
@@ -103,10 +107,11 @@ class History:
         given_up = {cell.trial_id for cell in cells if self.oracle.given_up(cell.trial_id)}
         with opened(self.run) as work:
             assert work.backlog.progress().failed == len(given_up)
-        status, plan = run_status(self.run)["progress"], plan_json(frozen_launch(self.run))["progress"]
-        assert status["failed"] == plan["failed"] == len(given_up)
+        status = run_status(self.run).progress
+        plan: Any = plan_json(frozen_launch(self.run))["progress"]
+        assert status.failed == plan["failed"] == len(given_up)
         done = sum(cell.trial_id in self.oracle.finished for cell in cells)
-        assert status["done"] + status["diverged"] == plan["done"] == done
+        assert status.done + status.diverged == plan["done"] == done
         by_gc = {item.path.name for item in find_garbage(self.run) if item.reason is Reason.GIVEN_UP}
         assert not {trial_id for trial_id in by_gc if not self.oracle.given_up(trial_id)}
         for trial_id in self.oracle.finished:

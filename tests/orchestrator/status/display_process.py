@@ -1,4 +1,4 @@
-"""A sweep's console on the terminal that this process was given; a pipe says what it is to show, a line for each step.
+"""A sweep's console on this process's terminal; a pipe prescribes what it shows, a line for each step.
 
 Usage: python -m tests.orchestrator.status.display_process COMMANDS_FD ACKNOWLEDGE_FD
 """

@@ -12,7 +12,7 @@ _CODE = re.compile(r"\x1b\[(\??)([0-9;]*)([A-Za-z])")
 class _Row:
     text: str = ""
     goes_on: bool = False
-    """Whether the line was too long and goes on in the next row."""
+    """Whether the line was too long and continues in the next row."""
 
 
 @dataclass

@@ -28,7 +28,7 @@ def test_logs_are_found_by_the_first_letters(run: RunDirectory) -> None:
     assert list(run_logs(run)) == ["3f6a1c09be22", "3f77000000aa", "driver"]
     assert find_log(run, "3f6") == run.log("3f6a1c09be22")
     assert find_log(run, "driver") == run.driver_log
-    with pytest.raises(UsageError, match="2 logs begin with '3f'"):
+    with pytest.raises(UsageError, match="2 logs start with '3f'"):
         find_log(run, "3f")
     with pytest.raises(UsageError, match=r"no log of 'drivr'.*did you mean 'driver'"):
         find_log(run, "drivr")
@@ -53,5 +53,5 @@ def test_a_log_is_followed_as_it_grows(run: RunDirectory) -> None:
         with run.driver_log.open("a") as log:
             log.write("more\n")
         assert following.stdout.readline() == "more\n"
-        assert following.poll() is None, "it goes on until somebody ends it"
+        assert following.poll() is None, "it continues until somebody ends it"
         following.kill()

@@ -1,4 +1,4 @@
-"""The status of a run, told from files alone."""
+"""The status of a run, from files alone."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from fdt_core.results.writer import ResultsWriter
 from orchestrator.plan.cells import SweepPlan
 from orchestrator.plan.resolve import plan_sweep
 from orchestrator.run.driver_lease import claim
+from orchestrator.run.driver_status import DriverPlace, RunningStatus
 from orchestrator.run.run_directory import RunDirectory
-from orchestrator.status.run_status import is_under_way, run_status, status_text
+from orchestrator.status.run_status import run_status
+from orchestrator.status.status_text import status_text
 from orchestrator.status.status_writer import StatusWriter
 from orchestrator.trial.report import ProcessLocation, TrialReport
 
-FORMER = {
+FORMER: dict[str, Any] = {
     "trial_id": "3f6a1c09be22",
     **dict.fromkeys(("model", "template", "dataset", "host"), "of the former driver"),
     **dict.fromkeys(("seed", "epoch", "epochs"), 1),
@@ -70,21 +72,23 @@ def row(plan: SweepPlan, index: int, status: str, kind: str | None = None, attem
 
 def test_a_frozen_run_that_nobody_drives_is_new(run: RunDirectory) -> None:
     status = run_status(run)
-    assert status["state"] == "new"
-    assert not is_under_way(status)
-    assert status["progress"]["left"] == status["progress"]["total"] == 24
+    assert status.state == "new"
+    assert not status.is_under_way
+    assert status.progress.left == status.progress.total == 24
 
 
 def test_a_driver_that_has_not_written_yet_is_starting_whatever_a_former_one_left(run: RunDirectory) -> None:
     for state in ("stopped", "running"):
         write_status(run, lease=0, age=1000, state=state, running=[FORMER])
-        assert run.status()["running"] == [FORMER]
+        left = run.status()
+        assert left is not None
+        assert left.running == (RunningStatus(**FORMER),)
         lease = claim(run.driver)
         status = run_status(run)
-        assert (status["state"], status["running"], status["silent_seconds"]) == ("starting", [], None)
-        assert is_under_way(status)
+        assert (status.state, status.running, status.silent_seconds) == ("starting", (), None)
+        assert status.is_under_way
         write_status(run, lease=lease.number)
-        assert run_status(run)["state"] == "running"
+        assert run_status(run).state == "running"
         lease.release()
 
 
@@ -92,7 +96,7 @@ def test_a_dead_driver_is_told_from_a_slow_one(run: RunDirectory) -> None:
     mine = claim(run.driver)
     write_status(run, lease=mine.number, age=100)
     slow = run_status(run)
-    assert is_under_way(slow)
+    assert slow.is_under_way
     assert "has been silent for 100 s" in status_text(slow)
     mine.release()
     script = (
@@ -101,7 +105,7 @@ def test_a_dead_driver_is_told_from_a_slow_one(run: RunDirectory) -> None:
     subprocess.run([sys.executable, "-c", script], check=True)
     write_status(run, lease=mine.number + 1)
     dead = run_status(run)
-    assert not is_under_way(dead)
+    assert not dead.is_under_way
     assert "has died: launch again" in status_text(dead)
 
 
@@ -127,8 +131,8 @@ def test_rows_of_former_plans_count_nowhere_and_are_shown_apart(run: RunDirector
     store.append("trials", [row(plan, 0, "done"), row(former, 1, "failed", "error"), row(former, 2, "done")])
     store.flush()
     status = run_status(run)
-    assert (status["progress"]["done"], status["progress"]["failed"], status["failures"]) == (1, 0, {})
-    assert status["former"]["rows"] == 2
+    assert (status.progress.done, status.progress.failed, status.failures) == (1, 0, {})
+    assert status.former.rows == 2
     assert status_text(status).splitlines()[-1] == "  2 rows of former plans left out; --all shows them, marked"
     shown = status_text(status, former=True).splitlines()[-2:]
     assert all(line.startswith("  former plan, counted nowhere: ") for line in shown)
@@ -145,9 +149,9 @@ def test_trials_that_the_breaker_holds_back_are_told_and_how_they_go_on(tmp_path
     store.append("trials", [row(plan, index, "failed", "crash") for index in pair[:3]])
     store.flush()
     status = run_status(run)
-    assert (status["progress"]["held_back"], status["progress"]["left"]) == (2, 55)
+    assert (status.progress.held_back, status.progress.left) == (2, 55)
     assert (
-        f"2 held back: every trial of their model and template failed; mend it, then: fdt-sweep retry {run.path}"
+        f"2 held back: every trial of their model and template failed; fix the cause, then: fdt-sweep retry {run.path}"
         in (status_text(status))
     )
 
@@ -159,7 +163,7 @@ def test_a_running_trial_shows_its_place_before_its_first_epoch_and_its_time_lef
     from orchestrator.run.backlog import Progress
 
     mine = claim(run.driver)
-    watch = StatusWriter(status_file=run.status_file, driver={"pid": 1, "host": "h", "generation": mine.number})
+    watch = StatusWriter(status_file=run.status_file, driver=DriverPlace(pid=1, host="h", generation=mine.number))
     cell = plan.cells[0]
     announced = TrialReport(
         trial_id=cell.trial_id, attempt=1, place=ProcessLocation(hostname="node7", pid=1, node_id="n")
@@ -187,3 +191,41 @@ def test_a_running_trial_shows_its_place_before_its_first_epoch_and_its_time_lef
     text = status_text(run_status(run))
     assert f"epoch 2/{epochs}  61.50 %  140 images/s  about {(epochs - 2) * 10} seconds left  node7" in text
     mine.release()
+
+
+def test_the_keys_of_the_json_are_an_interface(run: RunDirectory, plan: SweepPlan) -> None:
+    former = plan_sweep(DEMO, ["recipe.learning_rate=0.3"])
+    store = ResultsWriter(run.results)
+    failures = [row(plan, 1, "failed", "error", attempt=attempt) for attempt in (1, 2)]
+    store.append("trials", [row(plan, 0, "done"), *failures, row(former, 2, "done")])
+    store.flush()
+    lease = claim(run.driver)
+    write_status(run, lease=lease.number, running=[FORMER])
+    status = json.loads(json.dumps(run_status(run).to_json()))
+    lease.release()
+    assert set(status) == {
+        "run",
+        "sweep",
+        "state",
+        "silent_seconds",
+        "progress",
+        "cells",
+        "running",
+        "failures",
+        "former",
+        "driver",
+        "driver_is_gone",
+        "slurm",
+        "notes",
+    }
+    assert set(status["progress"]) == {"done", "diverged", "failed", "held_back", "total", "left"}
+    place, counts = {"model", "template", "dataset"}, {"done", "diverged", "failed", "left"}
+    assert all(place < set(cell) <= place | counts for cell in status["cells"])
+    assert {key for cell in status["cells"] for key in cell} == place | {"done", "failed", "left"}
+    assert status["running"] == [FORMER]
+    assert status["failures"] == {"error: ValueError: no such luck": 2}
+    cell = former.cells[2]
+    count = {"model": cell.spec.model, "template": cell.template, "dataset": "digits", "status": "done", "rows": 1}
+    assert status["former"] == {"rows": 1, "counts": [count]}
+    assert status["driver"] == {"pid": 1, "host": "here", "generation": lease.number}
+    assert (status["slurm"], status["notes"], status["driver_is_gone"]) == (None, [], False)

@@ -116,7 +116,7 @@ def test_a_second_driver_is_refused_and_told_of_the_first(place: Place) -> None:
     launched = place.start()
     wait_until(lambda: place.status().get("running"))
     output = place.launch(expect=3)
-    assert f"another driver is at work on this run: process {driver_process(launched).pid}" in output
+    assert f"another driver is running this sweep: process {driver_process(launched).pid}" in output
     driver_process(launched).send_signal(signal.SIGINT)
     launched.communicate(timeout=90)
 

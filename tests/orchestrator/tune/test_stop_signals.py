@@ -166,7 +166,7 @@ def test_sigterm_to_the_group_of_a_detached_driver_drains(place: Place) -> None:
     wait_until(lambda: has_begun(place))
     owner = owner_here(place.run / "driver")
     assert owner is not None
-    os.killpg(owner["pid"], signal.SIGTERM)
+    os.killpg(owner.pid, signal.SIGTERM)
     wait_until(lambda: owner_here(place.run / "driver") is None, seconds=120)
     assert place.status()["state"] == "stopped"
     assert saved_trials(place)
