@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fdt_core.trial.history import EpochRecord, TrainingResult
+from orchestrator.trial.outcome import Outcome
 from orchestrator.trial.report import ProcessLocation, TrialReport
 from orchestrator.tune.trainable import Session
 
@@ -50,7 +51,7 @@ class NothingSession:
             attempt=self._config["attempt"],
             place=ProcessLocation.here(self._node_id),
             epochs=result.history,
-            outcome="done",
+            outcome=Outcome.DONE,
             result=result,
         )
 

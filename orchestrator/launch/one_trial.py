@@ -12,6 +12,7 @@ from fdt_core.provenance import git_commit, versions
 from fdt_core.results.run_lookup import find_trial
 from orchestrator.plan.cells import Cell, SweepPlan
 from orchestrator.run.rows import RowContext, trial_row
+from orchestrator.trial.outcome import Outcome
 from orchestrator.trial.report import ProcessLocation, TrialReport
 from orchestrator.trial.session import epoch_line
 
@@ -43,7 +44,7 @@ def run_alone(cell: Cell, data_dir: Path, device: str, say: Callable[[str], None
         trial_id=cell.trial_id,
         attempt=1,
         place=ProcessLocation.here(),
-        outcome=result.status,
+        outcome=Outcome(result.status),
         epochs=result.history,
         result=result,
     )

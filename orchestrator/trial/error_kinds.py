@@ -45,7 +45,7 @@ class Failure:
 
 def classify(error: BaseException) -> Failure:
     """What the `error` that a trial's training raised means; of a chain of errors, the outermost that is known."""
-    return next(filter(None, map(_known, chain(error))), Failure(outcome="error"))
+    return next(filter(None, map(_known, chain(error))), Failure(outcome=Outcome.ERROR))
 
 
 def _known(error: BaseException) -> Failure | None:
@@ -53,9 +53,9 @@ def _known(error: BaseException) -> Failure | None:
     import torch
 
     if isinstance(error, EnvironmentProblem) or (isinstance(error, OSError) and error.errno in _STORAGE_ERRORS):
-        return Failure(outcome="environment")
+        return Failure(outcome=Outcome.ENVIRONMENT)
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return Failure(outcome="oom")
+        return Failure(outcome=Outcome.OOM)
     if isinstance(error, torch.AcceleratorError) and isinstance(number := getattr(error, "error_code", None), int):
         return _of_number(number)
     return _of_words(str(error)) if isinstance(error, RuntimeError | OSError) else None
@@ -64,21 +64,22 @@ def _known(error: BaseException) -> Failure | None:
 def _of_number(number: int) -> Failure:
     """What an error of the CUDA runtime means."""
     if number == _CUDA_OUT_OF_MEMORY:
-        return Failure(outcome="oom")
-    kind: Outcome = "busy" if number in _BUSY_NUMBERS else "device" if number in _DEVICE_NUMBERS else "error"
-    return Failure(outcome=kind, ends_process=True)
+        return Failure(outcome=Outcome.OOM)
+    if number in _BUSY_NUMBERS:
+        return Failure(outcome=Outcome.BUSY, ends_process=True)
+    return Failure(outcome=Outcome.DEVICE if number in _DEVICE_NUMBERS else Outcome.ERROR, ends_process=True)
 
 
 def _of_words(text: str) -> Failure | None:
     """What an error without a number means; one of a device of which nothing more is known is the device's own."""
     if _OUT_OF_MEMORY.search(text):
-        return Failure(outcome="oom")
+        return Failure(outcome=Outcome.OOM)
     if not _DEVICE_SIGNS.search(text):
         return None
     number = next((number for words, number in _NUMBER_OF.items() if words in text), None)
     if number is not None:
         return _of_number(number)
-    return Failure(outcome="error" if _WRONG_CALL.search(text) else "device", ends_process=True)
+    return Failure(outcome=Outcome.ERROR if _WRONG_CALL.search(text) else Outcome.DEVICE, ends_process=True)
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:

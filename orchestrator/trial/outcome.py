@@ -15,16 +15,28 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from enum import StrEnum
 
-Outcome = Literal["done", "diverged", "drained", "busy", "environment", "crash", "oom", "device", "error"]
-"""How a step of a trial can end it. `drained`, `busy` and `environment` are no ends of the trial: it is run again."""
 
-NO_END = ("drained", "busy", "environment")
+class Outcome(StrEnum):
+    """How a step of a trial can end its attempt. The values are those of `status` and `failure_kind` in the results."""
+
+    DONE = "done"
+    DIVERGED = "diverged"
+    DRAINED = "drained"
+    BUSY = "busy"
+    ENVIRONMENT = "environment"
+    CRASH = "crash"
+    OOM = "oom"
+    DEVICE = "device"
+    ERROR = "error"
+
+
+NO_END = frozenset({Outcome.DRAINED, Outcome.BUSY, Outcome.ENVIRONMENT})
 """The outcomes after which the attempt is not over: no row is written, and the trial is run again."""
 
-FINISHED = ("done", "diverged")
-"""The statuses with which a trial has a result."""
+FINISHED = frozenset({Outcome.DONE, Outcome.DIVERGED})
+"""The outcomes with which a trial has a result."""
 
 BUSY_SECONDS = 10.0
-"""A trial whose device is in use by another process tries again after so long."""
+"""After this many seconds, a trial whose device is in use by another process is tried again."""

@@ -23,7 +23,7 @@ from fdt_core.trial.spec import TrialSpec
 from orchestrator.trial.drain_saver import DrainSaver
 from orchestrator.trial.error_kinds import Failure, chain, classify
 from orchestrator.trial.order import TrialOrder
-from orchestrator.trial.outcome import BUSY_SECONDS
+from orchestrator.trial.outcome import BUSY_SECONDS, Outcome
 from orchestrator.trial.report import ProcessLocation, TrialReport
 from orchestrator.trial.time_limit import TimeLimit
 
@@ -78,14 +78,14 @@ class TrialSession:
                 outcome, error = self._order.verdict
                 return self._report(outcome=outcome, error=error)
             if drain_deadline() is not None and self._training is None:
-                return self._report(outcome="drained")
+                return self._report(outcome=Outcome.DRAINED)
             if not self._announced:
                 self._announced = True
                 return self._report()
             return self._next_epoch()
         except Drained:
             self._log.info("drained: saved and leaving")
-            return self._report(outcome="drained")
+            return self._report(outcome=Outcome.DRAINED)
         except Exception as error:  # whatever user code, data or the device raise is this trial's outcome
             # As text: a handler of a user's own that keeps its records would keep the traceback, and so the trial.
             self._log.error("failed\n%s", "".join(traceback.format_exception(error)).rstrip())
@@ -95,10 +95,10 @@ class TrialSession:
 
     def _failed(self, failure: Failure, text: str) -> TrialReport:
         outcome = failure.outcome
-        if outcome == "busy":
-            outcome = "drained" if _drains_within(BUSY_SECONDS) else "busy"
+        if outcome == Outcome.BUSY:
+            outcome = Outcome.DRAINED if _drains_within(BUSY_SECONDS) else Outcome.BUSY
         device = self._place.device_uuid or self._place.device_id
-        if outcome == "device" and device:
+        if outcome == Outcome.DEVICE and device:
             text += f"\nDevice: {device} on {self._place.hostname}"
         return self._report(outcome=outcome, error=text, ends_process=failure.ends_process)
 
@@ -138,7 +138,7 @@ class TrialSession:
             return self._report(epochs=(record,))
         result = self._training.result()
         self._log.info("ended: %s", result.status)
-        return self._report(epochs=result.history, outcome=result.status, result=result)
+        return self._report(epochs=result.history, outcome=Outcome(result.status), result=result)
 
     def _start(self) -> Training:
         from fdt_core.compute.process import prepare_process

@@ -27,7 +27,7 @@ from orchestrator.run.retry_policy import BUSY_REPORTS, DEATHS_WITHOUT_PROGRESS
 from orchestrator.run.run_directory import RunDirectory
 from orchestrator.status.status_writer import StatusWriter
 from orchestrator.trial.order import TrialOrder
-from orchestrator.trial.outcome import BUSY_SECONDS
+from orchestrator.trial.outcome import BUSY_SECONDS, Outcome
 from orchestrator.trial.report import ProcessLocation, TrialReport
 from orchestrator.trial.time_limit import take_expiry
 from orchestrator.tune.callbacks import DriverCallback, StopWhen, quiet_tune
@@ -222,16 +222,16 @@ class Driver:
         if report.outcome is None:
             return
         self._at_work.discard(report.trial_id)
-        if report.outcome in ("drained", "busy"):
+        if report.outcome in (Outcome.DRAINED, Outcome.BUSY):
             self._leaving.add(report.trial_id)
-            self._busy[report.trial_id] += report.outcome == "busy"
-            if report.outcome == "busy" and self._busy[report.trial_id] == 1:
+            self._busy[report.trial_id] += report.outcome == Outcome.BUSY
+            if report.outcome == Outcome.BUSY and self._busy[report.trial_id] == 1:
                 self._watch.say(f"{cells[0].label}  another process uses its device: trying every {BUSY_SECONDS:g} s")
-        elif report.outcome == "environment":
+        elif report.outcome == Outcome.ENVIRONMENT:
             self._backlog.returned(report.trial_id)
             self.on_broken(EnvironmentProblem(informative_line(report.error or "")))
         else:
-            if report.outcome == "device":
+            if report.outcome == Outcome.DEVICE:
                 self._tell_device_failure(report.place)
             state = self._backlog.ended(report.trial_id)
             self._deaths.forget(report.trial_id)
@@ -250,7 +250,10 @@ class Driver:
             self._leaving.remove(trial_id)
             if self._busy[trial_id] >= BUSY_REPORTS:
                 seconds = BUSY_REPORTS * BUSY_SECONDS
-                trial.config["verdict"] = ("device", f"the device was in use by another process for {seconds:.0f} s")
+                trial.config["verdict"] = (
+                    Outcome.DEVICE,
+                    f"the device was in use by another process for {seconds:.0f} s",
+                )
             return
         cell = self._backlog.cells_of(trial_id)[0]
         had_reported, node_id = trial_id in self._places, self._places.pop(trial_id, None)
@@ -261,13 +264,19 @@ class Driver:
                 self.on_broken(EnvironmentProblem(f"the processes of trials cannot start: {why}"))
             return
         if expired := take_expiry(self._run.checkpoints / trial_id):
-            trial.config["verdict"] = ("error", f"{expired}time limit of {self._template.time_limit:g} s exceeded")
+            trial.config["verdict"] = (
+                Outcome.ERROR,
+                f"{expired}time limit of {self._template.time_limit:g} s exceeded",
+            )
             self._watch.died(cell, "it exceeded its time limit")
             return
         count = self._deaths.count(trial_id, node_id)
         self._watch.died(cell, "resuming from its checkpoint" + (f" (death {count} without progress)" if count else ""))
         if count >= DEATHS_WITHOUT_PROGRESS:
-            trial.config["verdict"] = ("crash", f"the process died {count} times without a new checkpoint in between")
+            trial.config["verdict"] = (
+                Outcome.CRASH,
+                f"the process died {count} times without a new checkpoint in between",
+            )
 
     def on_tick(self) -> None:
         """Called by Tune several times a second."""

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from ray import tune
 
+from orchestrator.trial.outcome import Outcome
 from orchestrator.trial.report import TrialReport
 
 SessionFactory = Callable[[Mapping[str, Any], dict[str, Any], str | None], "Session"]
@@ -59,10 +60,10 @@ def sweep_trainable(make_session: SessionFactory) -> type[tune.Trainable]:
             if self._session is None:
                 self._session = make_session(self.config, self._cache, _node_id())
             report = self._session.advance()
-            self._leaving = report.outcome == "drained" or report.ends_process
+            self._leaving = report.outcome == Outcome.DRAINED or report.ends_process
             if report.outcome is not None:
                 self._end_session()  # now, not at the next trial's start, which may be long in coming
-            return {"report": report, "done": report.outcome not in (None, "drained", "busy")}
+            return {"report": report, "done": report.outcome not in (None, Outcome.DRAINED, Outcome.BUSY)}
 
         def cleanup(self) -> None:
             self._end_session()

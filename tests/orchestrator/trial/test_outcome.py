@@ -31,25 +31,25 @@ def accelerator_error(number: int, text: str = "CUDA error: words that mean noth
 @pytest.mark.parametrize(
     ("number", "outcome", "ends_process"),
     [
-        (2, "oom", False),
-        (46, "busy", True),
-        (216, "busy", True),
-        (98, "error", True),
-        (700, "error", True),
-        (710, "error", True),
-        (716, "error", True),
-        (1, "error", True),
-        (9, "error", True),
-        (701, "error", True),
-        (715, "error", True),
-        (100, "device", True),
-        (209, "device", True),
-        (214, "device", True),
-        (719, "device", True),
-        (795, "device", True),
-        (802, "device", True),
-        (809, "device", True),
-        (999, "device", True),
+        (2, Outcome.OOM, False),
+        (46, Outcome.BUSY, True),
+        (216, Outcome.BUSY, True),
+        (98, Outcome.ERROR, True),
+        (700, Outcome.ERROR, True),
+        (710, Outcome.ERROR, True),
+        (716, Outcome.ERROR, True),
+        (1, Outcome.ERROR, True),
+        (9, Outcome.ERROR, True),
+        (701, Outcome.ERROR, True),
+        (715, Outcome.ERROR, True),
+        (100, Outcome.DEVICE, True),
+        (209, Outcome.DEVICE, True),
+        (214, Outcome.DEVICE, True),
+        (719, Outcome.DEVICE, True),
+        (795, Outcome.DEVICE, True),
+        (802, Outcome.DEVICE, True),
+        (809, Outcome.DEVICE, True),
+        (999, Outcome.DEVICE, True),
     ],
 )
 def test_the_number_of_the_cuda_runtime_decides(number: int, outcome: Outcome, ends_process: bool) -> None:
@@ -57,8 +57,8 @@ def test_the_number_of_the_cuda_runtime_decides(number: int, outcome: Outcome, e
 
 
 def test_the_number_weighs_more_than_the_words() -> None:
-    assert classify(accelerator_error(710, "CUDA error: out of memory")).outcome == "error"
-    assert classify(accelerator_error(2, "CUDA error: device-side assert triggered")).outcome == "oom"
+    assert classify(accelerator_error(710, "CUDA error: out of memory")).outcome == Outcome.ERROR
+    assert classify(accelerator_error(2, "CUDA error: device-side assert triggered")).outcome == Outcome.OOM
 
 
 @pytest.mark.parametrize(
@@ -88,24 +88,24 @@ def test_the_number_weighs_more_than_the_words() -> None:
     ],
 )
 def test_whatever_ran_out_of_memory_says_so_in_its_own_words(text: str) -> None:
-    assert classify(RuntimeError(text)) == Failure(outcome="oom")
+    assert classify(RuntimeError(text)) == Failure(outcome=Outcome.OOM)
 
 
 @pytest.mark.parametrize(
     ("text", "outcome"),
     [
-        ("CUDA error: device-side assert triggered" + SUFFIX, "error"),
-        ("CUDA error: an illegal memory access was encountered" + SUFFIX, "error"),
-        ("CUDA driver error: misaligned address", "error"),
-        ("CUDA error: CUBLAS_STATUS_INVALID_VALUE when calling `cublasSgemm(...)`", "error"),
-        ("cuDNN error: CUDNN_STATUS_BAD_PARAM", "error"),
-        ("CUDA error: CUDA-capable device(s) is/are busy or unavailable", "busy"),
-        ("CUDA error: uncorrectable ECC error encountered", "device"),
-        ("CUDA error: unspecified launch failure", "device"),
-        ("CUDA error: CUBLAS_STATUS_INTERNAL_ERROR when calling `cublasSgemm(...)`", "device"),
-        ("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED", "device"),
-        ("HIP error: invalid device ordinal", "device"),
-        ("No CUDA GPUs are available", "device"),
+        ("CUDA error: device-side assert triggered" + SUFFIX, Outcome.ERROR),
+        ("CUDA error: an illegal memory access was encountered" + SUFFIX, Outcome.ERROR),
+        ("CUDA driver error: misaligned address", Outcome.ERROR),
+        ("CUDA error: CUBLAS_STATUS_INVALID_VALUE when calling `cublasSgemm(...)`", Outcome.ERROR),
+        ("cuDNN error: CUDNN_STATUS_BAD_PARAM", Outcome.ERROR),
+        ("CUDA error: CUDA-capable device(s) is/are busy or unavailable", Outcome.BUSY),
+        ("CUDA error: uncorrectable ECC error encountered", Outcome.DEVICE),
+        ("CUDA error: unspecified launch failure", Outcome.DEVICE),
+        ("CUDA error: CUBLAS_STATUS_INTERNAL_ERROR when calling `cublasSgemm(...)`", Outcome.DEVICE),
+        ("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED", Outcome.DEVICE),
+        ("HIP error: invalid device ordinal", Outcome.DEVICE),
+        ("No CUDA GPUs are available", Outcome.DEVICE),
     ],
 )
 def test_other_errors_of_a_device_end_its_process_whoevers_fault_they_are(text: str, outcome: Outcome) -> None:
@@ -115,15 +115,15 @@ def test_other_errors_of_a_device_end_its_process_whoevers_fault_they_are(text: 
 @pytest.mark.parametrize(
     ("error", "outcome"),
     [
-        (ValueError("these widths do not please me"), "error"),
-        (ValueError("a note on CUDA error codes"), "error"),
-        (RuntimeError("mat1 and mat2 shapes cannot be multiplied (3x4 and 5x6)"), "error"),
-        (torch.OutOfMemoryError("CUDA out of memory."), "oom"),
-        (MemoryError(), "oom"),
-        (OSError(errno.ENOMEM, "Cannot allocate memory"), "oom"),
-        (OSError(errno.ENOSPC, "No space left on device"), "environment"),
-        (EnvironmentProblem("the data set has changed"), "environment"),
-        (FileNotFoundError(errno.ENOENT, "No such file"), "error"),
+        (ValueError("these widths do not please me"), Outcome.ERROR),
+        (ValueError("a note on CUDA error codes"), Outcome.ERROR),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied (3x4 and 5x6)"), Outcome.ERROR),
+        (torch.OutOfMemoryError("CUDA out of memory."), Outcome.OOM),
+        (MemoryError(), Outcome.OOM),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), Outcome.OOM),
+        (OSError(errno.ENOSPC, "No space left on device"), Outcome.ENVIRONMENT),
+        (EnvironmentProblem("the data set has changed"), Outcome.ENVIRONMENT),
+        (FileNotFoundError(errno.ENOENT, "No such file"), Outcome.ERROR),
     ],
 )
 def test_errors_of_code_and_machine_leave_the_process_as_it_is(error: Exception, outcome: Outcome) -> None:
@@ -144,18 +144,18 @@ def test_a_wrapped_error_is_known_by_what_led_to_it() -> None:
 
     for explicitly in (True, False):
         assert classify(wrapped(accelerator_error(710), explicitly=explicitly)) == Failure(
-            outcome="error", ends_process=True
+            outcome=Outcome.ERROR, ends_process=True
         )
-        assert classify(wrapped(torch.OutOfMemoryError("no"), explicitly=explicitly)).outcome == "oom"
+        assert classify(wrapped(torch.OutOfMemoryError("no"), explicitly=explicitly)).outcome == Outcome.OOM
     hidden = wrapped(accelerator_error(214), explicitly=False)
     hidden.__suppress_context__ = True
-    assert classify(hidden) == Failure(outcome="error")
+    assert classify(hidden) == Failure(outcome=Outcome.ERROR)
 
 
 def test_a_chain_that_bites_its_tail_ends() -> None:
     first, second = ValueError("first"), ValueError("second")
     first.__cause__, second.__cause__ = second, first
-    assert classify(first) == Failure(outcome="error")
+    assert classify(first) == Failure(outcome=Outcome.ERROR)
 
 
 @pytest.mark.process

@@ -42,7 +42,7 @@ class Scripted:
             return dataclasses.replace(report, outcome=outcome, error=error, epochs=(), result=None)
         if self._config["attempt"] > self._until:
             return report
-        ends = self._outcome == "busy"
+        ends = self._outcome == Outcome.BUSY
         return dataclasses.replace(
             report, outcome=self._outcome, error="no luck", epochs=(), result=None, ends_process=ends
         )
@@ -53,11 +53,11 @@ class Scripted:
 
 
 def small_at_first(config: Mapping[str, Any], cache: dict[str, Any], node_id: str | None) -> Session:
-    return Scripted(nothing_session(config, cache, node_id), config, "oom", until=1)
+    return Scripted(nothing_session(config, cache, node_id), config, Outcome.OOM, until=1)
 
 
 def always_busy(config: Mapping[str, Any], cache: dict[str, Any], node_id: str | None) -> Session:
-    return Scripted(nothing_session(config, cache, node_id), config, "busy", until=1000)
+    return Scripted(nothing_session(config, cache, node_id), config, Outcome.BUSY, until=1000)
 
 
 @pytest.fixture(scope="module")
