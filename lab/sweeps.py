@@ -23,7 +23,7 @@ from cluster.ray_nodes.ray_node import join_command, ray_environment
 from fdt_core.datasets.prepared import prepared_digest
 from lab.isolation import isolated, within_network_of
 from orchestrator.plan.resolve import plan_sweep
-from orchestrator.trial.order import TrialOrder
+from orchestrator.trial.order import TrialOrder, TrialSettings
 
 SWEEP = """\
 name: small
@@ -99,14 +99,16 @@ def trial_order(place: Place, *settings: str) -> TrialOrder:
     """The order to train the first trial of the small sweep, for which digits are prepared, on the CPU."""
     cell = plan_sweep(place.directory / "small.yaml", settings).cells[0]
     return TrialOrder(
+        settings=TrialSettings(
+            run_directory=str(place.run),
+            data_directory=str(place.data),
+            device="cpu",
+            checkpoint_interval=3600,
+            keep="none",
+        ),
         trial_id=cell.trial_id,
         spec=cell.spec.to_json(),
         attempt=1,
-        run_directory=str(place.run),
-        data_directory=str(place.data),
-        device="cpu",
-        checkpoint_interval=3600,
-        keep="none",
         dataset_digest=prepared_digest("digits", place.data),
     )
 

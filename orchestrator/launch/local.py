@@ -21,6 +21,7 @@ from orchestrator.run.launch import Launch
 from orchestrator.run.open_run import open_run
 from orchestrator.status.console import silent_stdout
 from orchestrator.trial.report import ProcessLocation
+from orchestrator.tune.compute import Compute
 from orchestrator.tune.stop_signals import StopSignals
 
 
@@ -51,19 +52,18 @@ def drive_here(
     needs = trial_slots(work.plan, node=node_resources(profile), profile=profile)
     # What asks for a stop while Ray starts is heard when Ray is up, and does not break off its start or its end.
     with StopSignals() as signals, silent_stdout(), local_ray(profile) as head:
-        from orchestrator.tune.drive_sweep import Nodes, drive  # Ray reads its environment when it is imported
+        from orchestrator.tune.drive_sweep import drive_sweep  # Ray reads its environment when it is imported
 
         before_work()
-        status = drive(
-            work,
-            needs=needs,
+        compute = Compute(
+            slots=needs,
             device=device,
             drain_flag=head.directory / "drain",
             scratch=head.directory,
-            signals=signals,
-            nodes=Nodes(tell_progress=devices.tell_progress, tell_device_failure=devices.tell_device_failure),
+            on_progress=devices.refuse_broken,
+            on_device_failure=devices.suspect,
         )
-        return LaunchOutcome(action="ran", exit_code=status)
+        return LaunchOutcome(action="ran", exit_code=drive_sweep(work, compute, signals))
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,11 @@ class LocalDevices:
             print(devices.faults(), file=sys.stderr)
         return cls(DeviceMonitor(devices, probe=probe))
 
-    def tell_device_failure(self, place: ProcessLocation) -> None:
+    def suspect(self, place: ProcessLocation) -> None:
         """Have the device examined on which a trial has failed."""
         self.watch.suspect([place.device_id or ""])
 
-    def tell_progress(self, _progress: Progress) -> None:
+    def refuse_broken(self, _progress: Progress) -> None:
         """Raises EnvironmentProblem, which ends the run, once a device turns out to be broken."""
         if broken := self.watch.look():
             told = "; ".join(f"{device} does not work any more: {device.fault}" for device in broken)

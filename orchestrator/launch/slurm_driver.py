@@ -18,6 +18,7 @@ from orchestrator.run.open_run import open_run
 from orchestrator.run.run_directory import RunDirectory
 from orchestrator.status.console import silent_stdout
 from orchestrator.trial.report import ProcessLocation
+from orchestrator.tune.compute import Compute
 from orchestrator.tune.stop_signals import StopSignals
 
 
@@ -38,42 +39,39 @@ def drive_on_slurm(run: RunDirectory) -> int:
     per_worker = tuple(each.slots for each in needs)
     slots = sum(each.slots * profile.max_workers for each, profile in zip(needs, profiles, strict=True))
     with StopSignals() as signals, silent_stdout(), open_head(run.slurm) as head:
-        from orchestrator.tune.drive_sweep import Nodes, drive  # takes seconds, in which workers join already
+        from orchestrator.tune.drive_sweep import drive_sweep  # takes seconds, in which workers join already
 
         workers = _Workers(files, per_worker)
-        return drive(
-            work,
-            needs=replace(needs[0], slots=slots),
+        compute = Compute(
+            slots=replace(needs[0], slots=slots),
             device=profiles[0].device,
             drain_flag=files.drain,
             scratch=head.directory,
-            signals=signals,
-            nodes=Nodes(
-                tell_progress=workers.tell_progress,
-                tell_device_failure=workers.tell_device_failure,
-                leaving=workers.leaving,
-            ),
+            departing=workers.departing,
+            on_progress=workers.announce_demand,
+            on_device_failure=workers.suspect,
         )
+        return drive_sweep(work, compute, signals)
 
 
 class _Workers:
     """The sweep's worker jobs, as files show them to the driver."""
 
     def __init__(self, files: SlurmFiles, per_worker: tuple[int, ...]) -> None:
-        self.leaving = LeavingNodes(files)
+        self.departing = LeavingNodes(files)
         self._files = files
         self._per_worker = per_worker
-        self._told: Demand | None = None
+        self._announced: Demand | None = None
 
-    def tell_progress(self, progress: Progress) -> None:
+    def announce_demand(self, progress: Progress) -> None:
         """Say how many workers the rest can use; mark the nodes of those that leave."""
-        self.leaving.look()
+        self.departing.look()
         demand = Demand(slots=progress.left, per_worker=self._per_worker)
-        if demand != self._told:
-            self._told = demand
+        if demand != self._announced:
+            self._announced = demand
             write_record(self._files.demand, demand)
 
-    def tell_device_failure(self, place: ProcessLocation) -> None:
+    def suspect(self, place: ProcessLocation) -> None:
         """Have the worker examine the device: one that does not work is left out there from then on."""
         for worker in self._files.read_workers():
             if worker.slurm_job_id == place.slurm_job_id:

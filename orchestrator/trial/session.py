@@ -47,18 +47,19 @@ class TrialSession:
 
     def __init__(self, order: TrialOrder, datasets: dict[str, DeviceDataset], node_id: str | None = None) -> None:
         self._order = order
+        self._settings = order.settings
         self._datasets = datasets
         self._spec = TrialSpec.from_json(order.spec)
         self._trial_id = order.trial_id
-        device_id = os.environ.get("CUDA_VISIBLE_DEVICES") if order.device.startswith("cuda") else None
+        device_id = os.environ.get("CUDA_VISIBLE_DEVICES") if self._settings.device.startswith("cuda") else None
         self._place = dataclasses.replace(ProcessLocation.here(node_id), device_id=device_id)
         self._announced = False
         self._started = False
         self._training: Training | None = None
         self._epochs: Iterator[EpochRecord] = iter(())
         self._patience = _Patience()
-        self._watchdog = TimeLimit(self._trial_directory, order.time_limit)
-        self._log = _open_log(Path(order.run_directory) / "logs" / f"{self._trial_id}.log")
+        self._watchdog = TimeLimit(self._trial_directory, self._settings.time_limit)
+        self._log = _open_log(Path(self._settings.run_directory) / "logs" / f"{self._trial_id}.log")
         self._guard = DrainSaver(self._log)
 
     def advance(self) -> TrialReport:
@@ -119,11 +120,11 @@ class TrialSession:
                 # module. torch's compiler, imported in the first trial, leaves a cycle that holds its callers' frames.
                 # And of a trial that failed as it began there is no telling.
                 gc.collect()
-            release_memory(self._order.device)
+            release_memory(self._settings.device)
 
     @property
     def _trial_directory(self) -> Path:
-        return Path(self._order.run_directory) / "checkpoints" / self._trial_id
+        return Path(self._settings.run_directory) / "checkpoints" / self._trial_id
 
     def _next_epoch(self) -> TrialReport:
         if self._training is None:
@@ -144,7 +145,7 @@ class TrialSession:
         from fdt_core.compute.process import prepare_process
 
         self._watchdog.start()
-        order, spec = self._order, self._spec
+        order, settings, spec = self._order, self._settings, self._spec
         prepare_process(threads=spec.threads)  # before torch is imported
         self._started = True
 
@@ -152,18 +153,18 @@ class TrialSession:
         from fdt_core.training.checkpoint import TrialCheckpoints
         from fdt_core.training.trainer import Drained, Training
 
-        self._place = dataclasses.replace(self._place, device_uuid=device_uuid(order.device))
-        allowed = limit_memory(order.device, order.gpu_share, context=context_bytes())
-        checkpoints = TrialCheckpoints(directory=self._trial_directory, keep=order.keep)
+        self._place = dataclasses.replace(self._place, device_uuid=device_uuid(settings.device))
+        allowed = limit_memory(settings.device, order.gpu_share, context=context_bytes())
+        checkpoints = TrialCheckpoints(directory=self._trial_directory, keep=settings.keep)
         data = self._device_dataset(allowed)
         if drain_deadline() is not None:  # imports and data took a while: a node that drains begins no trial
             raise Drained
         training = Training(
             spec,
             data,
-            device=order.device,
+            device=settings.device,
             checkpoints=checkpoints,
-            checkpoint_interval=order.checkpoint_interval,
+            checkpoint_interval=settings.checkpoint_interval,
             should_stop=self._patience.must_leave,
         )
         self._epochs = training.epochs()
@@ -175,14 +176,14 @@ class TrialSession:
         from fdt_core.datasets.prepared import load_prepared, prepared_digest
         from fdt_core.training.device_dataset import DeviceDataset, resident_limit
 
-        name, directory = self._spec.dataset, Path(self._order.data_directory)
+        name, directory = self._spec.dataset, Path(self._settings.data_directory)
         if (digest := prepared_digest(name, directory)) != self._order.dataset_digest:
             raise EnvironmentProblem(
                 f"data set {name} has changed since the launch: it had digest {self._order.dataset_digest}, "
                 f"it has {digest} now"
             )
         if name not in self._datasets:
-            prepared, device = load_prepared(name, directory), self._order.device
+            prepared, device = load_prepared(name, directory), self._settings.device
             self._datasets[name] = DeviceDataset(prepared, device, memory_limit=resident_limit(device, allowed))
         return self._datasets[name]
 

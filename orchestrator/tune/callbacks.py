@@ -15,10 +15,10 @@ from orchestrator.trial.report import TrialReport
 
 
 class EventHandler(Protocol):
-    """What happens to the trials of a round, as the driver is told."""
+    """Handles what happens to the trials of a round."""
 
     def on_start(self, trial_id: str) -> None:
-        """A process begins, or begins again, to work on the trial."""
+        """A process starts to work on the trial, for the first time or again."""
 
     def on_report(self, report: TrialReport) -> None:
         """A step of a trial has ended."""
@@ -40,7 +40,7 @@ class DriverCallback(tune.Callback):
         self._driver = driver
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """A process begins to work on the trial."""
+        """A process starts to work on the trial."""
         self._guarded(self._driver.on_start, trial.config["trial_id"])
 
     def on_trial_result(
@@ -50,7 +50,7 @@ class DriverCallback(tune.Callback):
         self._guarded(self._driver.on_report, result.pop("report"))
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Free what nobody reads."""
+        """Free what is never read."""
         # Tune keeps every trial, with all its metrics, in memory and in its state until the round ends.
         trial.run_metadata.last_result = {}
         trial.run_metadata.metric_analysis = {}
@@ -67,7 +67,7 @@ class DriverCallback(tune.Callback):
     def _guarded(self, handle: Any, *arguments: Any) -> None:
         try:
             handle(*arguments)
-        except Exception as error:  # told to the driver, which raises it when Tune has ended
+        except Exception as error:  # passed to the driver, which raises it once Tune has ended
             self._driver.on_broken(error)
 
 
@@ -78,7 +78,7 @@ class StopWhen(tune.Stopper):
         self._may_stop = may_stop
 
     def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
-        """Whether this trial alone is to stop: never."""
+        """Whether this trial alone must stop: never."""
         return False
 
     def stop_all(self) -> bool:
@@ -91,7 +91,7 @@ class StopWhen(tune.Stopper):
 
 @contextmanager
 def quiet_tune(slots: int) -> Iterator[None]:
-    """Tune's settings for one round: as many trials in its own queue as there are slots, and no chatter."""
+    """Tune's settings for one round: as many trials in its own queue as there are slots, and no log messages."""
     # More pending trials than slots would lose their order: Tune pops them from a set.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
     logger = logging.getLogger("ray.tune")

@@ -15,19 +15,20 @@ from orchestrator.plan.cells import Cell
 from orchestrator.plan.trial_slots import TrialSlots
 from orchestrator.run.measurements import network_of, setting_of, unmeasured
 from orchestrator.run.open_run import OpenRun
+from orchestrator.tune.compute import Compute
 
 _POLL_SECONDS = 1.0
 
 
-def measure_shapes(
-    work: OpenRun, needs: TrialSlots, device: str, *, say: Callable[[str], None], must_stop: Callable[[], bool]
+def measure_networks(
+    work: OpenRun, compute: Compute, *, say: Callable[[str], None], must_stop: Callable[[], bool]
 ) -> None:
-    """Append a row of `profiles` for each shape of the plan and each device name among the nodes that lacks one.
+    """Append the missing rows of `profiles`: one for each network of the plan and each device name among the nodes.
 
-    Nothing else of the sweep may run meanwhile. A measurement that fails is told and left out: a sweep is not judged by
-    it. Ends early when `must_stop` says so.
+    Nothing else of the sweep may run meanwhile. A measurement that fails is reported and left out: a sweep is not
+    judged by it. Ends early when `must_stop` says so.
     """
-    trained = work.finished_cells()
+    trained, needs, device = work.finished_cells(), compute.slots, compute.device
     for node_id, device_name in _one_node_per_device_name(needs, device, must_stop):
         rows = read_table(work.run.results, "profiles").rows.to_pylist()
         cells = unmeasured(trained, rows, device_name)

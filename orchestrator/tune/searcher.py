@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -25,9 +24,9 @@ class BacklogSearcher(Searcher):
         self._next_order = next_order
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str:  # type: ignore[override]  # FINISHED is a word
-        """The config of the next trial."""
+        """The config of the next trial, made of its order."""
         order = self._next_order()
-        return Searcher.FINISHED if order is None else dataclasses.asdict(order)
+        return Searcher.FINISHED if order is None else order.to_config()
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Nothing: the driver learns of the end from the trial's last report."""

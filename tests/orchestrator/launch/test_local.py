@@ -29,7 +29,7 @@ def end(devices: LocalDevices) -> str:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
-            devices.tell_progress(NOTHING)
+            devices.refuse_broken(NOTHING)
         except EnvironmentProblem as problem:
             return str(problem)
         if devices.watch.is_at_rest():
@@ -55,18 +55,18 @@ def test_a_device_that_does_not_work_is_left_out_and_told(tmp_path: Path, capsys
 @pytest.mark.usefixtures("visible")
 def test_only_a_device_that_is_broken_ends_the_run(tmp_path: Path) -> None:
     devices = LocalDevices.found(GPUS, probe=probe(tmp_path, _0=[H100, H100, ECC], _1=[H100, ECC]))
-    devices.tell_device_failure(place("0"))
+    devices.suspect(place("0"))
     assert end(devices) == "", "the device works: the trial's own fault, or bad luck"
-    devices.tell_device_failure(place("0"))
+    devices.suspect(place("0"))
     why = end(devices)
     assert why.startswith("CUDA device 0 (NVIDIA H100, GPU-eeee")
     assert why.endswith("uncorrectable ECC error encountered; launch again, and the sweep goes on without it")
-    devices.tell_device_failure(place("1"))
+    devices.suspect(place("1"))
     assert end(devices).endswith("; no other is left")
 
 
 def test_the_cpu_is_not_examined(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device_check.subprocess, "Popen", None)
     devices = LocalDevices.found(load_profile("local", {"device": "cpu"}))
-    devices.tell_device_failure(place(""))
+    devices.suspect(place(""))
     assert end(devices) == ""

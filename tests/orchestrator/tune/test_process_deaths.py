@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from fdt_core.errors import EnvironmentProblem
+from fdt_core.training.device_dataset import DeviceDataset
 from lab.engine import Engine, local_engine
 from lab.nothing_session import nothing_session
+from orchestrator.trial.order import TrialOrder
+from orchestrator.trial.outcome import Outcome
 from orchestrator.trial.report import TrialReport
 from orchestrator.tune.process_deaths import FAILED_STARTS, FAILED_STARTS_SECONDS, Deaths, FailedStarts
 from orchestrator.tune.trainable import Session
@@ -96,7 +98,7 @@ def test_a_node_that_goes_down_while_trials_start_there_is_no_row_of_failed_star
 class DeadOnArrival:
     """A session whose process dies in its first step, before it has reported anything, so many times for each trial."""
 
-    def __init__(self, session: Session, trial: Path, times: int, verdict: tuple[Any, str] | None) -> None:
+    def __init__(self, session: Session, trial: Path, times: int, verdict: tuple[Outcome, str] | None) -> None:
         self._session, self._trial, self._times, self._verdict = session, trial, times, verdict
 
     def advance(self) -> TrialReport:
@@ -113,17 +115,17 @@ class DeadOnArrival:
         self._session.close()
 
 
-def _dies(config: Mapping[str, Any], cache: dict[str, Any], node_id: str | None, times: int) -> Session:
-    starts = Path(config["run_directory"]) / "starts" / config["trial_id"]
-    return DeadOnArrival(nothing_session(config, cache, node_id), starts, times, config["verdict"])
+def _dies(order: TrialOrder, datasets: dict[str, DeviceDataset], node_id: str | None, times: int) -> Session:
+    starts = Path(order.settings.run_directory) / "starts" / order.trial_id
+    return DeadOnArrival(nothing_session(order, datasets, node_id), starts, times, order.verdict)
 
 
-def dies_four_times(config: Mapping[str, Any], cache: dict[str, Any], node_id: str | None) -> Session:
-    return _dies(config, cache, node_id, 4)
+def dies_four_times(order: TrialOrder, datasets: dict[str, DeviceDataset], node_id: str | None) -> Session:
+    return _dies(order, datasets, node_id, 4)
 
 
-def dies_always(config: Mapping[str, Any], cache: dict[str, Any], node_id: str | None) -> Session:
-    return _dies(config, cache, node_id, 10_000)
+def dies_always(order: TrialOrder, datasets: dict[str, DeviceDataset], node_id: str | None) -> Session:
+    return _dies(order, datasets, node_id, 10_000)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 import time
 import weakref
@@ -74,7 +73,7 @@ class WarmProcess:
     """What Tune does with the process of an actor, a step at a time."""
 
     def __init__(self, order: TrialOrder) -> None:
-        self.actor: Any = sweep_trainable(training_session)(dataclasses.asdict(order))
+        self.actor: Any = sweep_trainable(training_session)(order.to_config())
         self.former: list[weakref.ref[Any]] = []
 
     def begin(self) -> None:
@@ -207,7 +206,7 @@ def test_a_process_whose_device_refuses_further_work_is_replaced(
     process.step()
     result = process.actor.step()
     assert (result["report"].outcome, result["done"]) == (outcome, True)
-    assert process.actor.reset_config(dataclasses.asdict(order))
+    assert process.actor.reset_config(order.to_config())
     with pytest.raises(_Left):
         process.step()
     assert left == [0]
@@ -221,7 +220,7 @@ def test_a_process_whose_trial_ran_out_of_memory_goes_on_to_the_next(
         fails_with(patch, lambda: accelerator_error(2, "CUDA error: out of memory"))
         process.step()
         assert process.step().outcome == "oom"
-    assert process.actor.reset_config(dataclasses.asdict(order))
+    assert process.actor.reset_config(order.to_config())
     process.begin()
     process.step()
     assert process.step().outcome == "done"
@@ -281,8 +280,8 @@ def test_the_peak_of_a_small_trial_after_a_large_one_is_its_own(place: Place, or
     process = WarmProcess(small)
     peaks = [peak(process)]
     for order in (large, small):
-        process.actor.reset_config(dataclasses.asdict(order))
-        process.actor.config = dataclasses.asdict(order)  # as Tune does
+        process.actor.reset_config(order.to_config())
+        process.actor.config = order.to_config()  # as Tune does
         peaks.append(peak(process))
     before, of_large, after = peaks
     assert of_large > before + 150, peaks
