@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from orchestrator.run.plan_change import PlanChange
 
 
-def start(
+def perform_launch(
     launch: Launch,
     profile: ClusterProfile,
     *,
@@ -49,7 +49,7 @@ def start(
         for warning in launch.plan.warnings:
             _say(f"warning: {warning}")
         tell_damage(run.results)
-        outcome = _begin(launch, lease, profile, detach, options)
+        outcome = _start(launch, lease, profile, detach, options)
     except BaseException:
         lease.release()
         raise
@@ -66,13 +66,13 @@ def start(
     return outcome.exit_code
 
 
-def _begin(
+def _start(
     launch: Launch, lease: DriverLease, profile: ClusterProfile, detach: bool | None, options: Sequence[str]
 ) -> LaunchOutcome:
     if profile.kind == "slurm":
-        from orchestrator.launch.slurm_submit import submit_and_tell
+        from orchestrator.launch.slurm_submit import launch_on_slurm
 
-        return submit_and_tell(launch, lease, profile, follow=detach is False)
+        return launch_on_slurm(launch, lease, profile, follow=detach is False)
     if detach:
         from orchestrator.launch.detached import start_detached
 
@@ -114,7 +114,7 @@ def _agree(yes: bool, what: str) -> None:
         raise UsageError("not launched; nothing was changed")
 
 
-def drive(
+def drive_locally(
     run: RunName,
     cluster: Annotated[str, typer.Option(help="Cluster profile of this machine.")] = "local",
     set_: Settings = None,
@@ -154,13 +154,13 @@ def _drive_or_stop(
 ) -> LaunchOutcome:
     """Drive the launch here to its end, or until it is told to stop."""
     from orchestrator.launch.local import drive_here
-    from orchestrator.launch.outcome import LaunchOutcome
+    from orchestrator.launch.outcome import LaunchAction, LaunchOutcome
 
     try:
         return drive_here(launch, lease, profile, before_work=before_work)
     except KeyboardInterrupt:
         _say("stopped at once; launch again to go on from the last checkpoints")
-        return LaunchOutcome(action="ran", exit_code=ExitCode.STOPPED)
+        return LaunchOutcome(action=LaunchAction.RAN, exit_code=ExitCode.STOPPED)
     finally:
         with suppress(OSError):  # a full disk is reported by what raised here
             lease.release()

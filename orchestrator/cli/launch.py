@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.damage import tell_damage
-from orchestrator.cli.drive import start
+from orchestrator.cli.drive import perform_launch
 from orchestrator.cli.options import DataDir, Detach, DryRun, Json, Limit, RunsDir, Settings, SweepFile, Verbose, Yes
 
 Reuse = Annotated[
@@ -79,7 +79,7 @@ def launch(
     from cluster.profile.schema import load_profile
     from fdt_core.datasets.info import data_directory
     from fdt_core.errors import UsageError
-    from orchestrator.cli.set_options import split_settings
+    from orchestrator.cli.set_options import profile_options, split_settings
     from orchestrator.launch.prepare import checked, new_launch
     from orchestrator.run.launch import LaunchSettings
     from orchestrator.run.reuse import source_runs
@@ -98,8 +98,9 @@ def launch(
     wanted = new_launch(sweep_file, runs_dir=runs_dir, overrides=sweep_settings, settings=settings)
     wanted = checked(wanted, profile, max_gpu_hours=max_gpu_hours)
     wanted.run.create(share=share)
-    options = ["--cluster", cluster, *(f"--set={setting}" for setting in set_ or [] if setting not in sweep_settings)]
-    raise typer.Exit(start(wanted, profile, yes=yes, detach=False if follow else detach, options=options, json_=json_))
+    options = profile_options(cluster, set_ or [])
+    detach = False if follow else detach
+    raise typer.Exit(perform_launch(wanted, profile, yes=yes, detach=detach, options=options, json_=json_))
 
 
 def plan(

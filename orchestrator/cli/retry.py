@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.drive import start
+from orchestrator.cli.drive import perform_launch
 from orchestrator.cli.options import Detach, DryRun, Json, RunName, RunsDir, Verbose
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def retry(
       fdt-sweep retry demo oom --set resources.trials_per_gpu=1
     """
     from cluster.profile.schema import load_profile
-    from orchestrator.cli.set_options import split_settings
+    from orchestrator.cli.set_options import profile_options, split_settings
     from orchestrator.launch.prepare import checked
     from orchestrator.launch.retry import retry_launch
     from orchestrator.run.run_directory import RunDirectory, find_run
@@ -63,9 +63,9 @@ def retry(
     if dry_run:
         _show(launch, trials, json_)
         return
-    options = ["--cluster", cluster, *(f"--set={setting}" for setting in set_ or [] if setting not in sweep_settings)]
+    options = profile_options(cluster, set_ or [])
     launch = checked(launch, profile)
-    raise typer.Exit(start(launch, profile, yes=False, detach=detach, options=options, json_=json_))
+    raise typer.Exit(perform_launch(launch, profile, yes=False, detach=detach, options=options, json_=json_))
 
 
 def _show(launch: Launch, trials: tuple[Cell, ...], json_: bool) -> None:

@@ -24,3 +24,9 @@ def split_settings(settings: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
         else:
             profile[".".join(setting.keys[1:])] = setting.value
     return sweep, profile
+
+
+def profile_options(cluster: str, settings: Sequence[str]) -> list[str]:
+    """The options that make `fdt-sweep drive` use the same profile: `--cluster`, and the settings of the profile."""
+    sweep, _ = split_settings(settings)
+    return ["--cluster", cluster, *(f"--set={setting}" for setting in settings if setting not in sweep)]

@@ -15,7 +15,7 @@ from cluster.machine.processes import python_command
 from fdt_core.errors import Terminated
 from fdt_core.exit_codes import ExitCode
 from fdt_core.files.json_file import DamagedFile
-from orchestrator.launch.outcome import LaunchOutcome
+from orchestrator.launch.outcome import LaunchAction, LaunchOutcome
 from orchestrator.run.driver_lease import DriverLease, process_lives
 from orchestrator.run.launch import Launch
 from orchestrator.run.run_directory import RunDirectory
@@ -56,11 +56,11 @@ def start_detached(
             say(f"the driver was ended by {signal.Signals(-process.returncode).name}")
         status = ExitCode.INTERRUPTED if process.returncode < 0 else process.returncode
         if _is_at_work(run, process.pid):
-            return LaunchOutcome(action="ran", exit_code=status)
+            return LaunchOutcome(action=LaunchAction.RAN, exit_code=status)
         if status in (ExitCode.DONE, ExitCode.FAILED):
-            return LaunchOutcome(action="nothing to do", exit_code=status)
+            return LaunchOutcome(action=LaunchAction.NOTHING_TO_DO, exit_code=status)
         run.restore(before)
-        return LaunchOutcome(action="could not begin", exit_code=status)
+        return LaunchOutcome(action=LaunchAction.COULD_NOT_START, exit_code=status)
     path = shlex.quote(str(run.path))
     say(
         f"started: process {process.pid}\n"
@@ -68,7 +68,7 @@ def start_detached(
         f"  output:  fdt-sweep logs {path} driver --follow\n"
         f"  end:     fdt-sweep cancel {path}"
     )
-    return LaunchOutcome(action="started", exit_code=ExitCode.DONE, process=process.pid)
+    return LaunchOutcome(action=LaunchAction.STARTED, exit_code=ExitCode.DONE, process=process.pid)
 
 
 def _is_at_work(run: RunDirectory, pid: int) -> bool:

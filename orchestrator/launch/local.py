@@ -13,7 +13,7 @@ from cluster.machine.resources import node_resources
 from cluster.profile.schema import ClusterProfile
 from cluster.ray_nodes.ray_node import local_ray
 from fdt_core.errors import EnvironmentProblem
-from orchestrator.launch.outcome import LaunchOutcome
+from orchestrator.launch.outcome import LaunchAction, LaunchOutcome
 from orchestrator.plan.trial_slots import local_device, packed, trial_slots
 from orchestrator.run.backlog import Progress
 from orchestrator.run.driver_lease import DriverLease
@@ -43,7 +43,7 @@ def drive_here(
         before_work()
         print(work.nothing_to_do(), file=sys.stderr)
         lease.release()
-        return LaunchOutcome(action="nothing to do", exit_code=work.exit_code(interrupted=False))
+        return LaunchOutcome(action=LaunchAction.NOTHING_TO_DO, exit_code=work.exit_code(interrupted=False))
 
     devices = LocalDevices.found(replace(packed(profile, work.plan), device="cuda" if device == "cuda" else "cpu"))
     os.environ.update(devices.watch.devices.environment())
@@ -63,7 +63,7 @@ def drive_here(
             on_progress=devices.refuse_broken,
             on_device_failure=devices.suspect,
         )
-        return LaunchOutcome(action="ran", exit_code=drive_sweep(work, compute, signals))
+        return LaunchOutcome(action=LaunchAction.RAN, exit_code=drive_sweep(work, compute, signals))
 
 
 @dataclass(frozen=True)
