@@ -10,7 +10,7 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any, TextIO, cast
+from typing import TextIO, cast
 
 from fdt_core.errors import FdtError, Terminated
 from fdt_core.exit_codes import ExitCode
@@ -138,7 +138,7 @@ class _NamedStream:
         with _naming_output():
             self._stream.flush()
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
 
 
@@ -170,7 +170,7 @@ class _ForgivingStream:
         with contextlib.suppress(OSError):
             self._stream.flush()
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
 
 

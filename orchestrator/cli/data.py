@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
@@ -49,8 +49,8 @@ def list_datasets(data_dir: DataDir = None, as_json: Json = False, verbose: Verb
     width = max(14, *(len(row["name"]) for row in rows))
     typer.echo(f"{'name':<{width}} {'pixels':>6} {'classes':>7} {'train':>8} {'test':>8}  in {directory}")
     for row in rows:
-        shape = f"{_number(row, 'size'):>6} {_number(row, 'classes'):>7}"
-        images = f"{_number(row, 'train_images'):>8} {_number(row, 'test_images'):>8}"
+        shape = f"{_number(row['size']):>6} {_number(row['classes']):>7}"
+        images = f"{_number(row['train_images']):>8} {_number(row['test_images']):>8}"
         typer.echo(f"{row['name']:<{width}} {shape} {images}  {row['state']}")
 
 
@@ -151,14 +151,38 @@ def _each(
         raise kind("\n".join(map(str, problems)))
 
 
-def _row(name: str, directory: Path) -> dict[str, Any]:
-    """What `list` tells of a data set; facts that cannot be known now are None."""
+class _Row(TypedDict):
+    """What `list` reports of a data set; facts that cannot be known now are None."""
+
+    name: str
+    size: int | None
+    classes: int | None
+    train_images: int | None
+    test_images: int | None
+    digest: str | None
+    notes: list[str] | None
+    damage: str | None
+    state: str
+
+
+def _row(name: str, directory: Path) -> _Row:
+    """The row of one data set."""
     from fdt_core.datasets.catalogue import dataset_info
     from fdt_core.datasets.store import DESCRIPTION, read_description
     from fdt_core.datasets.verify import require_arrays
     from fdt_core.errors import EnvironmentProblem, UsageError
 
-    row: dict[str, Any] = dict.fromkeys(("size", "classes", "train_images", "test_images", "digest", "notes", "damage"))
+    row = _Row(
+        name=name,
+        size=None,
+        classes=None,
+        train_images=None,
+        test_images=None,
+        digest=None,
+        notes=None,
+        damage=None,
+        state="not prepared",
+    )
     try:
         info = dataset_info(name, directory)
         row |= {"size": info.image.size, "classes": info.image.classes}
@@ -169,15 +193,15 @@ def _row(name: str, directory: Path) -> dict[str, Any]:
         row |= {"digest": description.digest, "notes": list(description.notes)}
         row["state"] = f"prepared, digest {description.digest[:12]}"
     except FileNotFoundError:
-        row["state"] = "not prepared"
+        pass
     except (EnvironmentProblem, UsageError) as problem:
         prepared = (directory / name / DESCRIPTION).exists()
         row |= {"state": "damaged" if prepared else "cannot be prepared", "damage": str(problem)}
-    return {"name": name, **row}
+    return row
 
 
-def _number(row: dict[str, Any], key: str) -> str:
-    return "?" if row[key] is None else f"{row[key]:,}"
+def _number(value: int | None) -> str:
+    return "?" if value is None else f"{value:,}"
 
 
 def _known(directory: Path) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -82,11 +82,11 @@ def _print(goes: list[Garbage], stays: list[Garbage]) -> None:
         print("nothing to remove")
 
 
-def _as_json(items: list[Garbage]) -> list[dict[str, Any]]:
+def _as_json(items: list[Garbage]) -> list[dict[str, object]]:
     return [{"path": str(item.path), "reason": item.reason.value, "bytes": item.size} for item in items]
 
 
-def _print_json(told: dict[str, Any]) -> None:
+def _print_json(told: dict[str, object]) -> None:
     import json
 
     print(json.dumps(told, indent=1))

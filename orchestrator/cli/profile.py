@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,7 +17,7 @@ from orchestrator.cli.options import DataDir, Json, RunsDir, Verbose
 if TYPE_CHECKING:
     from fdt_core.measuring.networks import Network
 
-Row = Mapping[str, Any]
+Row = Mapping[str, object]
 
 
 def profile(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from fdt_core.errors import UsageError
 from fdt_core.files.set_options import parse_setting
 
 
-def split_settings(settings: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
+def split_settings(settings: Sequence[str]) -> tuple[list[str], dict[str, object]]:
     """The settings of the sweep file as given, and the values of those of the profile by key (`head.cpus`).
 
     Raises UsageError for a setting that is not KEY=VALUE.

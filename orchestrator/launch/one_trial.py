@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from fdt_core.compute.process import prepare_process, private_compiler_caches
 from fdt_core.datasets.prepared import load_prepared
@@ -26,7 +25,7 @@ def choose_trial(plan: SweepPlan, prefix: str) -> Cell:
 
 
 @private_compiler_caches()
-def run_alone(cell: Cell, data_dir: Path, device: str, say: Callable[[str], None]) -> dict[str, Any]:
+def run_alone(cell: Cell, data_dir: Path, device: str, say: Callable[[str], None]) -> dict[str, object]:
     """Train the cell's trial on `device` from the start; `say` gets a line per epoch. Returns its row of `trials`."""
     spec = cell.spec
     prepare_process(threads=spec.threads)  # before torch is imported

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from cluster.profile.schema import ClusterProfile
 from fdt_core.datasets.prepared import prepared_digest
@@ -76,5 +75,5 @@ def checked(launch: Launch, profile: ClusterProfile, *, max_gpu_hours: float | N
     return launch
 
 
-def _code() -> dict[str, Any]:
+def _code() -> dict[str, object]:
     return {"git_commit": git_commit(), "uncommitted_digest": uncommitted_digest(), **versions()}

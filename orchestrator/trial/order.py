@@ -41,7 +41,7 @@ class TrialOrder:
     verdict: tuple[Outcome, str] | None = None
     """Outcome and error of an attempt that has ended with its process: it only remains to report them."""
 
-    def to_config(self) -> dict[str, Any]:
+    def to_config(self) -> dict[str, object]:
         """The order as a config of Ray Tune: plain values, with those of `settings` in a mapping."""
         return asdict(self)
 

@@ -14,7 +14,7 @@ import traceback
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cluster.devices.device_check import context_bytes
 from cluster.machine.drain import drain_deadline
@@ -30,7 +30,7 @@ from orchestrator.trial.time_limit import TimeLimit
 if TYPE_CHECKING:
     from fdt_core.training.device_dataset import DeviceDataset
     from fdt_core.training.trainer import Training
-    from fdt_core.trial.history import EpochRecord
+    from fdt_core.trial.history import EpochRecord, TrainingResult
 
 _SAVING_SECONDS = 10.0
 """Time kept in hand before a drain's deadline for saving the state."""
@@ -187,8 +187,25 @@ class TrialSession:
             self._datasets[name] = DeviceDataset(prepared, device, memory_limit=resident_limit(device, allowed))
         return self._datasets[name]
 
-    def _report(self, **fields: Any) -> TrialReport:
-        return TrialReport(trial_id=self._trial_id, attempt=self._order.attempt, place=self._place, **fields)
+    def _report(
+        self,
+        *,
+        epochs: tuple[EpochRecord, ...] = (),
+        outcome: Outcome | None = None,
+        error: str | None = None,
+        ends_process: bool = False,
+        result: TrainingResult | None = None,
+    ) -> TrialReport:
+        return TrialReport(
+            trial_id=self._trial_id,
+            attempt=self._order.attempt,
+            place=self._place,
+            epochs=epochs,
+            outcome=outcome,
+            error=error,
+            ends_process=ends_process,
+            result=result,
+        )
 
 
 class _Patience:

@@ -74,7 +74,7 @@ def _on(node_id: str, needs: TrialSlots, function: Any) -> Any:
     )(function)
 
 
-def _measure(cell: Cell, device: str) -> dict[str, Any]:
+def _measure(cell: Cell, device: str) -> dict[str, object]:
     return profile_row(network_of(cell), setting_of(cell, device))
 
 

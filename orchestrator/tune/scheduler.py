@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
@@ -36,6 +36,6 @@ class PlanOrderScheduler(FIFOScheduler):
         self._waiting = {key: trial for key, trial in self._waiting.items() if trial.status == Trial.PENDING}
         return self._waiting[min(self._waiting, key=self._rank.__getitem__)] if self._waiting else None
 
-    def on_trial_complete(self, tune_controller: TuneController, trial: Trial, result: dict[str, Any]) -> None:
+    def on_trial_complete(self, tune_controller: TuneController, trial: Trial, result: dict[str, object]) -> None:
         """The trial is over for good."""
         self._rank.pop(trial.trial_id, None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from ray.tune.search import Searcher
 
@@ -23,12 +22,12 @@ class BacklogSearcher(Searcher):
         super().__init__(metric=None, mode=None)
         self._next_order = next_order
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:  # type: ignore[override]  # FINISHED is a word
+    def suggest(self, trial_id: str) -> dict[str, object] | str:  # type: ignore[override]  # FINISHED is a word
         """The config of the next trial, made of its order."""
         order = self._next_order()
         return Searcher.FINISHED if order is None else order.to_config()
 
-    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+    def on_trial_complete(self, trial_id: str, result: dict[str, object] | None = None, error: bool = False) -> None:
         """Nothing: the driver learns of the end from the trial's last report."""
 
     def save(self, checkpoint_path: str) -> None:
@@ -37,7 +36,9 @@ class BacklogSearcher(Searcher):
     def restore(self, checkpoint_path: str) -> None:
         """Nothing: a relaunch is a new plan minus ledger."""
 
-    def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
+    def set_search_properties(
+        self, metric: str | None, mode: str | None, config: dict[str, object], **spec: object
+    ) -> bool:
         """Accept that there is neither a metric nor a search space."""
         return True
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ray import tune
 
@@ -47,16 +47,16 @@ def sweep_trainable(make_session: SessionFactory) -> type[tune.Trainable]:
     class SweepTrial(tune.Trainable):
         """Holds one session at a time; `done` ends the trial, a drained session ends the process."""
 
-        def setup(self, config: dict[str, Any]) -> None:
+        def setup(self, config: dict[str, object]) -> None:
             self._datasets: dict[str, DeviceDataset] = {}
             self._session: Session | None = None
             self._leaving = False
 
-        def reset_config(self, new_config: dict[str, Any]) -> bool:
+        def reset_config(self, new_config: dict[str, object]) -> bool:
             self._end_session()
             return True
 
-        def step(self) -> dict[str, Any]:
+        def step(self) -> dict[str, object]:
             if self._leaving:
                 # A draining node's actor must be gone, or Tune would give it the next trial. After most device errors
                 # the process can never use the device again (they are sticky): the next trial needs a fresh one.
