@@ -79,7 +79,7 @@ class Engine:
             plan = plan or small_plan(place, trials)
             run = RunDirectory(place / "run")
             run.create()
-            work = _open_run(run, plan, place)
+            work = open_dataless_run(run, plan, place)
             before = _files(run.path)
             measured = EngineRun()
             status = _MeasuringStatus(
@@ -116,7 +116,7 @@ def small_plan(directory: Path, trials: int) -> SweepPlan:
     return plan_sweep(file)
 
 
-def _open_run(run: RunDirectory, plan: SweepPlan, place: Path) -> OpenRun:
+def open_dataless_run(run: RunDirectory, plan: SweepPlan, place: Path) -> OpenRun:
     """A new run of `plan` that needs no data."""
     plan, ledger = replace(plan, keep="none"), Ledger()
     context = RowContext(

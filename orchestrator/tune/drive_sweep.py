@@ -14,14 +14,16 @@ from orchestrator.status.console import Console
 from orchestrator.status.status_writer import StatusWriter
 from orchestrator.tune.compute import Compute
 from orchestrator.tune.driver import Driver
+from orchestrator.tune.losses import Losses
 from orchestrator.tune.measure_networks import measure_networks
 from orchestrator.tune.stop_signals import StopSignals
 
 
-def drive_sweep(work: OpenRun, compute: Compute, signals: StopSignals) -> int:
+def drive_sweep(work: OpenRun, compute: Compute, signals: StopSignals, *, losses: Losses | None = None) -> int:
     """Run the work to its end, or until one of the `signals` or the failure limit stops it; returns the exit code.
 
-    Raises EnvironmentProblem if the run directory cannot be written.
+    `losses` says how lost nodes and dead processes are judged; by default, what Ray knows of them. Raises
+    EnvironmentProblem if the run directory cannot be written.
     """
     with Console() as console:
         for damaged in work.quarantined:
@@ -33,7 +35,7 @@ def drive_sweep(work: OpenRun, compute: Compute, signals: StopSignals) -> int:
             say=console.say,
             show=console.show,
         )
-        driver = Driver(work, compute, status, stop_request=lambda: signals.reason)
+        driver = Driver(work, compute, status, stop_request=lambda: signals.reason, losses=losses)
         try:
             driver.run()
             status.write(work.backlog.progress())

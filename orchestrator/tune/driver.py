@@ -123,7 +123,7 @@ class Driver:
         slots = max(int(needs.slots * needs.gpus / needs.whole_gpus), 1) if whole_device and needs.gpus else needs.slots
         gpus = needs.whole_gpus if whole_device else needs.gpus
         resources = tune.PlacementGroupFactory([{"CPU": needs.cpus, **({"GPU": gpus} if gpus else {})}])
-        queue = BacklogSearcher(lambda: self._next_order(whole_device))
+        queue = BacklogSearcher(lambda: self.next_order(whole_device=whole_device))
         with tempfile.TemporaryDirectory(prefix="tune-", dir=self._compute.scratch) as scratch, quiet_tune(slots):
             # Not tune.Tuner: it pickles callbacks and searcher, to restore a run that is never restored.
             tune.run(
@@ -135,7 +135,7 @@ class Driver:
                 resources_per_trial=resources,
                 reuse_actors=True,
                 callbacks=[DriverCallback(self)],
-                stop=StopWhen(self._may_stop),
+                stop=StopWhen(self.may_stop),
                 max_failures=-1,
                 raise_on_failed_trial=False,
                 storage_path=scratch,
@@ -145,7 +145,8 @@ class Driver:
             self._backlog.returned(trial_id)
         self._active.clear()
 
-    def _next_order(self, whole_device: bool) -> TrialOrder | None:
+    def next_order(self, *, whole_device: bool) -> TrialOrder | None:
+        """Take the next trial that runs with (or without) a device to itself; None if none waits, or none may start."""
         if self.must_stop():
             return None
         cell = self._backlog.next(whole_device=whole_device)
@@ -161,7 +162,7 @@ class Driver:
             gpu_share=self._compute.slots.gpu_share(whole_device=whole_device),
         )
 
-    def _may_stop(self) -> bool:
+    def may_stop(self) -> bool:
         """Whether Tune may end its run: a stop was requested, and no trial still saves its state (or for too long)."""
         if self._broken_by is not None:
             return True

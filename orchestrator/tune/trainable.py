@@ -41,7 +41,19 @@ def training_session(order: TrialOrder, datasets: dict[str, DeviceDataset], node
     return TrialSession(order, datasets, node_id)
 
 
-def sweep_trainable(make_session: SessionFactory) -> type[tune.Trainable]:
+def ray_node_id() -> str:
+    """Ray's id of this process's node."""
+    import ray
+
+    return str(ray.get_runtime_context().get_node_id())
+
+
+def sweep_trainable(
+    make_session: SessionFactory,
+    *,
+    node_id: Callable[[], str] = ray_node_id,
+    exit_process: Callable[[int], object] = os._exit,
+) -> type[tune.Trainable]:
     """The Trainable class whose trials are sessions of `make_session`."""
 
     class SweepTrial(tune.Trainable):
@@ -60,9 +72,9 @@ def sweep_trainable(make_session: SessionFactory) -> type[tune.Trainable]:
             if self._leaving:
                 # A draining node's actor must be gone, or Tune would give it the next trial. After most device errors
                 # the process can never use the device again (they are sticky): the next trial needs a fresh one.
-                os._exit(0)
+                exit_process(0)
             if self._session is None:
-                self._session = make_session(TrialOrder.from_config(self.config), self._datasets, _node_id())
+                self._session = make_session(TrialOrder.from_config(self.config), self._datasets, node_id())
             report = self._session.advance()
             self._leaving = report.outcome == Outcome.DRAINED or report.ends_process
             if report.outcome is not None:
@@ -78,9 +90,3 @@ def sweep_trainable(make_session: SessionFactory) -> type[tune.Trainable]:
             self._session = None
 
     return SweepTrial
-
-
-def _node_id() -> str:
-    import ray
-
-    return str(ray.get_runtime_context().get_node_id())

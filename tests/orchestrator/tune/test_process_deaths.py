@@ -136,7 +136,8 @@ def engine() -> Iterator[Engine]:
 
 @pytest.mark.engine
 def test_a_death_before_the_first_report_does_not_count_against_the_trial(engine: Engine) -> None:
-    assert engine.run(2, dies_four_times).done == 2
+    # One trial: with two, eight deaths on a slow machine would make a series of failed starts.
+    assert engine.run(1, dies_four_times).done == 1
 
 
 @pytest.mark.engine

@@ -45,10 +45,10 @@ def test_a_signal_is_noted_and_nothing_else_happens(restored: None, number: sign
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     before = signal.getsignal(number)
     with StopSignals() as signals:
-        assert signals.reason is None
+        before_signal = signals.reason
         os.kill(os.getpid(), number)
-        assert signals.reason is not None
-        assert number.name in signals.reason or number == signal.SIGINT
+        assert before_signal is None
+        assert number.name in str(signals.reason) or (number == signal.SIGINT and "interrupted" in str(signals.reason))
     assert signal.getsignal(number) == before
 
 
