@@ -1,4 +1,4 @@
-"""The sweep engine on a Ray of its own, for benchmarks and tests that put in their own trials."""
+"""The sweep engine on a private Ray, for benchmarks and tests that put in their own trials."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class EngineRun:
 
 @dataclass(frozen=True, kw_only=True)
 class Engine:
-    """A connected engine; each run works in a directory of its own."""
+    """A connected engine; each run works in a separate directory."""
 
     scratch: Path
     needs: TrialSlots
@@ -100,7 +100,7 @@ class Engine:
 
 @contextmanager
 def local_engine(*, cpus: int, needs: TrialSlots | None = None) -> Iterator[Engine]:
-    """A Ray of `cpus` CPUs (and a GPU, if the `needs` say so) on this machine, hardened as every local sweep's."""
+    """A Ray of `cpus` CPUs (and the GPUs that `needs` asks for) on this machine, hardened like any local sweep's."""
     needs = needs or TrialSlots(cpus=1, gpus=0, whole_gpus=0, slots=cpus)
     profile = ClusterProfile(kind="local", device="cpu", cpus_per_node=cpus, gpus_per_node=int(needs.whole_gpus))
     # Ray's workers import from the installation alone, which holds neither benchmarks nor tests.

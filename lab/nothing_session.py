@@ -30,13 +30,13 @@ _RECORD = EpochRecord(
 
 
 class NothingSession:
-    """A session that ends at once with a result like any other's."""
+    """A session that ends at once with an ordinary result."""
 
     def __init__(self, order: TrialOrder, datasets: dict[str, DeviceDataset], node_id: str | None) -> None:
         self._order, self._node_id = order, node_id
 
     def advance(self) -> TrialReport:
-        """The one and last report; it leaves a log, as every trial does."""
+        """The only report; it leaves a log, as every trial does."""
         trial_id = self._order.trial_id
         (Path(self._order.settings.run_directory) / "logs" / f"{trial_id}.log").write_text("ended: done\n")
         result = TrainingResult(

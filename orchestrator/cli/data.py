@@ -26,12 +26,12 @@ data = typer.Typer(
     """,
 )
 
-Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Data sets; all = all there are.")]
+Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Data sets; all = every one.")]
 
 
 @data.command("list")
 def list_datasets(data_dir: DataDir = None, as_json: Json = False, verbose: Verbose = False) -> None:
-    """Print the data sets that ship with the project and your own of DATA_DIR/datasets.yaml, and which are prepared.
+    """List the data sets of the project and your own of DATA_DIR/datasets.yaml, and which are prepared.
 
     Example:
       fdt-sweep data list
@@ -63,19 +63,19 @@ def prepare(
         typer.Option(
             "--from",
             help="The published archive, a folder unpacked from it, or a folder with the published files. "
-            "Default: what lies in DATA_DIR/raw, DATA_DIR, or where Debian puts it.",
+            "Default: what is in DATA_DIR/raw, in DATA_DIR, or where Debian installs it.",
             show_default=False,
         ),
     ] = None,
     download: Annotated[bool, typer.Option("--download", help="Fetch published files that are not found.")] = False,
     unchecked: Annotated[
-        bool, typer.Option("--unchecked", help="Take files although checksum or number of images is not as published.")
+        bool, typer.Option("--unchecked", help="Accept files whose checksum or number of images is not as published.")
     ] = False,
-    replace: Annotated[bool, typer.Option("--replace", help="Prepare anew what is already prepared.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Prepare again what is already prepared.")] = False,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Check published files and write them once in the form that training reads: memory-mapped arrays with a digest.
+    """Check published files and write them in the form that training reads: memory-mapped arrays with a digest.
 
     Examples:
       fdt-sweep data prepare cifar10 --from cifar-10-python.tar.gz
@@ -126,7 +126,7 @@ def _each(
     *,
     details: Callable[[Description, Path], Sequence[str]] = lambda _, __: (),
 ) -> None:
-    """Act on each data set, go on after one that fails, and raise in the end if any did."""
+    """Act on each data set, continue after one that fails, and raise at the end if any did."""
     from fdt_core.errors import EnvironmentProblem, FdtError, UsageError
 
     problems: list[FdtError] = []

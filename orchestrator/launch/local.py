@@ -1,4 +1,4 @@
-"""Drive a sweep on this machine, on a Ray of its own."""
+"""Drive a sweep on this machine, with a Ray that is started for it."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def drive_here(
     *,
     before_work: Callable[[], None] = lambda: None,
 ) -> LaunchOutcome:
-    """Run what is left of a launch. Starts no Ray where nothing is left.
+    """Run what is left of a launch. Starts no Ray if nothing is left.
 
-    `before_work` is called once nothing stands in the way of the work any more. Raises EnvironmentProblem where the
-    machine lacks what the profile or a trial asks for, KeyboardInterrupt where it was told to stop at once.
+    `before_work` is called once nothing can keep the work from starting. Raises EnvironmentProblem if the machine
+    lacks what the profile or a trial asks for, KeyboardInterrupt if it is interrupted to stop at once.
     """
     device = local_device(profile)
     work = open_run(launch, lease, device=device)
@@ -50,7 +50,7 @@ def drive_here(
     if device == "cuda":
         profile = replace(profile, gpus_per_node=len(devices.watch.devices.usable))
     needs = trial_slots(work.plan, node=node_resources(profile), profile=profile)
-    # What asks for a stop while Ray starts is heard when Ray is up, and does not break off its start or its end.
+    # A stop requested while Ray starts is handled when Ray is up; it does not interrupt Ray's start or its end.
     with StopSignals() as signals, silent_stdout(), local_ray(profile) as head:
         from orchestrator.tune.drive_sweep import drive_sweep  # Ray reads its environment when it is imported
 
@@ -68,15 +68,15 @@ def drive_here(
 
 @dataclass(frozen=True)
 class LocalDevices:
-    """This machine's devices: those that do not work are left out by a launch, and end one that is under way."""
+    """This machine's devices: a launch leaves out those that do not work, and ends when one stops working."""
 
     watch: DeviceMonitor
 
     @classmethod
     def found(cls, profile: ClusterProfile, *, probe: Sequence[str] = PROBE) -> LocalDevices:
-        """Look for them; somebody may use a part of their memory. `probe` looks at one device.
+        """Look for them; other processes may use part of their memory. `probe` examines one device.
 
-        Raises EnvironmentProblem where none works.
+        Raises EnvironmentProblem if none works.
         """
         try:
             devices = devices_of(profile, in_use=1.0, probe=probe)
@@ -93,6 +93,6 @@ class LocalDevices:
     def refuse_broken(self, _progress: Progress) -> None:
         """Raises EnvironmentProblem, which ends the run, once a device turns out to be broken."""
         if broken := self.watch.look():
-            told = "; ".join(f"{device} does not work any more: {device.fault}" for device in broken)
-            left = "launch again, and the sweep goes on without it" if self.watch.devices.usable else "no other is left"
-            raise EnvironmentProblem(f"{told}; {left}")
+            broken_devices = "; ".join(f"{device} no longer works: {device.fault}" for device in broken)
+            left = "launch again to continue without it" if self.watch.devices.usable else "no other is left"
+            raise EnvironmentProblem(f"{broken_devices}; {left}")

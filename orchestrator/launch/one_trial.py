@@ -1,4 +1,4 @@
-"""One trial in this process, without Ray, checkpoints or rows: exceptions reach the caller, who may be a debugger."""
+"""One trial in this process, without Ray, checkpoints or rows: exceptions reach the caller, such as a debugger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run one recorded trial again and say whether it came out identical."""
+"""Run one recorded trial again and report whether it came out identical."""
 
 from __future__ import annotations
 
@@ -38,13 +38,14 @@ class Reproduction:
 def reproduce(run: RunDirectory, prefix: str, *, data_dir: Path, say: Callable[[str], None]) -> Reproduction:
     """Train the recorded trial whose id begins with `prefix` again, from the start, on the same kind of device.
 
-    Raises UsageError where no finished trial, or more than one, has such an id, or the plan no longer knows it.
+    Raises UsageError if no finished trial, or more than one, has such an id, or the plan no longer contains it.
+    Raises EnvironmentProblem if its data set has changed.
     """
     recorded = _recorded_row(run, prefix)
     cells = {cell.trial_id: cell for cell in run.plan().cells}
     cell = cells.get(str(recorded["trial_id"]))
     if cell is None:
-        raise UsageError(f"trial {recorded['trial_id']} is not part of the plan of {run.path} any more")
+        raise UsageError(f"trial {recorded['trial_id']} is no longer part of the plan of {run.path}")
     repeated = run_alone(cell, data_dir, str(recorded["device"]), say)
     if repeated["dataset_digest"] != recorded["dataset_digest"]:
         raise EnvironmentProblem(
@@ -65,7 +66,7 @@ def reproduce(run: RunDirectory, prefix: str, *, data_dir: Path, say: Callable[[
 
 
 def reproduction_text(found: Reproduction) -> str:
-    """The outcome as people read it."""
+    """The outcome as text."""
     name = f"trial {found.recorded['trial_id']}"
     lines = [f"{name} came out identical" if found.identical else f"{name} came out different:"]
     lines += [f"  {column}: {old!r} then, {new!r} now" for column, (old, new) in found.differences.items()]

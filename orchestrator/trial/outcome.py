@@ -1,9 +1,9 @@
-"""The failure table: what each way of ending means; how often a trial may try again is in `run/retry_policy.py`.
+"""The failure table: what each way of ending means; how often a trial is tried again is in `run/retry_policy.py`.
 
 | what happened                              | kind     | what follows                                             |
 |--------------------------------------------|----------|----------------------------------------------------------|
-| worker, job or node gone, or told to drain | (lost)   | free: resumed from its checkpoint; no row                |
-| process ended before it had begun          | (lost)   | free: started again; nothing else for long: exit 3       |
+| worker, job or node gone, or draining       | (lost)   | free: resumed from its checkpoint; no row                |
+| process ended before its trial started      | (lost)   | free: started again; nothing else for long: exit 3       |
 | device in use by another process           | (busy)   | free: tried again every 10 s; after 5 minutes: device    |
 | process died alone on a living node        | crash    | resumed; the third death without progress: a failed row  |
 | device out of memory                       | oom      | a failed row, one retry alone on a whole device          |

@@ -65,8 +65,8 @@ class TrialSession:
     def advance(self) -> TrialReport:
         """Train one epoch and report; never raises Exception.
 
-        The first call only tells where this process is, so that its death can be judged however early it comes; the
-        second one also loads data and checkpoint.
+        The first call only reports where this process is, so that its death can be judged however early it comes. The
+        second also loads data and checkpoint.
         """
         with self._guard.step:
             return self._step()
@@ -87,8 +87,8 @@ class TrialSession:
         except Drained:
             self._log.info("drained: saved and leaving")
             return self._report(outcome=Outcome.DRAINED)
-        except Exception as error:  # whatever user code, data or the device raise is this trial's outcome
-            # As text: a handler of a user's own that keeps its records would keep the traceback, and so the trial.
+        except Exception as error:  # what user code, data or the device raise is this trial's outcome
+            # As text: a user's log handler that keeps its records would keep the traceback, and so the trial.
             self._log.error("failed\n%s", "".join(traceback.format_exception(error)).rstrip())
             failure, text = classify(error), _short_traceback(error)
             _forget_frames(error)
@@ -104,7 +104,7 @@ class TrialSession:
         return self._report(outcome=outcome, error=text, ends_process=failure.ends_process)
 
     def close(self) -> None:
-        """Close the log, and let nothing of the trial live on: neither objects nor memory of the device."""
+        """Close the log, and free everything of the trial: objects and device memory."""
         self._guard.stop()
         self._watchdog.stop()
         for handler in list(self._log.handlers):
@@ -116,9 +116,9 @@ class TrialSession:
             from fdt_core.compute.device import release_memory
 
             if network is None or network() is not None:
-                # Nothing of ours holds it, but a network of a user's own may hold itself, as where a hook knows its
+                # None of our code holds it, but a user's network may hold itself, for instance by a hook that knows its
                 # module. torch's compiler, imported in the first trial, leaves a cycle that holds its callers' frames.
-                # And of a trial that failed as it began there is no telling.
+                # If a trial failed as it started, nothing is known.
                 gc.collect()
             release_memory(self._settings.device)
 
@@ -157,7 +157,7 @@ class TrialSession:
         allowed = limit_memory(settings.device, order.gpu_share, context=context_bytes())
         checkpoints = TrialCheckpoints(directory=self._trial_directory, keep=settings.keep)
         data = self._device_dataset(allowed)
-        if drain_deadline() is not None:  # imports and data took a while: a node that drains begins no trial
+        if drain_deadline() is not None:  # imports and data took a while: a draining node starts no trial
             raise Drained
         training = Training(
             spec,
@@ -212,26 +212,26 @@ class _Patience:
     """Tells a training when to leave. It knows nothing of the session, which would hold itself through its training."""
 
     def __init__(self) -> None:
-        self._epoch_begun = False
+        self._epoch_started = False
 
     def end_epoch(self) -> None:
         """No epoch is under way."""
-        self._epoch_begun = False
+        self._epoch_started = False
 
     def must_leave(self, seconds_to_epoch_end: float) -> bool:
         """Asked before every batch: whether this node drains and the epoch cannot be finished and saved in time.
 
-        A draining node begins no epoch: before its first batch nothing of it is lost.
+        A draining node starts no epoch: before its first batch nothing of it is lost.
         """
         deadline = drain_deadline()
         if deadline is None:
-            self._epoch_begun = True
+            self._epoch_started = True
             return False
-        return not self._epoch_begun or time.time() + seconds_to_epoch_end + _SAVING_SECONDS > deadline
+        return not self._epoch_started or time.time() + seconds_to_epoch_end + _SAVING_SECONDS > deadline
 
 
 def _drains_within(seconds: float) -> bool:
-    """Wait for so long, or until the node drains, and return whether it does."""
+    """Wait for `seconds`, or until the node drains, and return whether it does."""
     end = time.monotonic() + seconds
     while drain_deadline() is None and time.monotonic() < end:
         time.sleep(0.2)
@@ -245,7 +245,7 @@ def _forget_frames(error: BaseException) -> None:
 
 
 def epoch_line(record: EpochRecord, epochs: int) -> str:
-    """One epoch as people read it in logs."""
+    """One epoch as a line of a log."""
     test = "" if record.test_accuracy is None else f"  test accuracy {record.test_accuracy:.2f} %"
     return (
         f"epoch {record.epoch}/{epochs}  train loss {record.train_loss:.4f}{test}"
@@ -254,7 +254,7 @@ def epoch_line(record: EpochRecord, epochs: int) -> str:
 
 
 def _short_traceback(error: Exception) -> str:
-    """The message and the innermost calls: what fits a row; the log has the whole. What a user can mend says all."""
+    """The message, and the innermost calls unless it is an EnvironmentProblem; the log has the whole traceback."""
     if isinstance(error, EnvironmentProblem):
         return str(error)
     return "".join(traceback.format_exception(error, limit=-3)).strip()

@@ -178,7 +178,7 @@ class Driver:
         """Record a step that has ended."""
         cells = self._backlog.cells_of(report.trial_id)
         self._node_of[report.trial_id] = report.place.node_id
-        self._losses.failed_starts.end_row()
+        self._losses.failed_starts.end_series()
         self._recorder.record(cells, report)
         self._status.reported(cells[0], report)
         if report.epochs:

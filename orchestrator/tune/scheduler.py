@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class PlanOrderScheduler(FIFOScheduler):
-    """Trials in the order in which Tune first heard of them.
+    """Trials in the order in which Tune first got them.
 
-    Tune puts a trial whose process died behind all others that wait, and would begin as many new trials as there are
-    slots before it goes on; and its own scheduler looks through all trials that ever were, at each step.
+    Tune puts a trial whose process died behind all others that wait, and would start as many new trials as there are
+    slots before that one continues. Its own scheduler also looks through all trials that ever were at each step.
     """
 
     def __init__(self) -> None:
@@ -37,5 +37,5 @@ class PlanOrderScheduler(FIFOScheduler):
         return self._waiting[min(self._waiting, key=self._rank.__getitem__)] if self._waiting else None
 
     def on_trial_complete(self, tune_controller: TuneController, trial: Trial, result: dict[str, object]) -> None:
-        """The trial is over for good."""
+        """The trial is over."""
         self._rank.pop(trial.trial_id, None)

@@ -1,4 +1,4 @@
-"""The order in which trials are given to Ray Tune: one by one, so that what happened so far decides what comes next."""
+"""Gives trials to Ray Tune one by one, so that what has happened so far decides which comes next."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from orchestrator.trial.order import TrialOrder
 
 
 class BacklogSearcher(Searcher):
-    """Ray Tune asks this searcher for its next trial whenever a slot is about to fall free.
+    """Ray Tune asks this searcher for its next trial whenever a slot is about to become free.
 
     A grid would fix the trials at the start and leave their order to chance: Tune pops pending trials from a set.
 

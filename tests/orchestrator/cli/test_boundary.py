@@ -434,7 +434,7 @@ def test_a_command_that_is_told_to_end_closes_what_it_opened(place: Place, numbe
     assert process.stdout is not None
     assert process.stdout.readline() == "at work\n"
     process.send_signal(number)
-    assert process.communicate(timeout=60) == ("closed\n", f"fdt-sweep: told to end ({number.name})\n")
+    assert process.communicate(timeout=60) == ("closed\n", f"fdt-sweep: terminated ({number.name})\n")
     assert process.returncode == 75
 
 
@@ -452,7 +452,7 @@ def test_a_fault_of_our_own_says_so_and_where_its_traceback_is(
     (file,) = tmp_path.iterdir()
     said = capfd.readouterr().err
     assert said == (
-        "fdt-sweep: error: unexpected LookupError: no such; please report it, unless it comes from code of your own "
+        "fdt-sweep: error: unexpected LookupError: no such; please report it, unless it comes from your own code "
         f"(traceback: {file})\n"
     )
     assert "raise LookupError" in file.read_text()

@@ -65,7 +65,7 @@ def test_only_a_device_that_is_broken_ends_the_run(tmp_path: Path) -> None:
     devices.suspect(located_on("0"))
     why = end(devices)
     assert why.startswith("CUDA device 0 (NVIDIA H100, GPU-eeee")
-    assert why.endswith("uncorrectable ECC error encountered; launch again, and the sweep goes on without it")
+    assert why.endswith("uncorrectable ECC error encountered; launch again to continue without it")
     devices.suspect(located_on("1"))
     assert end(devices).endswith("; no other is left")
 

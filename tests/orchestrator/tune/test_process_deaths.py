@@ -1,4 +1,4 @@
-"""Which deaths of processes count: by node, by progress, and not at all before a process has told where it is."""
+"""Which deaths of processes count: by node, by progress, and not at all before a process has reported where it is."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Nodes:
 
 
 class Clock:
-    """Seconds, moved by hand."""
+    """Seconds, moved by tests."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -66,7 +66,7 @@ def test_a_new_checkpoint_forgives_former_deaths(tmp_path: Path) -> None:
     assert deaths.count("t", "n") == 1
 
 
-def test_a_long_row_of_failed_starts_means_that_none_succeeds() -> None:
+def test_a_long_series_of_failed_starts_means_that_none_succeeds() -> None:
     clock = Clock()
     starts = FailedStarts(lost=Nodes(), clock=clock)
     for _ in range(FAILED_STARTS - 1):
@@ -75,16 +75,16 @@ def test_a_long_row_of_failed_starts_means_that_none_succeeds() -> None:
     assert starts.add()
 
 
-def test_a_row_of_failed_starts_ends_with_a_report() -> None:
+def test_a_series_of_failed_starts_ends_with_a_report() -> None:
     clock = Clock()
     starts = FailedStarts(lost=Nodes(), clock=clock)
     for _ in range(3 * FAILED_STARTS):
         clock.now += FAILED_STARTS_SECONDS
         assert not starts.add()
-        starts.end_row()
+        starts.end_series()
 
 
-def test_a_node_that_goes_down_while_trials_start_there_is_no_row_of_failed_starts() -> None:
+def test_a_node_that_goes_down_while_trials_start_there_is_not_a_series_of_failed_starts() -> None:
     nodes, clock = Nodes(), Clock()
     starts = FailedStarts(lost=nodes, clock=clock)
     assert not any(starts.add() for _ in range(8)), "all at once: perhaps Ray does not know yet"
@@ -96,7 +96,7 @@ def test_a_node_that_goes_down_while_trials_start_there_is_no_row_of_failed_star
 
 
 class DeadOnArrival:
-    """A session whose process dies in its first step, before it has reported anything, so many times for each trial."""
+    """A session whose process dies in its first step, before any report, `times` times for each trial."""
 
     def __init__(self, session: Session, trial: Path, times: int, verdict: tuple[Outcome, str] | None) -> None:
         self._session, self._trial, self._times, self._verdict = session, trial, times, verdict

@@ -135,8 +135,8 @@ def test_nothing_of_a_failed_trial_lives_on(
 def test_nothing_of_a_diverged_trial_lives_on(place: Place, order: TrialOrder, collections: list[int]) -> None:
     process = WarmProcess(trial_order(place, *SHORT, "learning_rate=1e30"))
     assert process.step().epochs == ()
-    refs = []
-    real: Any = Learner.__init__
+    refs: list[weakref.ref[Any]] = []
+    real = Learner.__init__
 
     def made(learner: Learner, *given: Any) -> None:
         real(learner, *given)
