@@ -1,13 +1,13 @@
-"""The sweep engine on a Ray of its own, for benchmarks that put in trials of theirs."""
+"""The sweep engine on a private Ray, for benchmarks and tests that put in their own trials."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cluster.profile.schema import ClusterProfile
@@ -19,14 +19,18 @@ from orchestrator.plan.cells import Cell, SweepPlan
 from orchestrator.plan.resolve import plan_sweep
 from orchestrator.plan.trial_slots import TrialSlots
 from orchestrator.run.backlog import Backlog, Progress
+from orchestrator.run.driver_lease import claim
 from orchestrator.run.driver_status import DriverPlace
+from orchestrator.run.launch import LaunchSettings
 from orchestrator.run.ledger import Ledger, TrialState
+from orchestrator.run.open_run import OpenRun
 from orchestrator.run.recorder import Recorder
 from orchestrator.run.rows import RowContext
 from orchestrator.run.run_directory import RunDirectory
 from orchestrator.status.status_writer import StatusWriter
-from orchestrator.trial.report import TrialReport
-from orchestrator.tune.driver import Driver, OrderTemplate
+from orchestrator.trial.report import ProcessLocation, TrialReport
+from orchestrator.tune.compute import Compute
+from orchestrator.tune.driver import Driver
 from orchestrator.tune.environment import TUNE_SETTINGS
 from orchestrator.tune.trainable import SessionFactory
 
@@ -54,29 +58,54 @@ class EngineRun:
 
 @dataclass(frozen=True, kw_only=True)
 class Engine:
-    """A connected engine; each run works in a directory of its own."""
+    """A connected engine; each run works in a separate directory."""
 
     scratch: Path
     needs: TrialSlots
 
-    def run(self, trials: int, make_session: SessionFactory, plan: SweepPlan | None = None) -> EngineRun:
-        """Run `trials` trials (seeds of one small model, or those of `plan`) through the whole engine."""
+    def run(
+        self,
+        trials: int,
+        make_session: SessionFactory,
+        plan: SweepPlan | None = None,
+        *,
+        on_device_failure: Callable[[ProcessLocation], None] = lambda _location: None,
+        examine: Callable[[RunDirectory], None] = lambda _run: None,
+    ) -> EngineRun:
+        """Run `trials` trials (seeds of one small model, or those of `plan`) through the whole engine.
+
+        `examine` gets the run directory when all is done, before it is removed.
+        """
         with tempfile.TemporaryDirectory(dir=self.scratch) as directory:
             place = Path(directory)
             plan = plan or small_plan(place, trials)
             run = RunDirectory(place / "run")
             run.create()
+            work = open_dataless_run(run, plan, place)
             before = _files(run.path)
             measured = EngineRun()
-            started = time.perf_counter()
-            _driver(run, plan, make_session, self.needs, place, measured, started).run()
+            status = _MeasuringStatus(
+                status_file=run.status_file,
+                driver=DriverPlace(pid=0, host="", generation=0),
+                measured=measured,
+                started_at=time.perf_counter(),
+            )
+            compute = Compute(
+                slots=self.needs,
+                device="cpu",
+                drain_flag=place / "drain",
+                scratch=place,
+                on_device_failure=on_device_failure,
+            )
+            Driver(work, compute, status, make_session=make_session).run()
             measured.files = _files(run.path) - before
+            examine(run)
             return measured
 
 
 @contextmanager
 def local_engine(*, cpus: int, needs: TrialSlots | None = None) -> Iterator[Engine]:
-    """A Ray of `cpus` CPUs (and a GPU, if the `needs` say so) on this machine, hardened as every local sweep's."""
+    """A Ray of `cpus` CPUs (and the GPUs that `needs` asks for) on this machine, hardened like any local sweep's."""
     needs = needs or TrialSlots(cpus=1, gpus=0, whole_gpus=0, slots=cpus)
     profile = ClusterProfile(kind="local", device="cpu", cpus_per_node=cpus, gpus_per_node=int(needs.whole_gpus))
     # Ray's workers import from the installation alone, which holds neither benchmarks nor tests.
@@ -87,51 +116,41 @@ def local_engine(*, cpus: int, needs: TrialSlots | None = None) -> Iterator[Engi
 
 
 def small_plan(directory: Path, trials: int) -> SweepPlan:
-    """A plan of so many seeds of one small model; any number, past what a sweep file allows too."""
+    """A plan of up to 10,000 seeds of one small model."""
     file = directory / "benchmark.yaml"
     file.write_text(SWEEP.format(seeds=min(trials, 10_000)))
     return plan_sweep(file)
 
 
-def _driver(
-    run: RunDirectory,
-    plan: SweepPlan,
-    make_session: SessionFactory,
-    needs: TrialSlots,
-    place: Path,
-    measured: EngineRun,
-    started: float,
-) -> Driver:
-    class Watched(StatusWriter):
-        """Notes when each trial ends."""
-
-        def ended(self, cell: Cell, report: TrialReport, state: TrialState, progress: Progress) -> None:
-            measured.seconds_until_ended.append(time.perf_counter() - started)
-            measured.done = progress.done
-            super().ended(cell, report, state, progress)
-
-    ledger = Ledger()
+def open_dataless_run(run: RunDirectory, plan: SweepPlan, place: Path) -> OpenRun:
+    """A new run of `plan` that needs no data."""
+    plan, ledger = replace(plan, keep="none"), Ledger()
     context = RowContext(
         provenance={"git_commit": None, **versions()}, dataset_digests={"digits": "none"}, device="cpu"
     )
-    recorder = Recorder(run, ResultsWriter(run.results), ledger, context, keep="none")
-    return Driver(
-        run,
-        Backlog(plan.cells, ledger),
-        recorder,
-        template=OrderTemplate(
-            run_directory=str(run.path),
-            data_directory=str(place),
-            device="cpu",
-            checkpoint_interval=plan.checkpoint_interval,
-            keep="none",
-        ),
-        needs=needs,
-        drain_flag=place / "drain",
-        scratch=place,
-        watch=Watched(status_file=run.status_file, driver=DriverPlace(pid=0, host="", generation=0)),
-        make_session=make_session,
+    return OpenRun(
+        run=run,
+        lease=claim(run.driver),
+        plan=plan,
+        settings=LaunchSettings(data_directory=str(place)),
+        ledger=ledger,
+        backlog=Backlog(plan.cells, ledger),
+        recorder=Recorder(run, ResultsWriter(run.results), ledger, context, keep=plan.keep),
+        quarantined=(),
     )
+
+
+@dataclass(kw_only=True)
+class _MeasuringStatus(StatusWriter):
+    """Records when each trial ends."""
+
+    measured: EngineRun
+    started_at: float
+
+    def ended(self, cell: Cell, report: TrialReport, state: TrialState, progress: Progress) -> None:
+        self.measured.seconds_until_ended.append(time.perf_counter() - self.started_at)
+        self.measured.done = progress.done
+        super().ended(cell, report, state, progress)
 
 
 def _files(directory: Path) -> int:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from fdt_core.trial.history import EpochRecord, TrainingResult
+from orchestrator.trial.order import TrialOrder
+from orchestrator.trial.outcome import Outcome
 from orchestrator.trial.report import ProcessLocation, TrialReport
 from orchestrator.tune.trainable import Session
+
+if TYPE_CHECKING:
+    from fdt_core.training.device_dataset import DeviceDataset
 
 _RECORD = EpochRecord(
     epoch=1,
@@ -26,15 +30,15 @@ _RECORD = EpochRecord(
 
 
 class NothingSession:
-    """A session that ends at once with a result like any other's."""
+    """A session that ends at once with an ordinary result."""
 
-    def __init__(self, config: Mapping[str, Any], cache: dict[str, Any], node_id: str | None) -> None:
-        self._config, self._node_id = config, node_id
+    def __init__(self, order: TrialOrder, datasets: dict[str, DeviceDataset], node_id: str | None) -> None:
+        self._order, self._node_id = order, node_id
 
     def advance(self) -> TrialReport:
-        """The one and last report; it leaves a log, as every trial does."""
-        trial_id = self._config["trial_id"]
-        (Path(self._config["run_directory"]) / "logs" / f"{trial_id}.log").write_text("ended: done\n")
+        """The only report; it leaves a log, as every trial does."""
+        trial_id = self._order.trial_id
+        (Path(self._order.settings.run_directory) / "logs" / f"{trial_id}.log").write_text("ended: done\n")
         result = TrainingResult(
             status="done",
             history=(_RECORD,),
@@ -47,10 +51,10 @@ class NothingSession:
         )
         return TrialReport(
             trial_id=trial_id,
-            attempt=self._config["attempt"],
+            attempt=self._order.attempt,
             place=ProcessLocation.here(self._node_id),
             epochs=result.history,
-            outcome="done",
+            outcome=Outcome.DONE,
             result=result,
         )
 
@@ -58,6 +62,6 @@ class NothingSession:
         """Nothing to free."""
 
 
-def nothing_session(config: Mapping[str, Any], cache: dict[str, Any], node_id: str | None) -> Session:
+def nothing_session(order: TrialOrder, datasets: dict[str, DeviceDataset], node_id: str | None) -> Session:
     """The factory of such sessions."""
-    return NothingSession(config, cache, node_id)
+    return NothingSession(order, datasets, node_id)

@@ -1,4 +1,4 @@
-"""Real sweeps for the tests: started as a user starts them, watched through files, and killed when a test says so."""
+"""Real sweeps for the tests: started as a user starts them, watched through files, and killed by tests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from cluster.ray_nodes.ray_node import join_command, ray_environment
 from fdt_core.datasets.prepared import prepared_digest
 from lab.isolation import isolated, within_network_of
 from orchestrator.plan.resolve import plan_sweep
-from orchestrator.trial.order import TrialOrder
+from orchestrator.trial.order import TrialOrder, TrialSettings
 
 SWEEP = """\
 name: small
@@ -63,13 +63,13 @@ class Place:
         return self.directory / "runs" / "small"
 
     def command(self, *arguments: str) -> list[str]:
-        """`fdt-sweep launch` of the sweep file with these further arguments, out of others' reach."""
+        """`fdt-sweep launch` of the sweep file with these further arguments, isolated from other processes."""
         profile = [] if "--profile" in arguments else ["--no-profile"]
         options = ["--runs-dir", str(self.directory / "runs"), "--data-dir", str(self.data)]
         return isolated([*FDT_SWEEP, "launch", str(self.directory / "small.yaml"), *options, *arguments, *profile])
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start a launch in a session of its own."""
+        """Start a launch in a separate session."""
         return subprocess.Popen(
             self.command(*arguments),
             stdout=subprocess.PIPE,
@@ -99,14 +99,16 @@ def trial_order(place: Place, *settings: str) -> TrialOrder:
     """The order to train the first trial of the small sweep, for which digits are prepared, on the CPU."""
     cell = plan_sweep(place.directory / "small.yaml", settings).cells[0]
     return TrialOrder(
+        settings=TrialSettings(
+            run_directory=str(place.run),
+            data_directory=str(place.data),
+            device="cpu",
+            checkpoint_interval=3600,
+            keep="none",
+        ),
         trial_id=cell.trial_id,
         spec=cell.spec.to_json(),
         attempt=1,
-        run_directory=str(place.run),
-        data_directory=str(place.data),
-        device="cpu",
-        checkpoint_interval=3600,
-        keep="none",
         dataset_digest=prepared_digest("digits", place.data),
     )
 
@@ -122,7 +124,7 @@ def wait_until(happened: Callable[[], object], seconds: float = 120.0) -> None:
 def driver_process(launched: subprocess.Popen[str]) -> psutil.Process:
     """The process of the driver itself, which what was launched has become."""
     process = psutil.Process(launched.pid)
-    assert "orchestrator" in process.cmdline(), f"{process.cmdline()} is no driver"
+    assert "orchestrator" in process.cmdline(), f"{process.cmdline()} is not a driver"
     return process
 
 
@@ -186,7 +188,7 @@ def is_alive(process: psutil.Process) -> bool:
 
 
 def has_begun(place: Place, epochs: int = 1) -> bool:
-    """Whether a trial that runs has reached so many epochs."""
+    """Whether a running trial has reached `epochs` epochs."""
     return any(trial["epoch"] >= epochs for trial in place.status().get("running", []))
 
 

@@ -8,7 +8,7 @@ from fdt_core.version import VERSION
 from orchestrator.cli.cancel import cancel
 from orchestrator.cli.data import data
 from orchestrator.cli.doctor import doctor
-from orchestrator.cli.drive import drive, drive_on_slurm
+from orchestrator.cli.drive import drive_locally, drive_on_slurm
 from orchestrator.cli.gc import gc
 from orchestrator.cli.help_text import help_text
 from orchestrator.cli.launch import launch, plan
@@ -54,7 +54,7 @@ def _options(
 
 
 app.command()(launch)
-app.command(hidden=True)(drive)
+app.command("drive", hidden=True)(drive_locally)
 app.command("drive-on-slurm", hidden=True)(drive_on_slurm)
 app.command()(plan)
 app.command()(status)

@@ -1,4 +1,4 @@
-"""The outermost layer of every command: whatever ends it becomes one line on stderr and a documented exit code."""
+"""The outermost layer of every command: what ends it becomes one line on stderr and a documented exit code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any, TextIO, cast
+from typing import TextIO, cast
 
 from fdt_core.errors import FdtError, Terminated
 from fdt_core.exit_codes import ExitCode
@@ -19,14 +19,14 @@ _STDOUT = "standard output"
 
 
 def run_command_line() -> int:
-    """Run the command line `fdt-sweep`; returns its exit code. The commands are imported here, so that this is met."""
+    """Run the command line `fdt-sweep`; returns its exit code. It imports the commands, so errors there are handled."""
     return exit_status(_run_app, verbose=bool({"-v", "--verbose"} & set(sys.argv[1:])))
 
 
 def exit_status(run: Callable[[], int], *, verbose: bool) -> int:
-    """What `run` returns, or the exit code for what it raises, which is told in one line.
+    """What `run` returns, or the exit code for what it raises, which is reported in one line.
 
-    `verbose` shows the traceback too. Call it in the main thread: SIGTERM and SIGHUP raise Terminated meanwhile.
+    `verbose` also shows the traceback. Call it in the main thread: meanwhile, SIGTERM and SIGHUP raise Terminated.
     """
     _open_missing_streams()
     sys.stdout = cast(TextIO, _NamedStream(sys.stdout))
@@ -55,7 +55,7 @@ def _run_app() -> int:
 
 
 def _status_of_exit(run: Callable[[], int]) -> int:
-    """The status with which `run` ends. What typer catches and turns into an exit of its own is raised again."""
+    """The status with which `run` ends. What typer catches and turns into an exit is raised again."""
     try:
         return run()
     except SystemExit as ended:
@@ -70,21 +70,21 @@ def _status_of_exit(run: Callable[[], int]) -> int:
 
 
 def _verdict(error: BaseException) -> tuple[int, str]:
-    """The exit code, and the line that says why; empty where nobody needs one."""
+    """The exit code, and the line that says why; empty if none is needed."""
     match error:
         case FdtError():
             return error.exit_code, f"error: {error}"
         case KeyboardInterrupt():
             return ExitCode.STOPPED, "interrupted"
         case Terminated():
-            return ExitCode.INTERRUPTED, f"told to end ({error})"
+            return ExitCode.INTERRUPTED, f"terminated ({error})"
         case BrokenPipeError() if error.filename == _STDOUT:
-            return ExitCode.DONE, ""  # such as `| head -1`: who read has enough
+            return ExitCode.DONE, ""  # such as `| head -1`: the reader has enough
         case OSError() if error.strerror:
             names = [str(name) for name in (error.filename, error.filename2) if name is not None]
             return ExitCode.PROBLEM, ": ".join(["error", *([" -> ".join(names)] if names else []), error.strerror])
     kind = f"{type(error).__name__}: {error}".splitlines()[0] if str(error) else type(error).__name__
-    return ExitCode.PROBLEM, f"error: unexpected {kind}; please report it, unless it comes from code of your own"
+    return ExitCode.PROBLEM, f"error: unexpected {kind}; please report it, unless it comes from your own code"
 
 
 def _whereabouts(error: BaseException) -> str:
@@ -105,7 +105,7 @@ def _printable(text: str) -> str:
 
 @contextlib.contextmanager
 def _unwinding_on_signals() -> Iterator[None]:
-    """SIGTERM, and SIGHUP unless it is ignored, raise Terminated instead of ending the process on the spot."""
+    """SIGTERM, and SIGHUP unless it is ignored, raise Terminated instead of ending the process at once."""
 
     def unwind(number: int, _frame: FrameType | None) -> None:
         raise Terminated(signal.Signals(number).name)
@@ -123,7 +123,7 @@ def _unwinding_on_signals() -> Iterator[None]:
 
 
 class _NamedStream:
-    """Standard output, which its own failures name: so they are told from those of any other file."""
+    """Standard output, whose failures name it: this tells them from those of any other file."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -138,7 +138,7 @@ class _NamedStream:
         with _naming_output():
             self._stream.flush()
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
 
 
@@ -151,9 +151,9 @@ def _naming_output() -> Iterator[None]:
 
 
 class _ForgivingStream:
-    """A stream whose failures are ignored: that nobody can read what stderr says must end no sweep.
+    """A stream whose failures are ignored: that stderr cannot be read must not end a sweep.
 
-    A terminal that was closed answers EIO, a pipe without a reader EPIPE, a full disk ENOSPC.
+    A closed terminal gives EIO, a pipe without a reader EPIPE, a full disk ENOSPC.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -170,12 +170,12 @@ class _ForgivingStream:
         with contextlib.suppress(OSError):
             self._stream.flush()
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
 
 
 def _open_missing_streams() -> None:
-    """Open /dev/null where standard input, output or error are closed: another file would take their place."""
+    """Open /dev/null for standard input, output or error that is closed: another file would take its place."""
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(descriptor)
@@ -186,7 +186,7 @@ def _open_missing_streams() -> None:
 
 
 def _give_up_closed_output() -> None:
-    """Where stdout cannot be written, send what is left of it to /dev/null: Python would complain of it at its end."""
+    """If stdout cannot be written, send the rest to /dev/null: Python would complain at its exit."""
     try:
         sys.stdout.flush()
     except OSError:

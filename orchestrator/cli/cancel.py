@@ -18,9 +18,9 @@ def cancel(
     json_: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """End a sweep: trials save their state, its driver on this machine or all its Slurm jobs leave, nothing stays.
+    """End a sweep: trials save their state, and its driver on this machine, or all its Slurm jobs, end.
 
-    The same launch goes on later from there.
+    The same launch continues from there later.
 
     Examples:
       fdt-sweep cancel demo
@@ -39,13 +39,13 @@ def cancel(
     files = SlurmFiles(found.slurm)
     on_slurm, driver = files.launch.exists(), owner_here(found.driver)
     if on_slurm and driver and driver.slurm_job_id:
-        driver = None  # it goes with its job
+        driver = None  # it ends with its job
     if not on_slurm and not driver:
         _refuse_elsewhere(found.driver)
-        print(json.dumps({"driver": None, "jobs": []}) if json_ else f"no driver is at work on {found.path}")
+        print(json.dumps({"driver": None, "jobs": []}) if json_ else f"no driver is active on {found.path}")
         return
     if not yes and not sys.stdin.isatty():
-        raise UsageError("cancel asks before it acts: give --yes where nobody can answer")
+        raise UsageError("cancel asks before it acts: give --yes if there is no terminal to ask on")
     if not yes:
         what = f"process {driver.pid}, the driver" if driver else "all jobs"
         typer.confirm(f"End {what} of {found.name}?", abort=True, err=True)
@@ -56,13 +56,13 @@ def cancel(
         print(json.dumps({"driver": driver.pid if driver else None, "jobs": jobs}))
         return
     if driver:
-        print(f"ended process {driver.pid}; the same launch goes on from there")
+        print(f"ended process {driver.pid}; the same launch continues from there")
     if on_slurm:
         print(f"ended {len(jobs)} jobs: {', '.join(jobs)}" if jobs else "no job of this sweep was in the queue")
 
 
 def _refuse_elsewhere(directory: Path) -> None:
-    """Raise EnvironmentProblem where a driver lives on another machine: its process cannot be reached from here."""
+    """Raise EnvironmentProblem if a driver lives on another machine: its process cannot be reached from here."""
     from fdt_core.errors import EnvironmentProblem
     from orchestrator.run.driver_lease import live_owner
 

@@ -1,4 +1,4 @@
-"""What every command that reads a run says of its damage."""
+"""The warnings of all commands that read a run whose results are damaged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fdt_core.results.reader import PartReader, read_part
 
 
 def tell_damage(results: Path, part_reader: PartReader = read_part) -> None:
-    """Say on stderr what is wrong with a run's `results`, one line for each problem."""
+    """Print on stderr what is wrong with a run's `results`, one line for each problem."""
     from fdt_core.results.damage import find_damage
 
     for problem in find_damage(results, part_reader):

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
@@ -26,12 +26,12 @@ data = typer.Typer(
     """,
 )
 
-Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Data sets; all = all there are.")]
+Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Data sets; all = every one.")]
 
 
 @data.command("list")
 def list_datasets(data_dir: DataDir = None, as_json: Json = False, verbose: Verbose = False) -> None:
-    """Print the data sets that ship with the project and your own of DATA_DIR/datasets.yaml, and which are prepared.
+    """List the data sets of the project and your own of DATA_DIR/datasets.yaml, and which are prepared.
 
     Example:
       fdt-sweep data list
@@ -49,8 +49,8 @@ def list_datasets(data_dir: DataDir = None, as_json: Json = False, verbose: Verb
     width = max(14, *(len(row["name"]) for row in rows))
     typer.echo(f"{'name':<{width}} {'pixels':>6} {'classes':>7} {'train':>8} {'test':>8}  in {directory}")
     for row in rows:
-        shape = f"{_number(row, 'size'):>6} {_number(row, 'classes'):>7}"
-        images = f"{_number(row, 'train_images'):>8} {_number(row, 'test_images'):>8}"
+        shape = f"{_number(row['size']):>6} {_number(row['classes']):>7}"
+        images = f"{_number(row['train_images']):>8} {_number(row['test_images']):>8}"
         typer.echo(f"{row['name']:<{width}} {shape} {images}  {row['state']}")
 
 
@@ -63,19 +63,19 @@ def prepare(
         typer.Option(
             "--from",
             help="The published archive, a folder unpacked from it, or a folder with the published files. "
-            "Default: what lies in DATA_DIR/raw, DATA_DIR, or where Debian puts it.",
+            "Default: what is in DATA_DIR/raw, in DATA_DIR, or where Debian installs it.",
             show_default=False,
         ),
     ] = None,
     download: Annotated[bool, typer.Option("--download", help="Fetch published files that are not found.")] = False,
     unchecked: Annotated[
-        bool, typer.Option("--unchecked", help="Take files although checksum or number of images is not as published.")
+        bool, typer.Option("--unchecked", help="Accept files whose checksum or number of images is not as published.")
     ] = False,
-    replace: Annotated[bool, typer.Option("--replace", help="Prepare anew what is already prepared.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Prepare again what is already prepared.")] = False,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Check published files and write them once in the form that training reads: memory-mapped arrays with a digest.
+    """Check published files and write them in the form that training reads: memory-mapped arrays with a digest.
 
     Examples:
       fdt-sweep data prepare cifar10 --from cifar-10-python.tar.gz
@@ -126,7 +126,7 @@ def _each(
     *,
     details: Callable[[Description, Path], Sequence[str]] = lambda _, __: (),
 ) -> None:
-    """Act on each data set, go on after one that fails, and raise in the end if any did."""
+    """Act on each data set, continue after one that fails, and raise at the end if any did."""
     from fdt_core.errors import EnvironmentProblem, FdtError, UsageError
 
     problems: list[FdtError] = []
@@ -151,14 +151,38 @@ def _each(
         raise kind("\n".join(map(str, problems)))
 
 
-def _row(name: str, directory: Path) -> dict[str, Any]:
-    """What `list` tells of a data set; facts that cannot be known now are None."""
+class _Row(TypedDict):
+    """What `list` reports of a data set; facts that cannot be known now are None."""
+
+    name: str
+    size: int | None
+    classes: int | None
+    train_images: int | None
+    test_images: int | None
+    digest: str | None
+    notes: list[str] | None
+    damage: str | None
+    state: str
+
+
+def _row(name: str, directory: Path) -> _Row:
+    """The row of one data set."""
     from fdt_core.datasets.catalogue import dataset_info
     from fdt_core.datasets.store import DESCRIPTION, read_description
     from fdt_core.datasets.verify import require_arrays
     from fdt_core.errors import EnvironmentProblem, UsageError
 
-    row: dict[str, Any] = dict.fromkeys(("size", "classes", "train_images", "test_images", "digest", "notes", "damage"))
+    row = _Row(
+        name=name,
+        size=None,
+        classes=None,
+        train_images=None,
+        test_images=None,
+        digest=None,
+        notes=None,
+        damage=None,
+        state="not prepared",
+    )
     try:
         info = dataset_info(name, directory)
         row |= {"size": info.image.size, "classes": info.image.classes}
@@ -169,15 +193,15 @@ def _row(name: str, directory: Path) -> dict[str, Any]:
         row |= {"digest": description.digest, "notes": list(description.notes)}
         row["state"] = f"prepared, digest {description.digest[:12]}"
     except FileNotFoundError:
-        row["state"] = "not prepared"
+        pass
     except (EnvironmentProblem, UsageError) as problem:
         prepared = (directory / name / DESCRIPTION).exists()
         row |= {"state": "damaged" if prepared else "cannot be prepared", "damage": str(problem)}
-    return {"name": name, **row}
+    return row
 
 
-def _number(row: dict[str, Any], key: str) -> str:
-    return "?" if row[key] is None else f"{row[key]:,}"
+def _number(value: int | None) -> str:
+    return "?" if value is None else f"{value:,}"
 
 
 def _known(directory: Path) -> tuple[str, ...]:

@@ -23,10 +23,10 @@ _SIGNS = {"ok": "ok     ", "warning": "WARNING", "problem": "PROBLEM"}
 
 def doctor(
     cluster: Annotated[
-        str, typer.Option(help="Cluster profile: local, slurm, one of your own by name, or a path.")
+        str, typer.Option(help="Cluster profile: local, slurm, a custom one by name, or a path.")
     ] = "local",
     submit_test: Annotated[
-        bool, typer.Option("--submit-test", help="Slurm: run a short job that examines a node from inside.")
+        bool, typer.Option("--submit-test", help="Slurm: run a short job that examines a compute node.")
     ] = False,
     patience: Annotated[float, typer.Option(min=1, help="Seconds to wait for the test job.")] = 600.0,
     set_: Settings = None,
@@ -35,9 +35,9 @@ def doctor(
     json_: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Look for what goes wrong in practice, and say how to fix it; removes what your dead jobs have left in scratch.
+    """Look for what goes wrong in practice, and say how to fix it. Removes what your dead jobs have left in scratch.
 
-    Exit codes: 0 no problem was found (there may be warnings), 3 there is a problem.
+    Exit codes: 0 no problem (there may be warnings), 3 a problem.
 
     Examples:
       fdt-sweep doctor
@@ -52,10 +52,10 @@ def doctor(
 
     sweep_settings, profile_settings = split_settings(set_ or [])
     if sweep_settings:
-        raise UsageError("doctor has no sweep: only --set cluster.KEY=VALUE is of use here")
+        raise UsageError("doctor has no sweep: only --set cluster.KEY=VALUE has an effect here")
     profile = load_profile(cluster, profile_settings)
     if submit_test and profile.kind != "slurm":
-        raise UsageError("--submit-test needs a Slurm profile: --cluster slurm, or one of your own")
+        raise UsageError("--submit-test needs a Slurm profile: --cluster slurm, or a custom one")
     findings = []
     wait = patience if submit_test else None
     for finding in _examinations(profile, runs_root(runs_dir), data_directory(data_dir), patience=wait):

@@ -1,4 +1,4 @@
-"""What follows a checked launch on the command line: it is driven here, or apart from this terminal, or on Slurm."""
+"""What follows a checked launch: it is driven here, or detached from this terminal, or on Slurm."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from orchestrator.run.plan_change import PlanChange
 
 
-def start(
+def perform_launch(
     launch: Launch,
     profile: ClusterProfile,
     *,
@@ -32,10 +32,10 @@ def start(
     options: Sequence[str],
     json_: bool,
 ) -> int:
-    """Begin a checked launch: ask where its plan drops trials, then drive it, or submit it to Slurm; the exit code.
+    """Carry out a checked launch: ask if its plan drops trials, then drive it, or submit it to Slurm; the exit code.
 
-    `detach` None is what is usual there: to wait for a local sweep, and to leave one on Slurm to itself. `options` are
-    those of `drive` that give the same profile. What was frozen before stays frozen until the work begins.
+    `detach` None is the default of each: to wait for a local sweep, and not to wait for one on Slurm. `options` are
+    those of `drive` that give the same profile. What was frozen before stays frozen until the work starts.
     """
     from orchestrator.launch.prepare import claim_run
     from orchestrator.launch.slurm_submit import claim_on_slurm
@@ -49,31 +49,31 @@ def start(
         for warning in launch.plan.warnings:
             _say(f"warning: {warning}")
         tell_damage(run.results, launch.parts)
-        outcome = _begin(launch, lease, profile, detach, options)
+        outcome = _start(launch, lease, profile, detach, options)
     except BaseException:
         lease.release()
         raise
     if json_:
-        # A first launch that could not begin leaves no plan.
+        # A first launch that could not start leaves no plan.
         status = run_status(run, part_reader=launch.parts) if run.plan_file.exists() else None
-        told = {
+        report = {
             "run": str(run.path),
             "sweep": run.name,
             **asdict(outcome),
             "plan_change": None if change is None else change.to_json(),
             "progress": None if status is None else status.progress.to_json(),
         }
-        print(json.dumps(told, indent=1))
+        print(json.dumps(report, indent=1))
     return outcome.exit_code
 
 
-def _begin(
+def _start(
     launch: Launch, lease: DriverLease, profile: ClusterProfile, detach: bool | None, options: Sequence[str]
 ) -> LaunchOutcome:
     if profile.kind == "slurm":
-        from orchestrator.launch.slurm_submit import submit_and_tell
+        from orchestrator.launch.slurm_submit import launch_on_slurm
 
-        return submit_and_tell(launch, lease, profile, follow=detach is False)
+        return launch_on_slurm(launch, lease, profile, follow=detach is False)
     if detach:
         from orchestrator.launch.detached import start_detached
 
@@ -82,9 +82,9 @@ def _begin(
 
 
 def _agreed_change(launch: Launch, yes: bool) -> PlanChange | None:
-    """Say what changes against the frozen plan, and ask where a trial drops out; None where no plan can be compared.
+    """Report what changes against the frozen plan, and ask if a trial drops out; None if no plan can be compared.
 
-    Raises UsageError where nobody can be asked, or the answer is no.
+    Raises UsageError if there is no terminal to ask on, or the answer is no.
     """
     from fdt_core.files.json_file import DamagedFile
     from orchestrator.run.plan_change import change_to
@@ -104,18 +104,18 @@ def _agreed_change(launch: Launch, yes: bool) -> PlanChange | None:
 
 
 def _agree(yes: bool, what: str) -> None:
-    """Go on only where the user wants to."""
+    """Continue only if the user agrees."""
     from fdt_core.errors import UsageError
 
     if yes:
         return
     if not sys.stdin.isatty():
-        raise UsageError(f"{what}: give --yes where nobody can be asked; nothing was changed")
+        raise UsageError(f"{what}: give --yes if there is no terminal to ask on; nothing was changed")
     if not typer.confirm("Launch?", err=True):
         raise UsageError("not launched; nothing was changed")
 
 
-def drive(
+def drive_locally(
     run: RunName,
     cluster: Annotated[str, typer.Option(help="Cluster profile of this machine.")] = "local",
     set_: Settings = None,
@@ -153,15 +153,15 @@ def drive_on_slurm(run: RunName, runs_dir: RunsDir = None, verbose: Verbose = Fa
 def _drive_or_stop(
     launch: Launch, lease: DriverLease, profile: ClusterProfile, before_work: Callable[[], None] = lambda: None
 ) -> LaunchOutcome:
-    """Drive the launch here to its end, or until it is told to stop."""
+    """Drive the launch here to its end, or until it is asked to stop."""
     from orchestrator.launch.local import drive_here
-    from orchestrator.launch.outcome import LaunchOutcome
+    from orchestrator.launch.outcome import LaunchAction, LaunchOutcome
 
     try:
         return drive_here(launch, lease, profile, before_work=before_work)
     except KeyboardInterrupt:
-        _say("stopped at once; launch again to go on from the last checkpoints")
-        return LaunchOutcome(action="ran", exit_code=ExitCode.STOPPED)
+        _say("stopped at once; launch again to continue from the last checkpoints")
+        return LaunchOutcome(action=LaunchAction.RAN, exit_code=ExitCode.STOPPED)
     finally:
         with suppress(OSError):  # a full disk is reported by what raised here
             lease.release()

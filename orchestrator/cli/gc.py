@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,7 +27,7 @@ def gc(
         ),
     ] = None,
     former: Annotated[
-        bool, typer.Option("--former", help="Also half-trained trials that the present plan does not have.")
+        bool, typer.Option("--former", help="Also remove half-trained trials that are not in the current plan.")
     ] = False,
     dry_run: DryRun = False,
     json_: Json = False,
@@ -37,9 +37,9 @@ def gc(
 ) -> None:
     """Remove what no row needs: checkpoints of given-up or finished trials, files of dead writers, damaged parts.
 
-    Lists everything first and asks. Rows, logs and the weights of finished trials stay, whatever the sweep file says
-    by now; only --trials removes such weights. Half-trained trials that the present plan does not have are listed, but
-    stay unless --former is given: they would go on if their sweep file were launched again.
+    Lists everything first and asks. Rows, logs and the weights of finished trials stay, even if the sweep file has
+    changed; only --trials removes such weights. Half-trained trials that are not in the current plan are listed, but
+    stay unless --former is given: they would continue if their sweep file were launched again.
 
     Examples:
       fdt-sweep gc demo -n
@@ -52,17 +52,17 @@ def gc(
 
     found = find_run(run, runs_dir)
     tell_damage(found.results)
-    lease = None if dry_run else claim(found.driver)  # nothing may be removed under a driver at work
+    lease = None if dry_run else claim(found.driver)  # nothing may be removed under an active driver
     try:
         garbage = find_garbage(found, trials or [])
         stays = [item for item in garbage if item.reason is Reason.FORMER and not former]
         goes = [item for item in garbage if item not in stays]
-        told = {"run": str(found.path), "remove": _as_json(goes), "stay": _as_json(stays)}
+        report = {"run": str(found.path), "remove": _as_json(goes), "stay": _as_json(stays)}
         if not json_:
             _print(goes, stays)
         if goes and not dry_run:
             if not yes and not sys.stdin.isatty():
-                raise UsageError("this removes files: give --yes where nobody can be asked")
+                raise UsageError("this removes files: give --yes if there is no terminal to ask on")
             if not yes and not typer.confirm(f"remove these {len(goes)}?", err=True):
                 raise UsageError("nothing was removed")
             remove(goes)
@@ -70,7 +70,7 @@ def gc(
         if lease is not None:
             lease.release()
     if json_:
-        _print_json(told | {"removed": not dry_run})
+        _print_json(report | {"removed": not dry_run})
 
 
 def _print(goes: list[Garbage], stays: list[Garbage]) -> None:
@@ -82,11 +82,11 @@ def _print(goes: list[Garbage], stays: list[Garbage]) -> None:
         print("nothing to remove")
 
 
-def _as_json(items: list[Garbage]) -> list[dict[str, Any]]:
+def _as_json(items: list[Garbage]) -> list[dict[str, object]]:
     return [{"path": str(item.path), "reason": item.reason.value, "bytes": item.size} for item in items]
 
 
-def _print_json(told: dict[str, Any]) -> None:
+def _print_json(report: dict[str, object]) -> None:
     import json
 
-    print(json.dumps(told, indent=1))
+    print(json.dumps(report, indent=1))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
 
 
-def help_text(command: Callable[..., Any] | None) -> str:
+def help_text(command: Callable[..., object] | None) -> str:
     """The docstring of `command` with the line breaks within its paragraphs removed; indented lines stay as they are.
 
     A docstring is broken to fit the source, and typer would keep these breaks.

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.damage import tell_damage
-from orchestrator.cli.drive import start
+from orchestrator.cli.drive import perform_launch
 from orchestrator.cli.options import DataDir, Detach, DryRun, Json, Limit, RunsDir, Settings, SweepFile, Verbose, Yes
 
 Reuse = Annotated[
@@ -16,8 +16,8 @@ Reuse = Annotated[
         "--reuse",
         "--rename-from",
         metavar="RUN",
-        help="Take along what this run has of the same trials, by its name or path: results with their weights, and "
-        "half-trained checkpoints. So a sweep that got another name goes on. May be repeated.",
+        help="Reuse what this run (a name or path) has of the same trials: results with their weights, and "
+        "half-trained checkpoints. This is how a renamed sweep continues. May be repeated.",
         show_default=False,
     ),
 ]
@@ -26,7 +26,7 @@ Reuse = Annotated[
 def launch(
     sweep_file: SweepFile,
     cluster: Annotated[
-        str, typer.Option(help="Cluster profile: local, slurm, one of your own by name, or a path.")
+        str, typer.Option(help="Cluster profile: local, slurm, a custom one by name, or a path.")
     ] = "local",
     set_: Settings = None,
     limit: Limit = None,
@@ -34,9 +34,9 @@ def launch(
     detach: Detach = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="The same as --wait.")] = False,
     json_: Json = False,
-    fail_fast: Annotated[bool, typer.Option(help="Stop at the first trial that fails for good.")] = False,
+    fail_fast: Annotated[bool, typer.Option(help="Stop at the first trial that is given up.")] = False,
     max_failures: Annotated[
-        int | None, typer.Option(min=1, help="Stop when so many trials have failed for good.", show_default=False)
+        int | None, typer.Option(min=1, help="Stop when N trials have been given up.", show_default=False)
     ] = None,
     max_gpu_hours: Annotated[
         float | None, typer.Option(min=0, help="Refuse (exit 4) if more would be needed.", show_default=False)
@@ -54,16 +54,16 @@ def launch(
     """Run every trial of a sweep that has no result yet.
 
     A launch, a relaunch after an interruption, and an extension by seeds, templates or data sets are the same:
-    the plan minus what the results already hold. Half-trained trials go on from their checkpoints.
+    the plan minus what the results already hold. Half-trained trials continue from their checkpoints.
 
-    Where the sweep has been launched before and trials would drop out of its plan (another --limit, other --set
-    values, a changed file), it says how many and asks first; where nobody can be asked, give --yes. Rows and weights
-    of what drops out stay. A launch that is refused or cannot begin leaves the plan of the last one as it was.
+    If the sweep has been launched before and trials would drop out of its plan (another --limit, other --set
+    values, a changed file), it says how many and asks first; without a terminal, give --yes. Rows and weights of
+    what drops out stay. A launch that is refused or cannot start leaves the plan of the last one unchanged.
 
     On Slurm, it submits the jobs and returns; --wait watches them through files alone, ends with the sweep's exit
-    code, and can be left by Ctrl-C. Locally, Ctrl-C, SIGTERM or a closed terminal saves the running trials and ends
-    (exit 75), a second Ctrl-C stops at once (exit 130); with --detach the sweep goes on without this terminal, until it
-    ends or is cancelled.
+    code, and can be left with Ctrl-C. Locally, Ctrl-C, SIGTERM or a closed terminal saves the running trials and
+    ends (exit 75), and a second Ctrl-C stops at once (exit 130); with --detach the sweep continues without this
+    terminal until it ends or is cancelled.
     Exit codes: 0 all wanted trials done, 1 some failed, 2 wrong sweep file or usage, 3 a problem of the machine,
     the cluster or the data, 4 refused by a budget guard, 75 interrupted but resumable, 130 stopped at once.
 
@@ -79,7 +79,7 @@ def launch(
     from cluster.profile.schema import load_profile
     from fdt_core.datasets.info import data_directory
     from fdt_core.errors import UsageError
-    from orchestrator.cli.set_options import split_settings
+    from orchestrator.cli.set_options import profile_options, split_settings
     from orchestrator.launch.prepare import checked, new_launch
     from orchestrator.run.launch import LaunchSettings
     from orchestrator.run.reuse import source_runs
@@ -98,8 +98,9 @@ def launch(
     wanted = new_launch(sweep_file, runs_dir=runs_dir, overrides=sweep_settings, settings=settings)
     wanted = checked(wanted, profile, max_gpu_hours=max_gpu_hours)
     wanted.run.create(share=share)
-    options = ["--cluster", cluster, *(f"--set={setting}" for setting in set_ or [] if setting not in sweep_settings)]
-    raise typer.Exit(start(wanted, profile, yes=yes, detach=False if follow else detach, options=options, json_=json_))
+    options = profile_options(cluster, set_ or [])
+    detach = False if follow else detach
+    raise typer.Exit(perform_launch(wanted, profile, yes=yes, detach=detach, options=options, json_=json_))
 
 
 def plan(
@@ -117,8 +118,8 @@ def plan(
 ) -> None:
     """Show what a sweep file means: its trials, their widths and costs, what is excluded, what is already done.
 
-    Where the sweep has been launched before, it says which trials drop out of its plan, are new, or stay. A warning
-    names settings that have no effect. Needs neither the data nor the cluster, and writes nothing.
+    If the sweep has been launched before, it says which trials drop out of its plan, are new, or stay. Warnings
+    name settings that have no effect. Needs neither the data nor the cluster, and writes nothing.
 
     Examples:
       fdt-sweep plan sweeps/paper.yaml

@@ -17,7 +17,7 @@ def logs(
             metavar="[TRIAL|JOB|head]", help="A trial's id, a Slurm job's id, or `head`.", show_default=False
         ),
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as the log grows; Ctrl-C leaves.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Continue as the log grows; Ctrl-C leaves.")] = False,
     runs_dir: RunsDir = None,
     json_: Json = False,
     verbose: Verbose = False,
@@ -38,7 +38,7 @@ def logs(
     from orchestrator.status.run_logs import find_log, print_log, run_logs
 
     if what is not None and json_:
-        raise UsageError("a log is plain text: --json goes with the list of logs alone")
+        raise UsageError("a log is plain text: --json is only for the list of logs")
     found = find_run(run, runs_dir)
     if what is None:
         paths = {name: str(path) for name, path in run_logs(found).items()}

@@ -11,7 +11,7 @@ from fdt_core.errors import UsageError
 
 
 def other_meaning(flag: str, meaning: str, here: str) -> Any:
-    """A hidden option for a short flag that means `meaning` in other commands: it says what to write `here`."""
+    """A hidden option for a short flag that means `meaning` in other commands: it is refused with what to write."""
 
     def refuse(value: str | None) -> None:
         if value is not None:
@@ -24,11 +24,11 @@ SweepFile = Annotated[Path, typer.Argument(help="The sweep file, such as sweeps/
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run: its name, or the path of its directory.")]
 RunsDir = Annotated[
     Path | None,
-    typer.Option("--runs-dir", help="Where runs lie. Else $FDT_RUNS_DIR, else ./runs.", show_default=False),
+    typer.Option("--runs-dir", help="Where runs are. Else $FDT_RUNS_DIR, else ./runs.", show_default=False),
 ]
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data-dir", help="Where prepared data lie. Else $FDT_DATA_DIR, else ./data.", show_default=False),
+    typer.Option("--data-dir", help="Where prepared data is. Else $FDT_DATA_DIR, else ./data.", show_default=False),
 ]
 Settings = Annotated[
     list[str] | None,
@@ -48,14 +48,14 @@ Detach = Annotated[
     bool | None,
     typer.Option(
         "--detach/--wait",
-        help="Return at once and let the sweep go on, or stay until it ends. Default: --wait, on Slurm --detach.",
+        help="Return at once while the sweep continues, or wait until it ends. Default: --wait, on Slurm --detach.",
         show_default=False,
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Show what would be done; write nothing.")]
 FormerPlans = Annotated[
-    bool, typer.Option("--all", help="Show the rows of former plans too: marked, apart, and in no mean.")
+    bool, typer.Option("--all", help="Also show the rows of former plans: marked, in separate tables, and in no mean.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="JSON for tools on stdout.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts on stdout.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the traceback of an error.")]

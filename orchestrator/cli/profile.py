@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,7 +17,7 @@ from orchestrator.cli.options import DataDir, Json, RunsDir, Verbose
 if TYPE_CHECKING:
     from fdt_core.measuring.networks import MeasuredNetwork
 
-Row = Mapping[str, Any]
+Row = Mapping[str, object]
 
 
 def profile(
@@ -39,7 +39,7 @@ def profile(
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, ...; default: a GPU if there is one.")] = "",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; default: all cores of this process.")] = None,
     precision: Annotated[str, typer.Option(help="fp32, tf32 or bf16.")] = "fp32",
-    layers: Annotated[bool, typer.Option("--layers", help="Print fvcore's table of each layer too.")] = False,
+    layers: Annotated[bool, typer.Option("--layers", help="Also print fvcore's table of each layer.")] = False,
     runs_dir: RunsDir = None,
     data_dir: DataDir = None,
     as_json: Json = False,
@@ -48,7 +48,7 @@ def profile(
     """Print what networks cost: parameters, MACs, the paper's FLOPs and memory; measured memory, latency, throughput.
 
     Nothing else should use the device meanwhile. With --run, networks that the run has measured on such a device
-    before are left out, and no driver may be at work on it.
+    before are left out, and no driver may be active on it.
 
     Examples:
       fdt-sweep profile vgg19 resnet50 -t base -t c --device cuda
@@ -130,7 +130,7 @@ def _of_run(name: str, runs_dir: Path | None, device: str) -> Iterator[tuple[Mea
 
 
 def _usable(device: str) -> str:
-    """`device`, by default the first GPU if there is one; EnvironmentProblem where torch cannot use it."""
+    """`device`, by default the first GPU if there is one; EnvironmentProblem if torch cannot use it."""
     from fdt_core.compute.device import require_device
 
     return require_device(device)

@@ -20,9 +20,9 @@ def reproduce(
     json_: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Train one recorded trial again, in this process, and say whether it came out identical.
+    """Train one recorded trial again, in this process, and report whether it came out identical.
 
-    Records nothing. Exit code 0 where every metric is the same to the bit, 1 where one differs.
+    Records nothing. Exit code 0 if every metric is the same to the bit, 1 if one differs.
 
     Example:
       fdt-sweep reproduce demo 3f6a1c

@@ -52,7 +52,7 @@ def results(
     batch: Batch = 16,
     device: Device = None,
     all_: FormerPlans = False,
-    standalone: Annotated[bool, typer.Option("--standalone", help="LaTeX or HTML as a document of its own.")] = False,
+    standalone: Annotated[bool, typer.Option("--standalone", help="Make LaTeX or HTML a complete document.")] = False,
     as_json: Json = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the columns of the results.")] = False,
     verbose: Verbose = False,
@@ -95,13 +95,13 @@ def results(
 
 
 def tell_notes(study: Study, former_shown: bool) -> None:
-    """Say on stderr what is wrong with the runs, and what is left out."""
+    """Print on stderr what is wrong with the runs, and what is left out."""
     for note in (*study.results.notes, *(() if former_shown else study.results.left_out)):
         typer.echo(note, err=True)
 
 
 def paths_of(runs: list[str] | None, runs_dir: RunsDir) -> list[str]:
-    """The run directories of these names; UsageError where none is given or one does not exist.
+    """The run directories of these names; UsageError if none is given or one does not exist.
 
     A path may also name a run directory without a plan, or a `results` folder alone.
     """

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.drive import start
+from orchestrator.cli.drive import perform_launch
 from orchestrator.cli.options import Detach, DryRun, Json, RunName, RunsDir, Verbose
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ def retry(
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="Lay a value over the sweep file that changes no trial, say --set resources.time_limit=3600, or over "
+            help="Set a value of the sweep file that changes no trial, such as --set resources.time_limit=3600, or of "
             "the cluster profile, as --set cluster.KEY=VALUE. May be repeated.",
             show_default=False,
         ),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Retry the first N of them only.", show_default=False)
+        int | None, typer.Option("--limit", min=1, help="Retry only the first N of them.", show_default=False)
     ] = None,
     dry_run: DryRun = False,
     detach: Detach = None,
@@ -39,11 +39,11 @@ def retry(
     runs_dir: RunsDir = None,
     verbose: Verbose = False,
 ) -> None:
-    """Try failed trials again, by the plan frozen at the last launch, and run whatever else is left of it.
+    """Try failed trials again, by the plan frozen at the last launch, and run what else is left of it.
 
-    The failed attempts stay in the results; the new attempts get rows of their own. What failed until now is forgiven
-    once: an interrupted retry goes on with the next launch or retry, and a new failure counts again. Exit codes as for
-    launch.
+    The failed attempts stay in the results; the new attempts get their own rows. What failed until now is forgiven
+    once: an interrupted retry continues with the next launch or retry, and a new failure counts again. Exit codes as
+    for launch.
 
     Examples:
       fdt-sweep retry demo
@@ -51,7 +51,7 @@ def retry(
       fdt-sweep retry demo oom --set resources.trials_per_gpu=1
     """
     from cluster.profile.schema import load_profile
-    from orchestrator.cli.set_options import split_settings
+    from orchestrator.cli.set_options import profile_options, split_settings
     from orchestrator.launch.prepare import checked
     from orchestrator.launch.retry import retry_launch
     from orchestrator.run.run_directory import RunDirectory, find_run
@@ -63,9 +63,9 @@ def retry(
     if dry_run:
         _show(launch, trials, json_)
         return
-    options = ["--cluster", cluster, *(f"--set={setting}" for setting in set_ or [] if setting not in sweep_settings)]
+    options = profile_options(cluster, set_ or [])
     launch = checked(launch, profile)
-    raise typer.Exit(start(launch, profile, yes=False, detach=detach, options=options, json_=json_))
+    raise typer.Exit(perform_launch(launch, profile, yes=False, detach=detach, options=options, json_=json_))
 
 
 def _show(launch: Launch, trials: tuple[Cell, ...], json_: bool) -> None:

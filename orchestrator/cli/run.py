@@ -19,7 +19,7 @@ def run(
     ] = "",
     set_: Settings = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, ...")] = "cpu",
-    pdb: Annotated[bool, typer.Option("--pdb", help="Open the debugger where an exception is raised.")] = False,
+    pdb: Annotated[bool, typer.Option("--pdb", help="Open the debugger at the line that raises an exception.")] = False,
     data_dir: DataDir = None,
     verbose: Verbose = False,
 ) -> None:
@@ -49,7 +49,7 @@ def run(
             debugger.post_mortem()
         elif isinstance(error, FdtError | OSError):
             raise
-        else:  # of the trial itself: where it was raised is what this command is for
+        else:  # of the trial itself: this command exists to show where it was raised
             traceback.print_exc()
         raise typer.Exit(ExitCode.FAILED) from None
     print(json.dumps(row, default=str, indent=1))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from fdt_core.errors import UsageError
 from fdt_core.files.set_options import parse_setting
 
 
-def split_settings(settings: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
+def split_settings(settings: Sequence[str]) -> tuple[list[str], dict[str, object]]:
     """The settings of the sweep file as given, and the values of those of the profile by key (`head.cpus`).
 
     Raises UsageError for a setting that is not KEY=VALUE.
@@ -24,3 +23,9 @@ def split_settings(settings: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
         else:
             profile[".".join(setting.keys[1:])] = setting.value
     return sweep, profile
+
+
+def profile_options(cluster: str, settings: Sequence[str]) -> list[str]:
+    """The options that make `fdt-sweep drive` use the same profile: `--cluster`, and the settings of the profile."""
+    sweep, _ = split_settings(settings)
+    return ["--cluster", cluster, *(f"--set={setting}" for setting in settings if setting not in sweep)]

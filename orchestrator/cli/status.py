@@ -28,8 +28,8 @@ def status(
 ) -> None:
     """Show how far a sweep is: counts, running trials with accuracy and time left, failures. Without RUN: all runs.
 
-    Reads files alone, so it works from any machine that sees the run directory, and never writes. Where squeue is, it
-    is asked why jobs wait; with --follow, exit code 3 says that the head's job is gone or will never start.
+    Reads only files, so it works on any machine that sees the run directory, and never writes. If squeue is available,
+    it is asked why jobs wait. With --follow, exit code 3 means that the head's job is gone or will never start.
 
     Examples:
       fdt-sweep status

@@ -47,7 +47,7 @@ def templates(
     ] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Show the filters and the cost of each template of a model; without a model, list what there is.
+    """Show the filters and the cost of each template of a model; without a model, list the templates and models.
 
     Examples:
       fdt-sweep templates
@@ -173,7 +173,7 @@ def _print_columns(names: Sequence[str], rows: Sequence[Sequence[str]], left: Se
 
 
 def _print_known() -> None:
-    """The models and templates there are, and how to see more."""
+    """The known models and templates, and how to see more."""
     from fdt_core.networks.architectures import architecture, architecture_names
     from fdt_core.templates import template_names
 

@@ -17,17 +17,17 @@ def verify(
     data_dir: Annotated[
         Path | None,
         typer.Option(
-            "--data-dir", help="Where prepared data lie. Default: where the last launch found them.", show_default=False
+            "--data-dir", help="Where prepared data is. Default: where the last launch found it.", show_default=False
         ),
     ] = None,
     json_: Json = False,
     runs_dir: RunsDir = None,
     verbose: Verbose = False,
 ) -> None:
-    """Look at everything in a run directory, and say of each problem how it can be repaired. Writes nothing.
+    """Check everything in a run directory, and say for each problem how to fix it. Writes nothing.
 
     Checked are the tables and every row, the plan and the sweep file, what drivers left, the checksums of checkpoints,
-    the weights that `keep` promises, and the prepared data. Exit code 0 where all is well, 3 where something is not.
+    the weights that `keep` promises, and the prepared data. Exit code 0 if all is well, 3 if not.
 
     Examples:
       fdt-sweep verify demo

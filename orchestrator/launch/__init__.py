@@ -1,1 +1,1 @@
-"""From a checked launch to a running sweep: on this machine, apart from the terminal, or on Slurm."""
+"""From a checked launch to a running sweep: on this machine, detached from the terminal, or on Slurm."""

@@ -1,4 +1,4 @@
-"""A local driver apart from the terminal: started in a session of its own, ended from any terminal of its machine."""
+"""A local driver detached from the terminal: started in a separate session, ended from any terminal of its machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cluster.machine.processes import python_command
 from fdt_core.errors import Terminated
 from fdt_core.exit_codes import ExitCode
 from fdt_core.files.json_file import DamagedFile
-from orchestrator.launch.outcome import LaunchOutcome
+from orchestrator.launch.outcome import LaunchAction, LaunchOutcome
 from orchestrator.run.driver_lease import DriverLease, DriverRecord, process_lives
 from orchestrator.run.launch import Launch
 from orchestrator.run.run_directory import RunDirectory
@@ -25,16 +25,16 @@ _POLL_SECONDS = 0.1
 def start_detached(
     launch: Launch, lease: DriverLease, options: Sequence[str], say: Callable[[str], None]
 ) -> LaunchOutcome:
-    """Freeze the launch for a driver that outlives this process and its terminal, start it, and say how to watch it.
+    """Freeze the launch for a driver that outlives this process and its terminal, start it, and report how to watch it.
 
-    `options` are those of `fdt-sweep drive`. The exit code is 0 once it is at work; its own where it ended before that,
-    with what it said. Where it could not begin, what was frozen before is frozen again.
+    `options` are those of `fdt-sweep drive`. The exit code is 0 once the driver is active. If it ended before that, the
+    exit code is its own, and what it printed is shown. If it could not start, what was frozen before is frozen again.
     """
     run, before = launch.run, launch.run.frozen_files()
     launch.freeze()
     lease.release()
     run.driver_log.touch()
-    begin = run.driver_log.stat().st_size
+    offset = run.driver_log.stat().st_size
     with run.driver_log.open("ab") as output:
         process = subprocess.Popen(
             python_command("orchestrator", "drive", str(run.path), *options),
@@ -44,22 +44,22 @@ def start_detached(
             start_new_session=True,
         )
     try:
-        while process.poll() is None and not _is_at_work(run, process.pid):
+        while process.poll() is None and not _is_active(run, process.pid):
             time.sleep(_POLL_SECONDS)
     except (KeyboardInterrupt, Terminated):
-        say(f"left while process {process.pid} was starting; it goes on. End it with: fdt-sweep cancel {run.path}")
+        say(f"left while process {process.pid} was starting; it continues. End it with: fdt-sweep cancel {run.path}")
         raise
     if process.returncode is not None:
-        say(run.driver_log.read_bytes()[begin:].decode(errors="replace").rstrip())
+        say(run.driver_log.read_bytes()[offset:].decode(errors="replace").rstrip())
         if process.returncode < 0:
             say(f"the driver was ended by {signal.Signals(-process.returncode).name}")
         status = ExitCode.INTERRUPTED if process.returncode < 0 else process.returncode
-        if _is_at_work(run, process.pid):
-            return LaunchOutcome(action="ran", exit_code=status)
+        if _is_active(run, process.pid):
+            return LaunchOutcome(action=LaunchAction.RAN, exit_code=status)
         if status in (ExitCode.DONE, ExitCode.FAILED):
-            return LaunchOutcome(action="nothing to do", exit_code=status)
+            return LaunchOutcome(action=LaunchAction.NOTHING_TO_DO, exit_code=status)
         run.restore(before)
-        return LaunchOutcome(action="could not begin", exit_code=status)
+        return LaunchOutcome(action=LaunchAction.COULD_NOT_START, exit_code=status)
     path = shlex.quote(str(run.path))
     say(
         f"started: process {process.pid}\n"
@@ -67,20 +67,20 @@ def start_detached(
         f"  output:  fdt-sweep logs {path} driver --follow\n"
         f"  end:     fdt-sweep cancel {path}"
     )
-    return LaunchOutcome(action="started", exit_code=ExitCode.DONE, process=process.pid)
+    return LaunchOutcome(action=LaunchAction.STARTED, exit_code=ExitCode.DONE, process=process.pid)
 
 
-def _is_at_work(run: RunDirectory, pid: int) -> bool:
-    """Whether the driver with this process id has written a status: from then on it does the work."""
-    with suppress(DamagedFile):  # left by a former driver
+def _is_active(run: RunDirectory, pid: int) -> bool:
+    """Whether the driver with this process id has written a status: from then on it is active."""
+    with suppress(DamagedFile):  # left by an earlier driver
         status = run.status()
         return status is not None and status.driver.pid == pid
     return False
 
 
 def end_driver(owner: DriverRecord, say: Callable[[str], None]) -> None:
-    """Tell the driver `owner`, which lives on this machine, to stop, and wait until it has."""
-    say(f"telling process {owner.pid} to stop: running trials save their state (Ctrl-C leaves, and it goes on)")
+    """Ask the driver `owner`, which lives on this machine, to stop, and wait until it has."""
+    say(f"asking process {owner.pid} to stop: running trials save their state (Ctrl-C only stops waiting)")
     os.kill(owner.pid, signal.SIGTERM)
     while process_lives(owner):
         time.sleep(_POLL_SECONDS)

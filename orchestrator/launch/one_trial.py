@@ -1,10 +1,9 @@
-"""One trial in this process, without Ray, checkpoints or rows: exceptions reach the caller, who may be a debugger."""
+"""One trial in this process, without Ray, checkpoints or rows: exceptions reach the caller, such as a debugger."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from fdt_core.compute.process import prepare_process, private_compiler_caches
 from fdt_core.datasets.prepared import load_prepared
@@ -12,6 +11,7 @@ from fdt_core.provenance import git_commit, versions
 from fdt_core.results.run_lookup import find_trial
 from orchestrator.plan.cells import Cell, SweepPlan
 from orchestrator.run.rows import RowContext, trial_row
+from orchestrator.trial.outcome import Outcome
 from orchestrator.trial.report import ProcessLocation, TrialReport
 from orchestrator.trial.session import epoch_line
 
@@ -25,7 +25,7 @@ def choose_trial(plan: SweepPlan, prefix: str) -> Cell:
 
 
 @private_compiler_caches()
-def run_alone(cell: Cell, data_dir: Path, device: str, say: Callable[[str], None]) -> dict[str, Any]:
+def run_alone(cell: Cell, data_dir: Path, device: str, say: Callable[[str], None]) -> dict[str, object]:
     """Train the cell's trial on `device` from the start; `say` gets a line per epoch. Returns its row of `trials`."""
     spec = cell.spec
     prepare_process(threads=spec.threads)  # before torch is imported
@@ -43,7 +43,7 @@ def run_alone(cell: Cell, data_dir: Path, device: str, say: Callable[[str], None
         trial_id=cell.trial_id,
         attempt=1,
         place=ProcessLocation.here(),
-        outcome=result.status,
+        outcome=Outcome(result.status),
         epochs=result.history,
         result=result,
     )

@@ -1,13 +1,24 @@
-"""How a launch ended, for scripts: what was done, and the exit code that says how it came out."""
+"""How a launch ended, for scripts: what was done, and the exit code."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from enum import StrEnum
 
-Action = Literal["ran", "nothing to do", "started", "submitted", "could not begin"]
-"""What a launch did: it trained here until it ended or was stopped, it found nothing to train, it started a driver
-apart from the terminal, it submitted jobs to Slurm, or the driver that it started could not begin."""
+
+class LaunchAction(StrEnum):
+    """What a launch did. The values are part of the output of `--json`."""
+
+    RAN = "ran"
+    """It trained here until it ended or was stopped."""
+    NOTHING_TO_DO = "nothing to do"
+    """It found nothing to train."""
+    STARTED = "started"
+    """It started a driver that is detached from the terminal."""
+    SUBMITTED = "submitted"
+    """It submitted jobs to Slurm."""
+    COULD_NOT_START = "could not begin"
+    """The driver that it started ended before its work began."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,11 +28,11 @@ class LaunchOutcome:
     Args:
         action: what it did.
         exit_code: the command's.
-        process: id of the driver's process where it was started apart from the terminal.
+        process: id of the driver's process if it was started detached from the terminal.
         jobs: ids of the jobs that were submitted, the head's first.
     """
 
-    action: Action
+    action: LaunchAction
     exit_code: int
     process: int | None = None
     jobs: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
 """The first half of a launch: plan, and check everything that can be checked; freezing the plan is the last step.
 
-A launch that is refused, or cannot begin, leaves what was frozen before as it was.
+A launch that is refused, or cannot start, leaves what was frozen before unchanged.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from cluster.profile.schema import ClusterProfile
 from fdt_core.datasets.prepared import prepared_digest
@@ -23,14 +22,14 @@ from orchestrator.run.run_directory import RunDirectory
 
 
 def claim_run(run: RunDirectory) -> DriverLease:
-    """Become the driver of a run that this machine drives. Raises EnvironmentProblem where another driver lives."""
+    """Become the driver of a run that this machine drives. Raises EnvironmentProblem if another driver lives."""
     return claim(run.driver)
 
 
 def new_launch(
     sweep_file: Path, *, runs_dir: Path | None, overrides: Sequence[str] = (), settings: LaunchSettings
 ) -> Launch:
-    """The launch of a sweep file, not yet checked. Reads and writes nothing of the run but what was forgiven there.
+    """The launch of a sweep file, not yet checked. Of the run, reads only what was forgiven; writes nothing.
 
     Raises UsageError for a wrong sweep file.
     """
@@ -48,7 +47,7 @@ def new_launch(
 
 
 def frozen_launch_again(run: RunDirectory, overrides: Sequence[str] = ()) -> Launch:
-    """What is frozen, with the code of today, and with `overrides` laid over the frozen sweep file."""
+    """What is frozen, with the current code, and with `overrides` applied to the frozen sweep file."""
     frozen = replace(frozen_launch(run), code=_code(), dataset_digests={})
     if not overrides:
         return frozen
@@ -58,11 +57,11 @@ def frozen_launch_again(run: RunDirectory, overrides: Sequence[str] = ()) -> Lau
 
 
 def checked(launch: Launch, profile: ClusterProfile, *, max_gpu_hours: float | None = None) -> Launch:
-    """The launch, found to be possible; with the digests of its data. Writes nothing.
+    """The launch, checked to be possible, with the digests of its data. Writes nothing.
 
-    Raises EnvironmentProblem where data is not prepared, or not what finished trials were trained on, or the machine
-    or the cluster lacks what a trial asks for, or a newer fdt-sweep made the run; BudgetRefused where the trials that
-    are left would take more than `max_gpu_hours`.
+    Raises EnvironmentProblem if data is not prepared, or not what finished trials were trained on, or the machine or
+    the cluster lacks what a trial asks for, or a newer fdt-sweep made the run; BudgetRefused if the trials that are
+    left would take more than `max_gpu_hours`.
     """
     launch.run.refuse_newer_plan()
     data, plan = Path(launch.settings.data_directory), launch.plan
@@ -76,5 +75,5 @@ def checked(launch: Launch, profile: ClusterProfile, *, max_gpu_hours: float | N
     return launch
 
 
-def _code() -> dict[str, Any]:
+def _code() -> dict[str, object]:
     return {"git_commit": git_commit(), "uncommitted_digest": uncommitted_digest(), **versions()}

@@ -1,11 +1,10 @@
-"""Run one recorded trial again and say whether it came out identical."""
+"""Run one recorded trial again and report whether it came out identical."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from fdt_core.errors import EnvironmentProblem, UsageError
 from fdt_core.results.equality import row_differences
@@ -25,10 +24,10 @@ _SURROUNDINGS = (
 class Reproduction:
     """The recorded and the new row, the metrics in which they differ, and what differed around them."""
 
-    recorded: Mapping[str, Any]
-    repeated: Mapping[str, Any]
-    differences: Mapping[str, tuple[Any, Any]]
-    surroundings: Mapping[str, tuple[Any, Any]]
+    recorded: Mapping[str, object]
+    repeated: Mapping[str, object]
+    differences: Mapping[str, tuple[object, object]]
+    surroundings: Mapping[str, tuple[object, object]]
 
     @property
     def identical(self) -> bool:
@@ -39,14 +38,15 @@ class Reproduction:
 def reproduce(run: RunDirectory, prefix: str, *, data_dir: Path, say: Callable[[str], None]) -> Reproduction:
     """Train the recorded trial whose id begins with `prefix` again, from the start, on the same kind of device.
 
-    Raises UsageError where no finished trial, or more than one, has such an id, or the plan no longer knows it.
+    Raises UsageError if no finished trial, or more than one, has such an id, or the plan no longer contains it.
+    Raises EnvironmentProblem if its data set has changed.
     """
     recorded = _recorded_row(run, prefix)
     cells = {cell.trial_id: cell for cell in run.plan().cells}
-    cell = cells.get(recorded["trial_id"])
+    cell = cells.get(str(recorded["trial_id"]))
     if cell is None:
-        raise UsageError(f"trial {recorded['trial_id']} is not part of the plan of {run.path} any more")
-    repeated = run_alone(cell, data_dir, recorded["device"], say)
+        raise UsageError(f"trial {recorded['trial_id']} is no longer part of the plan of {run.path}")
+    repeated = run_alone(cell, data_dir, str(recorded["device"]), say)
     if repeated["dataset_digest"] != recorded["dataset_digest"]:
         raise EnvironmentProblem(
             f"data set {cell.spec.dataset} is not the one of the recorded trial: digest {recorded['dataset_digest']} "
@@ -66,7 +66,7 @@ def reproduce(run: RunDirectory, prefix: str, *, data_dir: Path, say: Callable[[
 
 
 def reproduction_text(found: Reproduction) -> str:
-    """The outcome as people read it."""
+    """The outcome as text."""
     name = f"trial {found.recorded['trial_id']}"
     lines = [f"{name} came out identical" if found.identical else f"{name} came out different:"]
     lines += [f"  {column}: {old!r} then, {new!r} now" for column, (old, new) in found.differences.items()]
@@ -76,7 +76,7 @@ def reproduction_text(found: Reproduction) -> str:
     return "\n".join(lines)
 
 
-def reproduction_json(found: Reproduction) -> dict[str, Any]:
+def reproduction_json(found: Reproduction) -> dict[str, object]:
     """The outcome as plain data: what differs, and what changed around it, each as [recorded, repeated]."""
     return {
         "trial_id": found.recorded["trial_id"],
@@ -86,7 +86,7 @@ def reproduction_json(found: Reproduction) -> dict[str, Any]:
     }
 
 
-def _recorded_row(run: RunDirectory, prefix: str) -> dict[str, Any]:
+def _recorded_row(run: RunDirectory, prefix: str) -> dict[str, object]:
     rows = read_table(run.results, "trials").rows.to_pylist()
     finished = {row["trial_id"]: row for row in rows if row["status"] != "failed"}
     return dict(finished[find_trial(prefix, finished, f"the finished ones of {run.path}")])

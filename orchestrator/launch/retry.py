@@ -18,12 +18,12 @@ _ANY = ("failed", "all")
 def retry_launch(
     run: RunDirectory, kind: str, *, limit: int | None = None, overrides: Sequence[str] = ()
 ) -> tuple[Launch, tuple[Cell, ...]]:
-    """The frozen launch once more, forgiving given-up trials what they failed of so far; and those trials.
+    """The frozen launch again, with the failures of given-up trials forgiven; and those trials.
 
     Args:
         run: the run.
         kind: a failure kind, or `failed` or `all` for any.
-        limit: forgive so many trials at most, the first ones of the plan.
+        limit: forgive at most this many trials, the first ones of the plan.
         overrides: `--set` options of the sweep file that change no trial, such as `resources.time_limit=3600`.
 
     Raises:
@@ -52,5 +52,5 @@ def _refuse_other_trials(launch: Launch, overrides: Sequence[str]) -> None:
     if keys != {cell.key for cell in frozen_launch(launch.run).plan.cells}:
         raise UsageError(
             f"--set {' --set '.join(overrides)}: makes other trials than those that failed: "
-            "a retry may set how they run (resources.time_limit, say); to change them, launch the sweep file"
+            "a retry may set how they run (such as resources.time_limit); to change them, launch the sweep file"
         )

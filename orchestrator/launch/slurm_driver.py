@@ -1,4 +1,4 @@
-"""The driver of a Slurm sweep, run in the head's job. Every start of it is a launch: plan minus ledger."""
+"""The driver of a Slurm sweep, run in the head's job. Each start of it is a launch: plan minus ledger."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from orchestrator.run.open_run import open_run
 from orchestrator.run.run_directory import RunDirectory
 from orchestrator.status.console import silent_stdout
 from orchestrator.trial.report import ProcessLocation
+from orchestrator.tune.compute import Compute
 from orchestrator.tune.environment import TUNE_SETTINGS
 from orchestrator.tune.stop_signals import StopSignals
 
@@ -25,7 +26,7 @@ from orchestrator.tune.stop_signals import StopSignals
 def drive_on_slurm(run: RunDirectory) -> int:
     """Run what is left of the frozen plan on the workers that join; returns the exit code.
 
-    Raises EnvironmentProblem where another driver is at work, or the prepared data is not what it was.
+    Raises EnvironmentProblem if another driver is active, or the prepared data has changed.
     """
     files = SlurmFiles(run.slurm)
     profiles = read_launch(files).profiles
@@ -39,43 +40,40 @@ def drive_on_slurm(run: RunDirectory) -> int:
     per_worker = tuple(each.slots for each in needs)
     slots = sum(each.slots * profile.max_workers for each, profile in zip(needs, profiles, strict=True))
     with StopSignals() as signals, silent_stdout(), open_head(run.slurm, TUNE_SETTINGS) as head:
-        from orchestrator.tune.drive_sweep import Nodes, drive  # takes seconds, in which workers join already
+        from orchestrator.tune.drive_sweep import drive_sweep  # takes seconds, in which workers already join
 
         workers = _Workers(files, per_worker)
-        return drive(
-            work,
-            needs=replace(needs[0], slots=slots),
+        compute = Compute(
+            slots=replace(needs[0], slots=slots),
             device=profiles[0].device,
             drain_flag=files.drain,
             scratch=head.directory,
-            signals=signals,
-            nodes=Nodes(
-                tell_progress=workers.tell_progress,
-                tell_device_failure=workers.tell_device_failure,
-                leaving=workers.leaving,
-            ),
+            departing=workers.departing,
+            on_progress=workers.announce_demand,
+            on_device_failure=workers.suspect,
         )
+        return drive_sweep(work, compute, signals)
 
 
 class _Workers:
-    """The sweep's worker jobs, as files show them to the driver."""
+    """The sweep's worker jobs, as the driver sees them through files."""
 
     def __init__(self, files: SlurmFiles, per_worker: tuple[int, ...]) -> None:
-        self.leaving = LeavingNodes(files)
+        self.departing = LeavingNodes(files)
         self._files = files
         self._per_worker = per_worker
-        self._told: Demand | None = None
+        self._announced: Demand | None = None
 
-    def tell_progress(self, progress: Progress) -> None:
-        """Say how many workers the rest can use; mark the nodes of those that leave."""
-        self.leaving.look()
+    def announce_demand(self, progress: Progress) -> None:
+        """Record how many workers the rest can use; mark the nodes of those that leave."""
+        self.departing.look()
         demand = Demand(slots=progress.left, per_worker=self._per_worker)
-        if demand != self._told:
-            self._told = demand
+        if demand != self._announced:
+            self._announced = demand
             write_record(self._files.demand, demand)
 
-    def tell_device_failure(self, place: ProcessLocation) -> None:
-        """Have the worker examine the device: one that does not work is left out there from then on."""
+    def suspect(self, place: ProcessLocation) -> None:
+        """Have the worker examine the device; from then on it leaves out one that does not work."""
         for worker in self._files.read_workers():
             if worker.slurm_job_id == place.slurm_job_id:
                 self._files.suspect(worker.job_id, place.device_id or "")

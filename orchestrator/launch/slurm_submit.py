@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cluster.machine.processes import python_command
@@ -17,7 +17,7 @@ from cluster.slurm.queue.queue_monitor import QueueMonitor, waiting_lines
 from cluster.slurm.queue.sweep_jobs import check_not_launched, job_is_live
 from cluster.slurm.records import SlurmLaunch
 from fdt_core.exit_codes import ExitCode
-from orchestrator.launch.outcome import LaunchOutcome
+from orchestrator.launch.outcome import LaunchAction, LaunchOutcome
 from orchestrator.plan.cells import SweepPlan
 from orchestrator.plan.trial_slots import packed, trial_slots
 from orchestrator.run.driver_lease import DriverLease, claim
@@ -28,21 +28,34 @@ from orchestrator.status.follow_run import follow_run
 
 
 def claim_on_slurm(run: RunDirectory) -> DriverLease:
-    """Become the driver, for as long as the launch takes. Raises EnvironmentProblem where Slurm does not answer.
+    """Become the driver, for as long as the launch takes.
 
-    Nor may a driver be at work, or a head wait in Slurm's queue: it would run a plan that it was not submitted for.
+    Raises EnvironmentProblem if Slurm does not answer, if another driver is active, or if a head waits in Slurm's
+    queue: it would run a plan that it was not submitted for.
     """
     check_not_launched(SlurmFiles(run.slurm))
     return claim(run.driver, job_is_live=job_is_live)
 
 
-def submit_and_tell(launch: Launch, lease: DriverLease, profile: ClusterProfile, *, follow: bool) -> LaunchOutcome:
-    """Submit what is left, say what comes next, and with `follow` watch until the sweep ends."""
+@dataclass(frozen=True, kw_only=True)
+class SubmittedRun:
+    """A frozen launch, and the jobs that were submitted for it."""
+
+    work: OpenRun
+    submission: Submission | None
+    """None if nothing is left to train: then no job was submitted."""
+
+
+def launch_on_slurm(launch: Launch, lease: DriverLease, profile: ClusterProfile, *, follow: bool) -> LaunchOutcome:
+    """Submit what is left, report what comes next, and with `follow` watch until the sweep ends."""
     run, submitted = launch.run, submit_run(launch, lease, profile)
-    if isinstance(submitted, LaunchOutcome):
-        return submitted
-    _say(submission_text(run, submitted))
-    outcome = LaunchOutcome(action="submitted", exit_code=ExitCode.DONE, jobs=(submitted.head, *submitted.workers))
+    if submitted.submission is None:
+        _say(submitted.work.nothing_to_do())
+        status = submitted.work.exit_code(interrupted=False)
+        return LaunchOutcome(action=LaunchAction.NOTHING_TO_DO, exit_code=status)
+    _say(submission_text(run, submitted.submission))
+    jobs = (submitted.submission.head, *submitted.submission.workers)
+    outcome = LaunchOutcome(action=LaunchAction.SUBMITTED, exit_code=ExitCode.DONE, jobs=jobs)
     if not follow:
         for line in _reasons_to_wait(SlurmFiles(run.slurm)):
             _say(f"  {line}")
@@ -50,21 +63,21 @@ def submit_and_tell(launch: Launch, lease: DriverLease, profile: ClusterProfile,
     try:
         return replace(outcome, exit_code=follow_run(run, _say))
     except KeyboardInterrupt:
-        _say(f"left; the sweep goes on. End it with: fdt-sweep cancel {shlex.quote(str(run.path))}")
+        _say(f"left; the sweep continues. End it with: fdt-sweep cancel {shlex.quote(str(run.path))}")
         return outcome
 
 
 def _reasons_to_wait(files: SlurmFiles) -> list[str]:
-    """Why the jobs that were just submitted wait, as far as Slurm has said; empty where it does not answer."""
+    """Why the jobs that were just submitted wait, as far as Slurm has reported; empty if it does not answer."""
     jobs = QueueMonitor(files).jobs() or []
     return [*waiting_lines(read_launch(files), [job for job in jobs if job.reason not in ("", "None")])]
 
 
-def submit_run(launch: Launch, lease: DriverLease, profile: ClusterProfile) -> LaunchOutcome | Submission:
-    """Freeze the launch, and submit the head and as many workers as what is left can use, if anything is.
+def submit_run(launch: Launch, lease: DriverLease, profile: ClusterProfile) -> SubmittedRun:
+    """Freeze the launch, and submit the head and as many workers as what is left can use, if anything is left.
 
-    Hands the right to write over to the head. Raises EnvironmentProblem or UsageError where Slurm refuses; no job is
-    left then, and what was frozen before is frozen again.
+    Releases the lease, which the head claims. Raises EnvironmentProblem or UsageError if Slurm refuses; then no job is
+    left, and what was frozen before is frozen again.
     """
     run, before = launch.run, launch.run.frozen_files()
     try:
@@ -72,20 +85,20 @@ def submit_run(launch: Launch, lease: DriverLease, profile: ClusterProfile) -> L
         left = work.backlog.progress().left
         launch.freeze()
         if not left:
-            _say(work.nothing_to_do())
-            return LaunchOutcome(action="nothing to do", exit_code=work.exit_code(interrupted=False))
+            return SubmittedRun(work=work, submission=None)
         workers = wanted_workers(work.plan, profile, left)
     finally:
         lease.release()
     try:
-        return submit_sweep(SlurmFiles(run.slurm), _jobs(run, packed(profile, work.plan), work), workers=workers)
+        jobs = _jobs(run, packed(profile, work.plan), work)
+        return SubmittedRun(work=work, submission=submit_sweep(SlurmFiles(run.slurm), jobs, workers=workers))
     except BaseException:
         run.restore(before)
         raise
 
 
 def submission_scripts(plan: SweepPlan, run: RunDirectory, profile: ClusterProfile) -> str:
-    """The sbatch scripts of a launch of the whole plan, as people read them. Needs no Slurm and writes nothing."""
+    """The sbatch scripts of a launch of the whole plan, for people to read. Needs no Slurm and writes nothing."""
     workers = wanted_workers(plan, profile, len(plan.cells))
     found = scripts(SlurmFiles(run.slurm), _jobs(run, profile), workers=workers)
     return "\n".join(f"----- sbatch script of the {role} -----\n{script}" for role, script in found.items())
@@ -103,7 +116,7 @@ def submission_text(run: RunDirectory, submission: Submission) -> str:
 
 
 def wanted_workers(plan: SweepPlan, profile: ClusterProfile, left: int) -> int:
-    """Worker jobs that `left` trials can use at the same time. Raises EnvironmentProblem where no trial fits."""
+    """How many worker jobs `left` trials can use at the same time. Raises EnvironmentProblem if no trial fits."""
     slots = trial_slots(plan, node=node_resources(profile), profile=profile).slots
     return min(profile.max_workers, math.ceil(left / slots))
 

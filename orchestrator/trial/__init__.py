@@ -1,1 +1,1 @@
-"""One trial in its process: what it is told to do, and what it reports."""
+"""One trial in its process: its order, and what it reports."""

@@ -16,7 +16,7 @@ class DrainSaver:
     Between two steps only the driver can have the process act, and a driver may be late, or gone with its node.
 
     Args:
-        log: told where saving fails; the trial's next step fails in the same way, and reports it.
+        log: gets what made saving fail; the trial's next step fails in the same way, and reports it.
     """
 
     def __init__(self, log: logging.Logger) -> None:
@@ -27,7 +27,7 @@ class DrainSaver:
         self._thread: threading.Thread | None = None
 
     def start(self, save: Callable[[], None]) -> None:
-        """Begin to watch the drain flag; `save` writes what is not on the disk yet, and is called again and again."""
+        """Start to watch the drain flag; `save` writes what is not on the disk yet, and is called repeatedly."""
         self._thread = threading.Thread(target=self._watch, args=(save,), name="drain-guard", daemon=True)
         self._thread.start()
 
@@ -46,6 +46,6 @@ class DrainSaver:
                         return
                     try:
                         save()
-                    except Exception:  # a full disk, say: told here, and reported by the next step, which saves again
+                    except Exception:  # such as a full disk: logged here; the next step saves again, and reports it
                         self._log.exception("the state could not be saved")
                         return

@@ -1,6 +1,6 @@
-"""What an error means that a trial's training raised.
+"""What an error that a trial's training raised means.
 
-Errors of a device are told apart by their number where they carry one: `error_code` of torch.AcceleratorError is the
+Device errors are told apart by their number if they carry one: `error_code` of torch.AcceleratorError is the
 error of the CUDA runtime (NVIDIA, "CUDA Runtime API", enum cudaError; ROCm uses the same numbers). Those of libraries
 (cuBLAS, cuDNN) and wrapped ones carry none and are told apart by their words.
 
@@ -15,7 +15,7 @@ error of the CUDA runtime (NVIDIA, "CUDA Runtime API", enum cudaError; ROCm uses
 | 700, 710, 716                  | illegal memory access, assert, misaligned | error  | the trial's own index        |
 | 3, 35, 36, 100 to 103, 127     | no device, driver too old                 | device | CUDA did not start           |
 | 209, 222                       | no kernel image is available              | device | torch was not built for it   |
-| 214, 220, 226                  | uncorrectable ECC error                   | device | the hardware says so         |
+| 214, 220, 226                  | uncorrectable ECC error                   | device | the hardware reports it      |
 | 304, 719, 790 to 810, 909, 999 | unspecified launch failure, system, MPS   | device | driver, fabric or MPS server |
 | any other                      | invalid argument, ...                     | error  | a wrong call                 |
 
@@ -45,17 +45,17 @@ class Failure:
 
 def classify(error: BaseException) -> Failure:
     """What the `error` that a trial's training raised means; of a chain of errors, the outermost that is known."""
-    return next(filter(None, map(_known, chain(error))), Failure(outcome="error"))
+    return next(filter(None, map(_known, chain(error))), Failure(outcome=Outcome.ERROR))
 
 
 def _known(error: BaseException) -> Failure | None:
-    """What this error says by itself; None where it is any exception of code or data."""
+    """What this error says by itself; None if it is an ordinary exception of code or data."""
     import torch
 
     if isinstance(error, EnvironmentProblem) or (isinstance(error, OSError) and error.errno in _STORAGE_ERRORS):
-        return Failure(outcome="environment")
+        return Failure(outcome=Outcome.ENVIRONMENT)
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return Failure(outcome="oom")
+        return Failure(outcome=Outcome.OOM)
     if isinstance(error, torch.AcceleratorError) and isinstance(number := getattr(error, "error_code", None), int):
         return _of_number(number)
     return _of_words(str(error)) if isinstance(error, RuntimeError | OSError) else None
@@ -64,21 +64,22 @@ def _known(error: BaseException) -> Failure | None:
 def _of_number(number: int) -> Failure:
     """What an error of the CUDA runtime means."""
     if number == _CUDA_OUT_OF_MEMORY:
-        return Failure(outcome="oom")
-    kind: Outcome = "busy" if number in _BUSY_NUMBERS else "device" if number in _DEVICE_NUMBERS else "error"
-    return Failure(outcome=kind, ends_process=True)
+        return Failure(outcome=Outcome.OOM)
+    if number in _BUSY_NUMBERS:
+        return Failure(outcome=Outcome.BUSY, ends_process=True)
+    return Failure(outcome=Outcome.DEVICE if number in _DEVICE_NUMBERS else Outcome.ERROR, ends_process=True)
 
 
 def _of_words(text: str) -> Failure | None:
-    """What an error without a number means; one of a device of which nothing more is known is the device's own."""
+    """What an error without a number means; a device error of which nothing more is known counts against the device."""
     if _OUT_OF_MEMORY.search(text):
-        return Failure(outcome="oom")
+        return Failure(outcome=Outcome.OOM)
     if not _DEVICE_SIGNS.search(text):
         return None
     number = next((number for words, number in _NUMBER_OF.items() if words in text), None)
     if number is not None:
         return _of_number(number)
-    return Failure(outcome="error" if _WRONG_CALL.search(text) else "device", ends_process=True)
+    return Failure(outcome=Outcome.ERROR if _WRONG_CALL.search(text) else Outcome.DEVICE, ends_process=True)
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
@@ -112,7 +113,7 @@ _NUMBER_OF = {
     "invalid resource handle": 400,
     "stream is capturing": 900,
 }
-"""Words in which the CUDA runtime (and ROCm's) tells an error, as far as they mean anything but the device itself."""
+"""Words of the CUDA runtime (and ROCm's) for errors that do not count against the device."""
 
 _OUT_OF_MEMORY = re.compile(
     r"out of memory"  # CUDA, its driver, HIP, MPS, XPU

@@ -1,9 +1,10 @@
-"""What a process is told to train: one trial of a plan, as plain values."""
+"""What a process is asked to train: one trial of a plan, as plain values."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.trial.outcome import Outcome
 
@@ -12,21 +13,39 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrialOrder:
-    """All that a process needs to train one trial; plain values, so that they travel as a Ray Tune config."""
+class TrialSettings:
+    """What all trials of a run have in common."""
 
-    trial_id: str
-    spec: str
-    attempt: int
     run_directory: str
     data_directory: str
     device: str
+    """cpu or cuda."""
     checkpoint_interval: float
+    """Seconds between two working checkpoints."""
     keep: Keep
-    dataset_digest: str
     time_limit: float | None = None
-    """Seconds after which the process is ended."""
+    """Seconds after which the trial's process is ended; None = no limit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialOrder:
+    """All that a process needs to train one trial."""
+
+    settings: TrialSettings
+    trial_id: str
+    spec: str
+    attempt: int
+    dataset_digest: str
     gpu_share: float | None = None
-    """Part of a GPU that the process may use of its memory; None = it has the device to itself."""
+    """Fraction of a GPU's memory that the process may use; None = it has the device to itself."""
     verdict: tuple[Outcome, str] | None = None
-    """Set when the attempt has ended with its process: it is only to be reported (the outcome and the error)."""
+    """Outcome and error of an attempt that has ended with its process: it only remains to report them."""
+
+    def to_config(self) -> dict[str, object]:
+        """The order as a config of Ray Tune: plain values, with those of `settings` in a mapping."""
+        return asdict(self)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> TrialOrder:
+        """The order that `to_config` made a config of."""
+        return cls(**{**config, "settings": TrialSettings(**config["settings"])})

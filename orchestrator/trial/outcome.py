@@ -1,9 +1,9 @@
-"""The failure table: what each way of ending means; how often a trial may try again is in `run/retry_policy.py`.
+"""The failure table: what each way of ending means; how often a trial is tried again is in `run/retry_policy.py`.
 
 | what happened                              | kind     | what follows                                             |
 |--------------------------------------------|----------|----------------------------------------------------------|
-| worker, job or node gone, or told to drain | (lost)   | free: resumed from its checkpoint; no row                |
-| process ended before it had begun          | (lost)   | free: started again; nothing else for long: exit 3       |
+| worker, job or node gone, or draining       | (lost)   | free: resumed from its checkpoint; no row                |
+| process ended before its trial started      | (lost)   | free: started again; nothing else for long: exit 3       |
 | device in use by another process           | (busy)   | free: tried again every 10 s; after 5 minutes: device    |
 | process died alone on a living node        | crash    | resumed; the third death without progress: a failed row  |
 | device out of memory                       | oom      | a failed row, one retry alone on a whole device          |
@@ -15,16 +15,28 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from enum import StrEnum
 
-Outcome = Literal["done", "diverged", "drained", "busy", "environment", "crash", "oom", "device", "error"]
-"""How a step of a trial can end it. `drained`, `busy` and `environment` are no ends of the trial: it is run again."""
 
-NO_END = ("drained", "busy", "environment")
+class Outcome(StrEnum):
+    """How a step of a trial can end its attempt. The values are those of `status` and `failure_kind` in the results."""
+
+    DONE = "done"
+    DIVERGED = "diverged"
+    DRAINED = "drained"
+    BUSY = "busy"
+    ENVIRONMENT = "environment"
+    CRASH = "crash"
+    OOM = "oom"
+    DEVICE = "device"
+    ERROR = "error"
+
+
+NO_END = frozenset({Outcome.DRAINED, Outcome.BUSY, Outcome.ENVIRONMENT})
 """The outcomes after which the attempt is not over: no row is written, and the trial is run again."""
 
-FINISHED = ("done", "diverged")
-"""The statuses with which a trial has a result."""
+FINISHED = frozenset({Outcome.DONE, Outcome.DIVERGED})
+"""The outcomes with which a trial has a result."""
 
 BUSY_SECONDS = 10.0
-"""A trial whose device is in use by another process tries again after so long."""
+"""After this many seconds, a trial whose device is in use by another process is tried again."""

@@ -1,4 +1,4 @@
-"""What a trial's process tells the driver: one value per step, and the rows that follow from it."""
+"""What a trial's process reports to the driver: one value per step."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class ProcessLocation:
 class TrialReport:
     """One step of a trial: the epochs that are new to the driver, and, at its end, how it ended.
 
-    `outcome` is None while the trial goes on. `drained` (the state is saved and the process leaves), `busy` (its device
-    is in use by another process) and `environment` are no ends.
+    `outcome` is None while the trial continues. `drained` (the state is saved and the process leaves), `busy` (its
+    device is in use by another process) and `environment` do not end the attempt.
     """
 
     trial_id: str

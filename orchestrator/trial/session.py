@@ -14,7 +14,7 @@ import traceback
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cluster.devices.device_check import context_bytes
 from cluster.machine.drain import drain_deadline
@@ -24,14 +24,14 @@ from fdt_core.trial.spec import TrialSpec
 from orchestrator.trial.drain_saver import DrainSaver
 from orchestrator.trial.error_kinds import Failure, chain, classify
 from orchestrator.trial.order import TrialOrder
-from orchestrator.trial.outcome import BUSY_SECONDS
+from orchestrator.trial.outcome import BUSY_SECONDS, Outcome
 from orchestrator.trial.report import ProcessLocation, TrialReport
 from orchestrator.trial.time_limit import TimeLimit
 
 if TYPE_CHECKING:
     from fdt_core.training.device_dataset import DeviceDataset
     from fdt_core.training.trainer import Training
-    from fdt_core.trial.history import EpochRecord
+    from fdt_core.trial.history import EpochRecord, TrainingResult
 
 
 class TrialSession:
@@ -45,25 +45,26 @@ class TrialSession:
 
     def __init__(self, order: TrialOrder, datasets: dict[str, DeviceDataset], node_id: str | None = None) -> None:
         self._order = order
+        self._settings = order.settings
         self._datasets = datasets
         self._spec = TrialSpec.from_json(order.spec)
         self._trial_id = order.trial_id
-        device_id = os.environ.get("CUDA_VISIBLE_DEVICES") if order.device.startswith("cuda") else None
+        device_id = os.environ.get("CUDA_VISIBLE_DEVICES") if self._settings.device.startswith("cuda") else None
         self._place = dataclasses.replace(ProcessLocation.here(node_id), device_id=device_id)
         self._announced = False
         self._started = False
         self._training: Training | None = None
         self._epochs: Iterator[EpochRecord] = iter(())
         self._patience = _Patience()
-        self._watchdog = TimeLimit(self._trial_directory, order.time_limit)
-        self._log = _open_log(Path(order.run_directory) / "logs" / f"{self._trial_id}.log")
+        self._watchdog = TimeLimit(self._trial_directory, self._settings.time_limit)
+        self._log = _open_log(Path(self._settings.run_directory) / "logs" / f"{self._trial_id}.log")
         self._guard = DrainSaver(self._log)
 
     def advance(self) -> TrialReport:
         """Train one epoch and report; never raises Exception.
 
-        The first call only tells where this process is, so that its death can be judged however early it comes; the
-        second one also loads data and checkpoint.
+        The first call only reports where this process is, so that its death can be judged however early it comes. The
+        second also loads data and checkpoint.
         """
         with self._guard.step:
             return self._step()
@@ -76,16 +77,16 @@ class TrialSession:
                 outcome, error = self._order.verdict
                 return self._report(outcome=outcome, error=error)
             if drain_deadline() is not None and self._training is None:
-                return self._report(outcome="drained")
+                return self._report(outcome=Outcome.DRAINED)
             if not self._announced:
                 self._announced = True
                 return self._report()
             return self._next_epoch()
         except Drained:
             self._log.info("drained: saved and leaving")
-            return self._report(outcome="drained")
-        except Exception as error:  # whatever user code, data or the device raise is this trial's outcome
-            # As text: a handler of a user's own that keeps its records would keep the traceback, and so the trial.
+            return self._report(outcome=Outcome.DRAINED)
+        except Exception as error:  # what user code, data or the device raise is this trial's outcome
+            # As text: a user's log handler that keeps its records would keep the traceback, and so the trial.
             self._log.error("failed\n%s", "".join(traceback.format_exception(error)).rstrip())
             failure, text = classify(error), _short_traceback(error)
             _forget_frames(error)
@@ -93,15 +94,15 @@ class TrialSession:
 
     def _failed(self, failure: Failure, text: str) -> TrialReport:
         outcome = failure.outcome
-        if outcome == "busy":
-            outcome = "drained" if _drains_within(BUSY_SECONDS) else "busy"
+        if outcome == Outcome.BUSY:
+            outcome = Outcome.DRAINED if _drains_within(BUSY_SECONDS) else Outcome.BUSY
         device = self._place.device_uuid or self._place.device_id
-        if outcome == "device" and device:
+        if outcome == Outcome.DEVICE and device:
             text += f"\nDevice: {device} on {self._place.hostname}"
         return self._report(outcome=outcome, error=text, ends_process=failure.ends_process)
 
     def close(self) -> None:
-        """Close the log, and let nothing of the trial live on: neither objects nor memory of the device."""
+        """Close the log, and free everything of the trial: objects and device memory."""
         self._guard.stop()
         self._watchdog.stop()
         for handler in list(self._log.handlers):
@@ -113,15 +114,15 @@ class TrialSession:
             from fdt_core.compute.device import release_memory
 
             if network is None or network() is not None:
-                # Nothing of ours holds it, but a network of a user's own may hold itself, as where a hook knows its
+                # None of our code holds it, but a user's network may hold itself, for instance by a hook that knows its
                 # module. torch's compiler, imported in the first trial, leaves a cycle that holds its callers' frames.
-                # And of a trial that failed as it began there is no telling.
+                # If a trial failed as it started, nothing is known.
                 gc.collect()
-            release_memory(self._order.device)
+            release_memory(self._settings.device)
 
     @property
     def _trial_directory(self) -> Path:
-        return Path(self._order.run_directory) / "checkpoints" / self._trial_id
+        return Path(self._settings.run_directory) / "checkpoints" / self._trial_id
 
     def _next_epoch(self) -> TrialReport:
         if self._training is None:
@@ -136,13 +137,13 @@ class TrialSession:
             return self._report(epochs=(record,))
         result = self._training.result()
         self._log.info("ended: %s", result.status)
-        return self._report(epochs=result.history, outcome=result.status, result=result)
+        return self._report(epochs=result.history, outcome=Outcome(result.status), result=result)
 
     def _start(self) -> Training:
         from fdt_core.compute.process import prepare_process
 
         self._watchdog.start()
-        order, spec = self._order, self._spec
+        order, settings, spec = self._order, self._settings, self._spec
         prepare_process(threads=spec.threads)  # before torch is imported
         self._started = True
 
@@ -150,18 +151,18 @@ class TrialSession:
         from fdt_core.training.checkpoint import TrialCheckpoints
         from fdt_core.training.trainer import Drained, Training
 
-        self._place = dataclasses.replace(self._place, device_uuid=device_uuid(order.device))
-        allowed = limit_memory(order.device, order.gpu_share, context=context_bytes())
-        checkpoints = TrialCheckpoints(directory=self._trial_directory, keep=order.keep)
+        self._place = dataclasses.replace(self._place, device_uuid=device_uuid(settings.device))
+        allowed = limit_memory(settings.device, order.gpu_share, context=context_bytes())
+        checkpoints = TrialCheckpoints(directory=self._trial_directory, keep=settings.keep)
         data = self._device_dataset(allowed)
-        if drain_deadline() is not None:  # imports and data took a while: a node that drains begins no trial
+        if drain_deadline() is not None:  # imports and data took a while: a draining node starts no trial
             raise Drained
         training = Training(
             spec,
             data,
-            device=order.device,
+            device=settings.device,
             checkpoints=checkpoints,
-            checkpoint_interval=order.checkpoint_interval,
+            checkpoint_interval=settings.checkpoint_interval,
             should_stop=self._patience.must_leave,
         )
         self._epochs = training.epochs()
@@ -173,45 +174,62 @@ class TrialSession:
         from fdt_core.datasets.prepared import load_prepared, prepared_digest
         from fdt_core.training.device_dataset import DeviceDataset, resident_limit
 
-        name, directory = self._spec.dataset, Path(self._order.data_directory)
+        name, directory = self._spec.dataset, Path(self._settings.data_directory)
         if (digest := prepared_digest(name, directory)) != self._order.dataset_digest:
             raise EnvironmentProblem(
                 f"data set {name} has changed since the launch: it had digest {self._order.dataset_digest}, "
                 f"it has {digest} now"
             )
         if name not in self._datasets:
-            prepared, device = load_prepared(name, directory), self._order.device
+            prepared, device = load_prepared(name, directory), self._settings.device
             self._datasets[name] = DeviceDataset(prepared, device, memory_limit=resident_limit(device, allowed))
         return self._datasets[name]
 
-    def _report(self, **fields: Any) -> TrialReport:
-        return TrialReport(trial_id=self._trial_id, attempt=self._order.attempt, place=self._place, **fields)
+    def _report(
+        self,
+        *,
+        epochs: tuple[EpochRecord, ...] = (),
+        outcome: Outcome | None = None,
+        error: str | None = None,
+        ends_process: bool = False,
+        result: TrainingResult | None = None,
+    ) -> TrialReport:
+        return TrialReport(
+            trial_id=self._trial_id,
+            attempt=self._order.attempt,
+            place=self._place,
+            epochs=epochs,
+            outcome=outcome,
+            error=error,
+            ends_process=ends_process,
+            result=result,
+        )
 
 
 class _Patience:
     """Tells a training when to leave. It knows nothing of the session, which would hold itself through its training."""
 
     def __init__(self) -> None:
-        self._epoch_begun = False
+        self._epoch_started = False
 
     def end_epoch(self) -> None:
         """No epoch is under way."""
-        self._epoch_begun = False
+        self._epoch_started = False
 
     def must_leave(self, seconds_to_epoch_end: float) -> bool:
         """Asked before every batch: whether this node drains and the epoch cannot be finished and saved in time.
 
-        A draining node begins no epoch: before its first batch nothing of it is lost.
+        A draining node starts no epoch: before its first batch nothing of it is lost.
         """
         deadline = drain_deadline()
         if deadline is None:
-            self._epoch_begun = True
+            self._epoch_started = True
             return False
-        return not self._epoch_begun or must_save_now(deadline, time.time() + seconds_to_epoch_end)
+        return not self._epoch_started or must_save_now(deadline, time.time() + seconds_to_epoch_end)
 
 
 def _drains_within(seconds: float) -> bool:
-    """Wait for so long, or until the node drains, and return whether it does."""
+    """Wait for `seconds`, or until the node drains, and return whether it does."""
     end = time.monotonic() + seconds
     while drain_deadline() is None and time.monotonic() < end:
         time.sleep(0.2)
@@ -225,7 +243,7 @@ def _forget_frames(error: BaseException) -> None:
 
 
 def epoch_line(record: EpochRecord, epochs: int) -> str:
-    """One epoch as people read it in logs."""
+    """One epoch as a line of a log."""
     test = "" if record.test_accuracy is None else f"  test accuracy {record.test_accuracy:.2f} %"
     return (
         f"epoch {record.epoch}/{epochs}  train loss {record.train_loss:.4f}{test}"
@@ -234,7 +252,7 @@ def epoch_line(record: EpochRecord, epochs: int) -> str:
 
 
 def _short_traceback(error: Exception) -> str:
-    """The message and the innermost calls: what fits a row; the log has the whole. What a user can mend says all."""
+    """The message, and the innermost calls unless it is an EnvironmentProblem; the log has the whole traceback."""
     if isinstance(error, EnvironmentProblem):
         return str(error)
     return "".join(traceback.format_exception(error, limit=-3)).strip()

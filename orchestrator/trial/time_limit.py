@@ -1,4 +1,4 @@
-"""A time limit for a trial that holds even when its process hangs in native code."""
+"""A trial's time limit, which holds even if its process hangs in native code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NAME = "time-limit.txt"
 
 
 class TimeLimit:
-    """Ends this process, all its threads' tracebacks written to the trial's directory, when the time is up.
+    """Ends this process when the time is up, with the tracebacks of all its threads written to the trial's directory.
 
     The timer is a native thread that needs no interpreter lock (faulthandler.dump_traceback_later). One at a time may
     run in a process.
@@ -26,7 +26,7 @@ class TimeLimit:
         self._file: TextIO | None = None
 
     def start(self) -> None:
-        """Begin to count."""
+        """Start to count."""
         if self._seconds is not None and self._file is None:
             self._directory.mkdir(parents=True, exist_ok=True)
             self._file = (self._directory / _NAME).open("w")
@@ -42,7 +42,7 @@ class TimeLimit:
 
 
 def take_expiry(directory: Path) -> str | None:
-    """What a watchdog wrote when it ended the trial's process, None where none did; it is told only once."""
+    """What the time limit wrote when it ended the trial's process; None if it did not. Gives it only once."""
     path = directory / _NAME
     try:
         text = path.read_text()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Protocol, cast
 
 from ray import tune
 from ray.tune.experiment import Trial
@@ -12,10 +12,10 @@ from orchestrator.trial.report import TrialReport
 
 
 class EventHandler(Protocol):
-    """What happens to the trials of a round, as the driver is told."""
+    """Handles what happens to the trials of a round."""
 
     def on_start(self, trial_id: str) -> None:
-        """A process begins, or begins again, to work on the trial."""
+        """A process starts to work on the trial, for the first time or again."""
 
     def on_report(self, report: TrialReport) -> None:
         """A step of a trial has ended."""
@@ -36,51 +36,51 @@ class DriverCallback(tune.Callback):
     def __init__(self, driver: EventHandler) -> None:
         self._driver = driver
 
-    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """A process begins to work on the trial."""
+    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: object) -> None:
+        """A process starts to work on the trial."""
         self._guarded(self._driver.on_start, trial.config["trial_id"])
 
     def on_trial_result(
-        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, object], **info: object
     ) -> None:
         """A step has ended."""
-        self._guarded(self._driver.on_report, result.pop("report"))
+        self._guarded(self._driver.on_report, cast(TrialReport, result.pop("report")))
 
-    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Free what nobody reads."""
+    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: object) -> None:
+        """Free what is never read."""
         # Tune keeps every trial, with all its metrics, in memory and in its state until the round ends.
         trial.run_metadata.last_result = {}
         trial.run_metadata.metric_analysis = {}
         trial.run_metadata.metric_n_steps = {}
 
-    def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+    def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: object) -> None:
         """The trial's process has died."""
         self._guarded(self._driver.on_death, trial)
 
-    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: object) -> None:
         """Called several times a second."""
         self._guarded(self._driver.on_tick)
 
-    def _guarded(self, handle: Any, *arguments: Any) -> None:
+    def _guarded(self, handle: Callable[..., None], *arguments: object) -> None:
         try:
             handle(*arguments)
-        except Exception as error:  # told to the driver, which raises it when Tune has ended
+        except Exception as error:  # passed to the driver, which raises it once Tune has ended
             self._driver.on_broken(error)
 
 
 class StopWhen(tune.Stopper):
     """Ends Tune's run, never a single trial."""
 
-    def __init__(self, may_stop: Any) -> None:
+    def __init__(self, may_stop: Callable[[], bool]) -> None:
         self._may_stop = may_stop
 
-    def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
-        """Whether this trial alone is to stop: never."""
+    def __call__(self, trial_id: str, result: Mapping[str, object]) -> bool:
+        """Whether this trial alone must stop: never."""
         return False
 
     def stop_all(self) -> bool:
         """Whether Tune may end its run."""
-        return bool(self._may_stop())
+        return self._may_stop()
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {}  # Tune writes its stopper with its state, which is never read

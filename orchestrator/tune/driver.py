@@ -1,7 +1,7 @@
 """The driver: gives the backlog to Ray Tune, and has a row written whenever a trial ends.
 
-Tune schedules and restarts; everything that must survive it is in the ledger and in the trials' checkpoints, so its
-own state is disposable. A launch is a loop of Tune runs, each with the resources that its trials need.
+Tune schedules and restarts. Everything that must survive it is in the ledger and in the trials' checkpoints, so its
+own state is disposable. A launch is a loop of rounds: runs of Tune, each with the resources that its trials need.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Container
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Callable
 
 from ray import tune
 from ray.tune.experiment import Trial
@@ -20,126 +18,91 @@ from cluster.machine.drain import raise_drain_flag, read_drain_flag
 from cluster.machine.drain_timeline import driver_patience, local_drain_deadline
 from fdt_core.error_text import informative_line
 from fdt_core.errors import EnvironmentProblem
-from fdt_core.training.checkpoint import Keep
-from orchestrator.plan.trial_slots import TrialSlots
-from orchestrator.run.backlog import Backlog, Progress
-from orchestrator.run.recorder import Recorder
+from orchestrator.run.open_run import OpenRun
 from orchestrator.run.retry_policy import BUSY_REPORTS, DEATHS_WITHOUT_PROGRESS
-from orchestrator.run.run_directory import RunDirectory
 from orchestrator.status.status_writer import StatusWriter
-from orchestrator.trial.order import TrialOrder
-from orchestrator.trial.outcome import BUSY_SECONDS
-from orchestrator.trial.report import ProcessLocation, TrialReport
+from orchestrator.trial.order import TrialOrder, TrialSettings
+from orchestrator.trial.outcome import BUSY_SECONDS, Outcome
+from orchestrator.trial.report import TrialReport
 from orchestrator.trial.time_limit import take_expiry
 from orchestrator.tune.callbacks import DriverCallback, StopWhen
-from orchestrator.tune.driver_node import DriverNode
+from orchestrator.tune.compute import Compute
 from orchestrator.tune.environment import quiet_tune
 from orchestrator.tune.failed_start import explain_failed_start
-from orchestrator.tune.process_deaths import Deaths, FailedStarts
+from orchestrator.tune.losses import Losses
 from orchestrator.tune.scheduler import PlanOrderScheduler
 from orchestrator.tune.searcher import BacklogSearcher
 from orchestrator.tune.trainable import SessionFactory, sweep_trainable, training_session
 
 
-@dataclass(frozen=True, kw_only=True)
-class OrderTemplate:
-    """What every trial's order has in common."""
-
-    run_directory: str
-    data_directory: str
-    device: str
-    checkpoint_interval: float
-    keep: Keep
-    time_limit: float | None = None
-
-
 class Driver:
-    """Runs a backlog to its end, or until it is told to stop.
+    """Runs a backlog to its end, or until it is asked to stop.
 
     Args:
-        run: the run directory.
-        backlog: what is to be done.
-        recorder: writes the rows.
-        template: what every trial's order has in common.
-        needs: resources of a trial.
-        drain_flag: file whose appearance tells all trials to save and leave.
-        scratch: private directory on this machine's own disk, for Tune's state.
-        watch: tells people and files what happens.
+        work: the run, what is left of it, and the recorder that writes its rows. Its settings may limit how many
+            trials may be given up before the sweep ends.
+        compute: where trials run.
+        status: reports to people and files what happens.
+        stop_request: called several times a second: why to stop, None as long as nobody asks for it.
         make_session: what a trial does.
-        asked_to_stop: looked at several times a second: why to stop, None as long as nobody wants that.
-        max_failures: so many given-up trials end the sweep.
-        leaving: ids of Ray nodes that are about to go: deaths of processes there count against no trial.
-        tell_progress: called several times a second.
-        tell_device_failure: called with the place of a process in which a trial failed by its device.
+        losses: how lost nodes and dead processes are judged; by default, what Ray knows of them.
 
     Attributes:
-        stop_reason: why the driver stopped before the backlog was empty; None where it did not.
+        stop_reason: why the driver stopped before the backlog was empty; None if it did not.
         interrupted: whether it stopped for a reason other than the limit of failed trials.
     """
 
     def __init__(
         self,
-        run: RunDirectory,
-        backlog: Backlog,
-        recorder: Recorder,
+        work: OpenRun,
+        compute: Compute,
+        status: StatusWriter,
         *,
-        template: OrderTemplate,
-        needs: TrialSlots,
-        drain_flag: Path,
-        scratch: Path,
-        watch: StatusWriter,
+        stop_request: Callable[[], str | None] = lambda: None,
         make_session: SessionFactory = training_session,
-        asked_to_stop: Callable[[], str | None] = lambda: None,
-        max_failures: int | None = None,
-        leaving: Container[str] = frozenset(),
-        tell_progress: Callable[[Progress], None] = lambda _progress: None,
-        tell_device_failure: Callable[[ProcessLocation], None] = lambda _place: None,
+        losses: Losses | None = None,
     ) -> None:
         self.stop_reason: str | None = None
         self.interrupted = False
-        self._asked_to_stop = asked_to_stop
-        self._run = run
-        self._backlog = backlog
-        self._recorder = recorder
-        self._template = template
-        self._needs = needs
-        self._drain_flag = drain_flag
-        self._scratch = scratch
-        self._watch = watch
-        self._max_failures = max_failures
+        self._run = work.run
+        self._backlog = work.backlog
+        self._recorder = work.recorder
+        self._max_failures = work.settings.max_failures
+        self._trial_settings = trial_settings(work, compute.device)
+        self._compute = compute
+        self._drain_flag = compute.drain_flag
+        self._status = status
+        self._stop_request = stop_request
         self._trainable = sweep_trainable(make_session)
-        self._deaths = Deaths(run.checkpoints, leaving)
-        self._failed_starts = FailedStarts()
-        self._tell_progress = tell_progress
-        self._tell_device_failure = tell_device_failure
-        self._places: dict[str, str | None] = {}  # of the processes at work that have reported: the nodes they are on
-        self._own_node = DriverNode()
-        self._at_work: set[str] = set()
-        self._leaving: set[str] = set()
-        self._busy: Counter[str] = Counter()  # reports in a row that a trial's device is in use by another process
+        self._losses = losses or Losses.seen_by_ray(work.run.checkpoints, compute.departing)
+        self._node_of: dict[str, str | None] = {}  # the node of each trial whose current process has reported
+        self._active: set[str] = set()  # trials that a process works on
+        self._expected_exits: set[str] = set()  # trials whose process has reported that it exits
+        self._busy: Counter[str] = Counter()  # consecutive reports that another process uses the trial's device
         self._stop_by = float("inf")
         self._broken_by: BaseException | None = None
 
     def must_stop(self) -> bool:
-        """Whether the driver stops, or somebody has asked it to: then it begins to."""
-        if reason := self._asked_to_stop():
+        """Whether the driver is stopping; starts to stop if that was requested."""
+        if reason := self._stop_request():
             self.stop(reason)
         return self.stop_reason is not None
 
     def stop(self, reason: str, *, interrupted: bool = True) -> None:
-        """Begin no further trial, and have the running ones save their state and leave. Only the first call counts."""
+        """Start no further trial, and have the running ones save their state and leave. Only the first call counts."""
         if self.stop_reason is None:
             self.stop_reason, self.interrupted = reason, interrupted
-            # Where somebody has raised the flag already, as the head's job does on Slurm, that deadline stands.
+            # If the flag is already raised, as the head's job does on Slurm, its deadline stands.
             deadline = read_drain_flag(self._drain_flag) or local_drain_deadline(time.time())
             self._stop_by = time.monotonic() + driver_patience(deadline, time.time())
-            self._watch.stopping(reason)
+            self._status.stopping(reason)
             raise_drain_flag(self._drain_flag, deadline)
 
     def run(self) -> None:
         """Run rounds until nothing waits or `stop` was called.
 
-        Raises whatever broke the writing of the ledger: OSError (a full disk), or Overtaken.
+        Raises what stopped the ledger from being written: OSError (a full disk), or Overtaken; EnvironmentProblem if
+        trials cannot run at all, or `on_progress` says so.
         """
         while not self.must_stop():
             whole_device = not self._backlog.has_waiting(whole_device=False)
@@ -151,13 +114,13 @@ class Driver:
         self._recorder.tick(now=True)
 
     def _round(self, whole_device: bool) -> None:
-        """One run of Ray Tune, over all trials with one kind of resources."""
-        needs = self._needs
+        """One run of Ray Tune, over all trials that need the same resources."""
+        needs = self._compute.slots
         slots = max(int(needs.slots * needs.gpus / needs.whole_gpus), 1) if whole_device and needs.gpus else needs.slots
         gpus = needs.whole_gpus if whole_device else needs.gpus
         resources = tune.PlacementGroupFactory([{"CPU": needs.cpus, **({"GPU": gpus} if gpus else {})}])
-        queue = BacklogSearcher(lambda: self._next_order(whole_device))
-        with tempfile.TemporaryDirectory(prefix="tune-", dir=self._scratch) as scratch, quiet_tune(slots):
+        queue = BacklogSearcher(lambda: self.next_order(whole_device=whole_device))
+        with tempfile.TemporaryDirectory(prefix="tune-", dir=self._compute.scratch) as scratch, quiet_tune(slots):
             # Not tune.Tuner: it pickles callbacks and searcher, to restore a run that is never restored.
             tune.run(
                 self._trainable,
@@ -168,7 +131,7 @@ class Driver:
                 resources_per_trial=resources,
                 reuse_actors=True,
                 callbacks=[DriverCallback(self)],
-                stop=StopWhen(self._may_stop),
+                stop=StopWhen(self.may_stop),
                 max_failures=-1,
                 raise_on_failed_trial=False,
                 storage_path=scratch,
@@ -176,9 +139,10 @@ class Driver:
             )
         for trial_id in self._backlog.running():
             self._backlog.returned(trial_id)
-        self._at_work.clear()
+        self._active.clear()
 
-    def _next_order(self, whole_device: bool) -> TrialOrder | None:
+    def next_order(self, *, whole_device: bool) -> TrialOrder | None:
+        """Take the next trial that runs with (or without) a device to itself; None if none waits, or none may start."""
         if self.must_stop():
             return None
         cell = self._backlog.next(whole_device=whole_device)
@@ -186,98 +150,100 @@ class Driver:
             return None
         attempt = self._backlog.attempt(cell.trial_id)
         return TrialOrder(
+            settings=self._trial_settings,
             trial_id=cell.trial_id,
             spec=cell.spec.to_json(),
             attempt=attempt,
             dataset_digest=self._recorder.dataset_digest(cell.spec.dataset),
-            gpu_share=self._needs.gpu_share(whole_device=whole_device),
-            **asdict(self._template),
+            gpu_share=self._compute.slots.gpu_share(whole_device=whole_device),
         )
 
-    def _may_stop(self) -> bool:
-        """Whether Tune may end its run: a stop was asked for, and no trial still saves its state (or for too long)."""
+    def may_stop(self) -> bool:
+        """Whether Tune may end its run: a stop was requested, and no trial still saves its state (or for too long)."""
         if self._broken_by is not None:
             return True
-        return self.stop_reason is not None and (not self._at_work or time.monotonic() > self._stop_by)
+        return self.stop_reason is not None and (not self._active or time.monotonic() > self._stop_by)
 
     def on_start(self, trial_id: str) -> None:
-        """A process begins (or begins again) to work on a trial."""
-        self._at_work.add(trial_id)
-        self._places.pop(trial_id, None)
-        self._watch.started(self._backlog.cells_of(trial_id)[0])
+        """A process starts to work on a trial, for the first time or again."""
+        self._active.add(trial_id)
+        self._node_of.pop(trial_id, None)
+        self._status.started(self._backlog.cells_of(trial_id)[0])
 
     def on_report(self, report: TrialReport) -> None:
-        """A step has ended: record it."""
+        """Record a step that has ended."""
         cells = self._backlog.cells_of(report.trial_id)
-        self._places[report.trial_id] = report.place.node_id
-        self._failed_starts.end_row()
+        self._node_of[report.trial_id] = report.place.node_id
+        self._losses.failed_starts.end_series()
         self._recorder.record(cells, report)
-        self._watch.reported(cells[0], report)
+        self._status.reported(cells[0], report)
         if report.epochs:
             del self._busy[report.trial_id]
         if report.outcome is None:
             return
-        self._at_work.discard(report.trial_id)
-        if report.outcome in ("drained", "busy"):
-            self._leaving.add(report.trial_id)
-            self._busy[report.trial_id] += report.outcome == "busy"
-            if report.outcome == "busy" and self._busy[report.trial_id] == 1:
-                self._watch.say(f"{cells[0].label}  another process uses its device: trying every {BUSY_SECONDS:g} s")
-        elif report.outcome == "environment":
+        self._active.discard(report.trial_id)
+        if report.outcome in (Outcome.DRAINED, Outcome.BUSY):
+            self._expected_exits.add(report.trial_id)
+            self._busy[report.trial_id] += report.outcome == Outcome.BUSY
+            if report.outcome == Outcome.BUSY and self._busy[report.trial_id] == 1:
+                self._status.say(f"{cells[0].label}  another process uses its device: trying every {BUSY_SECONDS:g} s")
+        elif report.outcome == Outcome.ENVIRONMENT:
             self._backlog.returned(report.trial_id)
             self.on_broken(EnvironmentProblem(informative_line(report.error or "")))
         else:
-            if report.outcome == "device":
-                self._tell_device_failure(report.place)
+            if report.outcome == Outcome.DEVICE:
+                self._compute.on_device_failure(report.place)
             state = self._backlog.ended(report.trial_id)
-            self._deaths.forget(report.trial_id)
-            del self._places[report.trial_id]
-            self._watch.ended(cells[0], report, state, self._backlog.progress())
+            self._losses.deaths.forget(report.trial_id)
+            del self._node_of[report.trial_id]
+            self._status.ended(cells[0], report, state, self._backlog.progress())
             self._stop_at_too_many_failures()
 
     def on_death(self, trial: Trial) -> None:
-        """A trial's process has died; Tune will start it again. The third death without progress gives it up.
+        """A trial's process has died; Tune will start it again. The third death without progress gives the trial up.
 
-        One that had reported nothing yet had touched nothing of the trial, and its node is unknown: it does not count.
+        A process that had reported nothing had touched nothing of the trial, and its node is unknown: its death does
+        not count.
         """
         trial_id = trial.config["trial_id"]
-        self._at_work.discard(trial_id)
-        if trial_id in self._leaving:
-            self._leaving.remove(trial_id)
+        self._active.discard(trial_id)
+        if trial_id in self._expected_exits:
+            self._expected_exits.remove(trial_id)
             if self._busy[trial_id] >= BUSY_REPORTS:
                 seconds = BUSY_REPORTS * BUSY_SECONDS
-                trial.config["verdict"] = ("device", f"the device was in use by another process for {seconds:.0f} s")
+                _judge(trial, Outcome.DEVICE, f"the device was in use by another process for {seconds:.0f} s")
             return
         cell = self._backlog.cells_of(trial_id)[0]
-        had_reported, node_id = trial_id in self._places, self._places.pop(trial_id, None)
+        had_reported, node_id = trial_id in self._node_of, self._node_of.pop(trial_id, None)
         if not had_reported:
-            self._watch.died(cell, "it had not begun yet, and is started again")
-            if self._failed_starts.add():
-                why = explain_failed_start(trial.error_file, self._scratch, self._run.logs / "failed-start.log")
+            self._status.died(cell, "it had not started its trial, and is started again")
+            if self._losses.failed_starts.add():
+                why = explain_failed_start(trial.error_file, self._compute.scratch, self._run.logs / "failed-start.log")
                 self.on_broken(EnvironmentProblem(f"the processes of trials cannot start: {why}"))
             return
         if expired := take_expiry(self._run.checkpoints / trial_id):
-            trial.config["verdict"] = ("error", f"{expired}time limit of {self._template.time_limit:g} s exceeded")
-            self._watch.died(cell, "it exceeded its time limit")
+            _judge(trial, Outcome.ERROR, f"{expired}time limit of {self._trial_settings.time_limit:g} s exceeded")
+            self._status.died(cell, "it exceeded its time limit")
             return
-        count = self._deaths.count(trial_id, node_id)
-        self._watch.died(cell, "resuming from its checkpoint" + (f" (death {count} without progress)" if count else ""))
+        count = self._losses.deaths.count(trial_id, node_id)
+        counted = f" (death {count} without progress)" if count else ""
+        self._status.died(cell, f"resuming from its checkpoint{counted}")
         if count >= DEATHS_WITHOUT_PROGRESS:
-            trial.config["verdict"] = ("crash", f"the process died {count} times without a new checkpoint in between")
+            _judge(trial, Outcome.CRASH, f"the process died {count} times without a new checkpoint in between")
 
     def on_tick(self) -> None:
         """Called by Tune several times a second."""
         self._recorder.tick()
         progress = self._backlog.progress()
-        self._watch.tick(progress)
-        self._tell_progress(progress)
+        self._status.tick(progress)
+        self._compute.on_progress(progress)
         self.must_stop()
-        if self._own_node.is_lost():
+        if self._losses.own_node_is_lost():
             self.stop("the Ray node of the driver has died")
-            self._at_work.clear()  # nobody is left to wait for
+            self._active.clear()  # no process is left to wait for
 
     def on_broken(self, error: BaseException) -> None:
-        """The ledger cannot be written: end the run without losing what the checkpoints hold."""
+        """End the run because handling an event failed; the trials save their state, and `run` raises `error`."""
         if self._broken_by is None:
             self._broken_by = error
             self.stop(str(error))
@@ -286,3 +252,20 @@ class Driver:
         failed = self._backlog.progress().failed
         if self._max_failures is not None and failed >= self._max_failures:
             self.stop(f"{failed} failed trials (the limit is {self._max_failures})", interrupted=False)
+
+
+def trial_settings(work: OpenRun, device: str) -> TrialSettings:
+    """What all trials of the run have in common on `device`."""
+    return TrialSettings(
+        run_directory=str(work.run.path),
+        data_directory=work.settings.data_directory,
+        device=device,
+        checkpoint_interval=work.plan.checkpoint_interval,
+        keep=work.plan.keep,
+        time_limit=work.plan.resources.time_limit,
+    )
+
+
+def _judge(trial: Trial, outcome: Outcome, error: str) -> None:
+    """Have the trial's next process only report how the attempt ended."""
+    trial.config["verdict"] = (outcome, error)

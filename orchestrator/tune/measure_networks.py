@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import ray
@@ -16,32 +16,59 @@ from orchestrator.plan.cells import Cell
 from orchestrator.plan.trial_slots import TrialSlots
 from orchestrator.run.measurements import network_of, setting_of, unmeasured
 from orchestrator.run.open_run import OpenRun
+from orchestrator.tune.compute import Compute
 
 _POLL_SECONDS = 1.0
 
 
-def measure_shapes(
-    work: OpenRun, needs: TrialSlots, device: str, *, say: Callable[[str], None], must_stop: Callable[[], bool]
+def measure_networks(
+    work: OpenRun, compute: Compute, *, say: Callable[[str], None], must_stop: Callable[[], bool]
 ) -> None:
-    """Append a row of `profiles` for each shape of the plan and each device name among the nodes that lacks one.
+    """Append the missing rows of `profiles`: one for each network of the plan and each device name among the nodes.
 
-    Nothing else of the sweep may run meanwhile. A measurement that fails is told and left out: a sweep is not judged by
-    it. Ends early when `must_stop` says so.
+    Nothing else of the sweep may run meanwhile. A measurement that fails is reported and left out: a sweep is not
+    judged by it. Ends early when `must_stop` says so.
+    """
+    needs, device = compute.slots, compute.device
+
+    def measured(node_id: str, cell: Cell) -> dict[str, object] | None:
+        task = _on(node_id, needs, _measure).remote(cell, device)
+        row: dict[str, object] | None = ray.get(task) if _wait(task, must_stop) else None
+        return row
+
+    measure_on(_one_node_per_device_name(needs, device, must_stop), measured, work, say=say)
+
+
+def measure_on(
+    nodes: Iterable[tuple[str, str]],
+    measured: Callable[[str, Cell], dict[str, object] | None],
+    work: OpenRun,
+    *,
+    say: Callable[[str], None],
+) -> None:
+    """Append the rows of `profiles` that `measured` gives, until it gives None.
+
+    Args:
+        nodes: id and device name of each node to measure on.
+        measured: the row of a cell's network on the node with this id; None = stop. May raise RayError.
+        work: the run whose finished trials' networks are measured.
+        say: reports one line.
     """
     trained = work.finished_cells()
-    for node_id, device_name in _one_node_per_device_name(needs, device, must_stop):
+    for node_id, device_name in nodes:
         rows = read_table(work.run.results, "profiles").rows.to_pylist()
         cells = unmeasured(trained, rows, device_name)
         if cells:
             say(f"measuring the speed of {len(cells)} networks on {device_name}")
         for cell in cells:
-            task = _on(node_id, needs, _measure).remote(cell, device)
-            if not _wait(task, must_stop):
-                return
             try:
-                work.recorder.add_profile(ray.get(task) | {"sweep": cell.sweep})
+                row = measured(node_id, cell)
             except ray.exceptions.RayError as error:  # what a network or a device raises
                 say(f"{cell.label}: not measured: {informative_line(str(error))}")
+                continue
+            if row is None:
+                return
+            work.recorder.add_profile(row | {"sweep": cell.sweep})
 
 
 def _one_node_per_device_name(
@@ -72,7 +99,7 @@ def _on(node_id: str, needs: TrialSlots, function: Any) -> Any:
     )(function)
 
 
-def _measure(cell: Cell, device: str) -> dict[str, Any]:
+def _measure(cell: Cell, device: str) -> dict[str, object]:
     return measurement_row(network_of(cell), setting_of(cell, device))
 
 

@@ -1,4 +1,4 @@
-"""Deaths of trials' processes: which count against the trial, which were its node's fault, which are nobody's."""
+"""Deaths of trials' processes: those that count against the trial, and those that do not."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 from cluster.ray_nodes.membership import lost_node_ids
 
 FAILED_STARTS = 5
-"""So many processes in a row that end before their trial begins mean that none ever will."""
+"""This many consecutive processes that end before their trial starts mean that none ever will."""
 
 FAILED_STARTS_SECONDS = 30.0
-"""A shorter row means nothing yet: Ray may learn only now that the node of all of them is gone."""
+"""A series shorter than this many seconds means nothing yet: Ray may not know that their node is gone."""
 
 
 class Deaths:
     """Counts, for each trial, the deaths on living nodes since its last new checkpoint.
 
-    Ray learns of a node's death seconds after the processes on it are gone, so which deaths count is judged anew at
-    each of them.
+    Ray learns of a node's death seconds after the processes on it are gone, so each death
+    judges all of them again.
 
     Args:
         checkpoints: the run's checkpoint directory, one directory per trial in it.
@@ -39,7 +39,7 @@ class Deaths:
         self._nodes: dict[str, tuple[str, list[str | None]]] = {}
 
     def count(self, trial_id: str, node_id: str | None) -> int:
-        """Take note of one more death on `node_id` (None: a node that the process did not know); those that count."""
+        """Record a death on `node_id` (None: a node that the process did not know); returns how many count."""
         progress = _newest_checkpoint(self._checkpoints / trial_id)
         before, nodes = self._nodes.get(trial_id, (progress, []))
         nodes = [*nodes, node_id] if progress == before else [node_id]
@@ -53,10 +53,10 @@ class Deaths:
 
 
 class FailedStarts:
-    """The row of processes that ended before they reported anything: nothing of a trial had been touched there.
+    """The series of processes that ended before they reported anything: they had touched nothing of a trial.
 
-    The row begins anew with every report, and when Ray has lost a node: a node that goes down while eight trials start
-    on it says nothing of the next start.
+    A new series starts with every report, and when Ray has lost a node: a node that goes down while eight trials start
+    on it says nothing about the next start.
 
     Args:
         lost: tells the ids of the nodes that are gone.
@@ -72,7 +72,7 @@ class FailedStarts:
         self._lost_before: frozenset[str] = frozenset()
 
     def add(self) -> bool:
-        """Take note of one more; returns whether the row says that no process will ever start."""
+        """Record one; returns whether the series means that no process will ever start."""
         lost = self._lost()
         if lost != self._lost_before:
             self._lost_before = lost
@@ -80,11 +80,11 @@ class FailedStarts:
         self._moments.append(self._clock())
         return len(self._moments) >= FAILED_STARTS and self._moments[-1] - self._moments[0] >= FAILED_STARTS_SECONDS
 
-    def end_row(self) -> None:
+    def end_series(self) -> None:
         """A process has reported: processes can start."""
         self._moments.clear()
 
 
 def _newest_checkpoint(directory: Path) -> str:
-    """The name of the trial's newest working checkpoint, empty where there is none."""
+    """The name of the trial's newest working checkpoint, empty if there is none."""
     return max((path.name for path in directory.glob("working-*.pt")), default="")

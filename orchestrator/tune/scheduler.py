@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class PlanOrderScheduler(FIFOScheduler):
-    """Trials in the order in which Tune first heard of them.
+    """Trials in the order in which Tune first got them.
 
-    Tune puts a trial whose process died behind all others that wait, and would begin as many new trials as there are
-    slots before it goes on; and its own scheduler looks through all trials that ever were, at each step.
+    Tune puts a trial whose process died behind all others that wait, and would start as many new trials as there are
+    slots before that one continues. Its own scheduler also looks through all trials that ever were at each step.
     """
 
     def __init__(self) -> None:
@@ -36,6 +36,6 @@ class PlanOrderScheduler(FIFOScheduler):
         self._waiting = {key: trial for key, trial in self._waiting.items() if trial.status == Trial.PENDING}
         return self._waiting[min(self._waiting, key=self._rank.__getitem__)] if self._waiting else None
 
-    def on_trial_complete(self, tune_controller: TuneController, trial: Trial, result: dict[str, Any]) -> None:
-        """The trial is over for good."""
+    def on_trial_complete(self, tune_controller: TuneController, trial: Trial, result: dict[str, object]) -> None:
+        """The trial is over."""
         self._rank.pop(trial.trial_id, None)

@@ -1,10 +1,8 @@
-"""The order in which trials are given to Ray Tune: one by one, so that what happened so far decides what comes next."""
+"""Gives trials to Ray Tune one by one, so that what has happened so far decides which comes next."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 from ray.tune.search import Searcher
 
@@ -12,7 +10,7 @@ from orchestrator.trial.order import TrialOrder
 
 
 class BacklogSearcher(Searcher):
-    """Ray Tune asks this searcher for its next trial whenever a slot is about to fall free.
+    """Ray Tune asks this searcher for its next trial whenever a slot is about to become free.
 
     A grid would fix the trials at the start and leave their order to chance: Tune pops pending trials from a set.
 
@@ -24,12 +22,12 @@ class BacklogSearcher(Searcher):
         super().__init__(metric=None, mode=None)
         self._next_order = next_order
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:  # type: ignore[override]  # FINISHED is a word
-        """The config of the next trial."""
+    def suggest(self, trial_id: str) -> dict[str, object] | str:  # type: ignore[override]  # FINISHED is a word
+        """The config of the next trial, made of its order."""
         order = self._next_order()
-        return Searcher.FINISHED if order is None else dataclasses.asdict(order)
+        return Searcher.FINISHED if order is None else order.to_config()
 
-    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+    def on_trial_complete(self, trial_id: str, result: dict[str, object] | None = None, error: bool = False) -> None:
         """Nothing: the driver learns of the end from the trial's last report."""
 
     def save(self, checkpoint_path: str) -> None:
@@ -38,7 +36,9 @@ class BacklogSearcher(Searcher):
     def restore(self, checkpoint_path: str) -> None:
         """Nothing: a relaunch is a new plan minus ledger."""
 
-    def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
+    def set_search_properties(
+        self, metric: str | None, mode: str | None, config: dict[str, object], **spec: object
+    ) -> bool:
         """Accept that there is neither a metric nor a search space."""
         return True
 

@@ -1,6 +1,6 @@
-"""The signals that ask a driver to stop: noted when they come, acted on when the driver looks.
+"""The signals that ask a driver to stop: recorded when they come, acted on when the driver looks.
 
-A handler runs between any two steps of the program, in the middle of a write as well: so it only takes a note.
+A handler runs between any two steps of the program, even in the middle of a write, so it only records the signal.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from types import FrameType, TracebackType
 from typing import Self
 
 _REASONS = {
-    signal.SIGINT: "interrupted (once more stops at once)",
-    signal.SIGTERM: "told to end (SIGTERM)",
-    signal.SIGHUP: "told to end (SIGHUP: the terminal was closed)",
+    signal.SIGINT: "interrupted (interrupt again to stop at once)",
+    signal.SIGTERM: "terminated (SIGTERM)",
+    signal.SIGHUP: "terminated (SIGHUP: the terminal was closed)",
 }
 
 
@@ -21,10 +21,10 @@ class StopSignals:
 
     A further SIGINT raises KeyboardInterrupt: it stops at once. Further SIGTERMs and SIGHUPs change nothing: on Slurm
     they come both from Slurm itself and from the head's job, and a closing terminal sends both. SIGHUP stays ignored
-    where it was ignored, as under nohup.
+    if it was ignored, as under nohup.
 
     Attributes:
-        reason: why to stop, for people; None as long as no signal came.
+        reason: why to stop, for people; None until a signal comes.
     """
 
     def __init__(self) -> None:

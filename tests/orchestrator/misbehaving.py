@@ -1,4 +1,4 @@
-"""Architectures of a user's own that misbehave where they are trained, and nowhere else."""
+"""Custom architectures that misbehave where they are trained, and nowhere else."""
 
 from __future__ import annotations
 

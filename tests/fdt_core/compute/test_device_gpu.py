@@ -32,7 +32,7 @@ CONTEXT = 600 * MIB
 TAKES = """
 import sys, torch
 from fdt_core.compute.device import limit_memory
-from orchestrator.trial.outcome import classify
+from orchestrator.trial.error_kinds import classify
 share, part = float(sys.argv[1]), float(sys.argv[2])
 total = torch.cuda.get_device_properties(0).total_memory
 limit_memory("cuda", share, context=600 * 2**20)
@@ -51,7 +51,7 @@ print("fits")
 FAILS = """
 import sys, torch
 from fdt_core.error_text import informative_line
-from orchestrator.trial.outcome import classify
+from orchestrator.trial.error_kinds import classify
 table = torch.zeros(4, 4, device="cuda")
 try:
     torch.nn.functional.embedding(torch.tensor([9], device="cuda"), table)
@@ -69,7 +69,7 @@ except Exception as error:
 
 EXHAUSTS = """
 import torch
-from orchestrator.trial.outcome import classify
+from orchestrator.trial.error_kinds import classify
 kept = []
 for size in (2**30, 2**26, 2**20):
     try:

@@ -36,7 +36,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(("language", "code"), EXAMPLES)
 def test_the_example_answers(run: Path, language: str, code: str, capsys: pytest.CaptureFixture[str]) -> None:
     if language == "sql":
-        assert duckdb.sql(code).fetchall()
+        answer = duckdb.sql(code)
+        assert answer is not None
+        assert answer.fetchall()
     else:
         exec(compile(code, "docs/results.md", "exec"), {})
         assert capsys.readouterr().out.strip()

@@ -28,7 +28,7 @@ def test_a_detached_sweep_is_followed_and_its_output_kept(place: Place, undistur
     assert states[-1] == "ended"
     assert run_differences(place.run / "results", undisturbed.run / "results") == []
     assert fdt_sweep("logs", str(place.run), "driver").stdout.count(" done  ") == 4
-    assert "no driver is at work" in fdt_sweep("cancel", str(place.run)).stdout
+    assert "no driver is active" in fdt_sweep("cancel", str(place.run)).stdout
     assert json.loads(fdt_sweep("cancel", str(place.run), "--json").stdout) == {"driver": None, "jobs": []}
 
 

@@ -7,19 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from cluster.devices import device_check
 from cluster.profile.schema import load_profile
 from fdt_core.errors import EnvironmentProblem
-from orchestrator.launch.local import LocalDevices
+from lab.sweeps import Place
+from orchestrator.launch.local import LocalDevices, drive_here
+from orchestrator.launch.outcome import LaunchAction
+from orchestrator.launch.prepare import checked, claim_run, new_launch
 from orchestrator.run.backlog import Progress
+from orchestrator.run.driver_lease import live_owner
+from orchestrator.run.launch import LaunchSettings
 from orchestrator.trial.report import ProcessLocation
 from tests.cluster.devices.probe_answers import ECC, H100, probe
+from tests.orchestrator.histories import digits, done, write
 
 GPUS = load_profile("local", {"device": "cuda", "gpus_per_node": 2})
 NOTHING = Progress(done=0, diverged=0, failed=0, held_back=0, total=1)
 
 
-def place(device: str) -> ProcessLocation:
+def located_on(device: str) -> ProcessLocation:
     return ProcessLocation(hostname="here", pid=1, device_id=device)
 
 
@@ -28,7 +33,7 @@ def end(devices: LocalDevices) -> str:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
-            devices.tell_progress(NOTHING)
+            devices.refuse_broken(NOTHING)
         except EnvironmentProblem as problem:
             return str(problem)
         if devices.watch.is_at_rest():
@@ -54,18 +59,33 @@ def test_a_device_that_does_not_work_is_left_out_and_told(tmp_path: Path, capsys
 @pytest.mark.usefixtures("visible")
 def test_only_a_device_that_is_broken_ends_the_run(tmp_path: Path) -> None:
     devices = LocalDevices.found(GPUS, probe=probe(tmp_path, _0=[H100, H100, ECC], _1=[H100, ECC]))
-    devices.tell_device_failure(place("0"))
+    devices.suspect(located_on("0"))
     assert end(devices) == "", "the device works: the trial's own fault, or bad luck"
-    devices.tell_device_failure(place("0"))
+    devices.suspect(located_on("0"))
     why = end(devices)
     assert why.startswith("CUDA device 0 (NVIDIA H100, GPU-eeee")
-    assert why.endswith("uncorrectable ECC error encountered; launch again, and the sweep goes on without it")
-    devices.tell_device_failure(place("1"))
+    assert why.endswith("uncorrectable ECC error encountered; launch again to continue without it")
+    devices.suspect(located_on("1"))
     assert end(devices).endswith("; no other is left")
 
 
-def test_the_cpu_is_not_examined(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device_check.subprocess, "Popen", None)
-    devices = LocalDevices.found(load_profile("local", {"device": "cpu"}))
-    devices.tell_device_failure(place(""))
+def test_the_cpu_is_not_examined(tmp_path: Path) -> None:
+    devices = LocalDevices.found(load_profile("local", {"device": "cpu"}), probe=["/no/such/program"])
+    devices.suspect(located_on(""))
     assert end(devices) == ""
+
+
+def test_a_sweep_with_nothing_left_is_frozen_and_ends_without_ray(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    profile = load_profile("local", {"device": "cpu"})
+    settings = LaunchSettings(data_directory=str(place.data), profile=False)
+    launch = checked(new_launch(place.directory / "small.yaml", runs_dir=place.run.parent, settings=settings), profile)
+    launch.run.create()
+    write(launch.run, [done(cell, digits(place.data)) for cell in launch.plan.cells])
+    monkeypatch.setattr("orchestrator.launch.local.local_ray", None)
+    outcome = drive_here(launch, claim_run(launch.run), profile, before_work=launch.freeze)
+    assert (outcome.action, outcome.exit_code) == (LaunchAction.NOTHING_TO_DO, 0)
+    assert launch.run.plan().cells == launch.plan.cells
+    assert live_owner(launch.run.driver) is None
+    assert "nothing to do: 4 of 4 trials are done" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""A trial trained in this process, beside no Ray node."""
+"""One trial of a sweep, trained in this process without Ray."""
 
 from __future__ import annotations
 
@@ -7,11 +7,21 @@ from pathlib import Path
 
 import pytest
 
+from fdt_core.errors import UsageError
 from orchestrator.cli.set_options import split_settings
 from orchestrator.launch.one_trial import choose_trial, run_alone
 from orchestrator.plan.resolve import plan_sweep
 
 DEBUG = Path(__file__).parents[3] / "sweeps" / "debug.yaml"
+
+
+def test_a_trial_is_chosen_by_the_first_letters_of_its_id(tmp_path: Path) -> None:
+    plan = plan_sweep(DEBUG, ["seeds=3"], tmp_path)
+    last = plan.cells[-1]
+    assert choose_trial(plan, last.trial_id[:8]) == last
+    assert choose_trial(plan, "") == plan.cells[0]
+    with pytest.raises(UsageError, match="zzz"):
+        choose_trial(plan, "zzz")
 
 
 def test_what_it_compiles_is_private_and_does_not_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,15 +7,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 import cluster.slurm.queue.queue_monitor
 import orchestrator.status.follow_run
+from cluster.profile.schema import ClusterProfile, load_profile
 from fdt_core.errors import EnvironmentProblem
 from lab.sweeps import Place
 from orchestrator.cli import app
+from orchestrator.launch.outcome import LaunchAction
+from orchestrator.launch.prepare import checked, new_launch
+from orchestrator.launch.slurm_submit import claim_on_slurm, launch_on_slurm, submit_run, wanted_workers
+from orchestrator.plan.resolve import plan_sweep
+from orchestrator.run.driver_lease import live_owner
+from orchestrator.run.launch import Launch, LaunchSettings
 from tests.cluster.fake_slurm import FakeSlurm, install_fake_slurm
+from tests.orchestrator.histories import digits, done, failed, write
 
 PROFILE = "{kind: slurm, device: cpu, cpus_per_node: 2, mem: 4G, max_workers: 1, head: {mem: 2G}}\n"
 Command = Callable[..., Result]
@@ -97,3 +104,45 @@ def test_a_banner_and_strange_names_stop_no_command(place: Place, runs: Path, sl
     cancelled = CliRunner().invoke(app, ["cancel", str(runs / "small"), "--yes"])
     assert cancelled.exit_code == 0, cancelled.output
     assert "ended 2 jobs: 71, 72" in cancelled.output
+
+
+def profile(place: Place) -> ClusterProfile:
+    return load_profile(str(place.directory / "mine.yaml"))
+
+
+def checked_launch(place: Place, runs: Path) -> Launch:
+    launch = new_launch(
+        place.directory / "small.yaml",
+        runs_dir=runs,
+        settings=LaunchSettings(data_directory=str(place.data), profile=False),
+    )
+    launch.run.create()
+    return checked(launch, profile(place))
+
+
+def test_a_submitted_run_is_frozen_and_left_to_its_head(place: Place, runs: Path, slurm: FakeSlurm) -> None:
+    launched = checked_launch(place, runs)
+    submitted = submit_run(launched, claim_on_slurm(launched.run), profile(place))
+    assert submitted.submission is not None
+    assert (submitted.submission.head, submitted.submission.workers) == ("71", ("72",))
+    assert launched.run.plan().cells == launched.plan.cells
+    assert live_owner(launched.run.driver) is None
+
+
+def test_no_job_is_submitted_for_a_sweep_with_nothing_left(
+    place: Place, runs: Path, slurm: FakeSlurm, capsys: pytest.CaptureFixture[str]
+) -> None:
+    launched = checked_launch(place, runs)
+    first, *others = launched.plan.cells
+    write(launched.run, [failed(first), *(done(cell, digits(place.data)) for cell in others)])
+    outcome = launch_on_slurm(launched, claim_on_slurm(launched.run), profile(place), follow=False)
+    assert (outcome.action, outcome.exit_code, outcome.jobs) == (LaunchAction.NOTHING_TO_DO, 1, ())
+    assert "nothing to do: 3 of 4 trials are done, 1 given up" in capsys.readouterr().err
+    assert slurm.queue() == []
+
+
+def test_no_more_workers_are_wanted_than_the_trials_that_are_left_can_use(place: Place, runs: Path) -> None:
+    text = PROFILE.replace("max_workers: 1", "max_workers: 3").replace("cpus_per_node: 2", "cpus_per_node: 4")
+    (place.directory / "mine.yaml").write_text(text)
+    plan = plan_sweep(place.directory / "small.yaml", ["resources.cpus=2"])
+    assert [wanted_workers(plan, profile(place), left) for left in (1, 2, 3, 100)] == [1, 1, 2, 3]

@@ -11,7 +11,7 @@ import pytest
 
 from cluster.profile.schema import load_profile
 from lab.sweeps import Place
-from orchestrator.cli.drive import start
+from orchestrator.cli.drive import perform_launch
 from orchestrator.launch.prepare import checked, new_launch
 from orchestrator.run.launch import Launch, LaunchSettings
 from tests.orchestrator.histories import digits, done, epochs, write
@@ -38,7 +38,7 @@ def prepared(place: Place) -> Launch:
 
 
 def launched(place: Place, *, json_: bool) -> int:
-    return start(prepared(place), load_profile("local"), yes=True, detach=None, options=(), json_=json_)
+    return perform_launch(prepared(place), load_profile("local"), yes=True, detach=None, options=(), json_=json_)
 
 
 @pytest.mark.parametrize("json_", [False, True])

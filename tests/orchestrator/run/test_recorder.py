@@ -98,7 +98,7 @@ def test_the_end_of_an_attempt_is_a_row_with_its_place_and_the_drivers_context(
     run: RunDirectory, plan: SweepPlan
 ) -> None:
     ledger, cell = Ledger(), plan.cells[0]
-    recorder_of(run, ledger).record([cell], report(cell, 1, outcome="diverged"))
+    recorder_of(run, ledger).record([cell], report(cell, 1, outcome=Outcome.DIVERGED))
     (row,) = rows_of(run, "trials")
     expected = {"status": "diverged", "failure_kind": None, "hostname": "node7", "slurm_job_id": "42"}
     assert expected.items() <= row.items()
@@ -108,13 +108,13 @@ def test_the_end_of_an_attempt_is_a_row_with_its_place_and_the_drivers_context(
 
 def test_a_failed_attempt_has_its_kind_and_a_further_attempt_follows(run: RunDirectory, plan: SweepPlan) -> None:
     ledger, cell = Ledger(), plan.cells[0]
-    recorder_of(run, ledger).record([cell], report(cell, outcome="oom"))
+    recorder_of(run, ledger).record([cell], report(cell, outcome=Outcome.OOM))
     (row,) = rows_of(run, "trials")
     assert (row["status"], row["failure_kind"]) == ("failed", "oom")
     assert ledger.record(cell.trial_id).state is TrialState.WAITING
 
 
-@pytest.mark.parametrize("outcome", ["drained", "busy", "environment"])
+@pytest.mark.parametrize("outcome", [Outcome.DRAINED, Outcome.BUSY, Outcome.ENVIRONMENT])
 def test_an_attempt_that_is_only_interrupted_has_no_row(run: RunDirectory, plan: SweepPlan, outcome: Outcome) -> None:
     recorder, cell = recorder_of(run), plan.cells[0]
     recorder.record([cell], report(cell, 1, outcome=outcome))
@@ -126,7 +126,7 @@ def test_an_attempt_that_is_only_interrupted_has_no_row(run: RunDirectory, plan:
 def test_cells_that_share_a_trial_each_get_a_row_that_names_the_first(run: RunDirectory, plan: SweepPlan) -> None:
     first = plan.cells[0]
     twin = Cell(**{**vars(first), "template": "twin"})
-    recorder_of(run).record([first, twin], report(first, 1, outcome="done"))
+    recorder_of(run).record([first, twin], report(first, 1, outcome=Outcome.DONE))
     rows = rows_of(run, "trials")
     assert [row["template"] for row in rows] == [first.template, "twin"]
     source = f"{first.sweep}/{first.spec.model}/{first.template}"
@@ -139,6 +139,6 @@ def test_working_checkpoints_are_dropped_only_once_the_row_is_written(run: RunDi
     working = {cell: leave_working(run, cell) for cell in (done, running)}
     recorder.record([running], report(running, 1))
     assert working[done].exists()
-    recorder.record([done], report(done, 1, outcome="done"))
+    recorder.record([done], report(done, 1, outcome=Outcome.DONE))
     recorder.tick(now=True)
     assert (weights.exists(), working[done].exists(), working[running].exists()) == (True, False, True)

@@ -1,180 +1,33 @@
-"""What errors of devices, libraries and code mean, and what becomes of the process that met them."""
+"""Outcomes of an attempt: what each is called in the results, and what each leads to."""
 
 from __future__ import annotations
 
-import errno
-import subprocess
-import sys
+import json
 
-import pytest
-import torch
-
-from fdt_core.errors import EnvironmentProblem
-from orchestrator.run.retry_policy import given_up, needs_whole_device
-from orchestrator.trial.error_kinds import Failure, classify
-from orchestrator.trial.outcome import Outcome
-
-SUFFIX = """
-CUDA kernel errors might be asynchronously reported at some other API call, so the stacktrace below might be incorrect.
-For debugging consider passing CUDA_LAUNCH_BLOCKING=1
-Compile with `TORCH_USE_CUDA_DSA` to enable device-side assertions.
-"""
+from orchestrator.run.retry_policy import ATTEMPTS, given_up, needs_whole_device
+from orchestrator.trial.outcome import FINISHED, NO_END, Outcome
 
 
-def accelerator_error(number: int, text: str = "CUDA error: words that mean nothing") -> torch.AcceleratorError:
-    """As torch raises it where a call of the CUDA runtime fails."""
-    error = torch.AcceleratorError(text + SUFFIX)
-    error.error_code = number
-    return error
+def test_an_outcome_is_its_word_in_rows_and_messages() -> None:
+    assert json.dumps({"status": Outcome.DONE}) == '{"status": "done"}'
+    assert f"failed ({Outcome.OOM})" == "failed (oom)"
+    assert "diverged" in FINISHED
 
 
-@pytest.mark.parametrize(
-    ("number", "outcome", "ends_process"),
-    [
-        (2, "oom", False),
-        (46, "busy", True),
-        (216, "busy", True),
-        (98, "error", True),
-        (700, "error", True),
-        (710, "error", True),
-        (716, "error", True),
-        (1, "error", True),
-        (9, "error", True),
-        (701, "error", True),
-        (715, "error", True),
-        (100, "device", True),
-        (209, "device", True),
-        (214, "device", True),
-        (719, "device", True),
-        (795, "device", True),
-        (802, "device", True),
-        (809, "device", True),
-        (999, "device", True),
-    ],
-)
-def test_the_number_of_the_cuda_runtime_decides(number: int, outcome: Outcome, ends_process: bool) -> None:
-    assert classify(accelerator_error(number)) == Failure(outcome=outcome, ends_process=ends_process)
+def test_every_outcome_is_a_result_or_no_end_or_a_failure_with_a_limit_of_attempts() -> None:
+    failures = set(Outcome) - FINISHED - NO_END
+    assert not FINISHED & NO_END
+    assert {str(outcome) for outcome in failures} == set(ATTEMPTS)
 
 
-def test_the_number_weighs_more_than_the_words() -> None:
-    assert classify(accelerator_error(710, "CUDA error: out of memory")).outcome == "error"
-    assert classify(accelerator_error(2, "CUDA error: device-side assert triggered")).outcome == "oom"
+def test_a_trial_is_given_up_after_the_attempts_that_its_kind_of_failure_earns() -> None:
+    assert not given_up([Outcome.OOM])
+    assert given_up([Outcome.OOM] * 2)
+    assert not given_up([Outcome.DEVICE] * 2)
+    assert given_up([Outcome.DEVICE] * 3)
+    assert given_up([Outcome.CRASH])
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
-        "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`",
-        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
-        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
-        "cuDNN error: CUDNN_STATUS_NOT_INITIALIZED",
-        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR",
-        "cusolver error: CUSOLVER_STATUS_ALLOC_FAILED, when calling `cusolverDnCreate(handle)`",
-        "CUDA error: out of memory" + SUFFIX,
-        "CUDA driver error: out of memory",
-        "CUDA out of memory. Tried to allocate 20.00 MiB.",
-        "CUDA ran out of memory outside PyTorch's allocator.",
-        "GET was unable to find an engine to execute this computation",
-        "FIND was unable to find an engine to execute this computation",
-        "HIP error: out of memory\nHIP kernel errors might be asynchronously reported",
-        "HIP out of memory. Tried to allocate 1.00 GiB.",
-        "CUDA error: HIPBLAS_STATUS_ALLOC_FAILED when calling `hipblasCreate(handle)`",
-        "MPS backend out of memory (MPS allocated: 8.00 GB, other allocations: 1.00 GB, max allowed: 9.07 GB).",
-        "[enforce fail at alloc_cpu.cpp:121] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to "
-        "allocate 999999999999 bytes. Error code 12 (Cannot allocate memory)",
-        "DefaultCPUAllocator: not enough memory: you tried to allocate 4096 bytes.",
-        "std::bad_alloc",
-    ],
-)
-def test_whatever_ran_out_of_memory_says_so_in_its_own_words(text: str) -> None:
-    assert classify(RuntimeError(text)) == Failure(outcome="oom")
-
-
-@pytest.mark.parametrize(
-    ("text", "outcome"),
-    [
-        ("CUDA error: device-side assert triggered" + SUFFIX, "error"),
-        ("CUDA error: an illegal memory access was encountered" + SUFFIX, "error"),
-        ("CUDA driver error: misaligned address", "error"),
-        ("CUDA error: CUBLAS_STATUS_INVALID_VALUE when calling `cublasSgemm(...)`", "error"),
-        ("cuDNN error: CUDNN_STATUS_BAD_PARAM", "error"),
-        ("CUDA error: CUDA-capable device(s) is/are busy or unavailable", "busy"),
-        ("CUDA error: uncorrectable ECC error encountered", "device"),
-        ("CUDA error: unspecified launch failure", "device"),
-        ("CUDA error: CUBLAS_STATUS_INTERNAL_ERROR when calling `cublasSgemm(...)`", "device"),
-        ("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED", "device"),
-        ("HIP error: invalid device ordinal", "device"),
-        ("No CUDA GPUs are available", "device"),
-    ],
-)
-def test_other_errors_of_a_device_end_its_process_whoevers_fault_they_are(text: str, outcome: Outcome) -> None:
-    assert classify(RuntimeError(text)) == Failure(outcome=outcome, ends_process=True)
-
-
-@pytest.mark.parametrize(
-    ("error", "outcome"),
-    [
-        (ValueError("these widths do not please me"), "error"),
-        (ValueError("a note on CUDA error codes"), "error"),
-        (RuntimeError("mat1 and mat2 shapes cannot be multiplied (3x4 and 5x6)"), "error"),
-        (torch.OutOfMemoryError("CUDA out of memory."), "oom"),
-        (MemoryError(), "oom"),
-        (OSError(errno.ENOMEM, "Cannot allocate memory"), "oom"),
-        (OSError(errno.ENOSPC, "No space left on device"), "environment"),
-        (EnvironmentProblem("the data set has changed"), "environment"),
-        (FileNotFoundError(errno.ENOENT, "No such file"), "error"),
-    ],
-)
-def test_errors_of_code_and_machine_leave_the_process_as_it_is(error: Exception, outcome: Outcome) -> None:
-    assert classify(error) == Failure(outcome=outcome)
-
-
-def test_a_wrapped_error_is_known_by_what_led_to_it() -> None:
-    def wrapped(inner: Exception, *, explicitly: bool) -> Exception:
-        try:
-            try:
-                raise inner
-            except Exception as cause:
-                if explicitly:
-                    raise ValueError("the forward pass failed") from cause
-                raise ValueError("the forward pass failed")  # noqa: B904 - as careless code does
-        except ValueError as outer:
-            return outer
-
-    for explicitly in (True, False):
-        assert classify(wrapped(accelerator_error(710), explicitly=explicitly)) == Failure(
-            outcome="error", ends_process=True
-        )
-        assert classify(wrapped(torch.OutOfMemoryError("no"), explicitly=explicitly)).outcome == "oom"
-    hidden = wrapped(accelerator_error(214), explicitly=False)
-    hidden.__suppress_context__ = True
-    assert classify(hidden) == Failure(outcome="error")
-
-
-def test_a_chain_that_bites_its_tail_ends() -> None:
-    first, second = ValueError("first"), ValueError("second")
-    first.__cause__, second.__cause__ = second, first
-    assert classify(first) == Failure(outcome="error")
-
-
-@pytest.mark.process
-def test_a_real_allocation_that_fails_on_the_cpu() -> None:
-    code = (
-        "import torch\nfrom orchestrator.trial.error_kinds import classify\n"
-        "try: torch.empty(2**50, dtype=torch.uint8)\n"
-        "except Exception as error: print(classify(error).outcome)"
-    )
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
-    assert shown.stdout.strip() == "oom", shown.stderr
-
-
-def test_attempts_and_whole_devices() -> None:
-    assert [given_up(failures) for failures in (["oom"], ["oom"] * 2, ["device"] * 2, ["device"] * 3)] == [
-        False,
-        True,
-        False,
-        True,
-    ]
-    assert needs_whole_device(["device", "oom"])
-    assert not needs_whole_device(["error"])
+def test_only_a_trial_that_ran_out_of_memory_gets_a_whole_device() -> None:
+    assert needs_whole_device([Outcome.DEVICE, Outcome.OOM])
+    assert not needs_whole_device([Outcome.ERROR])

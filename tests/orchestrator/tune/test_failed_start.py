@@ -54,4 +54,4 @@ def test_of_a_process_elsewhere_what_ray_says_is_quoted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("error_file", [None, "/no/such/file"])
 def test_where_nothing_is_known_that_is_said(tmp_path: Path, error_file: str | None) -> None:
     told = explain_failed_start(error_file, tmp_path, tmp_path / "log")
-    assert told == f"they end without a word (log: {tmp_path / 'log'})"
+    assert told == f"they end without a message (log: {tmp_path / 'log'})"

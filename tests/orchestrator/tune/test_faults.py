@@ -67,7 +67,7 @@ def test_actors_killed_at_random_moments(place: Place, undisturbed: Place, seed:
         wait_until(lambda: [process for process in actors(launched) if is_alive(process)])
         alive = actors(launched)
         kill(moments.choice([process for process in alive if is_alive(process)]))
-        wait_until(lambda before=alive: set(actors(launched)) - set(before))
+        wait_until(lambda before=frozenset(alive): set(actors(launched)) - before)  # type: ignore[misc]  # inferred late
     output, _ = launched.communicate(timeout=300)
     assert launched.returncode == 0, output
     assert output.count("its process died") == 3

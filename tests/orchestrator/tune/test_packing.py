@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 import torch
 
+from fdt_core.training.device_dataset import DeviceDataset
 from lab.engine import Engine, local_engine
 from lab.nothing_session import nothing_session
 from lab.sweeps import SWEEP, Place, wait_until
 from orchestrator.plan.trial_slots import TrialSlots
+from orchestrator.run.run_directory import RunDirectory
+from orchestrator.trial.order import TrialOrder
 from orchestrator.trial.outcome import Outcome
 from orchestrator.trial.report import TrialReport
 from orchestrator.tune import driver
@@ -26,23 +28,23 @@ needs_gpu = pytest.mark.skipif(
 
 
 class Scripted:
-    """A trial that ends as `outcome` says, and writes down the memory that it may use."""
+    """A trial that ends with `outcome`, and writes down the share of memory that it may use."""
 
-    def __init__(self, session: Session, config: Mapping[str, Any], outcome: Outcome, *, until: int) -> None:
-        self._session, self._config = session, config
+    def __init__(self, session: Session, order: TrialOrder, outcome: Outcome, *, until: int) -> None:
+        self._session, self._order = session, order
         self._outcome, self._until = outcome, until
 
     def advance(self) -> TrialReport:
-        """The one and last report; after `until` attempts the trial is done."""
-        with (Path(self._config["run_directory"]) / "shares").open("a") as file:
-            file.write(f"{self._config['attempt']} {self._config['gpu_share']}\n")
+        """The only report; after `until` attempts the trial is done."""
+        with (Path(self._order.settings.run_directory) / "shares").open("a") as file:
+            file.write(f"{self._order.attempt} {self._order.gpu_share}\n")
         report = self._session.advance()
-        if self._config["verdict"] is not None:
-            outcome, error = self._config["verdict"]
+        if self._order.verdict is not None:
+            outcome, error = self._order.verdict
             return dataclasses.replace(report, outcome=outcome, error=error, epochs=(), result=None)
-        if self._config["attempt"] > self._until:
+        if self._order.attempt > self._until:
             return report
-        ends = self._outcome == "busy"
+        ends = self._outcome == Outcome.BUSY
         return dataclasses.replace(
             report, outcome=self._outcome, error="no luck", epochs=(), result=None, ends_process=ends
         )
@@ -52,12 +54,12 @@ class Scripted:
         self._session.close()
 
 
-def small_at_first(config: Mapping[str, Any], cache: dict[str, Any], node_id: str | None) -> Session:
-    return Scripted(nothing_session(config, cache, node_id), config, "oom", until=1)
+def small_at_first(order: TrialOrder, datasets: dict[str, DeviceDataset], node_id: str | None) -> Session:
+    return Scripted(nothing_session(order, datasets, node_id), order, Outcome.OOM, until=1)
 
 
-def always_busy(config: Mapping[str, Any], cache: dict[str, Any], node_id: str | None) -> Session:
-    return Scripted(nothing_session(config, cache, node_id), config, "busy", until=1000)
+def always_busy(order: TrialOrder, datasets: dict[str, DeviceDataset], node_id: str | None) -> Session:
+    return Scripted(nothing_session(order, datasets, node_id), order, Outcome.BUSY, until=1000)
 
 
 @pytest.fixture(scope="module")
@@ -68,47 +70,34 @@ def engine() -> Iterator[Engine]:
 
 
 @pytest.mark.engine
-def test_the_retry_of_a_trial_that_ran_out_of_memory_has_a_whole_device_and_all_of_its_memory(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_retry_of_a_trial_that_ran_out_of_memory_has_a_whole_device_and_all_of_its_memory(engine: Engine) -> None:
     seen: list[str] = []
-    real = driver.Driver.run
 
-    def run(self: driver.Driver) -> None:
-        real(self)
-        seen.extend((self._run.path / "shares").read_text().splitlines())
+    def read_shares(run: RunDirectory) -> None:
+        seen.extend((run.path / "shares").read_text().splitlines())
 
-    monkeypatch.setattr(driver.Driver, "run", run)
-    assert engine.run(2, small_at_first).done == 2
+    assert engine.run(2, small_at_first, examine=read_shares).done == 2
     assert sorted(seen) == ["1 0.5", "1 0.5", "2 None", "2 None"]
 
 
 @pytest.mark.engine
-def test_a_device_that_stays_in_use_fails_the_trial_in_the_end_and_is_complained_of(
+def test_a_device_that_stays_in_use_fails_the_trial_in_the_end_and_is_reported(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    complaints: list[str] = []
-    failures: list[str] = []
-    kinds: list[str] = []
-    real, real_run = driver.Driver.__init__, driver.Driver.run
+    reported: list[str] = []
+    failures: list[tuple[str, str]] = []
 
-    def with_ears(self: driver.Driver, *given: Any, **options: Any) -> None:
-        real(self, *given, **options)
-        self._tell_device_failure = lambda place: complaints.append(place.hostname)
-        ended = self._watch.ended
-        self._watch.ended = lambda cell, report, *rest: failures.append(str(report.error)) or ended(cell, report, *rest)
+    def read_failures(run: RunDirectory) -> None:
+        trials = pd.read_parquet(run.results / "trials")
+        failures.extend(zip(trials.failure_kind, trials.error, strict=True))
 
-    def run(self: driver.Driver) -> None:
-        real_run(self)
-        kinds.extend(pd.read_parquet(self._run.results / "trials").failure_kind)
-
-    monkeypatch.setattr(driver.Driver, "__init__", with_ears)
-    monkeypatch.setattr(driver.Driver, "run", run)
     monkeypatch.setattr(driver, "BUSY_REPORTS", 2)
-    assert engine.run(1, always_busy).done == 0
-    assert failures == ["the device was in use by another process for 20 s"] * 3
-    assert len(complaints) == 3
-    assert kinds == ["device"] * 3, "that a device is in use ends no attempt"
+    ended = engine.run(
+        1, always_busy, on_device_failure=lambda location: reported.append(location.hostname), examine=read_failures
+    )
+    assert ended.done == 0
+    assert failures == [("device", "the device was in use by another process for 20 s")] * 3
+    assert len(reported) == 3
 
 
 @pytest.mark.gpu

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 import time
 import weakref
@@ -23,9 +22,8 @@ from orchestrator.trial.order import TrialOrder
 from orchestrator.trial.outcome import BUSY_SECONDS
 from orchestrator.trial.report import ProcessLocation as Where
 from orchestrator.trial.report import TrialReport
-from orchestrator.tune import trainable
 from orchestrator.tune.trainable import sweep_trainable, training_session
-from tests.orchestrator.trial.test_outcome import accelerator_error
+from tests.orchestrator.trial.test_error_kinds import accelerator_error
 
 pytestmark = pytest.mark.trainer
 
@@ -43,7 +41,6 @@ def digits(data_directory: Path) -> None:
 def order(digits: None, place: Place, monkeypatch: pytest.MonkeyPatch) -> TrialOrder:
     """The first trial of the small sweep, made shorter."""
     (place.run / "logs").mkdir(parents=True)
-    monkeypatch.setattr(trainable, "_node_id", lambda: "a-node")
     monkeypatch.setenv(DRAIN_FILE_VARIABLE, str(place.directory / "drain"))
     return trial_order(place, *SHORT)
 
@@ -74,7 +71,8 @@ class WarmProcess:
     """What Tune does with the process of an actor, a step at a time."""
 
     def __init__(self, order: TrialOrder) -> None:
-        self.actor: Any = sweep_trainable(training_session)(dataclasses.asdict(order))
+        trainable = sweep_trainable(training_session, node_id=lambda: "a-node", exit_process=_stop)
+        self.actor: Any = trainable(order.to_config())
         self.former: list[weakref.ref[Any]] = []
 
     def begin(self) -> None:
@@ -87,7 +85,8 @@ class WarmProcess:
         self.former = [weakref.ref(each) for each in (session, training, learner, learner.network, learner.optimiser)]
 
     def step(self) -> TrialReport:
-        return self.actor.step()["report"]
+        report: TrialReport = self.actor.step()["report"]
+        return report
 
     def living(self) -> list[str]:
         """What is left of the trial."""
@@ -136,7 +135,7 @@ def test_nothing_of_a_failed_trial_lives_on(
 def test_nothing_of_a_diverged_trial_lives_on(place: Place, order: TrialOrder, collections: list[int]) -> None:
     process = WarmProcess(trial_order(place, *SHORT, "learning_rate=1e30"))
     assert process.step().epochs == ()
-    refs = []
+    refs: list[weakref.ref[Any]] = []
     real = Learner.__init__
 
     def made(learner: Learner, *given: Any) -> None:
@@ -165,7 +164,7 @@ def test_nothing_of_a_drained_trial_lives_on(place: Place, order: TrialOrder, co
 def test_a_network_that_holds_itself_is_freed_too(order: TrialOrder, monkeypatch: pytest.MonkeyPatch) -> None:
     from fdt_core.training import learner
 
-    real = learner.initial_network
+    real: Callable[[Any], nn.Module] = vars(learner)["initial_network"]
 
     def tied(spec: Any) -> nn.Module:
         network = real(spec)
@@ -200,17 +199,14 @@ def test_a_trial_that_fails_as_it_begins_leaves_nothing_behind(
 def test_a_process_whose_device_refuses_further_work_is_replaced(
     order: TrialOrder, monkeypatch: pytest.MonkeyPatch, number: int, outcome: str
 ) -> None:
-    left: list[int] = []
-    monkeypatch.setattr(trainable.os, "_exit", lambda status: left.append(status) or _stop())
     fails_with(monkeypatch, lambda: accelerator_error(number))
     process = WarmProcess(order)
     process.step()
     result = process.actor.step()
     assert (result["report"].outcome, result["done"]) == (outcome, True)
-    assert process.actor.reset_config(dataclasses.asdict(order))
-    with pytest.raises(_Left):
+    assert process.actor.reset_config(order.to_config())
+    with pytest.raises(_Left, match="0"):
         process.step()
-    assert left == [0]
 
 
 def test_a_process_whose_trial_ran_out_of_memory_goes_on_to_the_next(
@@ -221,7 +217,7 @@ def test_a_process_whose_trial_ran_out_of_memory_goes_on_to_the_next(
         fails_with(patch, lambda: accelerator_error(2, "CUDA error: out of memory"))
         process.step()
         assert process.step().outcome == "oom"
-    assert process.actor.reset_config(dataclasses.asdict(order))
+    assert process.actor.reset_config(order.to_config())
     process.begin()
     process.step()
     assert process.step().outcome == "done"
@@ -281,8 +277,8 @@ def test_the_peak_of_a_small_trial_after_a_large_one_is_its_own(place: Place, or
     process = WarmProcess(small)
     peaks = [peak(process)]
     for order in (large, small):
-        process.actor.reset_config(dataclasses.asdict(order))
-        process.actor.config = dataclasses.asdict(order)  # as Tune does
+        process.actor.reset_config(order.to_config())
+        process.actor.config = order.to_config()  # as Tune does
         peaks.append(peak(process))
     before, of_large, after = peaks
     assert of_large > before + 150, peaks
@@ -290,8 +286,8 @@ def test_the_peak_of_a_small_trial_after_a_large_one_is_its_own(place: Place, or
 
 
 class _Left(Exception):
-    """Stands for the end of the process."""
+    """The process has exited with this status."""
 
 
-def _stop() -> None:
-    raise _Left
+def _stop(status: int) -> None:
+    raise _Left(status)

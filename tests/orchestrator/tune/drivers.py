@@ -1,0 +1,99 @@
+"""Drivers without Ray: their events are called as Tune would call them."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+from ray.tune.experiment import Trial
+
+from fdt_core.trial.history import TrainingResult
+from lab.engine import open_dataless_run, small_plan
+from orchestrator.plan.trial_slots import TrialSlots
+from orchestrator.run.driver_status import DriverPlace
+from orchestrator.run.open_run import OpenRun
+from orchestrator.run.run_directory import RunDirectory
+from orchestrator.status.status_writer import StatusWriter
+from orchestrator.trial.order import TrialOrder
+from orchestrator.trial.outcome import FINISHED, Outcome
+from orchestrator.trial.report import ProcessLocation, TrialReport
+from orchestrator.tune.compute import Compute
+from orchestrator.tune.driver import Driver
+from orchestrator.tune.losses import Losses
+from orchestrator.tune.process_deaths import Deaths, FailedStarts
+
+
+@dataclass
+class Surroundings:
+    """What a driver sees and whom it notifies, changed by tests."""
+
+    directory: Path
+    own_node_is_lost: bool = False
+    stop_request: str | None = None
+    now: float = 0.0
+    lines: list[str] = field(default_factory=list)
+    failed_devices: list[str] = field(default_factory=list)
+
+    def open_run(self, trials: int = 2, *, max_failures: int | None = None, time_limit: float | None = None) -> OpenRun:
+        """A run of `trials` seeds of one model, of which nothing is done."""
+        run = RunDirectory(self.directory / "run")
+        run.create()
+        work = open_dataless_run(run, small_plan(self.directory, trials), self.directory)
+        resources = dataclasses.replace(work.plan.resources, time_limit=time_limit)
+        return dataclasses.replace(
+            work,
+            plan=dataclasses.replace(work.plan, resources=resources),
+            settings=dataclasses.replace(work.settings, max_failures=max_failures, profile=False),
+        )
+
+    def compute(self) -> Compute:
+        return Compute(
+            slots=TrialSlots(cpus=1, gpus=0.5, whole_gpus=1, slots=2),
+            device="cpu",
+            drain_flag=self.directory / "drain",
+            scratch=self.directory,
+            departing={"departing"},
+            on_device_failure=lambda location: self.failed_devices.append(location.hostname),
+        )
+
+    def losses(self, work: OpenRun) -> Losses:
+        return Losses(
+            own_node_is_lost=lambda: self.own_node_is_lost,
+            deaths=Deaths(work.run.checkpoints, {"departing"}, lost=frozenset),
+            failed_starts=FailedStarts(lost=frozenset, clock=lambda: self.now),
+        )
+
+    def driver(self, work: OpenRun) -> Driver:
+        status = StatusWriter(
+            status_file=work.run.status_file, driver=DriverPlace(pid=0, host="", generation=0), say=self.lines.append
+        )
+        return Driver(work, self.compute(), status, stop_request=lambda: self.stop_request, losses=self.losses(work))
+
+
+def tune_trial(order: TrialOrder) -> Trial:
+    """Ray Tune's trial, as far as the driver looks at it."""
+    return cast(Trial, SimpleNamespace(config=order.to_config(), error_file=None))
+
+
+def report(order: TrialOrder, outcome: Outcome | None = None, error: str | None = None, node: str = "n") -> TrialReport:
+    """A report from a process on `node`."""
+    result = None
+    if outcome in FINISHED:
+        result = TrainingResult(
+            status="done" if outcome == Outcome.DONE else "diverged",
+            history=(),
+            peak_memory_mb=1.0,
+            train_seconds=1.0,
+            device_name="none",
+            devices=("none",),
+            interruptions=0,
+            started_at=datetime.now(UTC),
+        )
+    place = ProcessLocation(hostname="here", pid=1, node_id=node)
+    return TrialReport(
+        trial_id=order.trial_id, attempt=order.attempt, place=place, outcome=outcome, error=error, result=result
+    )
