@@ -13,9 +13,15 @@ from __future__ import annotations
 import time
 from statistics import median
 
+from benchmarks.alternatives.usual_pipeline import (
+    BATCH_SIZE,
+    pin_to_one_core,
+    transforms_v1,
+    transforms_v2,
+    usual_loader,
+)
 from benchmarks.noise_images import noise_images
 from benchmarks.report import interleaved_seconds, print_report
-from benchmarks.usual_pipeline import BATCH_SIZE, pin_to_one_core, transforms_v1, transforms_v2, usual_loader
 from fdt_core.training.augmentation import Augmentation, Normalisation, draw_augmentation, draw_order
 from fdt_core.training.device_dataset import DeviceDataset
 from fdt_core.trial.recipe import Recipe

@@ -71,7 +71,7 @@ def load_tunes_files(experiment: Path) -> int:
 
 def tunes_files(directory: Path, trials: int) -> Path:
     """Run one Ray Tune trial of 20 epochs, and copy its files `trials` times."""
-    command = [sys.executable, "-m", "benchmarks.trial_cost_alternatives", "ray_tune_files", str(EPOCHS), "1"]
+    command = [sys.executable, "-m", "benchmarks.alternatives.trial_cost", "ray_tune_files", str(EPOCHS), "1"]
     subprocess.run([*command, str(directory / "tune")], capture_output=True, check=True)
     (original,) = {path.parent for path in (directory / "tune").rglob("progress.csv")}
     experiment = directory / "experiment"

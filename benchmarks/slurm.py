@@ -59,7 +59,7 @@ def makespan_of(alternative: str, run: SlurmRun) -> float:
     sweep.write_text(run.sweep)
     jobs = run.directory / "jobs"
     jobs.mkdir(parents=True)
-    command = [sys.executable, "-m", "benchmarks.slurm_alternatives", alternative, *map(str, (sweep, run.data, jobs))]
+    command = [sys.executable, "-m", "benchmarks.alternatives.slurm", alternative, *map(str, (sweep, run.data, jobs))]
     printed = run.lab.run(*command, environment={"FDT_BENCHMARK_SCRATCH": str(run.lab.scratch)})
     return float(printed.stdout.splitlines()[-1])
 

@@ -24,9 +24,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmarks.alternatives.usual_pipeline import BATCH_SIZE, PilImages, pin_to_one_core, transforms_v1, usual_loader
 from benchmarks.noise_images import noise_images
 from benchmarks.report import interleaved_seconds, print_report
-from benchmarks.usual_pipeline import BATCH_SIZE, PilImages, pin_to_one_core, transforms_v1, usual_loader
 from fdt_core.datasets.prepared import PreparedDataset
 from fdt_core.networks.architectures import architecture
 from fdt_core.training.batch_metrics import read_scores

@@ -33,7 +33,7 @@ def milliseconds_per_trial(engine: Engine, name: str, environment: Mapping[str, 
         started = time.perf_counter()
         engine.run(trials, nothing_session)
         return (time.perf_counter() - started) / trials * 1000
-    command = [sys.executable, "-m", "benchmarks.trial_cost_alternatives", name, str(trials), str(SLOTS)]
+    command = [sys.executable, "-m", "benchmarks.alternatives.trial_cost", name, str(trials), str(SLOTS)]
     printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment).stdout
     return float(printed.splitlines()[-1]) / trials * 1000
 

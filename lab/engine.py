@@ -21,11 +21,11 @@ from orchestrator.plan.trial_slots import TrialSlots
 from orchestrator.run.backlog import Backlog, Progress
 from orchestrator.run.driver_lease import claim
 from orchestrator.run.driver_status import DriverPlace
-from orchestrator.run.launch import LaunchSettings
+from orchestrator.run.launch_record import LaunchSettings
 from orchestrator.run.ledger import Ledger, TrialState
 from orchestrator.run.open_run import OpenRun
 from orchestrator.run.recorder import Recorder
-from orchestrator.run.rows import RowContext
+from orchestrator.run.report_rows import RowContext
 from orchestrator.run.run_directory import RunDirectory
 from orchestrator.status.status_writer import StatusWriter
 from orchestrator.trial.report import ProcessLocation, TrialReport

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fdt_core.datasets.catalogue import dataset_info
 from fdt_core.datasets.info import DatasetInfo, dataset_names
-from fdt_core.datasets.publications import PUBLICATIONS, Publication
+from fdt_core.datasets.published_files import PUBLICATIONS, Publication
 from fdt_core.datasets.raw_files.source import SPLITS, Source
 from fdt_core.datasets.readers.digits import read_digits
 from fdt_core.datasets.store import DESCRIPTION, Description, read_description, write_files

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cluster.profile.schema import ClusterProfile
     from orchestrator.launch.outcome import LaunchOutcome
     from orchestrator.run.driver_lease import DriverLease
-    from orchestrator.run.launch import Launch
+    from orchestrator.run.launch_record import Launch
     from orchestrator.run.plan_change import PlanChange
 
 
@@ -130,7 +130,7 @@ def drive_locally(
     from cluster.profile.schema import load_profile
     from orchestrator.cli.set_options import split_settings
     from orchestrator.launch.prepare import claim_run
-    from orchestrator.run.launch import frozen_launch
+    from orchestrator.run.launch_record import frozen_launch
     from orchestrator.run.run_directory import find_run
 
     found, profile = find_run(run, runs_dir), load_profile(cluster, split_settings(set_ or [])[1])

@@ -81,7 +81,7 @@ def launch(
     from fdt_core.errors import UsageError
     from orchestrator.cli.set_options import profile_options, split_settings
     from orchestrator.launch.prepare import checked, new_launch
-    from orchestrator.run.launch import LaunchSettings
+    from orchestrator.run.launch_record import LaunchSettings
     from orchestrator.run.reuse import source_runs
 
     if detach and follow:
@@ -132,7 +132,7 @@ def plan(
     from fdt_core.datasets.info import data_directory
     from orchestrator.cli.set_options import split_settings
     from orchestrator.launch.prepare import new_launch
-    from orchestrator.run.launch import LaunchSettings
+    from orchestrator.run.launch_record import LaunchSettings
     from orchestrator.run.reuse import source_runs
     from orchestrator.status.plan_text import plan_json, plan_text
 

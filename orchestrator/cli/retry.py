@@ -11,7 +11,7 @@ from orchestrator.cli.options import Detach, DryRun, Json, RunName, RunsDir, Ver
 
 if TYPE_CHECKING:
     from orchestrator.plan.cells import Cell
-    from orchestrator.run.launch import Launch
+    from orchestrator.run.launch_record import Launch
 
 
 def retry(

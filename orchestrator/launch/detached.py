@@ -16,7 +16,7 @@ from fdt_core.exit_codes import ExitCode
 from fdt_core.files.json_file import DamagedFile
 from orchestrator.launch.outcome import LaunchAction, LaunchOutcome
 from orchestrator.run.driver_lease import DriverLease, DriverRecord, process_lives
-from orchestrator.run.launch import Launch
+from orchestrator.run.launch_record import Launch
 from orchestrator.run.run_directory import RunDirectory
 
 _POLL_SECONDS = 0.1

@@ -17,7 +17,7 @@ from orchestrator.launch.outcome import LaunchAction, LaunchOutcome
 from orchestrator.plan.trial_slots import local_device, packed, trial_slots
 from orchestrator.run.backlog import Progress
 from orchestrator.run.driver_lease import DriverLease
-from orchestrator.run.launch import Launch
+from orchestrator.run.launch_record import Launch
 from orchestrator.run.open_run import open_run
 from orchestrator.status.console import silent_stdout
 from orchestrator.trial.report import ProcessLocation

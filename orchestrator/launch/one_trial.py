@@ -10,7 +10,7 @@ from fdt_core.datasets.prepared import load_prepared
 from fdt_core.provenance import git_commit, versions
 from fdt_core.results.run_lookup import find_trial
 from orchestrator.plan.cells import Cell, SweepPlan
-from orchestrator.run.rows import RowContext, trial_row
+from orchestrator.run.report_rows import RowContext, trial_row
 from orchestrator.trial.outcome import Outcome
 from orchestrator.trial.report import ProcessLocation, TrialReport
 from orchestrator.trial.session import epoch_line

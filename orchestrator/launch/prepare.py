@@ -17,7 +17,7 @@ from orchestrator.plan.estimate import estimate, refuse_above
 from orchestrator.plan.resolve import plan_sweep
 from orchestrator.plan.trial_slots import check_slots
 from orchestrator.run.driver_lease import DriverLease, claim
-from orchestrator.run.launch import Launch, LaunchSettings, frozen_launch
+from orchestrator.run.launch_record import Launch, LaunchSettings, frozen_launch
 from orchestrator.run.run_directory import RunDirectory
 
 

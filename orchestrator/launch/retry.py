@@ -8,7 +8,7 @@ from dataclasses import replace
 from fdt_core.errors import UsageError, unknown_name
 from orchestrator.launch.prepare import frozen_launch_again
 from orchestrator.plan.cells import Cell
-from orchestrator.run.launch import Launch, frozen_launch
+from orchestrator.run.launch_record import Launch, frozen_launch
 from orchestrator.run.retry_policy import ATTEMPTS
 from orchestrator.run.run_directory import RunDirectory
 

@@ -13,7 +13,7 @@ from cluster.slurm.records import Demand
 from orchestrator.plan.trial_slots import trial_slots
 from orchestrator.run.backlog import Progress
 from orchestrator.run.driver_lease import claim
-from orchestrator.run.launch import frozen_launch
+from orchestrator.run.launch_record import frozen_launch
 from orchestrator.run.open_run import open_run
 from orchestrator.run.run_directory import RunDirectory
 from orchestrator.status.console import silent_stdout

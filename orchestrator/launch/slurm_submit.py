@@ -21,7 +21,7 @@ from orchestrator.launch.outcome import LaunchAction, LaunchOutcome
 from orchestrator.plan.cells import SweepPlan
 from orchestrator.plan.trial_slots import packed, trial_slots
 from orchestrator.run.driver_lease import DriverLease, claim
-from orchestrator.run.launch import Launch
+from orchestrator.run.launch_record import Launch
 from orchestrator.run.open_run import OpenRun, open_run
 from orchestrator.run.run_directory import RunDirectory
 from orchestrator.status.follow_run import follow_run

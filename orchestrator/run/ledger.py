@@ -18,7 +18,7 @@ from fdt_core.results.reader import PartReader, read_part
 from orchestrator.plan.cells import Cell
 from orchestrator.run.retry_policy import given_up
 from orchestrator.run.run_directory import RunDirectory
-from orchestrator.run.trial_rows import TrialRow, read_trial_rows
+from orchestrator.run.stored_rows import TrialRow, read_trial_rows
 from orchestrator.trial.outcome import FINISHED
 
 CellKey = tuple[str, ...]

@@ -8,7 +8,7 @@ from fdt_core.measuring.networks import MeasuredNetwork
 from fdt_core.measuring.setting import MeasurementSetting
 from fdt_core.results.keys import measurement_key
 from orchestrator.plan.cells import Cell
-from orchestrator.run.trial_rows import Row
+from orchestrator.run.stored_rows import Row
 
 
 def network_of(cell: Cell) -> MeasuredNetwork:

@@ -14,11 +14,11 @@ from fdt_core.results.writer import ResultsWriter
 from orchestrator.plan.cells import Cell, SweepPlan
 from orchestrator.run.backlog import Backlog, Progress
 from orchestrator.run.driver_lease import DriverLease
-from orchestrator.run.launch import Launch, LaunchSettings
+from orchestrator.run.launch_record import Launch, LaunchSettings
 from orchestrator.run.ledger import Ledger
 from orchestrator.run.measurements import unmeasured
 from orchestrator.run.recorder import Recorder
-from orchestrator.run.rows import RowContext
+from orchestrator.run.report_rows import RowContext
 from orchestrator.run.run_directory import RunDirectory
 
 

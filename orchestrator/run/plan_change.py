@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orchestrator.plan.cells import Cell
-from orchestrator.run.launch import Launch
+from orchestrator.run.launch_record import Launch
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,10 +11,10 @@ from fdt_core.results.writer import ResultsWriter
 from fdt_core.training.checkpoint import Keep, TrialCheckpoints
 from orchestrator.plan.cells import Cell
 from orchestrator.run.ledger import Ledger
+from orchestrator.run.report_rows import RowContext, epoch_row, trial_row
 from orchestrator.run.reuse import epochs_of, finished_rows, place_in_study, reused_row
-from orchestrator.run.rows import RowContext, epoch_row, trial_row
 from orchestrator.run.run_directory import RunDirectory
-from orchestrator.run.trial_rows import Row, TrialRow
+from orchestrator.run.stored_rows import Row, TrialRow
 from orchestrator.trial.outcome import FINISHED, NO_END
 from orchestrator.trial.report import TrialReport
 

@@ -9,7 +9,7 @@ from fdt_core.errors import UsageError
 from fdt_core.results.reader import PartReader, read_part, read_table
 from fdt_core.results.run_lookup import find_run_path
 from orchestrator.plan.cells import Cell
-from orchestrator.run.trial_rows import EpochRow, Row, TrialRow
+from orchestrator.run.stored_rows import EpochRow, Row, TrialRow
 from orchestrator.trial.outcome import FINISHED
 
 

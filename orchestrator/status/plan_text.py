@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from fdt_core.files.json_file import DamagedFile
 from orchestrator.plan.cells import Cell, SweepPlan
 from orchestrator.plan.estimate import as_json, estimate, estimate_lines
-from orchestrator.run.launch import Launch
+from orchestrator.run.launch_record import Launch
 from orchestrator.run.plan_change import PlanChange, change_to
 
 

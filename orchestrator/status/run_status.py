@@ -19,7 +19,7 @@ from orchestrator.run.driver_lease import newest_generation, owner_here, owner_i
 from orchestrator.run.driver_status import DriverPlace, DriverStatus, RunningStatus
 from orchestrator.run.ledger import Ledger, TrialState
 from orchestrator.run.run_directory import RunDirectory
-from orchestrator.run.trial_rows import TrialRow, read_trial_rows
+from orchestrator.run.stored_rows import TrialRow, read_trial_rows
 from orchestrator.status.slurm_status import SlurmStatus, slurm_status
 
 SILENT_SECONDS = 30.0

@@ -15,8 +15,8 @@ from orchestrator.status.console import Console
 from orchestrator.status.status_writer import StatusWriter
 from orchestrator.tune.compute import Compute
 from orchestrator.tune.driver import Driver
-from orchestrator.tune.losses import Losses
 from orchestrator.tune.measure_networks import measure_networks
+from orchestrator.tune.process_deaths import Losses
 from orchestrator.tune.stop_signals import StopSignals
 
 

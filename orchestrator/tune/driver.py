@@ -29,7 +29,7 @@ from orchestrator.tune.callbacks import DriverCallback, StopWhen
 from orchestrator.tune.compute import Compute
 from orchestrator.tune.environment import quiet_tune
 from orchestrator.tune.failed_start import explain_failed_start
-from orchestrator.tune.losses import Losses
+from orchestrator.tune.process_deaths import Losses
 from orchestrator.tune.scheduler import PlanOrderScheduler
 from orchestrator.tune.searcher import BacklogSearcher
 from orchestrator.tune.trainable import SessionFactory, sweep_trainable, training_session

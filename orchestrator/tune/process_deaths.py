@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Container
+from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.ray_nodes.membership import lost_node_ids
+from orchestrator.tune.driver_node import DriverNode
 
 FAILED_STARTS = 5
 """This many consecutive processes that end before their trial starts mean that none ever will."""
@@ -88,3 +90,21 @@ class FailedStarts:
 def _newest_checkpoint(directory: Path) -> str:
     """The name of the trial's newest working checkpoint, empty if there is none."""
     return max((path.name for path in directory.glob("working-*.pt")), default="")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Losses:
+    """How the driver learns of lost nodes, and judges the processes that died."""
+
+    own_node_is_lost: Callable[[], bool]
+    deaths: Deaths
+    failed_starts: FailedStarts
+
+    @classmethod
+    def seen_by_ray(cls, checkpoints: Path, departing: Container[str]) -> Losses:
+        """Those of the Ray that this process is connected to."""
+        return cls(
+            own_node_is_lost=DriverNode().is_lost,
+            deaths=Deaths(checkpoints, departing),
+            failed_starts=FailedStarts(),
+        )

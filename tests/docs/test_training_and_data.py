@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fdt_core.datasets.catalogue import dataset_info
 from fdt_core.datasets.info import dataset_names
-from fdt_core.datasets.publications import PUBLICATIONS
+from fdt_core.datasets.published_files import PUBLICATIONS
 from fdt_core.datasets.user_datasets import user_datasets
 from fdt_core.files.yaml_file import parse_scalar
 from fdt_core.trial.recipe import Recipe, recipe_for

@@ -11,7 +11,7 @@ from fdt_core.datasets.prepared import prepared_digest
 from fdt_core.results.writer import ResultsWriter
 from orchestrator.plan.cells import Cell
 from orchestrator.run.driver_lease import claim
-from orchestrator.run.launch import frozen_launch
+from orchestrator.run.launch_record import frozen_launch
 from orchestrator.run.open_run import OpenRun, open_run
 from orchestrator.run.run_directory import FrozenFiles, RunDirectory
 

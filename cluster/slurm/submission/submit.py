@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import shlex
 import sys
@@ -13,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cluster.profile.schema import ClusterProfile
-from cluster.profile.slurm_units import parse_time_limit
 from cluster.slurm.files import SlurmFiles
 from cluster.slurm.queue.slurm_commands import cancel_jobs, clean_environment, queued_jobs
 from cluster.slurm.records import JobRecord, Role, SlurmLaunch
+from cluster.slurm.submission.job_options import job_parameters
 from cluster.slurm.submission.sbatch_answer import SubmittedJob
 from fdt_core.compute.process import process_environment
 from fdt_core.errors import EnvironmentProblem
@@ -46,7 +45,7 @@ def submit_jobs(files: SlurmFiles, launch: SlurmLaunch, request: JobRequest) -> 
     from cluster.slurm.submission.sbatch import SbatchExecutor, SubmissionInDoubt, answers_of_sbatch, explained
 
     profile, role = launch.profiles[request.profile], request.role
-    parameters = _parameters(launch, role, profile, request.options)
+    parameters = job_parameters(launch, role, profile, request.options)
     call = (request.function, str(files.directory), *request.arguments)
     try:
         with (
@@ -104,7 +103,7 @@ def job_script(files: SlurmFiles, launch: SlurmLaunch, role: Role, count: int) -
     from cluster.slurm.submission.sbatch import job_command
 
     profile = launch.profiles[0]
-    parameters = _parameters(launch, role, profile, {})
+    parameters = job_parameters(launch, role, profile, {})
     if count > 1:
         parameters["map_count"] = count
     command = job_command(_python(profile), files.jobs)
@@ -115,55 +114,3 @@ def _python(profile: ClusterProfile) -> str:
     """The shell command that becomes the job: `exec`, so that Slurm's signals reach Python itself."""
     python = shlex.quote(profile.python or sys.executable)
     return f"exec {profile.container} {python}" if profile.container else f"exec {python}"
-
-
-def _parameters(launch: SlurmLaunch, role: Role, profile: ClusterProfile, further: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters for submitit, for a head or worker job."""
-    as_worker = role == Role.WORKER or profile.head.placement == "first_worker"
-    size = _worker_options(profile) if as_worker else _head_options(profile)
-    passed_through = profile.sbatch if as_worker else profile.head.sbatch
-    time_limit = profile.time if role == Role.WORKER else profile.head.time or profile.time
-    options = {
-        "job_name": launch.name_of(role),
-        "nodes": 1,
-        "ntasks": 1,
-        # `B:` because the batch script is our process itself.
-        "signal": f"B:USR2@{profile.drain_seconds}",
-        # The pool replaces a lost worker; if Slurm requeued it as well, there would be one too many.
-        "requeue" if role == Role.HEAD else "no_requeue": True,
-        "account": profile.account,
-        "qos": profile.qos,
-        **size,
-        **({"mail_user": profile.mail, "mail_type": "END,FAIL"} if profile.mail and role == Role.HEAD else {}),
-        **further,
-        **{name.replace("-", "_"): value for name, value in passed_through.items()},
-    }
-    return {
-        "time": math.ceil(parse_time_limit(time_limit) / 60),
-        "setup": list(profile.setup) or None,
-        "stderr_to_stdout": True,
-        "use_srun": False,
-        "wckey": None,
-        "additional_parameters": {
-            name: value for name, value in options.items() if value is not None and value is not False
-        },
-    }
-
-
-def _worker_options(profile: ClusterProfile) -> dict[str, Any]:
-    gpus = profile.gpus_per_node or 0
-    kind = f"gpu:{profile.gpu_type}" if profile.gpu_type else "gpu"
-    return {
-        "partition": profile.partition,
-        "cpus_per_task": profile.cpus_per_node or profile.cpus_per_gpu * max(gpus, 1),
-        "mem": profile.mem,
-        "gres": f"{kind}:{gpus}" if gpus else None,
-    }
-
-
-def _head_options(profile: ClusterProfile) -> dict[str, Any]:
-    return {
-        "partition": profile.head.partition or profile.partition,
-        "cpus_per_task": profile.head.cpus,
-        "mem": profile.head.mem,
-    }

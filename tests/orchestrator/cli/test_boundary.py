@@ -38,7 +38,7 @@ from lab.sweeps import FDT_SWEEP, Place, fdt_sweep
 from orchestrator.cli.boundary import exit_status, run_command_line
 from orchestrator.launch.prepare import checked, claim_run, new_launch
 from orchestrator.run.driver_status import DriverPlace
-from orchestrator.run.launch import LaunchSettings
+from orchestrator.run.launch_record import LaunchSettings
 from orchestrator.run.run_directory import RunDirectory
 from orchestrator.status.status_writer import StatusWriter
 

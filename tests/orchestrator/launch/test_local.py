@@ -15,7 +15,7 @@ from orchestrator.launch.outcome import LaunchAction
 from orchestrator.launch.prepare import checked, claim_run, new_launch
 from orchestrator.run.backlog import Progress
 from orchestrator.run.driver_lease import live_owner
-from orchestrator.run.launch import LaunchSettings
+from orchestrator.run.launch_record import LaunchSettings
 from orchestrator.trial.report import ProcessLocation
 from tests.cluster.devices.probe_answers import ECC, H100, probe
 from tests.orchestrator.histories import digits, done, write

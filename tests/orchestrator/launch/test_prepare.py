@@ -20,7 +20,7 @@ from orchestrator.cli import app
 from orchestrator.launch.prepare import checked, new_launch
 from orchestrator.plan.resolve import plan_sweep
 from orchestrator.run.driver_lease import claim
-from orchestrator.run.launch import Launch, LaunchSettings, frozen_launch
+from orchestrator.run.launch_record import Launch, LaunchSettings, frozen_launch
 from orchestrator.run.plan_change import change_to
 from orchestrator.run.run_directory import RunDirectory
 from tests.orchestrator.histories import digits, done, failed, frozen, write

@@ -14,7 +14,7 @@ from orchestrator.launch.prepare import new_launch
 from orchestrator.launch.retry import retry_launch
 from orchestrator.maintenance.garbage import find_garbage
 from orchestrator.plan.cells import Cell
-from orchestrator.run.launch import LaunchSettings, frozen_launch
+from orchestrator.run.launch_record import LaunchSettings, frozen_launch
 from orchestrator.run.run_directory import RunDirectory
 from orchestrator.status.plan_text import plan_json
 from orchestrator.status.run_status import run_status

@@ -20,7 +20,7 @@ from orchestrator.launch.prepare import checked, new_launch
 from orchestrator.launch.slurm_submit import claim_on_slurm, launch_on_slurm, submit_run, wanted_workers
 from orchestrator.plan.resolve import plan_sweep
 from orchestrator.run.driver_lease import live_owner
-from orchestrator.run.launch import Launch, LaunchSettings
+from orchestrator.run.launch_record import Launch, LaunchSettings
 from tests.cluster.fake_slurm import FakeSlurm, install_fake_slurm
 from tests.orchestrator.histories import digits, done, failed, write
 

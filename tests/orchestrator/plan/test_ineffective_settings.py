@@ -10,7 +10,7 @@ import pytest
 from lab.sweeps import fdt_sweep
 from orchestrator.launch.prepare import new_launch
 from orchestrator.plan.resolve import plan_sweep
-from orchestrator.run.launch import LaunchSettings
+from orchestrator.run.launch_record import LaunchSettings
 from orchestrator.status.plan_text import plan_json, plan_text
 
 SWEEPS = Path(__file__).parents[3] / "sweeps"

@@ -13,7 +13,7 @@ from orchestrator.plan.cells import Cell, SweepPlan
 from orchestrator.plan.resolve import plan_sweep
 from orchestrator.run.backlog import BREAKER_TRIALS, Backlog
 from orchestrator.run.ledger import Ledger, TrialState
-from orchestrator.run.trial_rows import TrialRow
+from orchestrator.run.stored_rows import TrialRow
 
 SWEEPS = Path(__file__).parents[3] / "sweeps"
 

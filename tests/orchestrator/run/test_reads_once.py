@@ -13,7 +13,7 @@ from cluster.profile.schema import load_profile
 from lab.sweeps import Place
 from orchestrator.cli.drive import perform_launch
 from orchestrator.launch.prepare import checked, new_launch
-from orchestrator.run.launch import Launch, LaunchSettings
+from orchestrator.run.launch_record import Launch, LaunchSettings
 from tests.orchestrator.histories import digits, done, epochs, write
 
 

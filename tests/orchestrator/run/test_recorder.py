@@ -14,9 +14,9 @@ from orchestrator.plan.cells import Cell, SweepPlan
 from orchestrator.plan.resolve import plan_sweep
 from orchestrator.run.ledger import Ledger, TrialState
 from orchestrator.run.recorder import Recorder
-from orchestrator.run.rows import RowContext
+from orchestrator.run.report_rows import RowContext
 from orchestrator.run.run_directory import RunDirectory
-from orchestrator.run.trial_rows import Row
+from orchestrator.run.stored_rows import Row
 from orchestrator.trial.outcome import Outcome
 from orchestrator.trial.report import ProcessLocation, TrialReport
 from tests.orchestrator.histories import epochs, leave_weights, leave_working, write

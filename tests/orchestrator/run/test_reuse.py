@@ -12,7 +12,7 @@ import pytest
 from fdt_core.results.reader import ROW_KEYS
 from lab.sweeps import SWEEP, Place, fdt_sweep
 from orchestrator.launch.prepare import new_launch
-from orchestrator.run.launch import Launch, LaunchSettings
+from orchestrator.run.launch_record import Launch, LaunchSettings
 from orchestrator.run.run_directory import RunDirectory
 from tests.orchestrator.histories import (
     digits,

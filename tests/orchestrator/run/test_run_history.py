@@ -18,7 +18,7 @@ from lab.sweeps import SWEEP
 from orchestrator.launch.prepare import new_launch
 from orchestrator.launch.retry import retry_launch
 from orchestrator.maintenance.garbage import Reason, find_garbage, remove
-from orchestrator.run.launch import LaunchSettings, frozen_launch
+from orchestrator.run.launch_record import LaunchSettings, frozen_launch
 from orchestrator.run.retry_policy import ATTEMPTS
 from orchestrator.run.run_directory import RunDirectory
 from orchestrator.status.plan_text import plan_json

@@ -11,7 +11,7 @@ import pytest
 from fdt_core.results.writer import ResultsWriter
 from orchestrator.launch.prepare import new_launch
 from orchestrator.plan.cells import SweepPlan
-from orchestrator.run.launch import Launch, LaunchSettings
+from orchestrator.run.launch_record import Launch, LaunchSettings
 from orchestrator.status.plan_text import plan_json, plan_text
 
 DEMO = Path(__file__).parents[3] / "sweeps" / "demo.yaml"

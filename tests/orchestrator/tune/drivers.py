@@ -23,8 +23,7 @@ from orchestrator.trial.outcome import FINISHED, Outcome
 from orchestrator.trial.report import ProcessLocation, TrialReport
 from orchestrator.tune.compute import Compute
 from orchestrator.tune.driver import Driver
-from orchestrator.tune.losses import Losses
-from orchestrator.tune.process_deaths import Deaths, FailedStarts
+from orchestrator.tune.process_deaths import Deaths, FailedStarts, Losses
 
 
 @dataclass

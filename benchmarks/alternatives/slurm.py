@@ -1,7 +1,7 @@
 """Usual ways to run a study on Slurm, for `benchmarks.slurm`. Runs within its lab and prints the makespan in seconds.
 
-python -m benchmarks.slurm_alternatives submitit_job_array SWEEP DATA FOLDER
-python -m benchmarks.slurm_alternatives fixed_ray_cluster SWEEP DATA FOLDER
+python -m benchmarks.alternatives.slurm submitit_job_array SWEEP DATA FOLDER
+python -m benchmarks.alternatives.slurm fixed_ray_cluster SWEEP DATA FOLDER
 """
 
 from __future__ import annotations

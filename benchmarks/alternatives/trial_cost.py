@@ -1,6 +1,6 @@
 """The alternatives of `benchmarks.trial_cost`, each in a separate process, which prints the seconds of its trials.
 
-python -m benchmarks.trial_cost_alternatives ray_tune_defaults 12 2
+python -m benchmarks.alternatives.trial_cost ray_tune_defaults 12 2
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fdt_core.datasets.publications import PUBLICATIONS, Publication
+from fdt_core.datasets.published_files import PUBLICATIONS, Publication
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.image import ImageShape
 from tests.fdt_core.datasets.archives import published

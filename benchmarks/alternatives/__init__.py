@@ -1,0 +1,1 @@
+"""What the benchmarks compare with: other ways to do the same work."""
