@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.keys import listed
 from fdt_core.error_text import failure_signature
+from fdt_core.quantities import listed
 
 MOST_NAMES = 6
 """Most models, templates, ... to name for one signature; of the rest, only the number is shown."""

@@ -39,12 +39,6 @@ def dataset_order(names: Iterable[str]) -> list[str]:
     return _in_order(names, dataset_names())
 
 
-def listed(names: Sequence[str], most: int) -> str:
-    """The first `most` names, separated by commas, and the number of the rest."""
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
-
-
 def _in_order(names: Iterable[str], first: Sequence[str]) -> list[str]:
     """`names` without duplicates: those of `first` in its order, then the others alphabetically."""
     present = set(names)

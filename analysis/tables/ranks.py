@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.keys import listed
 from analysis.statistics.ranks import ENOUGH, RankAnalysis, rank_analysis
 from analysis.study import Study
 from analysis.tables.numbers import p_text
 from analysis.tables.table import Column, Entry, Table, text_column, word
+from fdt_core.quantities import listed
 
 MOST_NAMES = 12
 """Most names in one entry; of the rest, only the number is shown."""

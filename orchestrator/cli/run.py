@@ -46,6 +46,7 @@ def run(
         if pdb:
             import pdb as debugger
 
+            traceback.print_exc()  # the debugger shows where it stands, not what was raised
             debugger.post_mortem()
         elif isinstance(error, FdtError | OSError):
             raise

@@ -158,8 +158,10 @@ def _kept(run: RunDirectory, plan: SweepPlan, planned: Iterable[Row]) -> Iterato
                 lacking.append(row["trial_id"])
     if lacking:
         trials = f"{counted(len(lacking), 'finished trial')} ({listed(lacking)})"
-        cure = "put copies back if you have them; the rows do not need them. Trials run under another `keep` have none"
-        yield _problem(run.checkpoints, f"lacks weights that `keep: {plan.keep}` promises, of {trials}", cure)
+        remedy = (
+            "put copies back if you have them; the rows do not need them. Trials run under another `keep` have none"
+        )
+        yield _problem(run.checkpoints, f"lacks weights that `keep: {plan.keep}` promises, of {trials}", remedy)
 
 
 def _checkpoint(path: Path) -> Iterator[Problem]:
@@ -167,8 +169,8 @@ def _checkpoint(path: Path) -> Iterator[Problem]:
     try:
         if path.name.startswith("working-"):
             if hashlib.sha256(path.read_bytes()).hexdigest() != path.stem.rpartition("-")[2]:
-                cure = "nothing needs to be done, its trial continues from the one before, or from its start"
-                yield _problem(path, "does not match the checksum in its name", cure)
+                remedy = "nothing needs to be done, its trial continues from the one before, or from its start"
+                yield _problem(path, "does not match the checksum in its name", remedy)
         elif (damaged := _damaged_member(path)) is not None:
             yield _problem(path, f"is damaged ({damaged})", _ROWS_STAY)
     except FileNotFoundError:
@@ -222,8 +224,8 @@ def _data_directory(run: RunDirectory) -> Path | None:
 
 def _row_problem(run: RunDirectory, row: Row, what: str) -> Problem:
     name = f"trial {row['trial_id']} ({trial_label(row)})"
-    cure = "put a copy of the part back; else move the run aside and launch again"
-    return _problem(run.results / "trials", f"has a row of {name} that {what}", cure)
+    remedy = "put a copy of the part back; else move the run aside and launch again"
+    return _problem(run.results / "trials", f"has a row of {name} that {what}", remedy)
 
 
 def _problem(path: Path, what: str, repair: str) -> Problem:

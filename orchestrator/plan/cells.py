@@ -135,8 +135,8 @@ def plan_from_json(data: Mapping[str, object], source: Path = Path("plan.json"))
     if isinstance(trials, list):  # the columns of a cell's cost are beside the others
         trials = [trial | {"cost": trial} if isinstance(trial, dict) else trial for trial in trials]
     plan = dict(data) | {"cells": trials, "name": data.get("sweep")}
-    cure = f"perhaps written by another version of fdt-sweep: {LAUNCH_AGAIN}"
-    return parse_json(json.dumps(plan), SweepPlan, source, remedy=cure)
+    remedy = f"perhaps written by another version of fdt-sweep: {LAUNCH_AGAIN}"
+    return parse_json(json.dumps(plan), SweepPlan, source, remedy=remedy)
 
 
 def as_json(value: object) -> object:

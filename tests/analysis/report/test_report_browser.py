@@ -18,7 +18,7 @@ from selenium.webdriver.support.ui import Select
 from analysis import study
 from analysis.report import write_report
 from benchmarks import browser
-from tests.analysis.report_page import Page, read_log
+from tests.analysis.report.report_page import Page, read_log
 from tests.analysis.synthetic import done, epoch_rows, paper_run, trial_row, write_run
 
 pytestmark = [
@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.skipif(not browser.has_chromium(), reason=browser.NEEDED),
 ]
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
