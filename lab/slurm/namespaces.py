@@ -10,6 +10,8 @@ from pathlib import Path
 
 import psutil
 
+from cluster.machine.processes import die_with_parent
+
 # The first process of the namespaces. It gives the network an address beside the loopback's (slurmdbd insists on one),
 # makes the host's name known, and reaps orphans.
 _FIRST_PROCESS = """
@@ -40,6 +42,7 @@ class Namespaces:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=die_with_parent,  # nothing stays if whoever uses the lab is killed
         )
         assert self._unshare.stdout is not None
         assert self._unshare.stderr is not None
