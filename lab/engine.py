@@ -81,14 +81,13 @@ class Engine:
             plan = plan or small_plan(place, trials)
             run = RunDirectory(place / "run")
             run.create()
+            measured, before, started_at = EngineRun(), _files(run.path), time.perf_counter()
             work = open_dataless_run(run, plan, place)
-            before = _files(run.path)
-            measured = EngineRun()
             status = _MeasuringStatus(
                 status_file=run.status_file,
                 driver=DriverPlace(pid=0, host="", generation=0),
                 measured=measured,
-                started_at=time.perf_counter(),
+                started_at=started_at,
             )
             compute = Compute(
                 slots=self.needs,

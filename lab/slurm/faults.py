@@ -156,7 +156,7 @@ def trial_killed(run: SlurmRun, chance: random.Random) -> str:
 
 def driver_killed(run: SlurmRun, chance: random.Random) -> str:
     """The kernel kills the driver in the head's job."""
-    return _kill_one(run, chance, "orchestrator.launch.slurm_driver")
+    return _kill_one(run, chance, "drive-on-slurm")
 
 
 def raylet_killed(run: SlurmRun, chance: random.Random) -> str:

@@ -63,6 +63,8 @@ def _status_of_exit(run: Callable[[], int]) -> int:
         while caught is not None:
             if isinstance(caught, KeyboardInterrupt | BrokenPipeError):
                 raise caught from None
+            if isinstance(caught.__cause__, EOFError):  # raised by a command; a prompt without input has no cause
+                raise caught.__cause__ from None
             caught = caught.__context__
         if ended.code == signal.SIGTERM:  # the handler that `ray.init` sets, before ours is back
             raise Terminated("SIGTERM") from None

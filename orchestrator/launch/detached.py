@@ -30,6 +30,7 @@ def start_detached(
     `options` are those of `fdt-sweep drive`. The exit code is 0 once the driver is active. If it ended before that, the
     exit code is its own, and what it printed is shown. If it could not start, what was frozen before is frozen again.
     """
+    launch.parts.forget("epochs")  # the driver reads them in its own process
     run, before = launch.run, launch.run.frozen_files()
     launch.freeze()
     lease.release()

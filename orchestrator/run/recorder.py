@@ -111,7 +111,9 @@ class Recorder:
     def _copy(self, rows: Mapping[str, TrialRow], cells: Sequence[Cell], run: Path) -> int:
         """Copy rows and epochs of `run`, as new attempts whose numbers are free here."""
         attempts = {cell.trial_id: self._free_attempt(cell.trial_id) for cell in cells}
-        epochs = epochs_of(run, attempts, self._read_part) if cells else []
+        # Another run's epochs are read only here: kept, those of all reused runs would be in memory together.
+        part_reader = self._read_part if run == self._run.path else read_part
+        epochs = epochs_of(run, attempts, part_reader) if cells else []
         wanted = [row for row in epochs if row["attempt"] == rows[row["trial_id"]]["attempt"]]
         self._writer.append("epochs", [{**row, "attempt": attempts[row["trial_id"]]} for row in wanted])
         self._writer.flush("epochs")

@@ -470,3 +470,20 @@ def test_a_fault_of_our_own_says_so_and_where_its_traceback_is(
     assert "raise LookupError" in file.read_text()
     assert exit_status(run, verbose=True) == 3
     assert "raise LookupError" in capfd.readouterr().err
+
+
+def test_the_end_of_a_file_met_by_a_command_is_a_fault_and_not_a_failed_trial(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, getattr(sys, name))  # put back afterwards
+
+    def run() -> int:
+        try:
+            raise EOFError("a truncated file")
+        except EOFError as error:  # what typer does with it
+            raise SystemExit(1) from error
+
+    assert exit_status(run, verbose=False) == 3
+    assert "unexpected EOFError: a truncated file" in capfd.readouterr().err
