@@ -11,7 +11,7 @@ from fdt_core.errors import UsageError
 
 
 def other_meaning(flag: str, meaning: str, here: str) -> Any:
-    """A hidden option for a short flag that means `meaning` in other commands: it is refused with what to write."""
+    """A hidden option for a short flag that means `meaning` in other commands: the error names what to write here."""
 
     def refuse(value: str | None) -> None:
         if value is not None:

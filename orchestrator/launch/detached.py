@@ -28,7 +28,7 @@ def start_detached(
     """Freeze the launch for a driver that outlives this process and its terminal, start it, and report how to watch it.
 
     `options` are those of `fdt-sweep drive`. The exit code is 0 once the driver is active. If it ended before that, the
-    exit code is its own, and what it printed is shown. If it could not start, what was frozen before is frozen again.
+    exit code is its own, and what it printed is shown. If it could not start, the previous plan is restored.
     """
     run, before = launch.run, launch.run.frozen_files()
     launch.freeze()

@@ -1,6 +1,6 @@
 """The first half of a launch: plan, and check everything that can be checked; freezing the plan is the last step.
 
-A launch that is refused, or cannot start, leaves what was frozen before unchanged.
+A launch that is refused, or cannot start, leaves the previous plan unchanged.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def claim_run(run: RunDirectory) -> DriverLease:
 def new_launch(
     sweep_file: Path, *, runs_dir: Path | None, overrides: Sequence[str] = (), settings: LaunchSettings
 ) -> Launch:
-    """The launch of a sweep file, not yet checked. Of the run, reads only what was forgiven; writes nothing.
+    """The launch of a sweep file, not yet checked. Reads only the forgiven failures of the run; writes nothing.
 
     Raises UsageError for a wrong sweep file.
     """

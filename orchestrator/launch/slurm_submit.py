@@ -77,7 +77,7 @@ def submit_run(launch: Launch, lease: DriverLease, profile: ClusterProfile) -> S
     """Freeze the launch, and submit the head and as many workers as what is left can use, if anything is left.
 
     Releases the lease, which the head claims. Raises EnvironmentProblem or UsageError if Slurm refuses; then no job is
-    left, and what was frozen before is frozen again.
+    left in the queue, and the previous plan is restored.
     """
     run, before = launch.run, launch.run.frozen_files()
     try:

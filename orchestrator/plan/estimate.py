@@ -155,7 +155,7 @@ def estimate(cells: Iterable[Cell], keep: str, results: Path, part_reader: PartR
     """What the distinct trials among `cells` will cost.
 
     The time comes from the finished rows in `results`: those of the same model under the same conditions, else those of
-    the same model, scaled by multiply-accumulates. Without either, an assumed rate serves.
+    the same model, scaled by multiply-accumulates. Without either, an assumed rate is used.
     """
     distinct = list({cell.trial_id: cell for cell in cells}.values())
     measurements = _Measurements(results, part_reader)
@@ -229,8 +229,8 @@ def _basis(measurements: _Measurements, basis: Basis, cells: Sequence[Cell]) -> 
     model = cells[0].spec.model
     if basis == Basis.ASSUMED:
         return (
-            f"nothing measured in this run: assumed {ASSUMED_MACS_PER_SECOND:.1e} multiply-accumulates/s, as large "
-            "networks on a GPU; small ones may take 20 times as long, a CPU 100 times or more"
+            f"nothing measured in this run: assumed {ASSUMED_MACS_PER_SECOND:.1e} multiply-accumulates/s, as for "
+            "large networks on a GPU; small ones may take 20 times as long, a CPU 100 times or more"
         )
     if basis == Basis.EXTRAPOLATED:
         work, at = measurements.of_model[model], f"at {'; '.join(measurements.differences(cells))}: "

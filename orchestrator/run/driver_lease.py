@@ -81,7 +81,7 @@ class DriverLease:
 
     def release(self) -> None:
         """Record that this driver has ended, so that the next one need not find out."""
-        with suppress(DamagedFile):  # then the next driver has to ask for the file's removal
+        with suppress(DamagedFile):  # the next driver will ask the user to remove the file
             owner = replace(_read(self.directory, self.number), ended_at=datetime.now(UTC).isoformat())
             write_text_atomically(_path(self.directory, self.number), owner.to_json())
 

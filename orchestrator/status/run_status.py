@@ -163,7 +163,7 @@ def run_status(
     ledger, notes, status = Ledger(rows, run.forgiven()), [], None
     try:
         status = run.status()
-    except DamagedFile as problem:  # the rows still tell how far the sweep is
+    except DamagedFile as problem:  # the rows still show how far the sweep is
         notes = [str(problem)]
     wanted = {cell.key for cell in plan.cells}
     starts = _starts(run, status)
@@ -171,7 +171,7 @@ def run_status(
     slurm = slurm_status(run, jobs)
     silent = None if driven is None else (datetime.now(UTC) - driven.written_at).total_seconds()
     if slurm is not None and silent is not None and silent < SILENT_SECONDS:
-        slurm = replace(slurm, head_trouble=None)  # the driver is heard: this machine's Slurm does not know its job
+        slurm = replace(slurm, head_trouble=None)  # the driver is alive: this machine's Slurm does not know its job
     if slurm is not None and driven is None and not slurm.is_over:
         state = RunState.WAITING
     elif starts:

@@ -1,4 +1,4 @@
-"""What the jobs of a Slurm run report about themselves, and what Slurm's queue says about them."""
+"""What the jobs of a Slurm run report about themselves, and what Slurm's queue shows about them."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _pool_lines(pool: PoolRecord | None) -> Iterator[str]:
     if pool is not None and pool.why:
         again = pool.asked_again_at
         then = f"; next attempt at {time.strftime('%H:%M', time.localtime(again))}" if again else ""
-        yield f"  no more workers are asked for: {pool.why}{then}"
+        yield f"  no more workers are requested: {pool.why}{then}"
 
 
 def _in_brackets(why: str) -> str:

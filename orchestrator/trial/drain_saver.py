@@ -1,4 +1,4 @@
-"""Saves a trial that waits between two steps when its node begins to drain."""
+"""Saves a trial that waits between two steps when its node starts to drain."""
 
 from __future__ import annotations
 

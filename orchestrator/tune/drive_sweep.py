@@ -23,7 +23,7 @@ from orchestrator.tune.stop_signals import StopSignals
 def drive_sweep(work: OpenRun, compute: Compute, signals: StopSignals, *, losses: Losses | None = None) -> int:
     """Run the work to its end, or until one of the `signals` or the failure limit stops it; returns the exit code.
 
-    `losses` says how lost nodes and dead processes are judged; by default, what Ray knows of them. Raises
+    `losses` judges lost nodes and dead processes; by default, what Ray knows of them. Raises
     EnvironmentProblem if the run directory cannot be written.
     """
     with Console() as console:
