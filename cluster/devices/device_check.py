@@ -135,14 +135,14 @@ def look_at_devices(
     """The job's CUDA devices, those that can be used and those that cannot; none for a profile of the CPU.
 
     A device is left out if it does not work, if other processes or the leftovers of a dead job hold much of its memory
-    in three looks ten seconds apart, or if it admits only one process but trials are to share it.
+    in three checks ten seconds apart, or if it admits only one process but trials are to share it.
 
     Args:
         profile: what the job must have.
         in_use: maximum share of a device's memory that may be in use.
         probe: the command that examines one device; see `cluster.devices.device_probe`.
         seconds: how long each device has to answer.
-        sleep: waits between two looks.
+        sleep: waits between two checks.
 
     Raises:
         DeviceMissing: if there are fewer than the profile asks for.

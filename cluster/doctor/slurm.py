@@ -74,7 +74,7 @@ def _judge(role: Role, script: str, known: list[str]) -> Finding:
 
 
 def submit_test(profile: ClusterProfile, runs: Path, waiting: Waiting) -> Iterator[Finding]:
-    """Run a short job below `runs` like each kind of job that a sweep would have, and pass on what the jobs find.
+    """Run a short job below `runs` like each kind of job that a sweep would have, and report what the jobs find.
 
     The kinds are a worker of the profile, one of each further profile, and the head if its partition is another.
     """

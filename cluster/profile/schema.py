@@ -179,7 +179,7 @@ def with_further_profiles(profile: ClusterProfile) -> tuple[ClusterProfile, ...]
 def user_profile_folder() -> Path:
     """The folder of the user's profiles: `fdt-sweep/clusters` in XDG_CONFIG_HOME, or in ~/.config."""
     configured = os.environ.get("XDG_CONFIG_HOME", "")
-    # Path.home raises if neither HOME nor a user name tells the folder; this returns one that does not exist.
+    # Path.home raises if neither HOME nor a user name leads to a folder; this returns one that does not exist.
     home = configured if configured.startswith("/") else os.path.expanduser("~/.config")  # noqa: PTH111 - never raises
     return Path(home) / "fdt-sweep" / "clusters"
 

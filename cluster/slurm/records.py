@@ -155,7 +155,7 @@ class SlurmLaunch:
     """Digests of the sweep's prepared data sets, by name: every node must see the same ones."""
 
     def profile_number(self, name: str) -> int | None:
-        """Index of the profile with this name; None if the launch has no such profile (any more)."""
+        """Index of the profile with this name; None if the launch does not, or no longer, have such a profile."""
         names = [profile.name for profile in self.profiles]
         return names.index(name) if name in names else None
 

@@ -91,7 +91,7 @@ def waiting_lines(launch: SlurmLaunch, jobs: Sequence[QueuedJob]) -> Iterator[st
             waiting.setdefault((role, job.reason, job.will_not_start), []).append(job.job_id)
     for (role, reason, stuck), ids in waiting.items():
         todo = remedy(reason, " ".join(ids))
-        why = f"{reason}{': ' if todo else ''}{todo}" if reason not in ("", "None") else "Slurm has not said why yet"
+        why = f"{reason}{': ' if todo else ''}{todo}" if reason not in ("", "None") else "Slurm has given no reason yet"
         yield f"{role} {', '.join(ids)} {'will not start' if stuck else 'waits'}: {why}"
 
 

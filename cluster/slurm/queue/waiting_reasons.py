@@ -30,5 +30,5 @@ def needs_action(reason: str) -> bool:
 
 
 def remedy(reason: str, job: str) -> str:
-    """What to do about a job that waits for this reason; empty if Slurm's word says it all."""
+    """What to do about a job that waits for this reason; empty if Slurm's reason is clear enough."""
     return _REMEDIES.get(reason.replace(" ", "_").strip("()"), "").format(job=job)

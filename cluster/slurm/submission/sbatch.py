@@ -1,4 +1,4 @@
-"""submitit's executor for Slurm, but Python is started, and sbatch's answers are read, in our way."""
+"""submitit's executor for Slurm, with our way of starting Python and of reading sbatch's answers."""
 
 from __future__ import annotations
 
