@@ -29,7 +29,7 @@ LOOKS, PAUSE_SECONDS = 3, 10.0
 """How often, and how far apart, a device in use is examined: a dead job's memory takes seconds to be freed."""
 
 MAX_SHARE_IN_USE = 0.2
-"""Of a device's memory, before any trial has started: contexts of drivers and monitors take less."""
+"""Share of a device's memory, before any trial has started: contexts of drivers and monitors take less."""
 
 CONTEXT_VARIABLE = "FDT_CUDA_CONTEXT_BYTES"
 """Environment variable with the bytes of a device that a process uses outside torch's allocator."""
@@ -44,7 +44,7 @@ _TERMINATED = (-signal.SIGINT, -signal.SIGTERM, -signal.SIGKILL)
 
 
 class DeviceMissing(Exception):
-    """The job lacks devices that its profile promises; the message says what was found."""
+    """The job lacks devices that its profile promises; the message names what was found."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +100,7 @@ class JobDevices:
         return {"CUDA_VISIBLE_DEVICES": ",".join(device.id for device in self.usable), **measured}
 
     def faults(self) -> str:
-        """Which devices are left out and why, for people; empty if none is."""
+        """Which devices are left out and why, for display; empty if none is."""
         return "; ".join(f"left out: {device}: {device.fault}" for device in self.left_out)
 
 

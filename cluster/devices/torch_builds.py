@@ -87,7 +87,7 @@ def _shown(capability: Capability | None) -> str:
 
 
 def description(device: Device) -> str:
-    """The device, what torch was built for, and what is wrong, for people to read."""
+    """The device, what torch was built for, and what is wrong, for display."""
     facts = [_shown(device.capability)] if device.capability else []
     if device.driver_cuda:
         facts.append(f"driver for CUDA {device.driver_cuda // 1000}.{device.driver_cuda % 1000 // 10}")

@@ -1,6 +1,6 @@
 """Guards one scratch directory from a separate process, and cleans up when the owner ends, however it ends.
 
-Run as a script, with the standard library only, so that it starts at once and stays small:
+Run as a script, with the standard library only, so that it starts quickly and stays small:
 `python -IS scratch_guard.py DIRECTORY`. Standard input is a pipe whose other end the owner holds; its end of file means
 that the owner has ended.
 """

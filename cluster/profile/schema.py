@@ -113,7 +113,7 @@ class ClusterProfile:
     drain_seconds: PositiveInt = 180
     """How long before its end a job starts no more trials, and saves those that run."""
     notice_seconds: PositiveInt = 25
-    """How long a job surely runs after Slurm's notice: a little less than the site's KillWait (usually 30)."""
+    """How long a job is sure to run after Slurm's notice: a little less than the site's KillWait (usually 30)."""
     mail: str | None = None
     """Address that Slurm writes to when the head's job ends or fails."""
     head: HeadProfile = HeadProfile()

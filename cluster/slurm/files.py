@@ -83,7 +83,7 @@ class SlurmFiles:
         return self.workers / f"{job_id}.json"
 
     def leave(self, job_id: str) -> Path:
-        """Exists once the pool has asked this idle worker to leave; holds the reason, for people."""
+        """Exists once the pool has asked this idle worker to leave; holds the reason, for display."""
         return self.workers / f"{job_id}.leave"
 
     def ask_to_leave(self, job_id: str) -> None:

@@ -26,7 +26,7 @@ def run_command_line() -> int:
 def exit_status(run: Callable[[], int], *, verbose: bool) -> int:
     """What `run` returns, or the exit code for what it raises, which is reported in one line.
 
-    `verbose` also shows the traceback. Call it in the main thread: meanwhile, SIGTERM and SIGHUP raise Terminated.
+    `verbose` also shows the traceback. Call it in the main thread: while it runs, SIGTERM and SIGHUP raise Terminated.
     """
     _open_missing_streams()
     sys.stdout = cast(TextIO, _NamedStream(sys.stdout))

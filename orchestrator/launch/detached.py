@@ -47,7 +47,7 @@ def start_detached(
         while process.poll() is None and not _is_active(run, process.pid):
             time.sleep(_POLL_SECONDS)
     except (KeyboardInterrupt, Terminated):
-        say(f"left while process {process.pid} was starting; it continues. End it with: fdt-sweep cancel {run.path}")
+        say(f"stopped waiting; process {process.pid} continues to start. End it with: fdt-sweep cancel {run.path}")
         raise
     if process.returncode is not None:
         say(run.driver_log.read_bytes()[offset:].decode(errors="replace").rstrip())

@@ -63,7 +63,7 @@ def launch_on_slurm(launch: Launch, lease: DriverLease, profile: ClusterProfile,
     try:
         return replace(outcome, exit_code=follow_run(run, _say))
     except KeyboardInterrupt:
-        _say(f"left; the sweep continues. End it with: fdt-sweep cancel {shlex.quote(str(run.path))}")
+        _say(f"stopped watching; the sweep continues. End it with: fdt-sweep cancel {shlex.quote(str(run.path))}")
         return outcome
 
 
@@ -98,7 +98,7 @@ def submit_run(launch: Launch, lease: DriverLease, profile: ClusterProfile) -> S
 
 
 def submission_scripts(plan: SweepPlan, run: RunDirectory, profile: ClusterProfile) -> str:
-    """The sbatch scripts of a launch of the whole plan, for people to read. Needs no Slurm and writes nothing."""
+    """The sbatch scripts of a launch of the whole plan, for display. Needs no Slurm and writes nothing."""
     workers = wanted_workers(plan, profile, len(plan.cells))
     found = scripts(SlurmFiles(run.slurm), _jobs(run, profile), workers=workers)
     return "\n".join(f"----- sbatch script of the {role} -----\n{script}" for role, script in found.items())

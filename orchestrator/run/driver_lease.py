@@ -206,7 +206,7 @@ def _create(directory: Path, number: int) -> bool:
 
 
 def _create_without_links(temporary: Path, path: Path) -> bool:
-    """Do the same with a lock file, whose creator alone may rename the file. The lock stays: numbers are used once."""
+    """Do the same with a lock file, whose creator alone may rename the file. Locks are kept: numbers are used once."""
     try:
         os.close(os.open(path.with_suffix(_LOCK), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:

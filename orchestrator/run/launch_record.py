@@ -19,7 +19,7 @@ from orchestrator.run.run_directory import RunDirectory
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchSettings:
-    """How a launch treats its plan; frozen beside it, so that a head on another machine does the same."""
+    """How a launch treats its plan; frozen with it, so that a head on another machine does the same."""
 
     data_directory: str
     limit: int | None = None

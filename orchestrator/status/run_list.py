@@ -53,7 +53,7 @@ def runs_json(runs: Sequence[RunSummary]) -> list[dict[str, object]]:
 
 
 def _is_run(path: Path) -> bool:
-    """Whether this is the directory of a run, broken or not: other folders may be beside them."""
+    """Whether this is the directory of a run, broken or not: other folders may be next to it."""
     run = RunDirectory(path)
     try:
         return any(part.exists() for part in (run.plan_file, run.results, run.driver))

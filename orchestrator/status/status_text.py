@@ -45,7 +45,7 @@ def _lines(status: RunStatus) -> Iterator[str]:
 
 
 def _driver_lines(status: RunStatus) -> Iterator[str]:
-    """Whether the driver is dead, or perhaps only slow."""
+    """Whether the driver is dead, or may only be slow."""
     driver, silent = status.driver, status.silent_seconds
     if driver is None:
         return

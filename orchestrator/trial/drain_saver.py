@@ -32,7 +32,7 @@ class DrainSaver:
         self._thread.start()
 
     def stop(self) -> None:
-        """The trial has ended; call it with no step under way. Nothing of the trial is held from then on."""
+        """The trial has ended; call it with no step under way. From then on, no reference to the trial is held."""
         self._over.set()
         if self._thread is not None:
             self._thread.join()

@@ -218,7 +218,7 @@ class _Worker:
         while self.clock.now() < (read_drain_flag(node.drain_flag) or 0.0) and node.has_trials():
             if node.has_ended():
                 break
-            self._hurry(node)  # a nearer deadline may have come up meanwhile
+            self._hurry(node)  # an earlier deadline may have been set meanwhile
             self.record.beat()
             self.clock.sleep(POLL_SECONDS / 5)
 
