@@ -48,7 +48,7 @@ class Waiting:
 
 
 def examine_slurm(profile: ClusterProfile, runs: Path) -> Iterator[Finding]:
-    """Check Slurm's client, and have Slurm judge the head's and the workers' jobs; submits nothing."""
+    """Check Slurm's client, and have Slurm check the head's and the workers' jobs; submits nothing."""
     try:
         found = f"{slurm_version()}, {len(queued_jobs())} jobs of yours queued"
         yield Finding(check="slurm", state=State.OK, found=found)

@@ -51,7 +51,7 @@ WORKER_BESIDE_SECONDS = 60.0
 """How long the head job waits for the worker in its own job, given enough time."""
 
 CANCEL_MARGIN_SECONDS = 30.0
-"""How long `fdt-sweep cancel` gives the jobs to end in order, beyond `notice_seconds`."""
+"""How long `fdt-sweep cancel` gives the jobs for an orderly end, beyond `notice_seconds`."""
 
 LOCAL_DRAIN_SECONDS = 60.0
 """How long trials on one machine have after a request to stop: epochs that end within it are finished."""

@@ -1,6 +1,6 @@
 """The files through which the jobs of one sweep communicate: small, in the run directory, each replaced atomically.
 
-Nothing else passes between launch, head and workers, so any of them may die and come back.
+Nothing else passes between launch, head and workers, so any of them may die and be restarted.
 """
 
 from __future__ import annotations

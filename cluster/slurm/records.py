@@ -49,7 +49,7 @@ class WorkerState(StrEnum):
 
 
 class Departure(StrEnum):
-    """Why a worker leaves the sweep, in the words that its record shows."""
+    """Why a worker leaves the sweep, as its record shows it."""
 
     SWEEP_IS_OVER = "the sweep is over"
     CANCELLED = "cancelled"
@@ -113,7 +113,7 @@ class WorkerRecord:
     ends_at: float | None = None
     """When Slurm will end the job."""
     beat: int
-    """Rises while the job lives: compare two readings, never clocks."""
+    """Rises while the job is alive: compare two readings, never clocks."""
     written_at: float
 
 

@@ -24,7 +24,7 @@ def run_command_line() -> int:
 
 
 def exit_status(run: Callable[[], int], *, verbose: bool) -> int:
-    """What `run` returns, or the exit code for what it raises, which is reported in one line.
+    """The exit code that `run` returns, or that of what it raises, which is reported in one line.
 
     `verbose` also shows the traceback. Call it in the main thread: while it runs, SIGTERM and SIGHUP raise Terminated.
     """

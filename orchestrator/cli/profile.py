@@ -102,7 +102,7 @@ def _of_models(
 
 
 def _of_run(name: str, runs_dir: Path | None, device: str) -> Iterator[tuple[MeasuredNetwork, Row]]:
-    """Measure what a run lacks for this device, and append each row as soon as it is there."""
+    """Measure what a run lacks for this device, and append each row as soon as it is measured."""
     import torch
 
     from fdt_core.compute.device import device_name

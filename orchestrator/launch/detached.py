@@ -79,7 +79,7 @@ def _is_active(run: RunDirectory, pid: int) -> bool:
 
 
 def end_driver(owner: DriverRecord, say: Callable[[str], None]) -> None:
-    """Ask the driver `owner`, which lives on this machine, to stop, and wait until it has."""
+    """Ask the driver `owner`, which runs on this machine, to stop, and wait until it has."""
     say(f"asking process {owner.pid} to stop: running trials save their state (Ctrl-C only stops waiting)")
     os.kill(owner.pid, signal.SIGTERM)
     while process_lives(owner):

@@ -22,7 +22,7 @@ from orchestrator.run.run_directory import RunDirectory
 
 
 def claim_run(run: RunDirectory) -> DriverLease:
-    """Become the driver of a run that this machine drives. Raises EnvironmentProblem if another driver lives."""
+    """Become the driver of a run that this machine drives. Raises EnvironmentProblem if another driver is alive."""
     return claim(run.driver)
 
 

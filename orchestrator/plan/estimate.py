@@ -83,7 +83,7 @@ class Estimate:
         device_hours: hours on one device, one trial at a time.
         device_hours_low: lower end of their range, which follows from the basis.
         device_hours_high: upper end of their range.
-        basis: where the hours come from, by model, in words.
+        basis: where the hours come from, by model, as text.
         kept_bytes: disk space for the weights that stay.
         working_bytes: disk space for the working checkpoints of the largest running trial.
     """
@@ -193,7 +193,7 @@ def refuse_above(limit: float | None, estimated: Estimate) -> None:
 
 
 def estimate_lines(estimated: Estimate) -> Sequence[str]:
-    """The estimate in words."""
+    """The estimate as text."""
     if not estimated.trials:
         return []
     return [

@@ -41,7 +41,7 @@ def list_runs(root: Path) -> list[RunSummary]:
 
 
 def runs_text(runs: Sequence[RunSummary], root: Path) -> str:
-    """The list in words."""
+    """The list as text."""
     if not runs:
         return f"there are no runs in {root}; `fdt-sweep launch sweeps/demo.yaml` makes one, --runs-dir looks elsewhere"
     return "\n".join(_lines(runs))

@@ -1,4 +1,4 @@
-"""The state of a run, from files alone: what is done, what runs, what failed, and whether the driver lives."""
+"""The state of a run, from files alone: what is done, what runs, what failed, and whether the driver is alive."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class RunState(StrEnum):
     WAITING = "waiting"
     """Its jobs wait in Slurm's queue."""
     STARTING = "starting"
-    """A driver lives that has not written its status yet."""
+    """A driver is alive that has not written its status yet."""
     RUNNING = "running"
     STOPPING = "stopping"
     STOPPED = "stopped"
@@ -196,7 +196,7 @@ def run_status(
 
 
 def _starts(run: RunDirectory, status: DriverStatus | None) -> bool:
-    """Whether a driver lives on this machine that has not written its first status yet."""
+    """Whether a driver on this machine is alive and has not written its first status yet."""
     if owner_here(run.driver) is None:
         return False
     return status is None or status.driver.generation != newest_generation(run.driver)

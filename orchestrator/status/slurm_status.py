@@ -23,7 +23,7 @@ class SlurmStatus:
         submitted: every submitted job.
         workers: the records of the worker jobs that have started.
         queue: the run's jobs in Slurm's queue; None if not known.
-        waiting: which of these jobs wait and why, in words.
+        waiting: which of these jobs wait and why, as text.
         head_trouble: why the head will never start; None if it may.
     """
 
@@ -63,7 +63,7 @@ def slurm_status(run: RunDirectory, jobs: Sequence[QueuedJob] | None = None) -> 
 
 
 def slurm_lines(slurm: SlurmStatus) -> Iterator[str]:
-    """The jobs in words: the head, the workers that live, and why others were refused."""
+    """The jobs as text: the head, the workers that are alive, and why others were refused."""
     head = slurm.head
     place = f", job {head.job_id} on {head.host}" if head.job_id else ""
     yield f"  Slurm: head {head.state}{place}{_in_brackets(head.why)}"

@@ -1,4 +1,4 @@
-"""The state of a run in words."""
+"""The state of a run as text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from orchestrator.status.slurm_status import slurm_lines
 
 
 def status_text(status: RunStatus, *, former: bool = False) -> str:
-    """The status in words; with `former`, also what the rows of former plans are."""
+    """The status as text; with `former`, also what the rows of former plans are."""
     return "\n".join([*_lines(status), *_former_lines(status.former, shown=former)])
 
 

@@ -113,7 +113,7 @@ _NUMBER_OF = {
     "invalid resource handle": 400,
     "stream is capturing": 900,
 }
-"""Words of the CUDA runtime (and ROCm's) for errors that do not count against the device."""
+"""Texts of the CUDA runtime (and ROCm's) for errors that do not count against the device."""
 
 _OUT_OF_MEMORY = re.compile(
     r"out of memory"  # CUDA, its driver, HIP, MPS, XPU

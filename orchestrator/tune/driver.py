@@ -45,7 +45,7 @@ class Driver:
         status: reports to people and files what happens.
         stop_request: called several times a second: why to stop; None if there is no reason to.
         make_session: what a trial does.
-        losses: how lost nodes and dead processes are judged; by default, what Ray knows of them.
+        losses: judges lost nodes and dead processes, by default from what Ray reports.
 
     Attributes:
         stop_reason: why the driver stopped before the backlog was empty; None if it did not.

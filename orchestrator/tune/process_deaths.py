@@ -94,7 +94,7 @@ def _newest_checkpoint(directory: Path) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Losses:
-    """How the driver learns of lost nodes, and judges the processes that died."""
+    """How the driver learns of lost nodes, and whether a death counts."""
 
     own_node_is_lost: Callable[[], bool]
     deaths: Deaths

@@ -1,4 +1,4 @@
-"""The head's job: runs the driver, and makes sure that the job ends in order.
+"""The head's job: runs the driver, and makes sure that the job ends in an orderly way.
 
 The driver is a separate process, started with the command that the launch recorded; it opens Ray's head (`open_head`).
 This process watches the driver, the clock, the signals, and the request to cancel.

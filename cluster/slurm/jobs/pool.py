@@ -87,10 +87,10 @@ class WorkerPool:
         self._written_off: set[str] = set()
         """Workers whose end does not, or no longer, count against the breaker."""
         self._avoided = {worker.node for worker in files.read_workers() if worker.unfit}
-        """Nodes whose devices were found unfit."""
+        """Nodes that were refused because of their devices."""
         self._beats: dict[str, _Beat] = {}
         self._trouble = ""
-        """Slurm's complaint, while it does not answer."""
+        """The error, while Slurm does not answer."""
         self._ask_at = clock.monotonic() + FIRST_SQUEUE_SECONDS
         self._submit_at = float("-inf")
         self._published = ("", 0.0)
@@ -163,7 +163,7 @@ class WorkerPool:
         return found
 
     def _can_be_counted_on(self, record: WorkerRecord, now: float) -> bool:
-        """Whether the worker serves, or soon will.
+        """Whether the worker runs trials, or soon will.
 
         If a worker that should send heartbeats is silent, its node hangs or is gone, and Slurm has not noticed.
         """

@@ -139,8 +139,8 @@ def _run(
 ) -> str:
     """Standard output of one of Slurm's commands; with `merge`, its standard error follows.
 
-    Job names may hold any bytes: what is not UTF-8 is replaced. Raises EnvironmentProblem with the command's complaint,
-    or if it does not answer within `patience` seconds.
+    Job names may hold any bytes: what is not UTF-8 is replaced. Raises EnvironmentProblem with the command's error
+    message, or if it does not answer within `patience` seconds.
     """
     try:
         done = subprocess.run(

@@ -67,7 +67,7 @@ class SubmissionInDoubt(Exception):
 
 @contextlib.contextmanager
 def explained(role: Role, profile: ClusterProfile) -> Iterator[None]:
-    """Turn submitit's errors into one message, and keep submitit from printing sbatch's complaint as well."""
+    """Turn submitit's errors into one message, and keep submitit from printing sbatch's message as well."""
     try:
         with contextlib.redirect_stderr(io.StringIO()):
             yield

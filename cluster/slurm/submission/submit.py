@@ -69,7 +69,7 @@ def submit_jobs(files: SlurmFiles, launch: SlurmLaunch, request: JobRequest) -> 
 
 
 def _take_back(files: SlurmFiles, name: str) -> str:
-    """Cancel the unrecorded jobs called `name` that are in the queue; returns the outcome, in words."""
+    """Cancel the unrecorded jobs called `name` that are in the queue; returns the outcome, as text."""
     try:
         recorded = {job.job_id for job in files.read_jobs()}
         found = [job.job_id for job in queued_jobs() if job.name == name and job.job_id not in recorded]
