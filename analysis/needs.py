@@ -16,7 +16,7 @@ from analysis.statistics.differences import ALIKE, Verdict, has_spread, mean_int
 from analysis.study import Study
 
 TOLERANCE = 0.5
-"""Points of accuracy that the choice with the fewest parameters may lose against base."""
+"""Points of accuracy that the choice with the fewest parameters may lose relative to base."""
 
 _VERDICTS = {
     Verdict.BELOW: "significantly above",
@@ -154,7 +154,7 @@ def _not_measured(cells: pd.DataFrame, cost: Cost) -> str:
 
 
 def _frugal(cells: pd.DataFrame, averages: pd.DataFrame, means: pd.Series[float]) -> Choice:
-    """The template with the fewest parameters among those that lose at most `TOLERANCE` points against base."""
+    """The template with the fewest parameters among those at most `TOLERANCE` points below base."""
     known, cost = by_template(cells), COSTS["params"].fitting(cells)
     kept = [name for name, mean in means.items() if mean >= means[BASE] - TOLERANCE and name in known]
     winner = str(min(kept, key=lambda name: known[str(name)]["params"]))

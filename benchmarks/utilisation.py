@@ -1,4 +1,4 @@
-"""The part of the slots' time spent in training, in a real sweep and with the same trainer on Ray Tune's defaults.
+"""The share of the slots' time spent in training, in a real sweep and with the same trainer on Ray Tune's defaults.
 
     python -m benchmarks.utilisation
 

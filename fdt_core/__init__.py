@@ -1,6 +1,6 @@
 """The science of filter distribution templates: templates, budget-matched models, a trainer, and the results store.
 
-Knows no Ray, no Slurm and no command line.
+It is independent of Ray, Slurm and the command line.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The one line of an error that tells what went wrong."""
+"""The one line of an error that says what went wrong."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _BOILERPLATE = re.compile(
 
 
 def informative_line(text: str) -> str:
-    """The line of an error message or traceback that tells what went wrong; empty for an empty text.
+    """The line of an error message or traceback that says what went wrong; empty for an empty text.
 
     This is the first line of the last error's message. CUDA errors end in general advice, C++ and torch.compile errors
     in stack traces: such lines are skipped. A line that ends in a colon is joined with the next one.

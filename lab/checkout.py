@@ -1,4 +1,4 @@
-"""Where the checkout's own files lie."""
+"""Paths of the checkout's own files."""
 
 from __future__ import annotations
 

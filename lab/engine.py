@@ -1,4 +1,4 @@
-"""The sweep engine on a private Ray, for benchmarks and tests that put in their own trials."""
+"""The sweep engine on a private Ray, for benchmarks and tests that supply their own trials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run a command that starts servers where nobody but itself can reach them."""
+"""Run a command that starts servers so that nothing else can reach them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 
 
 def isolated(command: list[str]) -> list[str]:
-    """The command within a network namespace of its own (as root); elsewhere as it is, protected by Ray's token."""
+    """The command in a separate network namespace (as root); otherwise unchanged, protected by Ray's token."""
     if not _can_isolate():
         return command
     return ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "isolated", *command]

@@ -173,7 +173,7 @@ def raylets(process: psutil.Process) -> list[psutil.Process]:
 
 
 def kill(process: psutil.Process) -> None:
-    """SIGKILL to a process that lives; returns when it is gone."""
+    """Send SIGKILL to a living process; returns when it is gone."""
     assert is_alive(process), f"{process} had ended before it was killed"
     process.send_signal(signal.SIGKILL)
     wait_until(lambda: not is_alive(process), seconds=30)

@@ -85,7 +85,7 @@ def _wide_enough(grid: list[list[str]], groups: Sequence[str]) -> list[list[str]
 
 
 def _side_by_side(grid: Sequence[Sequence[str]], groups: Sequence[str], width: int) -> list[list[int]]:
-    """The columns side by side: as many as fit, with the first column before each lot. Small groups are kept whole."""
+    """The columns side by side: as many as fit, the first one repeated in each block. Small groups are kept whole."""
     lots = [[0]]
     for index in range(1, len(grid)):
         if len(lots[-1]) > 1 and _width(grid, [*lots[-1], index]) > width:

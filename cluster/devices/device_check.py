@@ -29,7 +29,7 @@ LOOKS, PAUSE_SECONDS = 3, 10.0
 """How often, and how far apart, a device in use is examined: a dead job's memory takes seconds to be freed."""
 
 MAX_SHARE_IN_USE = 0.2
-"""Of a device's memory, before any trial has started: contexts of drivers and monitors take less."""
+"""Share of a device's memory, before any trial has started: contexts of drivers and monitors take less."""
 
 CONTEXT_VARIABLE = "FDT_CUDA_CONTEXT_BYTES"
 """Environment variable with the bytes of a device that a process uses outside torch's allocator."""
@@ -44,7 +44,7 @@ _TERMINATED = (-signal.SIGINT, -signal.SIGTERM, -signal.SIGKILL)
 
 
 class DeviceMissing(Exception):
-    """The job lacks devices that its profile promises; the message says what was found."""
+    """The job lacks devices that its profile promises; the message names what was found."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +100,7 @@ class JobDevices:
         return {"CUDA_VISIBLE_DEVICES": ",".join(device.id for device in self.usable), **measured}
 
     def faults(self) -> str:
-        """Which devices are left out and why, for people; empty if none is."""
+        """Which devices are left out and why, for display; empty if none is."""
         return "; ".join(f"left out: {device}: {device.fault}" for device in self.left_out)
 
 
@@ -135,14 +135,14 @@ def look_at_devices(
     """The job's CUDA devices, those that can be used and those that cannot; none for a profile of the CPU.
 
     A device is left out if it does not work, if other processes or the leftovers of a dead job hold much of its memory
-    in three looks ten seconds apart, or if it admits only one process but trials are to share it.
+    in three checks ten seconds apart, or if it admits only one process but trials are to share it.
 
     Args:
         profile: what the job must have.
         in_use: maximum share of a device's memory that may be in use.
         probe: the command that examines one device; see `cluster.devices.device_probe`.
         seconds: how long each device has to answer.
-        sleep: waits between two looks.
+        sleep: waits between two checks.
 
     Raises:
         DeviceMissing: if there are fewer than the profile asks for.

@@ -11,7 +11,7 @@ from cluster.profile.schema import ClusterProfile
 
 
 class DeviceMonitor:
-    """Examines the devices on which trials failed, in separate processes; nobody waits for them.
+    """Examines the devices on which trials failed, in separate processes, without waiting for them.
 
     A trial that fails with a device's error may have caused it itself, so that alone leaves no device out.
 

@@ -62,7 +62,7 @@ def _fits(capability: Capability, architecture: str) -> bool:
 def build_advice(device: Device) -> str:
     """What to install if torch, the driver and the device do not fit together; empty if they do.
 
-    A driver of unknown version is not judged, nor is a device of unknown architecture.
+    A driver of unknown version is not checked, nor is a device of unknown architecture.
     """
     driver = device.driver_cuda // 1000
     if not driver and device.capability is None:
@@ -87,7 +87,7 @@ def _shown(capability: Capability | None) -> str:
 
 
 def description(device: Device) -> str:
-    """The device, what torch was built for, and what is wrong, for people to read."""
+    """The device, what torch was built for, and what is wrong, for display."""
     facts = [_shown(device.capability)] if device.capability else []
     if device.driver_cuda:
         facts.append(f"driver for CUDA {device.driver_cuda // 1000}.{device.driver_cuda % 1000 // 10}")

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """How grave a finding is, from the mildest to the gravest."""
+    """How severe a finding is, from the least to the most severe."""
 
     OK = "ok"
     WARNING = "warning"
@@ -27,5 +27,5 @@ class Finding:
 
 
 def worst(findings: Sequence[Finding]) -> State:
-    """The gravest state among the findings."""
+    """The most severe state among the findings."""
     return max((finding.state for finding in findings), key=list(State).index, default=State.OK)

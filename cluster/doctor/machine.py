@@ -124,7 +124,7 @@ def clock_finding(runs: Path, *, clock: Callable[[], float] = time.time) -> Find
         probe.unlink(missing_ok=True)
     found = f"{apart:.1f} s from the file server's"
     if apart > _MAX_CLOCK_DIFFERENCE:
-        return Finding(check="clock", state=State.WARNING, found=found, fix="tell the site: NTP does not run here")
+        return Finding(check="clock", state=State.WARNING, found=found, fix="tell the site: NTP is not running here")
     return Finding(check="clock", state=State.OK, found=found)
 
 

@@ -48,7 +48,7 @@ class Waiting:
 
 
 def examine_slurm(profile: ClusterProfile, runs: Path) -> Iterator[Finding]:
-    """Check Slurm's client, and have Slurm judge the head's and the workers' jobs; submits nothing."""
+    """Check Slurm's client, and have Slurm check the head's and the workers' jobs; submits nothing."""
     try:
         found = f"{slurm_version()}, {len(queued_jobs())} jobs of yours queued"
         yield Finding(check="slurm", state=State.OK, found=found)
@@ -74,7 +74,7 @@ def _judge(role: Role, script: str, known: list[str]) -> Finding:
 
 
 def submit_test(profile: ClusterProfile, runs: Path, waiting: Waiting) -> Iterator[Finding]:
-    """Run a short job below `runs` like each kind of job that a sweep would have, and pass on what the jobs find.
+    """Run a short job below `runs` like each kind of job that a sweep would have, and report what the jobs find.
 
     The kinds are a worker of the profile, one of each further profile, and the head if its partition is another.
     """

@@ -1,4 +1,4 @@
-"""The drain flag: a file on a node's own disk that has its trials save and leave, and says by when.
+"""The drain flag: a file on a node's own disk that has its trials save and leave, and holds their deadline.
 
 The owner of the node raises the flag before the node's end. Every actor there finds the file's path in its environment
 and polls it between steps, which costs one look at a local file. `drain_timeline` has the deadlines.

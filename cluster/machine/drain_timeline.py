@@ -1,7 +1,7 @@
 """The timeline of a drain: what must be done by when, from the notice to the end of a job.
 
 A drain starts when a job's end is near (`drain_seconds` of the profile), when Slurm sends a signal (`notice_seconds`
-are left), or when somebody cancels the sweep. Each deadline leaves time for what comes after it:
+are left), or when a user cancels the sweep. Each deadline leaves time for what comes after it:
 
                       notice          T-10        T          S        E
     trial             |-- its epoch --|-- saves --|
@@ -51,7 +51,7 @@ WORKER_BESIDE_SECONDS = 60.0
 """How long the head job waits for the worker in its own job, given enough time."""
 
 CANCEL_MARGIN_SECONDS = 30.0
-"""How long `fdt-sweep cancel` gives the jobs to end in order, beyond `notice_seconds`."""
+"""How long `fdt-sweep cancel` gives the jobs for an orderly end, beyond `notice_seconds`."""
 
 LOCAL_DRAIN_SECONDS = 60.0
 """How long trials on one machine have after a request to stop: epochs that end within it are finished."""
@@ -64,7 +64,7 @@ EARLY_SIGNAL_SECONDS = 75.0
 
 
 def drain_is_due(job_end: float, drain_seconds: float, now: float) -> bool:
-    """Whether the clock alone says that the job must drain."""
+    """Whether the job must drain by the clock alone."""
     return now >= job_end - drain_seconds
 
 
@@ -95,7 +95,7 @@ def trials_end_by(job_end: float, driver_end: float | None, now: float) -> float
 
 
 def must_save_now(trials_end: float, epoch_end: float) -> bool:
-    """Whether a trial must abandon the epoch that would end at `epoch_end`, to have saved when it must end."""
+    """Whether a trial must abandon the epoch that would end at `epoch_end`, to save in time."""
     return epoch_end + SAVING_SECONDS > trials_end
 
 

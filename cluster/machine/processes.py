@@ -1,4 +1,4 @@
-"""Child processes that cannot outlive their parent, and how to end them with all that they have spawned."""
+"""Child processes that cannot outlive their parent, and how to end them with all their descendants."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def stop_signals_held_back() -> Iterator[None]:
     a whole process group. Ray's processes would end before the trials have saved. Their owner gets the signal too, and
     decides when they end.
 
-    This process gets its handlers back at exit, as `ray.init` sets one for SIGTERM that exits. Signals that came
+    This process gets its handlers back at exit, as `ray.init` sets one for SIGTERM that exits. Signals that arrived
     meanwhile are handled then. Call it from the main thread.
     """
     numbers = (signal.SIGTERM, signal.SIGHUP)

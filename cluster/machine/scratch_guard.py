@@ -1,6 +1,6 @@
 """Guards one scratch directory from a separate process, and cleans up when the owner ends, however it ends.
 
-Run as a script, with the standard library only, so that it starts at once and stays small:
+Run as a script, with the standard library only, so that it starts quickly and stays small:
 `python -IS scratch_guard.py DIRECTORY`. Standard input is a pipe whose other end the owner holds; its end of file means
 that the owner has ended.
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 def users_of(directory: str, *, but: frozenset[int] = frozenset()) -> list[int]:
     """Process ids of this user's processes that have a file below `directory` open for writing, except those in `but`.
 
-    All of Ray's processes have their log there. Environments and names tell less: Ray's agents overwrite theirs.
+    All of Ray's processes have their log there. Environments and names are unreliable: Ray's agents overwrite theirs.
     """
     pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
     return [pid for pid in pids if pid not in but and any(path.startswith(directory) for path in _written_by(pid))]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 _OWN = "is set by fdt-sweep itself"
 _ANSWER = "changes what sbatch prints or does, so that fdt-sweep would not find the job"
-_ELSEWHERE = "sends jobs to where squeue and scancel of this machine do not find them: launch on a login node there"
+_ELSEWHERE = "sends jobs where squeue and scancel of this machine do not find them: launch on a login node there"
 
 _REFUSED: Mapping[str, str] = {
     **dict.fromkeys(("array", "chdir", "dependency", "error", "export", "export-file", "job-name", "no-requeue"), _OWN),
@@ -15,7 +15,7 @@ _REFUSED: Mapping[str, str] = {
     **dict.fromkeys(("help", "parsable", "quiet", "test-only", "usage", "version", "wait"), _ANSWER),
     **dict.fromkeys(("cluster", "cluster-constraint", "clusters"), _ELSEWHERE),
     **dict.fromkeys(("gid", "uid"), "gives the jobs to another user"),
-    "hold": "makes jobs wait until somebody releases them: use `begin` for a later start",
+    "hold": "makes jobs wait until they are released: use `begin` for a later start",
     "time": "is a key of the profile: `time`, and `time` of `head`",
 }
 """Why each refused option is refused, by name."""

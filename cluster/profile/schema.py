@@ -113,7 +113,7 @@ class ClusterProfile:
     drain_seconds: PositiveInt = 180
     """How long before its end a job starts no more trials, and saves those that run."""
     notice_seconds: PositiveInt = 25
-    """How long a job surely runs after Slurm's notice: a little less than the site's KillWait (usually 30)."""
+    """How long a job is sure to run after Slurm's notice: a little less than the site's KillWait (usually 30)."""
     mail: str | None = None
     """Address that Slurm writes to when the head's job ends or fails."""
     head: HeadProfile = HeadProfile()
@@ -179,7 +179,7 @@ def with_further_profiles(profile: ClusterProfile) -> tuple[ClusterProfile, ...]
 def user_profile_folder() -> Path:
     """The folder of the user's profiles: `fdt-sweep/clusters` in XDG_CONFIG_HOME, or in ~/.config."""
     configured = os.environ.get("XDG_CONFIG_HOME", "")
-    # Path.home raises if neither HOME nor a user name tells the folder; this returns one that does not exist.
+    # Path.home raises if neither HOME nor a user name leads to a folder; this returns one that does not exist.
     home = configured if configured.startswith("/") else os.path.expanduser("~/.config")  # noqa: PTH111 - never raises
     return Path(home) / "fdt-sweep" / "clusters"
 

@@ -1,7 +1,7 @@
 """Ray, hardened for shared machines: always a token, private directories, free ports, explicit resources.
 
-Ray listens on every interface, whatever address it is given, hence the token. `ray stop` kills other users' Ray too, so
-it is never called: every process of a node dies with the process that started it.
+Ray listens on every interface, regardless of the address it is given: hence the token. `ray stop` kills other users'
+Ray too, so it is never called: every process of a node dies with the process that started it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ROTATION_MAX_BYTES": "10000000",
     "RAY_ROTATION_BACKUP_COUNT": "1",
-    # How long a node lives on once nobody answers at the head's address (Ray's default: 60).
+    # How long a node stays alive once nothing answers at the head's address (Ray's default: 60).
     "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
     # The drain flag does the draining: `ray start` itself ends at once on SIGTERM.
     "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",

@@ -14,7 +14,7 @@ class Clock:
     now: Callable[[], float] = time.time
     """Since the epoch: for moments that other machines read."""
     monotonic: Callable[[], float] = time.monotonic
-    """Never set back: for durations."""
+    """Monotonic: for durations."""
     sleep: Callable[[float], None] = time.sleep
 
 

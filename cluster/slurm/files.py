@@ -1,6 +1,6 @@
 """The files through which the jobs of one sweep communicate: small, in the run directory, each replaced atomically.
 
-Nothing else passes between launch, head and workers, so any of them may die and come back.
+Nothing else passes between launch, head and workers, so any of them may die and be restarted.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class SlurmFiles:
         return self.workers / f"{job_id}.json"
 
     def leave(self, job_id: str) -> Path:
-        """Exists once the pool has asked this idle worker to leave; holds the reason, for people."""
+        """Exists once the pool has asked this idle worker to leave; holds the reason, for display."""
         return self.workers / f"{job_id}.leave"
 
     def ask_to_leave(self, job_id: str) -> None:

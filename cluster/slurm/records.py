@@ -49,7 +49,7 @@ class WorkerState(StrEnum):
 
 
 class Departure(StrEnum):
-    """Why a worker leaves the sweep, in the words that its record shows."""
+    """Why a worker leaves the sweep, as its record shows it."""
 
     SWEEP_IS_OVER = "the sweep is over"
     CANCELLED = "cancelled"
@@ -113,7 +113,7 @@ class WorkerRecord:
     ends_at: float | None = None
     """When Slurm will end the job."""
     beat: int
-    """Rises while the job lives: compare two readings, never clocks."""
+    """Rises while the job is alive: compare two readings, never clocks."""
     written_at: float
 
 
@@ -155,7 +155,7 @@ class SlurmLaunch:
     """Digests of the sweep's prepared data sets, by name: every node must see the same ones."""
 
     def profile_number(self, name: str) -> int | None:
-        """Index of the profile with this name; None if the launch has no such profile (any more)."""
+        """Index of the profile with this name; None if the launch does not, or no longer, have such a profile."""
         names = [profile.name for profile in self.profiles]
         return names.index(name) if name in names else None
 

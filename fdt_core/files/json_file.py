@@ -52,7 +52,7 @@ def _adapter(type_: Any) -> TypeAdapter[Any]:
 
 
 def _first_problem(error: ValidationError) -> str:
-    """One line that tells what is wrong and where."""
+    """One line: what is wrong, and where."""
     detail: Any = error.errors(include_url=False, include_input=False, include_context=False)[0]
     place = ".".join(str(part) for part in detail["loc"])
     return f"{place}: {detail['msg']}" if place else str(detail["msg"])

@@ -1,6 +1,6 @@
 """Measure a network on a device: peak memory, and latency and throughput of inference.
 
-Measure on an otherwise idle device and, best, in a fresh process: nothing here can tell a slow network from a busy
+Measure on an otherwise idle device, preferably in a fresh process: nothing here can tell a slow network from a busy
 device, or its memory from what the allocator kept of an earlier network.
 """
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Mark:
-    """What tells a file from its successor: the writer replaces parts whole."""
+    """What distinguishes a file from its successor: the writer replaces parts whole."""
 
     inode: int
     size: int
@@ -49,7 +49,7 @@ class PartCache:
         return kept.rows
 
     def forget(self, table: str) -> None:
-        """Give back the memory of a table."""
+        """Release the memory of a table."""
         self._kept = {path: kept for path, kept in self._kept.items() if kept.table != table}
 
 

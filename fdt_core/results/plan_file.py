@@ -18,7 +18,7 @@ PLAN_VERSION = 1
 """Raised when an older fdt-sweep would misread the file. A newer one reads all earlier versions."""
 
 LAUNCH_AGAIN = "launch the sweep file again"
-"""The remedy for a damaged plan: a launch resolves the sweep file again, and the results tell what is done."""
+"""The remedy for a damaged plan: a launch resolves the sweep file again, and the results show what is done."""
 
 
 class _Version(TypedDict, total=False):

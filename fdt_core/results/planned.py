@@ -1,7 +1,7 @@
 """Which rows of a run belong to its frozen plan.
 
-A run directory keeps all rows ever written to it. After a change of the sweep file, some belong to no cell of the plan
-any more: readers leave these out and report how many.
+A run directory keeps all rows ever written to it. After a change of the sweep file, some no longer belong to a cell of
+the plan: readers leave these out and report how many.
 """
 
 from __future__ import annotations

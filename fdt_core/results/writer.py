@@ -49,7 +49,7 @@ class ResultsWriter:
     Attributes:
         quarantined: damaged parts found at the start, moved to `results/quarantine`; their trials run again.
 
-    Raises OSError if the disk is full or not writable: rows stay waiting, and the next flush writes them.
+    Raises OSError if the disk is full or not writable: rows remain queued, and the next flush writes them.
     """
 
     def __init__(

@@ -16,7 +16,7 @@ _DATA_SHARE = 0.5
 class DeviceDataset:
     """Images and labels of a prepared data set, ready for a device; the trials of a process should share one.
 
-    On the CPU the prepared files are used in torch_device, so all processes of a machine share one copy.
+    On the CPU the prepared files are used in place, so all processes of a machine share one copy.
 
     Args:
         data: the prepared data set.

@@ -146,7 +146,7 @@ def compiled(network: nn.Module) -> Callable[[Tensor], Tensor]:
     """Compile `network` for inputs of one shape, in one mode, at the start of a trial.
 
     torch counts the compilations of each function per process, and at its limit silently runs the function without
-    compiling it. All networks share such functions, so after a few trials nothing was compiled any more. Therefore
+    compiling it. All networks share such functions, so after a few trials torch no longer compiled anything. So
     each trial resets the compiler, and a network that cannot be compiled as a whole, or is compiled too often, raises
     an error (`fullgraph`).
     """

@@ -42,7 +42,7 @@ class Namespaces:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            preexec_fn=die_with_parent,  # nothing stays if whoever uses the lab is killed
+            preexec_fn=die_with_parent,  # nothing remains if the user of the lab is killed
         )
         assert self._unshare.stdout is not None
         assert self._unshare.stderr is not None
@@ -77,7 +77,7 @@ class Namespaces:
 
 
 def remove_control_groups(names: Sequence[str]) -> None:
-    """Remove control groups that have no processes any more: they belong to no namespace."""
+    """Remove control groups without processes: they belong to no namespace."""
     for name in names:
         for group in Path("/sys/fs/cgroup").glob(f"*/{name}"):
             for directory, _, _ in os.walk(group, topdown=False):

@@ -55,7 +55,7 @@ class SlurmLab:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    # The lab's life
+    # Starting and stopping
 
     def start(self) -> None:
         """Bring everything up and wait until all nodes are idle."""
@@ -106,7 +106,7 @@ class SlurmLab:
         self._stop_daemon(f"slurmd-{node}", signal.SIGKILL)
         _kill(self.job_processes(node))  # started meanwhile
 
-    # Its state
+    # State
 
     @property
     def scratch(self) -> Path:

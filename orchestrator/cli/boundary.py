@@ -1,4 +1,4 @@
-"""The outermost layer of every command: what ends it becomes one line on stderr and a documented exit code."""
+"""The outermost layer of every command: every failure becomes one line on stderr and a documented exit code."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def run_command_line() -> int:
 
 
 def exit_status(run: Callable[[], int], *, verbose: bool) -> int:
-    """What `run` returns, or the exit code for what it raises, which is reported in one line.
+    """The exit code that `run` returns, or that of what it raises, which is reported in one line.
 
-    `verbose` also shows the traceback. Call it in the main thread: meanwhile, SIGTERM and SIGHUP raise Terminated.
+    `verbose` also shows the traceback. Call it in the main thread: while it runs, SIGTERM and SIGHUP raise Terminated.
     """
     _open_missing_streams()
     sys.stdout = cast(TextIO, _NamedStream(sys.stdout))
@@ -72,7 +72,7 @@ def _status_of_exit(run: Callable[[], int]) -> int:
 
 
 def _verdict(error: BaseException) -> tuple[int, str]:
-    """The exit code, and the line that says why; empty if none is needed."""
+    """The exit code, and a line with the reason; empty if none is needed."""
     match error:
         case FdtError():
             return error.exit_code, f"error: {error}"
@@ -81,7 +81,7 @@ def _verdict(error: BaseException) -> tuple[int, str]:
         case Terminated():
             return ExitCode.INTERRUPTED, f"terminated ({error})"
         case BrokenPipeError() if error.filename == _STDOUT:
-            return ExitCode.DONE, ""  # such as `| head -1`: the reader has enough
+            return ExitCode.DONE, ""  # such as `| head -1`: the reader wants no more
         case OSError() if error.strerror:
             names = [str(name) for name in (error.filename, error.filename2) if name is not None]
             return ExitCode.PROBLEM, ": ".join(["error", *([" -> ".join(names)] if names else []), error.strerror])
@@ -90,7 +90,7 @@ def _verdict(error: BaseException) -> tuple[int, str]:
 
 
 def _whereabouts(error: BaseException) -> str:
-    """Where the traceback is; makes the file that holds it."""
+    """Write the traceback to a temporary file; returns where to find it, for the message."""
     try:
         descriptor, name = tempfile.mkstemp(prefix="fdt-sweep-", suffix=".txt")
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
@@ -101,7 +101,7 @@ def _whereabouts(error: BaseException) -> str:
 
 
 def _printable(text: str) -> str:
-    """`text` without characters that would act on a terminal; line breaks stay."""
+    """`text` with terminal control characters escaped; line breaks are kept."""
     return "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in text)
 
 
@@ -125,7 +125,7 @@ def _unwinding_on_signals() -> Iterator[None]:
 
 
 class _NamedStream:
-    """Standard output, whose failures name it: this tells them from those of any other file."""
+    """Standard output whose errors carry its name, to distinguish them from those of other files."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -153,7 +153,7 @@ def _naming_output() -> Iterator[None]:
 
 
 class _ForgivingStream:
-    """A stream whose failures are ignored: that stderr cannot be read must not end a sweep.
+    """A stream whose errors are ignored: a sweep must not end because its stderr has lost its reader.
 
     A closed terminal gives EIO, a pipe without a reader EPIPE, a full disk ENOSPC.
     """
@@ -162,13 +162,13 @@ class _ForgivingStream:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write `text` if that is possible."""
+        """Write `text` if possible."""
         with contextlib.suppress(OSError):
             self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Flush if that is possible."""
+        """Flush if possible."""
         with contextlib.suppress(OSError):
             self._stream.flush()
 
@@ -177,7 +177,7 @@ class _ForgivingStream:
 
 
 def _open_missing_streams() -> None:
-    """Open /dev/null for standard input, output or error that is closed: another file would take its place."""
+    """Open /dev/null for each closed standard stream: else the next opened file would get its descriptor."""
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(descriptor)
@@ -188,7 +188,7 @@ def _open_missing_streams() -> None:
 
 
 def _give_up_closed_output() -> None:
-    """If stdout cannot be written, send the rest to /dev/null: Python would complain at its exit."""
+    """If stdout cannot be written, send the rest to /dev/null: Python would complain at exit."""
     try:
         sys.stdout.flush()
     except OSError:

@@ -62,7 +62,7 @@ def cancel(
 
 
 def _refuse_elsewhere(directory: Path) -> None:
-    """Raise EnvironmentProblem if a driver lives on another machine: its process cannot be reached from here."""
+    """Raise EnvironmentProblem if a driver is alive on another machine: its process cannot be reached from here."""
     from fdt_core.errors import EnvironmentProblem
     from orchestrator.run.driver_lease import live_owner
 

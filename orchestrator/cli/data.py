@@ -26,7 +26,7 @@ data = typer.Typer(
     """,
 )
 
-Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Data sets; all = every one.")]
+Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Data sets, or all.")]
 
 
 @data.command("list")

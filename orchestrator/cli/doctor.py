@@ -35,7 +35,7 @@ def doctor(
     json_: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Look for what goes wrong in practice, and say how to fix it. Removes what your dead jobs have left in scratch.
+    """Check for common problems, and report how to fix them. Removes what your dead jobs have left in scratch.
 
     Exit codes: 0 no problem (there may be warnings), 3 a problem.
 
@@ -68,7 +68,7 @@ def doctor(
 
 
 def _examinations(profile: ClusterProfile, runs: Path, data: Path, *, patience: float | None) -> Iterator[Finding]:
-    """All findings. A login node is not asked for the compute nodes' devices."""
+    """All findings. The devices are not checked on a login node: they are in the compute nodes."""
     from dataclasses import replace
 
     from cluster.doctor.machine import examine_machine

@@ -1,4 +1,4 @@
-"""What follows a checked launch: it is driven here, or detached from this terminal, or on Slurm."""
+"""Carry out a checked launch: here, detached from this terminal, or on Slurm."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def perform_launch(
 ) -> int:
     """Carry out a checked launch: ask if its plan drops trials, then drive it, or submit it to Slurm; the exit code.
 
-    `detach` None is the default of each: to wait for a local sweep, and not to wait for one on Slurm. `options` are
-    those of `drive` that give the same profile. What was frozen before stays frozen until the work starts.
+    If `detach` is None, the launch waits for a local sweep, but not for one on Slurm. `options` are those of `drive`
+    that select the same profile. The previously frozen plan stays in place until the work starts.
     """
     from orchestrator.launch.prepare import claim_run
     from orchestrator.launch.slurm_submit import claim_on_slurm

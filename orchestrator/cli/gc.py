@@ -21,7 +21,7 @@ def gc(
         typer.Option(
             "--trials",
             metavar="TRIAL_ID",
-            help="Remove all checkpoints and weights of this trial instead, by the first letters of its id, also if it "
+            help="Remove all checkpoints and weights of this trial instead, by the first letters of its id, even if it "
             "is finished. Its rows stay. May be repeated.",
             show_default=False,
         ),

@@ -9,7 +9,7 @@ from collections.abc import Callable
 def help_text(command: Callable[..., object] | None) -> str:
     """The docstring of `command` with the line breaks within its paragraphs removed; indented lines stay as they are.
 
-    A docstring is broken to fit the source, and typer would keep these breaks.
+    Docstrings are wrapped to fit the source, and typer would keep those line breaks.
     """
     paragraphs = (inspect.getdoc(command) or "").split("\n\n")
     return "\n\n".join(part if "\n " in part else part.replace("\n", " ") for part in paragraphs)

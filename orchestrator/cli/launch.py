@@ -16,7 +16,7 @@ Reuse = Annotated[
         "--reuse",
         "--rename-from",
         metavar="RUN",
-        help="Reuse what this run (a name or path) has of the same trials: results with their weights, and "
+        help="Reuse what this run (a name or path) holds for the same trials: results with their weights, and "
         "half-trained checkpoints. This is how a renamed sweep continues. May be repeated.",
         show_default=False,
     ),
@@ -57,7 +57,7 @@ def launch(
     the plan minus what the results already hold. Half-trained trials continue from their checkpoints.
 
     If the sweep has been launched before and trials would drop out of its plan (another --limit, other --set
-    values, a changed file), it says how many and asks first; without a terminal, give --yes. Rows and weights of
+    values, a changed file), launch reports how many and asks; without a terminal, give --yes. Rows and weights of
     what drops out stay. A launch that is refused or cannot start leaves the plan of the last one unchanged.
 
     On Slurm, it submits the jobs and returns; --wait watches them through files alone, ends with the sweep's exit
@@ -116,9 +116,9 @@ def plan(
     ] = "local",
     reuse: Reuse = None,
 ) -> None:
-    """Show what a sweep file means: its trials, their widths and costs, what is excluded, what is already done.
+    """Show what a sweep file asks for: its trials, their widths and costs, what is excluded, what is already done.
 
-    If the sweep has been launched before, it says which trials drop out of its plan, are new, or stay. Warnings
+    If the sweep has been launched before, plan reports how many trials drop out, are new, or stay. Warnings
     name settings that have no effect. Needs neither the data nor the cluster, and writes nothing.
 
     Examples:

@@ -17,14 +17,14 @@ def logs(
             metavar="[TRIAL|JOB|head]", help="A trial's id, a Slurm job's id, or `head`.", show_default=False
         ),
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Continue as the log grows; Ctrl-C leaves.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Print what is added later; Ctrl-C stops.")] = False,
     runs_dir: RunsDir = None,
     json_: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Print a trial's log, or what a Slurm job printed. Without an argument, list the logs there are.
+    """Print a trial's log, or what a Slurm job printed. Without an argument, list the available logs.
 
-    --json gives the list as an object of paths; a log itself is plain text.
+    --json prints the list as an object of paths; a log itself is plain text.
 
     Examples:
       fdt-sweep logs demo

@@ -11,7 +11,7 @@ from fdt_core.errors import UsageError
 
 
 def other_meaning(flag: str, meaning: str, here: str) -> Any:
-    """A hidden option for a short flag that means `meaning` in other commands: it is refused with what to write."""
+    """A hidden option for a short flag that means `meaning` in other commands: the error names what to write here."""
 
     def refuse(value: str | None) -> None:
         if value is not None:
@@ -24,11 +24,11 @@ SweepFile = Annotated[Path, typer.Argument(help="The sweep file, such as sweeps/
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run: its name, or the path of its directory.")]
 RunsDir = Annotated[
     Path | None,
-    typer.Option("--runs-dir", help="Where runs are. Else $FDT_RUNS_DIR, else ./runs.", show_default=False),
+    typer.Option("--runs-dir", help="Directory of runs. Default: $FDT_RUNS_DIR, else ./runs.", show_default=False),
 ]
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data-dir", help="Where prepared data is. Else $FDT_DATA_DIR, else ./data.", show_default=False),
+    typer.Option("--data-dir", help="Directory of data sets. Default: $FDT_DATA_DIR, else ./data.", show_default=False),
 ]
 Settings = Annotated[
     list[str] | None,

@@ -47,8 +47,8 @@ def profile(
 ) -> None:
     """Print what networks cost: parameters, MACs, the paper's FLOPs and memory; measured memory, latency, throughput.
 
-    Nothing else should use the device meanwhile. With --run, networks that the run has measured on such a device
-    before are left out, and no driver may be active on it.
+    Nothing else should use the device meanwhile. With --run, networks that the run has already measured on this
+    kind of device are left out, and no driver may be active on the run.
 
     Examples:
       fdt-sweep profile vgg19 resnet50 -t base -t c --device cuda
@@ -102,7 +102,7 @@ def _of_models(
 
 
 def _of_run(name: str, runs_dir: Path | None, device: str) -> Iterator[tuple[MeasuredNetwork, Row]]:
-    """Measure what a run lacks for this device, and append each row as soon as it is there."""
+    """Measure what a run lacks for this device, and append each row as soon as it is measured."""
     import torch
 
     from fdt_core.compute.device import device_name

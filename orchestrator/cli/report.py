@@ -17,12 +17,12 @@ def report(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="The file. Default: report/index.html in the run directory.", show_default=False
+            "--output", "-o", help="Output file. Default: report/index.html in the run directory.", show_default=False
         ),
     ] = None,
     figures: Annotated[
         str | None,
-        typer.Option(help="Also draw the figures, as pdf, svg or png (several separated by commas), beside it."),
+        typer.Option(help="Also draw the figures, as pdf, svg or png (several separated by commas), next to it."),
     ] = None,
     accuracy: AccuracyKind = "final",
     batch: Batch = 16,

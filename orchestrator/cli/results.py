@@ -59,7 +59,7 @@ def results(
     former_t: Annotated[str | None, other_meaning("-t", "--template", "--table")] = None,
     former_f: Annotated[str | None, other_meaning("-f", "--follow", "--format")] = None,
 ) -> None:
-    """Print the tables of runs, finished or not: accuracy over seeds, costs, differences and how sure they are.
+    """Print the tables of runs, finished or not: accuracy over seeds, costs, differences and how certain they are.
 
     Only rows that the plan of the last launch asks for count. What is wrong with the results is reported on stderr.
     --json is the same as --format json.

@@ -39,9 +39,9 @@ def retry(
     runs_dir: RunsDir = None,
     verbose: Verbose = False,
 ) -> None:
-    """Try failed trials again, by the plan frozen at the last launch, and run what else is left of it.
+    """Try failed trials again, under the plan frozen at the last launch, and run the rest of that plan.
 
-    The failed attempts stay in the results; the new attempts get their own rows. What failed until now is forgiven
+    The failed attempts stay in the results; the new attempts get their own rows. Failures up to now are forgiven
     once: an interrupted retry continues with the next launch or retry, and a new failure counts again. Exit codes as
     for launch.
 
@@ -69,7 +69,7 @@ def retry(
 
 
 def _show(launch: Launch, trials: tuple[Cell, ...], json_: bool) -> None:
-    """Print which trials would be tried again, what they failed of, and how many trials would be run in all."""
+    """Print which trials would be retried, how they failed, and how many trials would run in all."""
     import json
 
     from orchestrator.run.ledger import Ledger
@@ -82,8 +82,8 @@ def _show(launch: Launch, trials: tuple[Cell, ...], json_: bool) -> None:
         print(json.dumps({"run": str(launch.run.path), "retry": again, "left": left}, indent=1))
         return
     for cell in trials:
-        print("  ".join([*map(str, _names(cell).values()), f"failed of: {', '.join(failures[cell.trial_id])}"]))
-    print(f"{len(trials)} to be tried again; {left} trials to be run in all")
+        print("  ".join([*map(str, _names(cell).values()), f"failed with: {', '.join(failures[cell.trial_id])}"]))
+    print(f"{len(trials)} to retry; {left} trials to run in all")
 
 
 def _names(cell: Cell) -> dict[str, str | int]:

@@ -46,11 +46,11 @@ def run(
         if pdb:
             import pdb as debugger
 
-            traceback.print_exc()  # the debugger shows where it stands, not what was raised
+            traceback.print_exc()  # the debugger shows the place, not the exception
             debugger.post_mortem()
         elif isinstance(error, FdtError | OSError):
             raise
-        else:  # of the trial itself: this command exists to show where it was raised
+        else:  # the trial's own: this command exists to show where it was raised
             traceback.print_exc()
         raise typer.Exit(ExitCode.FAILED) from None
     print(json.dumps(row, default=str, indent=1))

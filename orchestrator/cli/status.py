@@ -20,7 +20,7 @@ def status(
             show_default=False,
         ),
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Repeat until the sweep ends; Ctrl-C leaves.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Repeat until the sweep ends; Ctrl-C stops.")] = False,
     json_: Json = False,
     all_: FormerPlans = False,
     runs_dir: RunsDir = None,

@@ -199,7 +199,7 @@ _MEANINGS = {
 
 
 def _check_paper(*, as_json: bool) -> int:
-    """Print every printed value beside ours; the exit code."""
+    """Print every value that the paper prints next to ours; returns the exit code."""
     from fdt_core.matching.paper_check import check_paper
 
     values = check_paper()

@@ -24,7 +24,7 @@ def verify(
     runs_dir: RunsDir = None,
     verbose: Verbose = False,
 ) -> None:
-    """Check everything in a run directory, and say for each problem how to fix it. Writes nothing.
+    """Check everything in a run directory, and report how to fix each problem. Writes nothing.
 
     Checked are the tables and every row, the plan and the sweep file, what drivers left, the checksums of checkpoints,
     the weights that `keep` promises, and the prepared data. Exit code 0 if all is well, 3 if not.

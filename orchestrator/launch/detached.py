@@ -28,7 +28,7 @@ def start_detached(
     """Freeze the launch for a driver that outlives this process and its terminal, start it, and report how to watch it.
 
     `options` are those of `fdt-sweep drive`. The exit code is 0 once the driver is active. If it ended before that, the
-    exit code is its own, and what it printed is shown. If it could not start, what was frozen before is frozen again.
+    exit code is its own, and what it printed is shown. If it could not start, the previous plan is restored.
     """
     launch.parts.forget("epochs")  # the driver reads them in its own process
     run, before = launch.run, launch.run.frozen_files()
@@ -48,7 +48,7 @@ def start_detached(
         while process.poll() is None and not _is_active(run, process.pid):
             time.sleep(_POLL_SECONDS)
     except (KeyboardInterrupt, Terminated):
-        say(f"left while process {process.pid} was starting; it continues. End it with: fdt-sweep cancel {run.path}")
+        say(f"stopped waiting; process {process.pid} continues to start. End it with: fdt-sweep cancel {run.path}")
         raise
     if process.returncode is not None:
         say(run.driver_log.read_bytes()[offset:].decode(errors="replace").rstrip())
@@ -80,7 +80,7 @@ def _is_active(run: RunDirectory, pid: int) -> bool:
 
 
 def end_driver(owner: DriverRecord, say: Callable[[str], None]) -> None:
-    """Ask the driver `owner`, which lives on this machine, to stop, and wait until it has."""
+    """Ask the driver `owner`, which runs on this machine, to stop, and wait until it has."""
     say(f"asking process {owner.pid} to stop: running trials save their state (Ctrl-C only stops waiting)")
     os.kill(owner.pid, signal.SIGTERM)
     while process_lives(owner):

@@ -17,7 +17,7 @@ from orchestrator.trial.session import epoch_line
 
 
 def choose_trial(plan: SweepPlan, prefix: str) -> Cell:
-    """The one cell whose trial_id begins with `prefix` (the first cell for an empty one); UsageError otherwise."""
+    """The one cell whose trial_id starts with `prefix` (the first cell for an empty one); UsageError otherwise."""
     if not prefix:
         return plan.cells[0]
     trial_id = find_trial(prefix, (cell.trial_id for cell in plan.cells), f"sweep {plan.name}")

@@ -1,6 +1,6 @@
 """The first half of a launch: plan, and check everything that can be checked; freezing the plan is the last step.
 
-A launch that is refused, or cannot start, leaves what was frozen before unchanged.
+A launch that is refused, or cannot start, leaves the previous plan unchanged.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from orchestrator.run.run_directory import RunDirectory
 
 
 def claim_run(run: RunDirectory) -> DriverLease:
-    """Become the driver of a run that this machine drives. Raises EnvironmentProblem if another driver lives."""
+    """Become the driver of a run that this machine drives. Raises EnvironmentProblem if another driver is alive."""
     return claim(run.driver)
 
 
 def new_launch(
     sweep_file: Path, *, runs_dir: Path | None, overrides: Sequence[str] = (), settings: LaunchSettings
 ) -> Launch:
-    """The launch of a sweep file, not yet checked. Of the run, reads only what was forgiven; writes nothing.
+    """The launch of a sweep file, not yet checked. Reads only the forgiven failures of the run; writes nothing.
 
     Raises UsageError for a wrong sweep file.
     """

@@ -36,7 +36,7 @@ class Reproduction:
 
 
 def reproduce(run: RunDirectory, prefix: str, *, data_dir: Path, say: Callable[[str], None]) -> Reproduction:
-    """Train the recorded trial whose id begins with `prefix` again, from the start, on the same kind of device.
+    """Train the recorded trial whose id starts with `prefix` again, from the start, on the same kind of device.
 
     Raises UsageError if no finished trial, or more than one, has such an id, or the plan no longer contains it.
     Raises EnvironmentProblem if its data set has changed.

@@ -1,4 +1,4 @@
-"""A retry: given-up trials get new attempts. What is forgiven is decided once, and frozen in the run directory."""
+"""A retry: given-up trials get new attempts. What to forgive is decided once, and frozen in the run directory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ANY = ("failed", "all")
 def retry_launch(
     run: RunDirectory, kind: str, *, limit: int | None = None, overrides: Sequence[str] = ()
 ) -> tuple[Launch, tuple[Cell, ...]]:
-    """The frozen launch again, with the failures of given-up trials forgiven; and those trials.
+    """The frozen launch with the failures of given-up trials forgiven; and those trials.
 
     Args:
         run: the run.

@@ -65,7 +65,7 @@ class _Workers:
         self._announced: Demand | None = None
 
     def announce_demand(self, progress: Progress) -> None:
-        """Record how many workers the rest can use; mark the nodes of those that leave."""
+        """Record how many workers the remaining trials can use; mark the nodes of those that leave."""
         self.departing.look()
         demand = Demand(slots=progress.left, per_worker=self._per_worker)
         if demand != self._announced:

@@ -63,7 +63,7 @@ def launch_on_slurm(launch: Launch, lease: DriverLease, profile: ClusterProfile,
     try:
         return replace(outcome, exit_code=follow_run(run, _say))
     except KeyboardInterrupt:
-        _say(f"left; the sweep continues. End it with: fdt-sweep cancel {shlex.quote(str(run.path))}")
+        _say(f"stopped watching; the sweep continues. End it with: fdt-sweep cancel {shlex.quote(str(run.path))}")
         return outcome
 
 
@@ -77,7 +77,7 @@ def submit_run(launch: Launch, lease: DriverLease, profile: ClusterProfile) -> S
     """Freeze the launch, and submit the head and as many workers as what is left can use, if anything is left.
 
     Releases the lease, which the head claims. Raises EnvironmentProblem or UsageError if Slurm refuses; then no job is
-    left, and what was frozen before is frozen again.
+    left in the queue, and the previous plan is restored.
     """
     run, before = launch.run, launch.run.frozen_files()
     try:
@@ -98,7 +98,7 @@ def submit_run(launch: Launch, lease: DriverLease, profile: ClusterProfile) -> S
 
 
 def submission_scripts(plan: SweepPlan, run: RunDirectory, profile: ClusterProfile) -> str:
-    """The sbatch scripts of a launch of the whole plan, for people to read. Needs no Slurm and writes nothing."""
+    """The sbatch scripts of a launch of the whole plan, for display. Needs no Slurm and writes nothing."""
     workers = wanted_workers(plan, profile, len(plan.cells))
     found = scripts(SlurmFiles(run.slurm), _jobs(run, profile), workers=workers)
     return "\n".join(f"----- sbatch script of the {role} -----\n{script}" for role, script in found.items())

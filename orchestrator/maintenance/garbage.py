@@ -76,7 +76,7 @@ def remove(garbage: Iterable[Garbage]) -> None:
 
 
 def _trial_directories(run: RunDirectory) -> dict[str, Path]:
-    """The checkpoint directories, by trial id; anything else among them was put there by others."""
+    """The checkpoint directories, by trial id; anything else in the folder is not ours, and is skipped."""
     return {
         path.name: path
         for path in sorted(run.checkpoints.glob("*"))
@@ -95,7 +95,7 @@ def _of_trials(run: RunDirectory, directories: dict[str, Path]) -> Iterator[Garb
             working = sorted([*directory.glob("working-*.pt"), *directory.glob("starts.jsonl")])
             yield from (Garbage(path=path, reason=Reason.DONE) for path in working)
         elif any((directory / name).exists() for name in ("final.pt", "best.pt")):
-            continue  # it was trained to its end: perhaps its row is in a part that was damaged
+            continue  # it was trained to its end: its row may be in a damaged part
         elif record.given_up:
             yield Garbage(path=directory, reason=Reason.GIVEN_UP)
         elif trial_id not in planned:

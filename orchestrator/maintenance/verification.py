@@ -237,7 +237,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def verification_lines(found: Verification) -> Sequence[str]:
-    """What was found, in words."""
+    """What was found, as text."""
     checked = ", ".join(f"{count} {name}" for name, count in found.checked.items())
     end = f"{counted(len(found.problems), 'problem')}" if found.problems else "all is well"
     return [*map(str, found.problems), *(f"not checked: {line}" for line in found.not_checked), f"{checked}: {end}"]

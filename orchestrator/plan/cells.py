@@ -135,7 +135,7 @@ def plan_from_json(data: Mapping[str, object], source: Path = Path("plan.json"))
     if isinstance(trials, list):  # the columns of a cell's cost are beside the others
         trials = [trial | {"cost": trial} if isinstance(trial, dict) else trial for trial in trials]
     plan = dict(data) | {"cells": trials, "name": data.get("sweep")}
-    remedy = f"perhaps written by another version of fdt-sweep: {LAUNCH_AGAIN}"
+    remedy = f"it may have been written by another version of fdt-sweep: {LAUNCH_AGAIN}"
     return parse_json(json.dumps(plan), SweepPlan, source, remedy=remedy)
 
 

@@ -83,7 +83,7 @@ class Estimate:
         device_hours: hours on one device, one trial at a time.
         device_hours_low: lower end of their range, which follows from the basis.
         device_hours_high: upper end of their range.
-        basis: where the hours come from, by model, in words.
+        basis: where the hours come from, by model, as text.
         kept_bytes: disk space for the weights that stay.
         working_bytes: disk space for the working checkpoints of the largest running trial.
     """
@@ -155,7 +155,7 @@ def estimate(cells: Iterable[Cell], keep: str, results: Path, part_reader: PartR
     """What the distinct trials among `cells` will cost.
 
     The time comes from the finished rows in `results`: those of the same model under the same conditions, else those of
-    the same model, scaled by multiply-accumulates. Without either, an assumed rate serves.
+    the same model, scaled by multiply-accumulates. Without either, an assumed rate is used.
     """
     distinct = list({cell.trial_id: cell for cell in cells}.values())
     measurements = _Measurements(results, part_reader)
@@ -193,7 +193,7 @@ def refuse_above(limit: float | None, estimated: Estimate) -> None:
 
 
 def estimate_lines(estimated: Estimate) -> Sequence[str]:
-    """The estimate in words."""
+    """The estimate as text."""
     if not estimated.trials:
         return []
     return [
@@ -229,8 +229,8 @@ def _basis(measurements: _Measurements, basis: Basis, cells: Sequence[Cell]) -> 
     model = cells[0].spec.model
     if basis == Basis.ASSUMED:
         return (
-            f"nothing measured in this run: assumed {ASSUMED_MACS_PER_SECOND:.1e} multiply-accumulates/s, as large "
-            "networks on a GPU; small ones may take 20 times as long, a CPU 100 times or more"
+            f"nothing measured in this run: assumed {ASSUMED_MACS_PER_SECOND:.1e} multiply-accumulates/s, as for "
+            "large networks on a GPU; small ones may take 20 times as long, a CPU 100 times or more"
         )
     if basis == Basis.EXTRAPOLATED:
         work, at = measurements.of_model[model], f"at {'; '.join(measurements.differences(cells))}: "

@@ -1,4 +1,4 @@
-"""Settings without effect: legal, but hardly intended. Each is one line with its place, for `plan` to show."""
+"""Settings without effect: legal, but probably unintended. Each is one line with its place, for `plan` to show."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Resources:
     time_limit: Annotated[float, Field(gt=0)] | None = None
     """Seconds that one attempt at a trial may take, before a watchdog ends its process."""
     cpus: Annotated[int, Field(ge=1)] = 1
-    """CPU cores and threads of one trial; part of its identity, for the last bits of CPU arithmetic depend on them."""
+    """CPU cores and threads of one trial; part of its identity, because they affect the last bits on a CPU."""
 
     def __post_init__(self) -> None:
         if self.gpus > 1 and (self.trials_per_gpu or 1) > 1:
@@ -92,7 +92,7 @@ class Sweep:
 def load_sweep(path: Path, settings: Sequence[str] = ()) -> tuple[YamlFile, Sweep]:
     """Read the sweep file `path` and apply the `--set key=value` `settings` to it.
 
-    A setting holds for every cell: it replaces what overrides of the file say too. The last setting of a key wins.
+    A setting holds for every cell: it also replaces values in the file's overrides. The last setting of a key wins.
 
     Raises UsageError naming the file and line or the setting, the key, the legal values and the nearest match.
     """

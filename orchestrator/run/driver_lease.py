@@ -45,7 +45,7 @@ class DriverRecord:
     slurm_job_id: str | None
     started_at: str
     ended_at: str | None = None
-    """Not in the file while the driver lives."""
+    """Not in the file while the driver is alive."""
 
     def __str__(self) -> str:
         """The driver as messages name it."""
@@ -76,12 +76,12 @@ class DriverLease:
             raise Overtaken(f"another driver has taken over this run ({owner}): this one writes nothing more")
 
     def beat(self, counter: int) -> None:
-        """Show observers on other hosts that this driver lives."""
+        """Show observers on other hosts that this driver is alive."""
         write_text_atomically(self.directory / "heartbeat.json", json.dumps([self.number, counter]))
 
     def release(self) -> None:
         """Record that this driver has ended, so that the next one need not find out."""
-        with suppress(DamagedFile):  # then the next driver has to ask for the file's removal
+        with suppress(DamagedFile):  # the next driver will ask the user to remove the file
             owner = replace(_read(self.directory, self.number), ended_at=datetime.now(UTC).isoformat())
             write_text_atomically(_path(self.directory, self.number), owner.to_json())
 
@@ -95,7 +95,8 @@ def claim(
     """Become the driver of the run whose generations are in `directory`.
 
     `job_is_live` reports whether a Slurm job is still queued or running (None: unknown). Raises EnvironmentProblem if
-    another driver lives, naming it; if that is unknown because its file is damaged; and if `directory` is not writable.
+    another driver is alive, naming it; if that is unknown because its file is damaged; and if `directory` cannot be
+    written.
     """
     while True:
         number = _next_number(directory, locked_seconds)
@@ -116,7 +117,7 @@ def live_owner(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> DriverRecord | None:
-    """The newest driver if it still lives, else None.
+    """The newest driver if it is still alive, else None.
 
     On the same host and boot, the process itself decides; for a Slurm job, `job_is_live`; if neither is known, the
     heartbeat must move within `patience` seconds.
@@ -136,7 +137,7 @@ def live_owner(
 
 
 def owner_here(directory: Path) -> DriverRecord | None:
-    """The newest driver if its process lives on this machine, else None. Never waits."""
+    """The newest driver if its process is alive on this machine, else None. Never waits."""
     owner = _newest(directory)
     if owner is None or owner.ended_at is not None or owner.boot_id != _boot_id():
         return None
@@ -206,7 +207,7 @@ def _create(directory: Path, number: int) -> bool:
 
 
 def _create_without_links(temporary: Path, path: Path) -> bool:
-    """Do the same with a lock file, whose creator alone may rename the file. The lock stays: numbers are used once."""
+    """Do the same with a lock file, whose creator alone may rename the file. Locks are kept: numbers are used once."""
     try:
         os.close(os.open(path.with_suffix(_LOCK), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:

@@ -19,7 +19,7 @@ from orchestrator.run.run_directory import RunDirectory
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchSettings:
-    """How a launch treats its plan; frozen beside it, so that a head on another machine does the same."""
+    """How a launch treats its plan; frozen with it, so that a head on another machine does the same."""
 
     data_directory: str
     limit: int | None = None
@@ -43,7 +43,7 @@ class Launch:
         code: commit and versions of the code that plans and trains.
         forgiven: for each retried trial, the last attempt whose failure no longer counts.
         dataset_digests: digest of the prepared data, by data set; known once the launch is checked.
-        parts: reads the results; a part is decoded once for all that a launch wants to know.
+        parts: reads the results; each part is decoded only once per launch.
     """
 
     run: RunDirectory

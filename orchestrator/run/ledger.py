@@ -1,7 +1,7 @@
 """The ledger: which trials are done according to the Parquet rows, and hence which are left to run.
 
 A launch, a relaunch, a retry, an extension and a recovery are all the same: the plan minus the ledger. Rows with the
-same `trial_id` count together, whatever label the plan had for the trial.
+same `trial_id` count together, regardless of the label that the plan had for the trial.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Ledger:
     def read(
         cls, run: RunDirectory, forgiven: Mapping[str, int] | None = None, part_reader: PartReader = read_part
     ) -> Ledger:
-        """The ledger of a run (empty if it has no results); `forgiven` replaces what the run directory says."""
+        """The ledger of a run (empty if it has no results); `forgiven` replaces what the run directory records."""
         rows = read_trial_rows(run.results, part_reader)
         return cls(rows, run.forgiven() if forgiven is None else forgiven)
 

@@ -29,7 +29,7 @@ class PlanChange:
         return {"drop_out": len(self.dropped), "finished": self.finished, "new": len(self.new), "stay": self.stay}
 
     def __str__(self) -> str:
-        """In words: '4 trials drop out (3 of them finished), 2 are new, 4 stay'."""
+        """As text: '4 trials drop out (3 of them finished), 2 are new, 4 stay'."""
         dropped = "1 trial drops out" if len(self.dropped) == 1 else f"{len(self.dropped)} trials drop out"
         finished = f" ({self.finished} of them finished)" if self.finished else ""
         new = f"{len(self.new)} {'is' if len(self.new) == 1 else 'are'} new"

@@ -29,7 +29,7 @@ class Recorder:
         writer: the run's results.
         ledger: receives every row that is written to `trials`.
         context: what all rows of this driver have in common.
-        keep: which weights stay when a trial's row is written.
+        keep: which weights are kept when a trial's row is written.
         part_reader: reads the results that exist at the start.
     """
 

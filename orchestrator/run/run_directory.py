@@ -121,7 +121,7 @@ class RunDirectory:
         return {file: file.read_bytes() if file.exists() else None for file in files}
 
     def restore(self, frozen: FrozenFiles) -> None:
-        """Freeze what was frozen before, because the new launch could not start."""
+        """Put the previous frozen files back, because the new launch could not start."""
         for file, contents in frozen.items():
             if contents is None:
                 file.unlink(missing_ok=True)

@@ -30,7 +30,7 @@ class Queue(Protocol):
         """The run's jobs in the queue; None if not known."""
 
     def verdict(self) -> str | None:
-        """Why the sweep will not go on by itself; None if it may."""
+        """Why the sweep will not continue by itself; None if it may."""
 
 
 def follow_run(
@@ -64,7 +64,7 @@ def follow_run(
             say(f"the driver has been silent for {now.silent_seconds:.0f} s; see: fdt-sweep status {path}")
             return ExitCode.PROBLEM
         if slurm.head_trouble and (why := queue.verdict()):
-            say(f"{why}\nlaunch again to go on, or: fdt-sweep cancel {shlex.quote(str(run.path))}")
+            say(f"{why}\nlaunch again to continue, or: fdt-sweep cancel {shlex.quote(str(run.path))}")
             return ExitCode.PROBLEM
         sleep(_POLL_SECONDS)
 

@@ -1,4 +1,4 @@
-"""The plan in words and as plain data."""
+"""The plan as text and as plain data."""
 
 from __future__ import annotations
 

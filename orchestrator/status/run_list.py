@@ -41,7 +41,7 @@ def list_runs(root: Path) -> list[RunSummary]:
 
 
 def runs_text(runs: Sequence[RunSummary], root: Path) -> str:
-    """The list in words."""
+    """The list as text."""
     if not runs:
         return f"there are no runs in {root}; `fdt-sweep launch sweeps/demo.yaml` makes one, --runs-dir looks elsewhere"
     return "\n".join(_lines(runs))
@@ -53,7 +53,7 @@ def runs_json(runs: Sequence[RunSummary]) -> list[dict[str, object]]:
 
 
 def _is_run(path: Path) -> bool:
-    """Whether this is the directory of a run, broken or not: other folders may be beside them."""
+    """Whether this is the directory of a run, broken or not: other folders may be next to it."""
     run = RunDirectory(path)
     try:
         return any(part.exists() for part in (run.plan_file, run.results, run.driver))

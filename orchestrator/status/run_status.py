@@ -1,4 +1,4 @@
-"""The state of a run, from files alone: what is done, what runs, what failed, and whether the driver lives."""
+"""The state of a run, from files alone: what is done, what runs, what failed, and whether the driver is alive."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class RunState(StrEnum):
     WAITING = "waiting"
     """Its jobs wait in Slurm's queue."""
     STARTING = "starting"
-    """A driver lives that has not written its status yet."""
+    """A driver is alive that has not written its status yet."""
     RUNNING = "running"
     STOPPING = "stopping"
     STOPPED = "stopped"
@@ -163,7 +163,7 @@ def run_status(
     ledger, notes, status = Ledger(rows, run.forgiven()), [], None
     try:
         status = run.status()
-    except DamagedFile as problem:  # the rows still tell how far the sweep is
+    except DamagedFile as problem:  # the rows still show how far the sweep is
         notes = [str(problem)]
     wanted = {cell.key for cell in plan.cells}
     starts = _starts(run, status)
@@ -171,7 +171,7 @@ def run_status(
     slurm = slurm_status(run, jobs)
     silent = None if driven is None else (datetime.now(UTC) - driven.written_at).total_seconds()
     if slurm is not None and silent is not None and silent < SILENT_SECONDS:
-        slurm = replace(slurm, head_trouble=None)  # the driver is heard: this machine's Slurm does not know its job
+        slurm = replace(slurm, head_trouble=None)  # the driver is alive: this machine's Slurm does not know its job
     if slurm is not None and driven is None and not slurm.is_over:
         state = RunState.WAITING
     elif starts:
@@ -196,7 +196,7 @@ def run_status(
 
 
 def _starts(run: RunDirectory, status: DriverStatus | None) -> bool:
-    """Whether a driver lives on this machine that has not written its first status yet."""
+    """Whether a driver on this machine is alive and has not written its first status yet."""
     if owner_here(run.driver) is None:
         return False
     return status is None or status.driver.generation != newest_generation(run.driver)

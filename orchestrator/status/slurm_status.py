@@ -1,4 +1,4 @@
-"""What the jobs of a Slurm run report about themselves, and what Slurm's queue says about them."""
+"""What the jobs of a Slurm run report about themselves, and what Slurm's queue shows about them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class SlurmStatus:
         submitted: every submitted job.
         workers: the records of the worker jobs that have started.
         queue: the run's jobs in Slurm's queue; None if not known.
-        waiting: which of these jobs wait and why, in words.
+        waiting: which of these jobs wait and why, as text.
         head_trouble: why the head will never start; None if it may.
     """
 
@@ -63,7 +63,7 @@ def slurm_status(run: RunDirectory, jobs: Sequence[QueuedJob] | None = None) -> 
 
 
 def slurm_lines(slurm: SlurmStatus) -> Iterator[str]:
-    """The jobs in words: the head, the workers that live, and why others were refused."""
+    """The jobs as text: the head, the workers that are alive, and why others were refused."""
     head = slurm.head
     place = f", job {head.job_id} on {head.host}" if head.job_id else ""
     yield f"  Slurm: head {head.state}{place}{_in_brackets(head.why)}"
@@ -88,7 +88,7 @@ def _pool_lines(pool: PoolRecord | None) -> Iterator[str]:
     if pool is not None and pool.why:
         again = pool.asked_again_at
         then = f"; next attempt at {time.strftime('%H:%M', time.localtime(again))}" if again else ""
-        yield f"  no more workers are asked for: {pool.why}{then}"
+        yield f"  no more workers are requested: {pool.why}{then}"
 
 
 def _in_brackets(why: str) -> str:

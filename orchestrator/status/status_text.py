@@ -1,4 +1,4 @@
-"""The state of a run in words."""
+"""The state of a run as text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from orchestrator.status.slurm_status import slurm_lines
 
 
 def status_text(status: RunStatus, *, former: bool = False) -> str:
-    """The status in words; with `former`, also what the rows of former plans are."""
+    """The status as text; with `former`, also what the rows of former plans are."""
     return "\n".join([*_lines(status), *_former_lines(status.former, shown=former)])
 
 
@@ -45,7 +45,7 @@ def _lines(status: RunStatus) -> Iterator[str]:
 
 
 def _driver_lines(status: RunStatus) -> Iterator[str]:
-    """Whether the driver is dead, or perhaps only slow."""
+    """Whether the driver is dead, or may only be slow."""
     driver, silent = status.driver, status.silent_seconds
     if driver is None:
         return

@@ -1,4 +1,4 @@
-"""Saves a trial that waits between two steps when its node begins to drain."""
+"""Saves a trial that waits between two steps when its node starts to drain."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class DrainSaver:
         self._thread.start()
 
     def stop(self) -> None:
-        """The trial has ended; call it with no step under way. Nothing of the trial is held from then on."""
+        """The trial has ended; call it with no step under way. From then on, no reference to the trial is held."""
         self._over.set()
         if self._thread is not None:
             self._thread.join()

@@ -1,8 +1,8 @@
 """What an error that a trial's training raised means.
 
-Device errors are told apart by their number if they carry one: `error_code` of torch.AcceleratorError is the
+Device errors are classified by their number if they carry one: `error_code` of torch.AcceleratorError is the
 error of the CUDA runtime (NVIDIA, "CUDA Runtime API", enum cudaError; ROCm uses the same numbers). Those of libraries
-(cuBLAS, cuDNN) and wrapped ones carry none and are told apart by their words.
+(cuBLAS, cuDNN) and wrapped ones carry none and are classified by their text.
 
 | number                         | words                                     | kind   | why                          |
 |--------------------------------|-------------------------------------------|--------|------------------------------|
@@ -49,7 +49,7 @@ def classify(error: BaseException) -> Failure:
 
 
 def _known(error: BaseException) -> Failure | None:
-    """What this error says by itself; None if it is an ordinary exception of code or data."""
+    """What this error means by itself; None if it is an ordinary exception of code or data."""
     import torch
 
     if isinstance(error, EnvironmentProblem) or (isinstance(error, OSError) and error.errno in _STORAGE_ERRORS):
@@ -113,7 +113,7 @@ _NUMBER_OF = {
     "invalid resource handle": 400,
     "stream is capturing": 900,
 }
-"""Words of the CUDA runtime (and ROCm's) for errors that do not count against the device."""
+"""Texts of the CUDA runtime (and ROCm's) for errors that do not count against the device."""
 
 _OUT_OF_MEMORY = re.compile(
     r"out of memory"  # CUDA, its driver, HIP, MPS, XPU

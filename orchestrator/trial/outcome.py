@@ -10,7 +10,7 @@
 | loss not finite                            | diverged | a scientific result: a row, no retry                     |
 | device or driver error                     | device   | a failed row; two retries; the devices are examined      |
 | exception in code or data, time limit      | error    | a failed row, one retry                                  |
-| data gone or changed, storage full or gone | (environment) | no row: the sweep ends and says why (exit 3)        |
+| data gone or changed, storage full or gone | (environment) | no row: the sweep ends and reports why (exit 3)     |
 """
 
 from __future__ import annotations

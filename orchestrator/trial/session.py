@@ -207,19 +207,19 @@ class TrialSession:
 
 
 class _Patience:
-    """Tells a training when to leave. It knows nothing of the session, which would hold itself through its training."""
+    """Decides when a training must leave. It has no reference to the session, which would then keep itself alive."""
 
     def __init__(self) -> None:
         self._epoch_started = False
 
     def end_epoch(self) -> None:
-        """No epoch is under way."""
+        """The epoch is over."""
         self._epoch_started = False
 
     def must_leave(self, seconds_to_epoch_end: float) -> bool:
         """Asked before every batch: whether this node drains and the epoch cannot be finished and saved in time.
 
-        A draining node starts no epoch: before its first batch nothing of it is lost.
+        A draining node starts no epoch: stopping before the first batch loses nothing.
         """
         deadline = drain_deadline()
         if deadline is None:

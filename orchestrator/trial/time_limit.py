@@ -42,7 +42,7 @@ class TimeLimit:
 
 
 def take_expiry(directory: Path) -> str | None:
-    """What the time limit wrote when it ended the trial's process; None if it did not. Gives it only once."""
+    """What the time limit wrote when it ended the trial's process; None if it did not. Returned only once."""
     path = directory / _NAME
     try:
         text = path.read_text()

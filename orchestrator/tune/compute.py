@@ -13,7 +13,7 @@ from orchestrator.trial.report import ProcessLocation
 
 @dataclass(frozen=True, kw_only=True)
 class Compute:
-    """The nodes that trials run on, and whoever is notified about them.
+    """The nodes that trials run on, and the callbacks that are notified about them.
 
     Args:
         slots: resources of a trial, and how many trials run at a time.

@@ -23,7 +23,7 @@ from orchestrator.tune.stop_signals import StopSignals
 def drive_sweep(work: OpenRun, compute: Compute, signals: StopSignals, *, losses: Losses | None = None) -> int:
     """Run the work to its end, or until one of the `signals` or the failure limit stops it; returns the exit code.
 
-    `losses` says how lost nodes and dead processes are judged; by default, what Ray knows of them. Raises
+    `losses` judges lost nodes and dead processes, by default from what Ray reports. Raises
     EnvironmentProblem if the run directory cannot be written.
     """
     with Console() as console:
@@ -57,7 +57,7 @@ def drive_sweep(work: OpenRun, compute: Compute, signals: StopSignals, *, losses
 
 
 def _watched(driver: Driver, work: OpenRun, status: StatusWriter) -> Callable[[], bool]:
-    """Whether the driver must stop; each question also shows observers that it lives."""
+    """Whether the driver must stop; each call also shows observers that it is alive."""
 
     def must_stop() -> bool:
         status.tick(work.backlog.progress())

@@ -43,9 +43,9 @@ class Driver:
             trials may be given up before the sweep ends.
         compute: where trials run.
         status: reports to people and files what happens.
-        stop_request: called several times a second: why to stop, None as long as nobody asks for it.
+        stop_request: called several times a second: why to stop; None if there is no reason to.
         make_session: what a trial does.
-        losses: how lost nodes and dead processes are judged; by default, what Ray knows of them.
+        losses: judges lost nodes and dead processes, by default from what Ray reports.
 
     Attributes:
         stop_reason: why the driver stopped before the backlog was empty; None if it did not.
@@ -102,7 +102,7 @@ class Driver:
         """Run rounds until nothing waits or `stop` was called.
 
         Raises what stopped the ledger from being written: OSError (a full disk), or Overtaken; EnvironmentProblem if
-        trials cannot run at all, or `on_progress` says so.
+        trials cannot run at all, or if `on_progress` raises it.
         """
         while not self.must_stop():
             whole_device = not self._backlog.has_waiting(whole_device=False)
@@ -159,7 +159,7 @@ class Driver:
         )
 
     def may_stop(self) -> bool:
-        """Whether Tune may end its run: a stop was requested, and no trial still saves its state (or for too long)."""
+        """Whether Tune may end its run: a stop was requested, and no trial is still saving (or one takes too long)."""
         if self._broken_by is not None:
             return True
         return self.stop_reason is not None and (not self._active or time.monotonic() > self._stop_by)

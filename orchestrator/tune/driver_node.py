@@ -1,4 +1,4 @@
-"""Whether the Ray node that the driver is part of still lives: without it no trial can start or report."""
+"""Whether the Ray node that the driver is part of is still alive: without it no trial can start or report."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ RAY_CHDIR_TO_TRIAL_DIR is not one of them: the trials' processes read it, so eve
 
 @contextmanager
 def quiet_tune(slots: int) -> Iterator[None]:
-    """Tune's settings for one round: as many trials in its own queue as there are slots, and no chatter."""
+    """Tune's settings for one round: as many trials in its own queue as there are slots, and no output."""
     # More pending trials than slots would lose their order: Tune pops them from a set.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
     logger = logging.getLogger("ray.tune")

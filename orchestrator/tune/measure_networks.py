@@ -26,8 +26,8 @@ def measure_networks(
 ) -> None:
     """Append the missing rows of `profiles`: one for each network of the plan and each device name among the nodes.
 
-    Nothing else of the sweep may run meanwhile. A measurement that fails is reported and left out: a sweep is not
-    judged by it. Ends early when `must_stop` says so.
+    Nothing else of the sweep may run meanwhile. A measurement that fails is reported and left out: it does not
+    make the sweep fail. Ends early when `must_stop` returns True.
     """
     needs, device = compute.slots, compute.device
 
@@ -46,7 +46,7 @@ def measure_on(
     *,
     say: Callable[[str], None],
 ) -> None:
-    """Append the rows of `profiles` that `measured` gives, until it gives None.
+    """Append the rows of `profiles` that `measured` returns, until it returns None.
 
     Args:
         nodes: id and device name of each node to measure on.
@@ -74,7 +74,7 @@ def measure_on(
 def _one_node_per_device_name(
     needs: TrialSlots, device: str, must_stop: Callable[[], bool]
 ) -> Iterator[tuple[str, str]]:
-    """Ids of living nodes that can run a trial, the first of each device name; ends early when `must_stop` says so."""
+    """Ids of living nodes that can run a trial, the first of each device name; ends early if `must_stop` is true."""
     seen = set()
     for node in ray_nodes():
         if node.is_alive and node.cpus >= needs.cpus and node.gpus >= needs.whole_gpus:

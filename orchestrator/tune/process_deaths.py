@@ -20,13 +20,13 @@ FAILED_STARTS_SECONDS = 30.0
 class Deaths:
     """Counts, for each trial, the deaths on living nodes since its last new checkpoint.
 
-    Ray learns of a node's death seconds after the processes on it are gone, so each death
-    judges all of them again.
+    Ray learns of a node's death seconds after the processes on it are gone, so all of them are judged again
+    at each death.
 
     Args:
         checkpoints: the run's checkpoint directory, one directory per trial in it.
         leaving: ids of nodes that are about to go.
-        lost: tells the ids of the nodes that are gone.
+        lost: returns the ids of the nodes that are gone.
     """
 
     def __init__(
@@ -58,11 +58,11 @@ class FailedStarts:
     """The series of processes that ended before they reported anything: they had touched nothing of a trial.
 
     A new series starts with every report, and when Ray has lost a node: a node that goes down while eight trials start
-    on it says nothing about the next start.
+    on it proves nothing about the next start.
 
     Args:
-        lost: tells the ids of the nodes that are gone.
-        clock: seconds that only ever rise.
+        lost: returns the ids of the nodes that are gone.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ def _newest_checkpoint(directory: Path) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Losses:
-    """How the driver learns of lost nodes, and judges the processes that died."""
+    """How the driver learns of lost nodes, and whether a death counts."""
 
     own_node_is_lost: Callable[[], bool]
     deaths: Deaths

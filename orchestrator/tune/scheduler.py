@@ -16,7 +16,7 @@ class PlanOrderScheduler(FIFOScheduler):
     """Trials in the order in which Tune first got them.
 
     Tune puts a trial whose process died behind all others that wait, and would start as many new trials as there are
-    slots before that one continues. Its own scheduler also looks through all trials that ever were at each step.
+    slots before that one continues. At each step, its own scheduler also looks through all trials, ended ones included.
     """
 
     def __init__(self) -> None:

@@ -24,7 +24,7 @@ class StopSignals:
     if it was ignored, as under nohup.
 
     Attributes:
-        reason: why to stop, for people; None until a signal comes.
+        reason: why to stop, for display; None until a signal arrives.
     """
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "debugging.md").read_text(encoding="utf-8")
 
 QUOTED = {
-    "orchestrator/status": ["has died", "has been silent for", "held back", "no more workers are asked for"],
+    "orchestrator/status": ["has died", "has been silent for", "held back", "no more workers are requested"],
     "orchestrator/tune": [
         "another process uses its device",
         "the processes of trials cannot start",

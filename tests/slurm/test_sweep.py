@@ -97,7 +97,7 @@ def test_a_waiting_sweep_can_be_left_and_cancelled_but_not_launched_twice(slurm_
         assert following.stderr is not None
         wait_for(lambda: "head expected" in following.stderr.readline(), "it follows")  # type: ignore[union-attr]
         psutil.Process(following.pid).children()[0].send_signal(signal.SIGINT)
-        assert "left; the sweep continues. End it with: fdt-sweep cancel" in following.stderr.read()
+        assert "stopped watching; the sweep continues. End it with: fdt-sweep cancel" in following.stderr.read()
         assert following.wait() == 0
         assert list(lab.live_jobs().values()) == ["PENDING"] * 4
         plan = (slurm_run.path / "plan.json").read_bytes()

@@ -1,4 +1,4 @@
-"""The head's job: runs the driver, and makes sure that the job ends in order.
+"""The head's job: runs the driver, and makes sure that the job ends in an orderly way.
 
 The driver is a separate process, started with the command that the launch recorded; it opens Ray's head (`open_head`).
 This process watches the driver, the clock, the signals, and the request to cancel.
@@ -101,10 +101,10 @@ def _run_driver(files: SlurmFiles, launch: SlurmLaunch, end: JobEnd, start: Star
     try:
         while driver.poll() is None and clock.now() < stop_by:
             if end.is_near() or files.cancel.exists():
-                stop_by = min(stop_by, _latest_stop(files, launch, end, clock))  # an end may come nearer still
+                stop_by = min(stop_by, _latest_stop(files, launch, end, clock))  # a still earlier end may become known
                 raise_drain_flag(files.drain, stop_by)
                 if pool is not None:
-                    end_session(pool, patience=0)  # workers that leave are not replaced any more
+                    end_session(pool, patience=0)  # workers that leave are no longer replaced
                     pool = None
                     driver.send_signal(signal.SIGTERM)
             if pool is not None and pool.poll() is not None:

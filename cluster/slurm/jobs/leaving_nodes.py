@@ -20,7 +20,7 @@ class LeavingNodes:
         files: the files of the sweep's jobs.
         nodes: lists Ray's nodes.
         drain: has Ray drain a node; see `drain_ray_node`.
-        clock: tells when to look again.
+        clock: decides when to look again.
     """
 
     def __init__(

@@ -85,12 +85,12 @@ class WorkerPool:
         self._joined: set[str] = set()
         """Workers that have joined at some time."""
         self._written_off: set[str] = set()
-        """Workers whose end does not (any more) count against the breaker."""
+        """Workers whose end does not, or no longer, count against the breaker."""
         self._avoided = {worker.node for worker in files.read_workers() if worker.unfit}
-        """Nodes whose devices were found unfit."""
+        """Nodes that were refused because of their devices."""
         self._beats: dict[str, _Beat] = {}
         self._trouble = ""
-        """Slurm's complaint, while it does not answer."""
+        """The error, while Slurm does not answer."""
         self._ask_at = clock.monotonic() + FIRST_SQUEUE_SECONDS
         self._submit_at = float("-inf")
         self._published = ("", 0.0)
@@ -134,7 +134,7 @@ class WorkerPool:
             self._breakers[profile].refused("; ".join(lines), now)
 
     def _note_reports(self, records: dict[str, WorkerRecord | None], now: float) -> None:
-        """Take in what workers report: who has ended, who has joined, whose heart beats."""
+        """Record what workers report: which have ended, which have joined, which send heartbeats."""
         for job_id, record in records.items():
             if record is None:
                 continue
@@ -163,9 +163,9 @@ class WorkerPool:
         return found
 
     def _can_be_counted_on(self, record: WorkerRecord, now: float) -> bool:
-        """Whether the worker serves, or soon will.
+        """Whether the worker runs trials, or soon will.
 
-        If one that should beat is silent, its node hangs or is gone, and Slurm has not noticed.
+        If a worker that should send heartbeats is silent, its node hangs or is gone, and Slurm has not noticed.
         """
         silent = now - self._beats[record.job_id].seen_at > SILENT_SECONDS
         should_beat = record.state in (WorkerState.WAITING, WorkerState.JOINED)

@@ -74,7 +74,7 @@ class Breaker:
     Times are in seconds, by a clock of the caller's choice.
 
     Attributes:
-        why: the complaint of Slurm or of the last worker; empty while all is well.
+        why: the error of Slurm or of the last worker; empty while all is well.
         open_until: when submission will be tried again.
     """
 

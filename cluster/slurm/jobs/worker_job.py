@@ -190,7 +190,7 @@ class _Worker:
         self._await_trials(node)
 
     def _broken_devices(self) -> tuple[Device, ...]:
-        """The devices that trials have complained of and that do not work any more."""
+        """The devices that trials have reported and that no longer work."""
         if suspects := self.files.take_suspects(self.job.job_id):
             self.monitor.suspect(suspects)
         return self.monitor.look()
@@ -198,7 +198,7 @@ class _Worker:
     def _leave_out(self, node: WorkerNode, broken: Sequence[Device]) -> None:
         """Let the trials save, so that the node can join again without these devices."""
         self._hurry(node, self.clock.now() + self.profile.drain_seconds)
-        why = "; ".join(f"{device} does not work any more: {device.fault}" for device in broken)
+        why = "; ".join(f"{device} no longer works: {device.fault}" for device in broken)
         usable = self.monitor.devices.usable
         self.record.report(WorkerState.REJOINING, why, devices=tuple(device.name for device in usable))
         self._await_trials(node)
@@ -218,7 +218,7 @@ class _Worker:
         while self.clock.now() < (read_drain_flag(node.drain_flag) or 0.0) and node.has_trials():
             if node.has_ended():
                 break
-            self._hurry(node)  # a nearer deadline may have come up meanwhile
+            self._hurry(node)  # an earlier deadline may have been set meanwhile
             self.record.beat()
             self.clock.sleep(POLL_SECONDS / 5)
 

@@ -47,7 +47,7 @@ class WorkerRecordWriter:
         self._write(dataclasses.replace(self._record, state=state, why=why, **changes))  # type: ignore[arg-type]
 
     def beat(self, is_idle: Callable[[], bool] = lambda: False) -> None:
-        """If a heartbeat is due, show that the job lives, and for how many heartbeats it has been idle."""
+        """If a heartbeat is due, show that the job is alive, and for how many heartbeats it has been idle."""
         if self._clock.monotonic() - self._written_at >= BEAT_SECONDS:
             idle_beats = self._record.idle_beats + 1 if is_idle() else 0
             self._write(dataclasses.replace(self._record, idle_beats=idle_beats))

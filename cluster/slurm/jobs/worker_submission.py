@@ -15,7 +15,7 @@ from fdt_core.errors import EnvironmentProblem
 
 Submit = Callable[[SlurmFiles, SlurmLaunch, JobRequest], list[str]]
 
-# Slurm's words for limits on the number of jobs: QOSMaxSubmitJobPerUserLimit, AssocMaxSubmitJobLimit, ..., "Job
+# Slurm's names for limits on the number of jobs: QOSMaxSubmitJobPerUserLimit, AssocMaxSubmitJobLimit, ..., "Job
 # violates accounting/QOS policy (job submit limit, user's size and/or time limits)", "Invalid job array specification".
 _A_LIMIT = re.compile(r"MaxSubmit|MaxJobs|submit limit|job array|too many", re.IGNORECASE)
 

@@ -1,4 +1,4 @@
-"""A launched sweep in Slurm's queue, asked about rarely: why its jobs wait, and whether its head will ever come."""
+"""A launched sweep in Slurm's queue, polled rarely: why its jobs wait, and whether its head will ever start."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class QueueMonitor:
 
 
 def head_trouble(files: SlurmFiles, jobs: Sequence[QueuedJob]) -> str | None:
-    """Why the head of the last launch will not come, given the sweep's jobs in the queue; None if it may.
+    """Why the head of the last launch will not start, given the sweep's jobs in the queue; None if it may.
 
     If its job has ended, its log is quoted: a job that ends before Python starts writes no record.
     """
@@ -91,7 +91,7 @@ def waiting_lines(launch: SlurmLaunch, jobs: Sequence[QueuedJob]) -> Iterator[st
             waiting.setdefault((role, job.reason, job.will_not_start), []).append(job.job_id)
     for (role, reason, stuck), ids in waiting.items():
         todo = remedy(reason, " ".join(ids))
-        why = f"{reason}{': ' if todo else ''}{todo}" if reason not in ("", "None") else "Slurm has not said why yet"
+        why = f"{reason}{': ' if todo else ''}{todo}" if reason not in ("", "None") else "Slurm has given no reason yet"
         yield f"{role} {', '.join(ids)} {'will not start' if stuck else 'waits'}: {why}"
 
 

@@ -22,8 +22,8 @@ ANSWER_SECONDS = 60.0
 """How long an answer is awaited, unless the caller says otherwise."""
 
 _RECORD = re.compile(r"((\d+)\|\2|\d+_[\w\[\],%-]+\|\d+)\|([A-Z_]+)\|([^|]*)\|(.*)")
-"""A job in squeue's answer. Outside job arrays the two ids are the same, which tells jobs from a site's banners, and
-from the rest of a job name with a line break."""
+"""A job in squeue's answer. Outside job arrays the two ids are the same, which distinguishes jobs from a site's
+banners, and from the rest of a job name with a line break."""
 
 _FOREIGN = ("SLURM_", "SLURMD_", "SBATCH_", "SRUN_", "SQUEUE_", "SINFO_", "SCANCEL_", "SACCT_", "SUBMITIT_")
 
@@ -71,10 +71,10 @@ def clean_environment(inherited: Mapping[str, str]) -> dict[str, str]:
 
 
 def queued_jobs(*, patience: float = ANSWER_SECONDS) -> list[QueuedJob]:
-    """All jobs of this user that are not over; each array task separately.
+    """All unfinished jobs of this user; each array task separately.
 
-    The query names the user by number: after `su` the name in the environment is another user's, and a number may have
-    no name. Raises EnvironmentProblem if squeue fails, or does not answer within `patience` seconds.
+    The query names the user by number: after `su` the name in the environment is another user's, and a user id may
+    have no name. Raises EnvironmentProblem if squeue fails, or does not answer within `patience` seconds.
     """
     command = ["squeue", "--noheader", "--array", f"--user={os.getuid()}", "--format=%i|%A|%T|%r|%j"]
     found = filter(None, map(_RECORD.fullmatch, _run(command, patience=patience).split("\n")))
@@ -139,8 +139,8 @@ def _run(
 ) -> str:
     """Standard output of one of Slurm's commands; with `merge`, its standard error follows.
 
-    Job names may hold any bytes: what is not UTF-8 is replaced. Raises EnvironmentProblem with the command's complaint,
-    or if it does not answer within `patience` seconds.
+    Job names may hold any bytes: what is not UTF-8 is replaced. Raises EnvironmentProblem with the command's error
+    message, or if it does not answer within `patience` seconds.
     """
     try:
         done = subprocess.run(

@@ -81,7 +81,7 @@ def cancel_sweep(
     """Ask all jobs by file to save and leave, wait as long as the profile allows, and scancel those that have not left.
 
     `say` gets progress messages, one line each. Returns the jobs that were in the queue. Raises EnvironmentProblem if
-    jobs stay in spite of scancel, or if Slurm does not answer; the request by file stands even then.
+    jobs survive scancel, or if Slurm does not answer; the request by file stands even then.
     """
     launch = read_launch(files)
     raise_drain_flag(files.cancel, clock.now())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-# Slurm's words (squeue's manual, JOB REASON CODES; older versions write spaces for the underscores). Waiting never
+# Slurm's reasons (squeue's manual, JOB REASON CODES; older versions write spaces for the underscores). Waiting never
 # helps against a limit on a single job, nor soon enough against a budget of minutes. It does help against a limit on
 # the minutes of running jobs.
 _NEEDS_ACTION = re.compile(
@@ -30,5 +30,5 @@ def needs_action(reason: str) -> bool:
 
 
 def remedy(reason: str, job: str) -> str:
-    """What to do about a job that waits for this reason; empty if Slurm's word says it all."""
+    """What to do about a job that waits for this reason; empty if Slurm's reason is clear enough."""
     return _REMEDIES.get(reason.replace(" ", "_").strip("()"), "").format(job=job)

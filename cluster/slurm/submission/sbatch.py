@@ -1,4 +1,4 @@
-"""submitit's executor for Slurm, but Python is started, and sbatch's answers are read, in our way."""
+"""submitit's executor for Slurm, with our way of starting Python and of reading sbatch's answers."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class SubmissionInDoubt(Exception):
 
 @contextlib.contextmanager
 def explained(role: Role, profile: ClusterProfile) -> Iterator[None]:
-    """Turn submitit's errors into one message, and keep submitit from printing sbatch's complaint as well."""
+    """Turn submitit's errors into one message, and keep submitit from printing sbatch's message as well."""
     try:
         with contextlib.redirect_stderr(io.StringIO()):
             yield

@@ -69,13 +69,13 @@ def submit_jobs(files: SlurmFiles, launch: SlurmLaunch, request: JobRequest) -> 
 
 
 def _take_back(files: SlurmFiles, name: str) -> str:
-    """Cancel the unrecorded jobs called `name` that are in the queue; returns what became of them, in words."""
+    """Cancel the unrecorded jobs called `name` that are in the queue; returns the outcome, as text."""
     try:
         recorded = {job.job_id for job in files.read_jobs()}
         found = [job.job_id for job in queued_jobs() if job.name == name and job.job_id not in recorded]
         cancel_jobs(found)
     except EnvironmentProblem as problem:
-        return f"look whether a job {name} waits, and cancel it ({problem})"
+        return f"check whether a job {name} is waiting, and cancel it ({problem})"
     return f"cancelled what it had submitted: {', '.join(found)}" if found else "no such job is in the queue"
 
 

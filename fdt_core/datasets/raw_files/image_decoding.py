@@ -30,7 +30,7 @@ _CAMERA_SUFFIXES = frozenset({".dng", ".nef", ".cr2", ".arw", ".orf", ".rw2", ".
 """Raw files of cameras: their content looks like TIFF, but only a small preview could be read."""
 
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "AVIF", "TIFF", "PPM", "JPEG2000", "QOI", "SGI")
-"""Formats that are read, whatever the suffix: recognised by their first bytes, and made of pixels, not drawings."""
+"""Formats that are read, with any suffix: recognised by their first bytes, and made of pixels, not drawings."""
 
 _ORIENTATIONS = range(2, 9)  # in EXIF; 1 is upright, others are undefined
 

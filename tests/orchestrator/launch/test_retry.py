@@ -23,7 +23,7 @@ from tests.orchestrator.histories import digits, done, failed, frozen, leave_wor
 
 @pytest.fixture
 def run(place: Place) -> RunDirectory:
-    """Four trials: one done, one that failed of an error twice, one that crashed, one not begun."""
+    """Four trials: one done, one that failed twice with an error, one that crashed, one not started."""
     launch = new_launch(
         place.directory / "small.yaml",
         runs_dir=place.run.parent,
@@ -125,8 +125,8 @@ def test_a_retry_shows_what_it_would_try_again_and_changes_nothing(run: RunDirec
     shown = fdt_sweep("retry", str(run.path), "-n", "--limit", "1")
     assert shown.returncode == 0, shown.stderr
     assert f"{cells[1].trial_id}  vgg11  {cells[1].template}  digits  {cells[1].spec.seed}" in shown.stdout
-    assert "failed of: error, error" in shown.stdout
-    assert "1 to be tried again; 2 trials to be run in all" in shown.stdout
+    assert "failed with: error, error" in shown.stdout
+    assert "1 to retry; 2 trials to run in all" in shown.stdout
     told = json.loads(fdt_sweep("retry", str(run.path), "crash", "-n", "--json").stdout)
     assert [(trial["trial_id"], trial["failures"]) for trial in told["retry"]] == [(cells[2].trial_id, ["crash"])]
     assert frozen(run) == before

@@ -89,7 +89,7 @@ def test_why_the_pool_submits_no_more_workers_is_shown_with_the_next_attempt() -
     pool = PoolRecord(
         why="the limit of your account", asked_again_at=time.mktime((2026, 1, 1, 14, 5, 0, 0, 0, -1)), written_at=0
     )
-    line = "  no more workers are asked for: the limit of your account; next attempt at 14:05"
+    line = "  no more workers are requested: the limit of your account; next attempt at 14:05"
     assert line in slurm_lines(replace(SLURM, pool=pool))
 
 
