@@ -13,7 +13,7 @@ def needs_tables(study: Study) -> list[Table]:
     """A table per run, model and width: the best template for each need, and how certain the choice is."""
     return [
         Table(
-            title=f"{title}: the best template for each need",
+            title=f"{title}: which template for which need",
             columns=_COLUMNS,
             rows=tuple(
                 tuple(map(word, (c.need, ", ".join(c.templates), c.value, c.against_base, c.certainty))) for c in found

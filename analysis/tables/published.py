@@ -67,7 +67,7 @@ def _table(study: Study, title: str, cells: pd.DataFrame, published: dict[str, P
         "The paper truncates its costs. Its inference time is from other hardware, by a method that it does not state.",
     )
     return Table(
-        title=f"{title}: our numbers and the paper's", columns=tuple(columns), rows=transposed(entries), notes=notes
+        title=f"{title}: ours and the paper's", columns=tuple(columns), rows=transposed(entries), notes=notes
     )
 
 

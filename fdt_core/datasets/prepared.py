@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fdt_core.datasets.catalogue import dataset_info
-from fdt_core.datasets.info import DatasetInfo
+from fdt_core.datasets.info import DatasetInfo, data_directory
 from fdt_core.datasets.prepare import EMBEDDED, prepare_dataset
 from fdt_core.datasets.raw_files.source import Images, Labels
 from fdt_core.datasets.store import Description, open_array, read_description
 from fdt_core.errors import EnvironmentProblem
+
+__all__ = ["PreparedDataset", "data_directory", "load_prepared", "prepared_description", "prepared_digest"]
 
 
 @dataclass(frozen=True, kw_only=True)
