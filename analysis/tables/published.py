@@ -66,9 +66,7 @@ def _table(study: Study, title: str, cells: pd.DataFrame, published: dict[str, P
         "trainings, Holm-corrected, 5 %); without the mark, nothing is shown either way.",
         "The paper truncates its costs. Its inference time is from other hardware, by a method that it does not state.",
     )
-    return Table(
-        title=f"{title}: ours and the paper's", columns=tuple(columns), rows=transposed(entries), notes=notes
-    )
+    return Table(title=f"{title}: ours and the paper's", columns=tuple(columns), rows=transposed(entries), notes=notes)
 
 
 def _printed_costs(published: dict[str, PublishedRow]) -> dict[str, dict[str, str]]:
