@@ -62,10 +62,10 @@ def test_worker_cancelled_worker_preempted_head_requeued_and_sweep_cancelled(
     run.launch_again()
     finish(run, longer_local_run, injections)
     stops = interruptions(run.path)
-    assert len(stops) >= 4
+    assert len(stops) >= 3, "each fault hits a worker that trains; the cancellation may come before any trains again"
     assert [stop for stop in stops if stop.epochs_repeated] == [], "after a warning, at most the current epoch is lost"
     assert len(started_after_drain(run.path)) >= 2
-    assert pd.read_parquet(run.path / "results" / "trials").interruptions.sum() >= 4
+    assert pd.read_parquet(run.path / "results" / "trials").interruptions.sum() >= 3
 
 
 @pytest.mark.slow
