@@ -37,6 +37,7 @@ def check(processor: str, *arguments: str) -> None:
     assert checked.returncode == 0, checked.stderr
 
 
+@pytest.mark.trainer
 @pytest.mark.parametrize("processor", PROCESSORS)
 def test_convolutions_that_were_wrong_are_now_correct(processor: str) -> None:
     check(processor, "known")

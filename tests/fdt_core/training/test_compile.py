@@ -47,6 +47,7 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> CountingBackend:
     return counting
 
 
+@pytest.mark.trainer
 def test_every_trial_of_a_process_is_compiled_once_and_runs_its_full_batches_compiled(backend: CountingBackend) -> None:
     with torch._dynamo.config.patch(recompile_limit=2):
         for trial in range(1, 5):
@@ -56,6 +57,7 @@ def test_every_trial_of_a_process_is_compiled_once_and_runs_its_full_batches_com
             assert (backend.graphs, backend.runs) == (trial, trial * FULL_BATCHES)
 
 
+@pytest.mark.trainer
 def test_trials_that_take_turns_stay_compiled(backend: CountingBackend) -> None:
     learners = [Learner(small_spec(width=width, compile=True), on_cpu()) for width in (0.03, 0.06)]
     for epoch in (1, 2):

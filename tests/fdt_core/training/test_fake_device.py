@@ -24,10 +24,13 @@ from fdt_core.trial.spec import TrialSpec
 from tests.fdt_core.training.step_recorder import StepRecorder
 from tests.fdt_core.trials import small_data, small_spec
 
-pytestmark = pytest.mark.skipif(
-    Version(torch.__version__) < Version("2.14"),
-    reason="torch 2.8 queries the driver for imagined devices too: needs torch 2.14, with which it was tested",
-)
+pytestmark = [
+    pytest.mark.trainer,
+    pytest.mark.skipif(
+        Version(torch.__version__) < Version("2.14"),
+        reason="torch 2.8 queries the driver for imagined devices too: needs torch 2.14, with which it was tested",
+    ),
+]
 
 RECIPES: dict[str, dict[str, Any]] = {
     "fp32": {},

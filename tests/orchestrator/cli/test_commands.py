@@ -21,7 +21,7 @@ def test_help_imports_nothing_heavy() -> None:
         "sys.argv = ['fdt-sweep', '--help']\n"
         "from fdt_core.start import command_line\n"
         "try:\n    command_line()\nexcept SystemExit:\n    pass\n"
-        "print([name for name in ('torch', 'torchvision', 'ray', 'pandas') if name in sys.modules])\n"
+        "print([name for name in ('torch', 'ray', 'pandas', 'numpy', 'pyarrow', 'pydantic') if name in sys.modules])\n"
     )
     shown = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert shown.stdout.splitlines()[-1] == "[]"
@@ -38,7 +38,7 @@ def test_planning_imports_neither_torch_nor_ray() -> None:
     probe = (
         "import sys\nfrom pathlib import Path\nfrom orchestrator.plan.resolve import plan_sweep\n"
         f"plan_sweep(Path({str(SWEEPS / 'paper.yaml')!r}))\n"
-        "print([name for name in ('torch', 'torchvision', 'ray', 'pandas') if name in sys.modules])\n"
+        "print([name for name in ('torch', 'ray', 'pandas', 'numpy', 'pyarrow', 'pydantic') if name in sys.modules])\n"
     )
     shown = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert shown.stdout.splitlines()[-1] == "[]"

@@ -120,6 +120,7 @@ def test_settings_that_change_no_trial_are_laid_over_the_frozen_sweep_file(run: 
         retry_launch(run, "failed", overrides=["epochs=3"])
 
 
+@pytest.mark.process
 def test_a_retry_shows_what_it_would_try_again_and_changes_nothing(run: RunDirectory) -> None:
     cells, before = run.plan().cells, frozen(run)
     shown = fdt_sweep("retry", str(run.path), "-n", "--limit", "1")
@@ -132,6 +133,7 @@ def test_a_retry_shows_what_it_would_try_again_and_changes_nothing(run: RunDirec
     assert frozen(run) == before
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("setting", "code", "said"),
     [
@@ -158,6 +160,7 @@ def test_a_retry_with_nothing_to_do_is_told_in_json_too(place: Place, run: RunDi
     assert (told["action"], told["progress"]["done"]) == ("nothing to do", 4)
 
 
+@pytest.mark.process
 def test_damage_to_what_was_forgiven_is_told_in_one_line(run: RunDirectory) -> None:
     run.forgiven_file.write_text("{")
     shown = fdt_sweep("status", str(run.path))

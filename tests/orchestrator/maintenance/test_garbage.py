@@ -134,6 +134,7 @@ def test_gc_asks_removes_and_never_works_under_a_driver(run: RunDirectory) -> No
     assert found(run) == {}
 
 
+@pytest.mark.process
 def test_gc_shows_what_would_go_and_why_and_removes_nothing(run: RunDirectory) -> None:
     before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*")}
     shown = fdt_sweep("gc", str(run.path), "-n", "--json")
@@ -146,6 +147,7 @@ def test_gc_shows_what_would_go_and_why_and_removes_nothing(run: RunDirectory) -
     assert {path: path.stat().st_mtime_ns for path in run.path.rglob("*")} == before
 
 
+@pytest.mark.process
 def test_gc_of_a_named_trial_leaves_its_rows(run: RunDirectory) -> None:
     finished = run.plan().cells[0].trial_id
     rows = (run.results / "trials" / "part-000000.parquet").read_bytes()
