@@ -76,7 +76,8 @@ def _verdict(error: BaseException) -> tuple[int, str]:
     match error:
         case FdtError():
             return error.exit_code, f"error: {error}"
-        case KeyboardInterrupt():
+        # pydantic-core turns a Ctrl-C that arrives while it builds a validator into an error of its own.
+        case BaseException() if isinstance(error, KeyboardInterrupt) or "\n  KeyboardInterrupt" in str(error):
             return ExitCode.STOPPED, "interrupted"
         case Terminated():
             return ExitCode.INTERRUPTED, f"terminated ({error})"
