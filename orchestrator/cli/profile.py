@@ -95,7 +95,7 @@ def _of_models(
     setting = MeasurementSetting(
         device=_usable(device),
         threads=threads or cores,
-        precision=precision,  # type: ignore[arg-type]
+        precision=precision,  # type: ignore[arg-type]  # checked above
     )
     for network in networks:
         yield network, measurement_row_in_fresh_process(network, setting)

@@ -17,7 +17,7 @@ layers = ["top", "bottom"]
 [[tool.importlinter.contracts]]
 type = "layers"
 containers = ["top"]
-layers = ["work", "tools | words", "basics"]
+layers = ["jobs", "tools | words", "basics"]
 
 [[tool.importlinter.contracts]]
 type = "layers"
@@ -38,10 +38,10 @@ def script() -> ModuleType:
 
 @pytest.fixture
 def code(tmp_path: Path) -> Path:
-    """Two packages: `work` imports `tools` and `basics`, of which `tools` imports `basics` itself."""
+    """Two packages: `jobs` imports `tools` and `basics`, of which `tools` imports `basics` itself."""
     files = {
-        "top/work/__init__.py": "",
-        "top/work/main.py": "from top import tools\nfrom top.basics import x\n\ndef f():\n    import bottom.only\n",
+        "top/jobs/__init__.py": "",
+        "top/jobs/main.py": "from top import tools\nfrom top.basics import x\n\ndef f():\n    import bottom.only\n",
         "top/tools/__init__.py": "from top.basics import x",
         "top/words.py": "import json",
         "top/basics.py": "x = 1",
@@ -60,12 +60,12 @@ def test_the_picture_is_up_to_date(script: ModuleType) -> None:
 
 def test_every_room_is_drawn_with_the_imports_that_no_other_implies(script: ModuleType, code: Path) -> None:
     layers = script.layers_of(PYPROJECT)
-    assert layers == {"top": [["work"], ["tools", "words"], ["basics"]], "bottom": [["only"]]}
+    assert layers == {"top": [["jobs"], ["tools", "words"], ["basics"]], "bottom": [["only"]]}
     imports = script.imported_rooms(code, layers)
-    assert imports["top.work"] == {"top.tools", "top.basics", "bottom.only"}
+    assert imports["top.jobs"] == {"top.tools", "top.basics", "bottom.only"}
     assert script.draw(code, layers, imports).splitlines() == [
         "┌─ top ────────────────────┐",
-        "│ work            → tools  │",
+        "│ jobs            → tools  │",
         "│ tools           → basics │",
         "│ words                    │",
         "│ basics                   │",

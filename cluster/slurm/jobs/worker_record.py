@@ -44,7 +44,7 @@ class WorkerRecordWriter:
     def report(self, state: WorkerState, why: str = "", **changes: object) -> None:
         """Write the record with a new state and these `changes`; print the state to the job's output."""
         print(f"{time.strftime('%H:%M:%S')} worker {self._record.job_id}: {state} {why}".rstrip(), flush=True)
-        self._write(dataclasses.replace(self._record, state=state, why=why, **changes))  # type: ignore[arg-type]
+        self._write(dataclasses.replace(self._record, state=state, why=why, **changes))  # type: ignore[arg-type]  # fields of the record, by name
 
     def beat(self, is_idle: Callable[[], bool] = lambda: False) -> None:
         """If a heartbeat is due, show that the job is alive, and for how many heartbeats it has been idle."""

@@ -14,23 +14,9 @@ from fdt_core.errors import UsageError
 from fdt_core.results.columns import PLANNED_COLUMNS
 from orchestrator.plan.cells import plan_from_json
 from orchestrator.plan.resolve import plan_sweep
+from tests.fdt_core.paper_networks import RECONSTRUCTED_PARAMS
 
 SWEEPS = Path(__file__).parents[3] / "sweeps"
-
-PAPER_PARAMETERS = {
-    ("vgg19", "base"): 20_035_018,
-    ("vgg19", "a"): 17_234_594,
-    ("vgg19", "b"): 3_170_782,
-    ("vgg19", "c"): 1_891_695,
-    ("vgg19", "d"): 8_072_056,
-    ("vgg19", "e"): 2_066_849,
-    ("resnet50", "base"): 23_520_842,
-    ("resnet50", "a"): 14_174_778,
-    ("resnet50", "b"): 4_854_462,
-    ("resnet50", "c"): 3_481_238,
-    ("resnet50", "d"): 8_362_638,
-    ("resnet50", "e"): 3_686_596,
-}
 
 
 @pytest.mark.parametrize("path", sorted(SWEEPS.glob("*.yaml")), ids=lambda path: path.stem)
@@ -46,7 +32,7 @@ def test_the_paper_has_144_trials_with_the_published_parameter_counts() -> None:
     assert len(trials) == len({trial["trial_id"] for trial in trials}) == 144
     small = [trial for trial in trials if trial["dataset"] in ("cifar10", "cinic10")]
     assert len(small) == 72
-    assert all(trial["params"] == PAPER_PARAMETERS[trial["model"], trial["template"]] for trial in small)
+    assert all(trial["params"] == RECONSTRUCTED_PARAMS[trial["model"], trial["template"]] for trial in small)
 
 
 def test_the_paper_trains_by_each_data_sets_own_schedule() -> None:
