@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import inspect
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -43,6 +45,20 @@ def import_reference(reference: str, expected: type[T]) -> tuple[T, ModuleType]:
     if not isinstance(found, expected):
         raise UsageError(f"{reference!r} is a {type(found).__name__}, not {expected.__name__}")
     return found, module
+
+
+def source_digest(reference: str) -> str:
+    """The SHA-256 of the source of the module that `reference` names.
+
+    Raises:
+        UsageError: if the module cannot be imported, or its source cannot be read.
+    """
+    _, module = import_reference(reference, object)
+    try:
+        source = inspect.getsource(module)
+    except OSError as error:
+        raise UsageError(f"{reference!r}: the source of {module.__name__!r} cannot be read: {error}") from error
+    return hashlib.sha256(source.encode()).hexdigest()
 
 
 def _taken_name(module: ModuleType | None) -> str:

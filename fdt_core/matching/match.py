@@ -12,9 +12,8 @@ from fdt_core.image import ImageShape
 from fdt_core.matching.budget import Budget
 from fdt_core.matching.paper_tables import published_n
 from fdt_core.matching.width_search import Unreachable, at_most, nearest, readable
-from fdt_core.networks.architectures import Architecture
-from fdt_core.networks.cost import Cost, cost_of
-from fdt_core.networks.layers import check_connected
+from fdt_core.networks.cost import Cost
+from fdt_core.networks.family import Model
 from fdt_core.templates import Template
 
 __all__ = ["Budget", "Match", "match"]
@@ -39,11 +38,11 @@ class Match:
     budget_error: float
 
 
-def match(architecture: Architecture, template: Template, *, image: ImageShape, width: float, budget: Budget) -> Match:
-    """Match `architecture` with `template` to `budget`.
+def match(model: Model, template: Template, *, image: ImageShape, width: float, budget: Budget) -> Match:
+    """Match `model` with `template` to `budget`.
 
     Args:
-        architecture: the family of networks.
+        model: an architecture or a traced network.
         template: the filter distribution.
         image: the shape of the images and the number of classes.
         width: multiplier of the base filters, and so of their minimum, and of the stem; the target `base` scales too.
@@ -53,34 +52,45 @@ def match(architecture: Architecture, template: Template, *, image: ImageShape, 
         UsageError: if the target cannot be met, because it is below the cost at the smallest n or out of reach; if the
             template does not fit the model; or if the rule `paper` does not know the network.
     """
-    base_widths = architecture.scaled_widths(width)
-    base = architecture.plan(base_widths, width=width, image=image)
-    check_connected(base, image, architecture.name)
-    target = _target(budget, cost_of(base), architecture.name)
+    family = model.family(image=image, width=width)
+    target = _target(budget, family.cost_of(family.base_filters), model.name)
+    least = template.least_n(family.base_filters)
+    start = family.base_filters if least is None else with_minimum(family.base_filters, model.least_filters)
+    least = None if least is None else template.least_n(start)
 
     def widths_at(n: int | None) -> tuple[int, ...]:
-        widths = template.widths(base_widths, n)
-        _require_slots(widths, template.name, architecture)
+        asked = template.widths(start, n)
+        _require_slots(asked, len(start), template.name, model.name)
+        widths = family.reachable(asked)
+        if n is None:
+            _require_reachable(asked, widths, template.name, model.name)
         return widths
 
     @cache
     def cost_at(n: int | None) -> Cost:
-        return cost_of(architecture.plan(widths_at(n), width=width, image=image))
+        return family.cost_of(widths_at(n))
 
-    least = template.least_n(base_widths)
     if least is None:
         n = None
     elif budget.rule == "paper":
-        n = published_n(architecture.name, template.name, image=image, width=width)
+        n = published_n(model.name, template.name, image=image, width=width)
     else:
         try:
-            n = _search(cost_at, budget, target, least=least, minimum=min(base_widths))
+            n = _search(cost_at, budget, target, least=least, minimum=min(start))
         except Unreachable as problem:
             wanted = f"{budget.metric} of {readable(target)}"
-            raise UsageError(f"{architecture.name} with template {template.name!r}: {wanted} {problem}") from None
+            raise UsageError(f"{model.name} with template {template.name!r}: {wanted} {problem}") from None
     cost = cost_at(n)
     error = float(budget.spent(cost) / target - 1)
     return Match(n=n, widths=widths_at(n), cost=cost, target=float(target), budget_error=error)
+
+
+def with_minimum(filters: tuple[int, ...], least: int | None) -> tuple[int, ...]:
+    """`filters` with `least` as their minimum: the smallest ones, and those below it, become `least`."""
+    if least is None:
+        return filters
+    lowest = max(least, min(filters))
+    return tuple(least if each <= lowest else each for each in filters)
 
 
 def _target(budget: Budget, base: Cost, model: str) -> Fraction:
@@ -91,10 +101,19 @@ def _target(budget: Budget, base: Cost, model: str) -> Fraction:
     return target
 
 
-def _require_slots(widths: tuple[int, ...], template: str, architecture: Architecture) -> None:
-    slots = len(architecture.base_widths)
+def _require_slots(widths: tuple[int, ...], slots: int, template: str, model: str) -> None:
     if len(widths) != slots:
-        raise UsageError(f"template {template!r} gives {len(widths)} widths, but {architecture.name} has {slots} slots")
+        raise UsageError(f"template {template!r} gives {len(widths)} widths, but {model} has {slots} slots")
+
+
+def _require_reachable(asked: tuple[int, ...], reachable: tuple[int, ...], template: str, model: str) -> None:
+    """Reject filters that were stated one by one, and that the network cannot have."""
+    for slot, (wanted, nearest_width) in enumerate(zip(asked, reachable, strict=True)):
+        if wanted != nearest_width:
+            raise UsageError(
+                f"template {template!r} asks for {wanted} filters in slot {slot} of {model}; the nearest number "
+                f"that it can have there is {nearest_width}"
+            )
 
 
 def _search(cost_at: Callable[[int], Cost], budget: Budget, target: Fraction, *, least: int, minimum: int) -> int:

@@ -7,7 +7,9 @@ from typing import Protocol
 
 from fdt_core.errors import UsageError
 from fdt_core.image import ImageShape
-from fdt_core.networks.layers import Layer
+from fdt_core.networks.cost import cost_of
+from fdt_core.networks.family import NetworkFamily
+from fdt_core.networks.layers import Layer, check_connected
 from fdt_core.scaling import scaled
 
 
@@ -61,3 +63,21 @@ class Architecture:
         if not width > 0:
             raise UsageError(f"the width multiplier must be positive, not {width:g}")
         return tuple(scaled(filters, width) for filters in self.base_widths)
+
+    @property
+    def least_filters(self) -> int | None:
+        """None: the templates start from the smallest of the base filters."""
+        return None
+
+    def family(self, *, image: ImageShape, width: float) -> NetworkFamily:
+        """The networks for images of one shape, at one width multiplier.
+
+        Raises:
+            UsageError: if `width` is not positive, the image is too small, or the layers of the plan do not fit
+                together.
+        """
+        base = self.scaled_widths(width)
+        check_connected(self.plan(base, width=width, image=image), image, self.name)
+        return NetworkFamily(
+            base_filters=base, cost_of=lambda filters: cost_of(self.plan(filters, width=width, image=image))
+        )

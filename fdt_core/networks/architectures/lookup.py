@@ -6,8 +6,6 @@ linear layer after the pooled features. A user's architecture is named `package.
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -78,19 +76,3 @@ def architecture(name: str) -> Architecture:
     if name not in _BUILT_IN:
         raise unknown_name("model", name, [*architecture_names(), "or your own as package.module:attribute"])
     return _BUILT_IN[name]
-
-
-def source_digest(name: str) -> str:
-    """The SHA-256 of the source of the module that defines a user's architecture `name`; "" for a built-in one.
-
-    Raises:
-        UsageError: as `architecture` does, and if the source of the module cannot be read.
-    """
-    if not is_reference(name):
-        return ""
-    _, module = import_reference(name, Architecture)
-    try:
-        source = inspect.getsource(module)
-    except OSError as error:
-        raise UsageError(f"{name!r}: the source of {module.__name__!r} cannot be read: {error}") from error
-    return hashlib.sha256(source.encode()).hexdigest()

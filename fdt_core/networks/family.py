@@ -1,0 +1,55 @@
+"""What budget matching chooses from: networks that differ only in their filters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from fdt_core.image import ImageShape
+from fdt_core.networks.cost import Cost
+
+Filters = tuple[int, ...]
+"""The filters of each slot."""
+
+
+def _any_filters(filters: Filters) -> Filters:
+    return filters
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkFamily:
+    """The networks of one model for images of one shape, at one width multiplier.
+
+    Args:
+        base_filters: the model's own filters, scaled.
+        cost_of: the cost of the network with given filters. More filters never cost less, but where a residual block
+            loses its projection.
+        reachable: the filters that a network has if it is asked for others: those of some models are multiples.
+    """
+
+    base_filters: Filters
+    cost_of: Callable[[Filters], Cost]
+    reachable: Callable[[Filters], Filters] = _any_filters
+
+
+class Model(Protocol):
+    """A model that can be matched to a budget: a hand-written architecture, or a traced network."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the results."""
+        ...
+
+    @property
+    def least_filters(self) -> int | None:
+        """The minimum m of the templates, if it is not the smallest of the base filters."""
+        ...
+
+    def family(self, *, image: ImageShape, width: float) -> NetworkFamily:
+        """Its networks for images of one shape, at one width multiplier.
+
+        Raises:
+            UsageError: if it has none, for instance because the image is too small.
+        """
+        ...

@@ -1,0 +1,116 @@
+"""Accept a traced network only if what is rebuilt from the trace has the predicted cost, and trains."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from fdt_core.errors import UsageError
+from fdt_core.image import ImageShape
+from fdt_core.tracing.rebuild import rebuild, seeded
+from fdt_core.tracing.slots import SlotChoice
+from fdt_core.tracing.structure import Structure, value_of
+from fdt_core.tracing.trace import Construct, failed_on
+from fdt_core.tracing.tracer import reporting_modules
+
+_NARROW, _WIDE = (0.1, 0.4), (0.6, 1.6)
+"""Ranges of the random widths, as parts of the base widths: for a step on the CPU, and for counting."""
+
+_BATCH = 2
+"""Images of the step: BatchNorm needs two values per channel."""
+
+
+def require_acceptable(
+    construct: Construct, structure: Structure, choice: SlotChoice, image: ImageShape, label: str
+) -> None:
+    """Rebuild a network at random widths; count it, and train it for one step.
+
+    Raises:
+        UsageError: if it cannot be built, if its MACs or parameters are not as predicted, or if a forward or backward
+            pass fails. The message names the module, and the override that may help.
+    """
+    wide = random_widths(choice, 1, _WIDE)
+    network = _built(construct, structure, wide, label, device="meta")
+    _require_predicted(network, structure, wide, image, label)
+    narrow = _built(construct, structure, random_widths(choice, 2, _NARROW), label, device=None)
+    _require_a_step(narrow, image, label)
+
+
+def random_widths(choice: SlotChoice, seed: int, parts: tuple[float, float]) -> tuple[int, ...]:
+    """The free widths for random filters of every slot, within these parts of its base filters."""
+    draw = random.Random(seed)
+    return choice.free_widths([max(1, round(slot.base * draw.uniform(*parts))) for slot in choice.slots], 1.0)
+
+
+def _built(
+    construct: Construct, structure: Structure, widths: Sequence[int], label: str, device: str | None
+) -> nn.Module:
+    try:
+        return rebuild(construct, structure, widths, device=device)
+    except Exception as error:  # a constructor may raise anything
+        raise UsageError(
+            f"{label} cannot be built at other widths: {type(error).__name__}: {str(error).splitlines()[0]}; "
+            "an override `fixed` of the layers it is about may help"
+        ) from error
+
+
+def _require_predicted(
+    network: nn.Module, structure: Structure, widths: Sequence[int], image: ImageShape, label: str
+) -> None:
+    predicted = structure.formula.at(widths)
+    params = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+    if params != predicted.params:
+        raise UsageError(
+            f"{label} has {params:,} parameters at other widths, not {predicted.params:,} as predicted"
+            f"{_first_difference(network, structure, widths)}"
+        )
+    batch = torch.empty(1, image.channels, image.size, image.size, device="meta")
+    counter = FlopCounterMode(display=False)
+    with counter:
+        _run(network.eval(), batch, image, label)
+    macs = counter.get_total_flops() // 2
+    if macs != predicted.macs:
+        raise UsageError(
+            f"{label} has {macs:,} MACs at other widths, not {predicted.macs:,} as predicted: a matrix product or "
+            "convolution outside its layers is not understood (attention with heads, for instance)"
+        )
+
+
+def _first_difference(network: nn.Module, structure: Structure, widths: Sequence[int]) -> str:
+    """A clause that names the first parameter whose shape is not the predicted one."""
+    shapes = {name: tuple(parameter.shape) for name, parameter in network.named_parameters()}
+    for each in structure.tensors:
+        expected = tuple(value_of(size, widths) for size in each.sizes)
+        if (found := shapes.get(each.name, expected)) != expected:
+            return f": {each.name} has the shape {found}, not {expected}; an override `fixed` of its layer may help"
+    return ""
+
+
+def _require_a_step(network: nn.Module, image: ImageShape, label: str) -> None:
+    with seeded(0):
+        images = torch.randn(_BATCH, image.channels, image.size, image.size)
+        logits = _run(network.train(), images, image, label)
+    if not isinstance(logits, Tensor) or logits.shape != (_BATCH, image.classes):
+        raise UsageError(f"{label} does not return one tensor of {image.classes} values per image while training")
+    try:
+        torch.autograd.backward(F.cross_entropy(logits, torch.zeros(_BATCH, dtype=torch.int64)))
+    except Exception as error:
+        raise UsageError(f"{label} cannot be trained: {type(error).__name__}: {str(error).splitlines()[0]}") from error
+
+
+def _run(network: nn.Module, images: Tensor, image: ImageShape, label: str) -> Tensor:
+    running = [""]
+    try:
+        with reporting_modules(network, lambda name: running.__setitem__(0, name)):
+            logits: Tensor = network(images)
+    except Exception as error:  # a network may raise anything
+        raise UsageError(
+            f"{label} at other widths {failed_on(image, running[0], error)}; "
+            f"an override `fixed: [{running[0] or 'MODULE'}*]` may help"
+        ) from error
+    return logits
