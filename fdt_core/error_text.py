@@ -54,6 +54,11 @@ def informative_line(text: str) -> str:
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
 
+def error_line(error: BaseException) -> str:
+    """The class of an error, and the line of its message that says what went wrong."""
+    return f"{type(error).__name__}: {informative_line(str(error))}".removesuffix(": ")
+
+
 def failure_signature(error: str | None) -> str:
     """What errors with the same cause share: the informative line, with numbers and addresses replaced by 'N'."""
     return _VARYING.sub("N", informative_line(error or "")) or "no message"

@@ -23,6 +23,11 @@ def half_even(numerator: int, denominator: int) -> int:
     return quotient + (twice > denominator or (twice == denominator and quotient % 2 == 1))
 
 
+def nearest_multiple(filters: int, multiple: int) -> int:
+    """The multiple of `multiple` that is nearest to `filters`, halves to the even one, at least one of it."""
+    return max(1, half_even(filters, multiple)) * multiple
+
+
 def scaled(filters: int, width: float) -> int:
     """`filters` times the multiplier `width`, rounded half to even, at least 1."""
     return max(1, round(filters * exact(width)))

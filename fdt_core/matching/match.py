@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -11,7 +10,7 @@ from fdt_core.errors import UsageError
 from fdt_core.image import ImageShape
 from fdt_core.matching.budget import Budget
 from fdt_core.matching.paper_tables import published_n
-from fdt_core.matching.width_search import Unreachable, at_most, nearest, readable
+from fdt_core.matching.width_search import Unreachable, at_most, nearest, readable, step_above
 from fdt_core.networks.cost import Cost
 from fdt_core.networks.family import Model
 from fdt_core.templates import Template
@@ -29,6 +28,7 @@ class Match:
         cost: the cost of the network.
         target: the target, in the budget's metric.
         budget_error: achieved / target - 1.
+        step: what the next larger n that costs more adds, as a part of the target; None if there is no n.
     """
 
     n: int | None
@@ -36,6 +36,7 @@ class Match:
     cost: Cost
     target: float
     budget_error: float
+    step: float | None
 
 
 def match(model: Model, template: Template, *, image: ImageShape, width: float, budget: Budget) -> Match:
@@ -53,14 +54,15 @@ def match(model: Model, template: Template, *, image: ImageShape, width: float, 
             template does not fit the model; or if the rule `paper` does not know the network.
     """
     family = model.family(image=image, width=width)
-    target = _target(budget, family.cost_of(family.base_filters), model.name)
-    least = template.least_n(family.base_filters)
-    start = family.base_filters if least is None else with_minimum(family.base_filters, model.least_filters)
-    least = None if least is None else template.least_n(start)
+    base = family.base_filters
+    target = _target(budget, family.cost_of(base), model.name)
+    has_free_width = template.least_n(base) is not None
+    start = with_minimum(base, model.least_filters) if has_free_width else base
+    least = template.least_n(start)
 
     def widths_at(n: int | None) -> tuple[int, ...]:
         asked = template.widths(start, n)
-        _require_slots(asked, len(start), template.name, model.name)
+        _require_slots(asked, len(base), template.name, model.name)
         widths = family.reachable(asked)
         if n is None:
             _require_reachable(asked, widths, template.name, model.name)
@@ -70,19 +72,29 @@ def match(model: Model, template: Template, *, image: ImageShape, width: float, 
     def cost_at(n: int | None) -> Cost:
         return family.cost_of(widths_at(n))
 
+    def spent_at(n: int) -> Fraction:
+        return budget.spent(cost_at(n))
+
     if least is None:
         n = None
     elif budget.rule == "paper":
         n = published_n(model.name, template.name, image=image, width=width)
     else:
+        rule = at_most if budget.rule == "at_most" else nearest
         try:
-            n = _search(cost_at, budget, target, least=least, minimum=min(start))
+            n = rule(spent_at, least=least, rising_from=_rising_from(start), target=target)
         except Unreachable as problem:
             wanted = f"{budget.metric} of {readable(target)}"
             raise UsageError(f"{model.name} with template {template.name!r}: {wanted} {problem}") from None
     cost = cost_at(n)
-    error = float(budget.spent(cost) / target - 1)
-    return Match(n=n, widths=widths_at(n), cost=cost, target=float(target), budget_error=error)
+    return Match(
+        n=n,
+        widths=widths_at(n),
+        cost=cost,
+        target=float(target),
+        budget_error=float(budget.spent(cost) / target - 1),
+        step=None if n is None else float(step_above(spent_at, max(n, _rising_from(start))) / target),
+    )
 
 
 def with_minimum(filters: tuple[int, ...], least: int | None) -> tuple[int, ...]:
@@ -116,15 +128,10 @@ def _require_reachable(asked: tuple[int, ...], reachable: tuple[int, ...], templ
             )
 
 
-def _search(cost_at: Callable[[int], Cost], budget: Budget, target: Fraction, *, least: int, minimum: int) -> int:
-    """The n that the budget's rule chooses.
+def _rising_from(filters: tuple[int, ...]) -> int:
+    """The n from which the cost rises: one above the minimum of the base filters.
 
-    The cost rises from one above the minimum of the base filters. At the minimum, a basic block of a ResNet is as wide
-    as the stem and has no projection; below it, the same can happen to a bottleneck.
+    At the minimum, a basic block of a ResNet is as wide as the stem and has no projection; below it, the same can
+    happen to a bottleneck.
     """
-
-    def spent_at(n: int) -> Fraction:
-        return budget.spent(cost_at(n))
-
-    rule = at_most if budget.rule == "at_most" else nearest
-    return rule(spent_at, least=least, rising_from=minimum + 1, target=target)
+    return min(filters) + 1

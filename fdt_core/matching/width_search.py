@@ -7,7 +7,7 @@ at `rising_from`, so those few n are tried one by one, and only if the answer ca
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import count
@@ -55,6 +55,17 @@ def at_most(cost_at: CostAt, *, least: int, rising_from: int, target: Fraction) 
     candidates = range(least, first + 1)
     _require_affordable(cost_at, candidates, target)
     return max(n for n in candidates if cost_at(n) <= target)
+
+
+def step_above(cost_at: CostAt, n: int) -> Fraction:
+    """What the smallest n above `n` that costs more adds; `n` must be where the cost rises. 0 if there is none."""
+    cost, reach = cost_at(n), 1
+    while cost_at(n + reach) == cost:
+        reach *= 2
+        if n + reach > LARGEST_N:
+            return Fraction(0)
+    dearer = bisect_right(range(n, n + reach), cost, key=cost_at) + n
+    return cost_at(dearer) - cost
 
 
 def _first_above(cost_at: CostAt, first: int, target: Fraction) -> int:

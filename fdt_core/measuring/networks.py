@@ -15,7 +15,9 @@ from fdt_core.image import ImageShape
 from fdt_core.matching.budget import Budget
 from fdt_core.matching.match import match
 from fdt_core.measuring.setting import MeasurementSetting
-from fdt_core.networks.architectures import Architecture, architecture
+from fdt_core.model_definition import ModelDefinition, PinnedModel
+from fdt_core.models import build_network, find_model, model_identity
+from fdt_core.networks.architectures import Architecture
 from fdt_core.networks.cost import Cost
 from fdt_core.references import import_reference, is_reference
 from fdt_core.templates import template
@@ -36,6 +38,7 @@ class MeasuredNetwork:
         width: multiplier of the architecture's base filters.
         widths: filters per slot; empty for a torch module.
         cost: the computed cost; None for a torch module, whose cost is counted after it is built.
+        traced: what identifies a traced network; None for any other.
     """
 
     model: str
@@ -45,29 +48,29 @@ class MeasuredNetwork:
     width: float = 1.0
     widths: tuple[int, ...] = ()
     cost: Cost | None = None
+    traced: PinnedModel | None = None
 
     def build(self) -> nn.Module:
         """Build the network with random weights."""
-        from fdt_core.networks.build import build_model
-
         if self.cost is None:
             return referenced_module(self.model)
-        return build_model(architecture(self.model).plan(self.widths, width=self.width, image=self.image))
+        return build_network(self.model, self.traced, self.widths, width=self.width, image=self.image, seed=0)
 
 
 def named_networks(
     model: str, templates: Iterable[str], dataset: DatasetInfo, width: float
 ) -> tuple[MeasuredNetwork, ...]:
-    """The networks that `templates` give an architecture within the default budget; or one torch module.
+    """The networks that `templates` give a model within the default budget; or one torch module.
 
     Raises:
         UsageError: if a name is unknown, or a reference leads nowhere.
     """
     if is_reference(model) and not isinstance(import_reference(model, object)[0], Architecture):
         return (MeasuredNetwork(model=model, image=dataset.image, dataset=dataset.name),)
-    found = []
+    found, known = [], find_model(ModelDefinition(name=model))
+    identity = model_identity(known, dataset.image)
     for name in templates:
-        matched = match(architecture(model), template(name), image=dataset.image, width=width, budget=Budget())
+        matched = match(known, template(name), image=dataset.image, width=width, budget=Budget())
         found.append(
             MeasuredNetwork(
                 model=model,
@@ -77,6 +80,7 @@ def named_networks(
                 width=width,
                 widths=tuple(matched.widths),
                 cost=matched.cost,
+                traced=identity.traced,
             )
         )
     return tuple(found)

@@ -8,13 +8,10 @@ from typing import Protocol
 
 from fdt_core.image import ImageShape
 from fdt_core.networks.cost import Cost
+from fdt_core.scaling import nearest_multiple
 
 Filters = tuple[int, ...]
 """The filters of each slot."""
-
-
-def _any_filters(filters: Filters) -> Filters:
-    return filters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,12 +22,18 @@ class NetworkFamily:
         base_filters: the model's own filters, scaled.
         cost_of: the cost of the network with given filters. More filters never cost less, but where a residual block
             loses its projection.
-        reachable: the filters that a network has if it is asked for others: those of some models are multiples.
+        multiples: what the filters of each slot are a multiple of; empty if they can be any number.
     """
 
     base_filters: Filters
     cost_of: Callable[[Filters], Cost]
-    reachable: Callable[[Filters], Filters] = _any_filters
+    multiples: Filters = ()
+
+    def reachable(self, filters: Filters) -> Filters:
+        """The filters that a network has if it is asked for `filters`."""
+        if not self.multiples:
+            return filters
+        return tuple(nearest_multiple(*pair) for pair in zip(filters, self.multiples, strict=True))
 
 
 class Model(Protocol):

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from fdt_core.error_text import error_line
 from fdt_core.errors import UsageError
 from fdt_core.image import ImageShape
 from fdt_core.tracing.rebuild import rebuild, seeded
@@ -54,7 +55,7 @@ def _built(
         return rebuild(construct, structure, widths, device=device)
     except Exception as error:  # a constructor may raise anything
         raise UsageError(
-            f"{label} cannot be built at other widths: {type(error).__name__}: {str(error).splitlines()[0]}; "
+            f"{label} cannot be built at other widths: {error_line(error)}; "
             "an override `fixed` of the layers it is about may help"
         ) from error
 
@@ -100,7 +101,7 @@ def _require_a_step(network: nn.Module, image: ImageShape, label: str) -> None:
     try:
         torch.autograd.backward(F.cross_entropy(logits, torch.zeros(_BATCH, dtype=torch.int64)))
     except Exception as error:
-        raise UsageError(f"{label} cannot be trained: {type(error).__name__}: {str(error).splitlines()[0]}") from error
+        raise UsageError(f"{label} cannot be trained: {error_line(error)}") from error
 
 
 def _run(network: nn.Module, images: Tensor, image: ImageShape, label: str) -> Tensor:

@@ -9,6 +9,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+from fdt_core.error_text import error_line
 from fdt_core.errors import UsageError
 from fdt_core.image import ImageShape
 from fdt_core.model_definition import ModelDefinition
@@ -67,8 +68,7 @@ def _constructed(build: Callable[[], Any], definition: ModelDefinition) -> nn.Mo
         network = build()
     except Exception as error:  # a constructor may raise anything
         given = f" with {_shown(definition.arguments)}" if definition.arguments else ""
-        problem = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-        raise UsageError(f"{definition.name!r} cannot be constructed{given}: {problem}") from error
+        raise UsageError(f"{definition.name!r} cannot be constructed{given}: {error_line(error)}") from error
     if not isinstance(network, nn.Module):
         raise UsageError(f"{definition.name!r} gives a {type(network).__name__}, not a torch.nn.Module")
     return network

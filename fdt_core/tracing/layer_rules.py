@@ -12,8 +12,26 @@ from fdt_core.tracing.sizes import shape_of, sizes_of
 from fdt_core.tracing.widths import is_symbolic
 
 ACTIVATIONS = frozenset(
-    "celu elu gelu hardsigmoid hardswish hardtanh leaky_relu logsigmoid mish prelu relu relu6 rrelu selu sigmoid silu "
-    "softplus tanh".split()
+    {
+        "celu",
+        "elu",
+        "gelu",
+        "hardsigmoid",
+        "hardswish",
+        "hardtanh",
+        "leaky_relu",
+        "logsigmoid",
+        "mish",
+        "prelu",
+        "relu",
+        "relu6",
+        "rrelu",
+        "selu",
+        "sigmoid",
+        "silu",
+        "softplus",
+        "tanh",
+    }
 )
 """The functions that count as activations: one operation for each output."""
 

@@ -62,9 +62,7 @@ def leaf_index(module: nn.Module) -> int | None:
 
 
 @contextmanager
-def leaf_constructors(
-    sizes: Mapping[int, LeafSizes] | None = None, *, device: str | None = None
-) -> Iterator[None]:
+def leaf_constructors(sizes: Mapping[int, LeafSizes] | None = None, *, device: str | None = None) -> Iterator[None]:
     """Number the leaf modules that are constructed inside, and give them other sizes and another device.
 
     Args:

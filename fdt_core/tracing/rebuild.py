@@ -67,12 +67,11 @@ def _resize(network: nn.Module, name: str, shape: tuple[int, ...]) -> None:
     """Give a parameter or buffer that no leaf constructor sizes, such as a layer scale, its new shape."""
     path, _, key = name.rpartition(".")
     module = network.get_submodule(path)
-    owner = module._parameters if key in module._parameters else module._buffers
-    tensor = owner[key]
-    if tensor is None or tuple(tensor.shape) == shape:
-        return
-    values = _initialised_alike(tensor.detach(), shape)
-    owner[key] = nn.Parameter(values, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else values
+    tensor = getattr(module, key)
+    if tuple(tensor.shape) != shape:
+        values = _initialised_alike(tensor.detach(), shape)
+        is_parameter = isinstance(tensor, nn.Parameter)
+        setattr(module, key, nn.Parameter(values, tensor.requires_grad) if is_parameter else values)
 
 
 def _initialised_alike(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:

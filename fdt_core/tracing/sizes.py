@@ -89,7 +89,7 @@ def plain(value: Any) -> Any:
     """`value` with every symbolic size replaced by its integer, for torch."""
     if isinstance(value, Width | Product):
         return int(value)
-    if isinstance(value, torch.Size) or isinstance(value, Tensor | nn.Module):
+    if isinstance(value, torch.Size | Tensor | nn.Module):
         return value
     if isinstance(value, tuple):
         parts = [plain(part) for part in value]

@@ -20,7 +20,7 @@ from fnmatch import fnmatchcase
 
 from fdt_core.errors import UsageError, nearest_match
 from fdt_core.model_definition import ModelDefinition
-from fdt_core.scaling import half_even, scaled
+from fdt_core.scaling import half_even, nearest_multiple, scaled
 from fdt_core.tracing.structure import Size, Structure, TracedLayer
 
 
@@ -39,10 +39,6 @@ class Slot:
     base: int
     multiple: int
     modules: tuple[str, ...]
-
-    def units(self, filters: int) -> int:
-        """The value of the free width for about so many filters, at least 1."""
-        return max(1, half_even(filters, self.multiple))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,13 +82,7 @@ class SlotChoice:
 
     def base_filters(self, width: float) -> tuple[int, ...]:
         """The filters of each slot, times the multiplier `width`."""
-        return self.reachable(tuple(scaled(slot.base, width) for slot in self.slots))
-
-    def reachable(self, filters: Sequence[int]) -> tuple[int, ...]:
-        """The filters that the network has if it is asked for `filters`: multiples may round them."""
-        return tuple(
-            slot.units(wanted) * slot.multiple for slot, wanted in zip(self.slots, filters, strict=True)
-        )
+        return tuple(nearest_multiple(scaled(slot.base, width), slot.multiple) for slot in self.slots)
 
     def free_widths(self, filters: Sequence[int], width: float) -> tuple[int, ...]:
         """The value of every free width, for the filters of each slot and a multiplier of the fixed widths."""
@@ -100,7 +90,7 @@ class SlotChoice:
         for fixed in self.fixed:
             values[fixed.width] = scaled(self.base[fixed.width], width)
         for slot, wanted in zip(self.slots, filters, strict=True):
-            values[slot.width] = slot.units(wanted)
+            values[slot.width] = nearest_multiple(wanted, slot.multiple) // slot.multiple
         for follower in self.followers:
             leader = self.slots[follower.slot].width
             values[follower.width] = max(1, half_even(self.base[follower.width] * values[leader], self.base[leader]))
@@ -126,9 +116,7 @@ class _Chooser:
         self._all_writers = _by_width(layers, lambda layer: _widths(layer.writes))
         self._writers = _by_width(features, lambda layer: _widths(layer.writes))
         self._readers = _by_width(features, lambda layer: _widths(layer.reads) if _widths(layer.writes) else ())
-        self._shared = {
-            width for layer in layers if len(_widths(layer.reads)) > 1 for width in _widths(layer.reads)
-        }
+        self._shared = {width for layer in layers if len(_widths(layer.reads)) > 1 for width in _widths(layer.reads)}
         self._order = {id(layer): index for index, layer in enumerate(layers)}
 
     def choice(self) -> SlotChoice:
@@ -203,9 +191,7 @@ class _Chooser:
 
     def _slot(self, width: int) -> Slot:
         writes = self._first_writer(width).writes
-        multiple = next(
-            abs(coefficient) for factor in writes for index, coefficient in factor.terms if index == width
-        )
+        multiple = next(abs(coefficient) for factor in writes for index, coefficient in factor.terms if index == width)
         base = self._structure.base[width] * multiple
         return Slot(width=width, base=base, multiple=multiple, modules=self._modules(width))
 

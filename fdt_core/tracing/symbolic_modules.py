@@ -1,4 +1,4 @@
-"""Give every width of a constructed network a variable: sizes of parameters, and integers that its forward pass reads."""
+"""Give every width of a network a variable: sizes of its parameters, and integers that its forward pass reads."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _make_convolution_symbolic(module: _ConvNd, system: WidthSystem) -> LeafSize
 
 
 def _parameter_sizes(tensor: Tensor, known: tuple[int, ...], system: WidthSystem) -> Sizes:
-    """Sizes of a parameter: those that its leaf module has too, else new variables; a kernel's height and width stay."""
+    """Sizes of a parameter: that of its leaf module, or new variables; the height and width of a kernel stay."""
     shape = shape_of(tensor)
     free = 2 if len(shape) == 4 else len(shape)
     return tuple(

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
+from fdt_core.error_text import error_line
 from fdt_core.errors import UsageError
 from fdt_core.image import ImageShape
 from fdt_core.tracing.call import Operation, OperationKind
 from fdt_core.tracing.leaf_modules import leaf_constructors
-from fdt_core.tracing.sizes import set_facts, set_sizes, sizes_of, tensors_in
+from fdt_core.tracing.sizes import set_facts, set_sizes, shape_of, sizes_of, tensors_in
 from fdt_core.tracing.structure import (
     AttributeSize,
     CostFormula,
@@ -66,14 +67,14 @@ def failed_on(image: ImageShape, module: str, error: Exception) -> str:
     """The end of a message about a forward pass that raised `error` in `module`."""
     where = f" in its module {module!r}" if module else ""
     size = f"{image.channels} x {image.size} x {image.size}"
-    return f"does not run on images of {size}{where}: {type(error).__name__}: {str(error).splitlines()[0]}"
+    return f"does not run on images of {size}{where}: {error_line(error)}"
 
 
 def _require_logits(output: object, image: ImageShape, name: str) -> None:
     if not isinstance(output, Tensor):
-        raise UsageError(f"{name} returns a {type(output).__name__}, not one tensor of {image.classes} values per image")
-    with torch._C.DisableTorchFunction():  # type: ignore[no-untyped-call]
-        shape = tuple(output.shape)
+        found = type(output).__name__
+        raise UsageError(f"{name} returns a {found}, not one tensor of {image.classes} values per image")
+    shape = shape_of(output)
     if shape != (1, image.classes):
         raise UsageError(f"{name} returns a tensor of shape {shape} for one image, not {(1, image.classes)}")
 
@@ -95,9 +96,7 @@ class _Plain:
         self._number = {variable: number for number, variable in enumerate(used)}
         self.base = tuple(system.base(variable) for variable in used)
 
-    def structure(
-        self, operations: Sequence[Operation], symbolic: SymbolicNetwork, trainable: set[str]
-    ) -> Structure:
+    def structure(self, operations: Sequence[Operation], symbolic: SymbolicNetwork, trainable: set[str]) -> Structure:
         """The traced network as plain data."""
         layers = [operation for operation in operations if operation.kind is OperationKind.LAYER]
         return Structure(

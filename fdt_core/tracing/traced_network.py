@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -43,7 +43,7 @@ class TracedNetwork:
     def pinned(self) -> PinnedModel:
         """What identifies its networks in a trial's identity."""
         return PinnedModel(
-            definition=self.definition,
+            definition=replace(self.definition, alias=None, least=None),
             source=self.source,
             structure=digest_of(self.structure.to_json(), repr(self.choice).encode()),
         )
@@ -101,8 +101,26 @@ class TracedModel:
         return NetworkFamily(
             base_filters=network.choice.base_filters(width),
             cost_of=lambda filters: network.cost(filters, width),
-            reachable=network.choice.reachable,
+            multiples=tuple(slot.multiple for slot in network.choice.slots),
         )
+
+
+def pinned_network(pinned: PinnedModel, image: ImageShape) -> TracedNetwork:
+    """The network that a trial was planned with.
+
+    Raises:
+        EnvironmentProblem: if this machine has another one: another version of its library or of its source.
+        UsageError: as `traced_network` does.
+    """
+    network = traced_network(pinned.definition, image)
+    found = network.pinned
+    if found != pinned:
+        versions = f"it was planned with {pinned.source}, and here is {found.source}"
+        raise EnvironmentProblem(
+            f"{pinned.definition.name} is another network than the one that was planned"
+            f"{f': {versions}' if found.source != pinned.source else ''}; install the same version, or plan again"
+        )
+    return network
 
 
 def traced_network(definition: ModelDefinition, image: ImageShape) -> TracedNetwork:

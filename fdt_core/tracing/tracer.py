@@ -37,7 +37,9 @@ _RULES: Mapping[str, Rule] = {**LAYER_RULES, **SHAPE_RULES}
 _VIEW_PROPERTIES = ("T", "mT", "H", "data", "real", "imag")
 """Properties of a tensor that are tensors."""
 
-_UNTRACED = frozenset("dim numel is_floating_point stride is_contiguous set len ndimension element_size".split())
+_UNTRACED = frozenset(
+    ("dim", "element_size", "is_contiguous", "is_floating_point", "len", "ndimension", "numel", "set", "stride")
+)
 
 _AVERAGES = frozenset(("mean", "sum", "amax", "max", "matmul"))
 """Functions that can reduce each map to one value; a matrix product does so with learned weights."""
@@ -77,7 +79,7 @@ class Tracer(TorchFunctionMode):
         of_image = any(is_of_image(tensor) for tensor in inputs)
         features = [tensor for tensor in inputs if is_of_image(tensor) and len(shape_of(tensor)) > 1]
         pooled = bool(features) and all(is_pooled(tensor) for tensor in features)
-        with torch._C.DisableTorchFunction():  # type: ignore[no-untyped-call]
+        with torch._C.DisableTorchFunction():
             before = [sizes_of(tensor) for tensor in inputs]
             result = func(*plain(args), **plain(kwargs))
         outputs = list(tensors_in(result))

@@ -1,4 +1,4 @@
-"""Symbolic widths: integers that remember how they depend on the free widths of a network, and the equations between them.
+"""Symbolic widths: integers that remember how they depend on a network's free widths, and the equations between them.
 
 While a network is traced, its sizes are instances of `Width`. Python's arithmetic in the network's own code (sums,
 multiples, exact quotients) keeps track of what they depend on. Each operation that requires two sizes to be equal adds
@@ -213,7 +213,9 @@ class WidthSystem:
             for variable in solved:
                 solution = self._solutions[variable] = self.reduced(self._solutions[variable])
                 expression = (
-                    expression + solution * expression.terms[variable] + _variable(variable) * -expression.terms[variable]
+                    expression
+                    + solution * expression.terms[variable]
+                    + _variable(variable) * -expression.terms[variable]
                 )
         return expression
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from fdt_core.networks.architectures import architecture
-from fdt_core.networks.build import build_model
-from fdt_core.training.random_streams import generator
+from fdt_core.models import build_network
+from fdt_core.training.random_streams import stream_seed
 from fdt_core.trial.recipe import Recipe
 from fdt_core.trial.spec import TrialSpec
 
 
 def initial_network(spec: TrialSpec) -> nn.Module:
     """The untrained network of a trial, on the CPU; its weights do not depend on the device it will train on."""
-    layers = architecture(spec.model).plan(spec.widths, width=spec.width, image=spec.image)
-    return build_model(layers, generator=generator(spec.seed, 0, "initialisation"))
+    seed = stream_seed(spec.seed, 0, "initialisation")
+    return build_network(spec.model, spec.traced, spec.widths, width=spec.width, image=spec.image, seed=seed)
 
 
 def build_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:

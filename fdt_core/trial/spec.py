@@ -10,6 +10,7 @@ from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from fdt_core.image import ImageShape
+from fdt_core.model_definition import PinnedModel
 from fdt_core.trial.recipe import Recipe
 from fdt_core.version import CODE_EPOCH
 
@@ -19,7 +20,7 @@ class TrialSpec:
     """One training: a model of given widths, on one data set, with one seed and one recipe.
 
     Args:
-        model: name of the architecture, or `package.module:attribute` for a user's architecture.
+        model: name of the model in the results: of an architecture, its reference or a traced network.
         model_digest: digest of the source of a user's architecture; empty for built-in ones.
         width: multiplier of the filters outside the slots (the stem); `widths` already includes it.
         widths: filters per slot.
@@ -29,6 +30,7 @@ class TrialSpec:
         recipe: the complete recipe.
         threads: CPU threads of the training process; they affect the last bits of results on the CPU.
         code_epoch: see `fdt_core.version.CODE_EPOCH`.
+        traced: what identifies a traced network; None for an architecture.
     """
 
     model: str
@@ -41,10 +43,14 @@ class TrialSpec:
     recipe: Recipe
     threads: int
     code_epoch: int = CODE_EPOCH
+    traced: PinnedModel | None = None
 
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no white space, floats in Python's shortest notation."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        values = dataclasses.asdict(self)
+        if self.traced is None:
+            del values["traced"]
+        return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @property
     def trial_id(self) -> str:

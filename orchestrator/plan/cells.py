@@ -103,6 +103,8 @@ class SweepPlan:
     keep: Keep
     warnings: tuple[str, ...] = dataclasses.field(default=(), compare=False)
     """Likely slips in the sweep file, one line each. Known when it is read; not part of the frozen plan."""
+    width_steps: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict, compare=False)
+    """For each model, the least and the most that one more n costs, as parts of the budget. Known as the warnings."""
 
     def first(self, limit: int | None) -> SweepPlan:
         """The plan with only the first `limit` cells."""

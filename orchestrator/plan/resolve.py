@@ -16,7 +16,8 @@ from fdt_core.files.plain_yaml import KeyPath
 from fdt_core.files.yaml_file import YamlFile
 from fdt_core.matching.match import Budget, Match, match
 from fdt_core.matching.paper_tables import require_paper_dataset
-from fdt_core.networks.architectures import Architecture, architecture, source_digest
+from fdt_core.models import ModelIdentity, find_model, model_identity
+from fdt_core.networks.family import Model
 from fdt_core.templates import Template, template
 from fdt_core.trial.recipe import Recipe, held_out_images
 from fdt_core.trial.spec import TrialSpec
@@ -46,7 +47,12 @@ def plan_sweep(path: Path, settings: Sequence[str] = (), data_dir: Path | None =
         resources=sweep.resources,
         checkpoint_interval=sweep.checkpoint_interval,
         keep=sweep.keep,
-        warnings=(*study.slips, *unused_overrides(file, sweep, (point.axes() for point in kept))),
+        warnings=(
+            *study.slips,
+            *study.coarse_budgets(),
+            *unused_overrides(file, sweep, (point.axes() for point in kept)),
+        ),
+        width_steps={model: (min(steps), max(steps)) for model, steps in study.width_steps.items()},
     )
 
 
@@ -64,6 +70,9 @@ class _Point:
         return {"model": self.model, "template": self.template, "dataset": self.dataset, "seed": self.seed}
 
 
+COARSE_STEP = 0.01
+"""Part of a budget: where one step of n costs more, the networks of a study may differ visibly in cost."""
+
 _NETWORK: tuple[KeyPath, ...] = (("models",), ("templates",), ("datasets",), ("width",), ("overrides",))
 """The keys of a sweep file that decide, with the budget, whether a network can be matched."""
 
@@ -74,12 +83,12 @@ class _Study:
     def __init__(self, file: YamlFile, sweep: Sweep, data_dir: Path | None) -> None:
         self._file = file
         self._sweep = sweep
-        self._models: dict[str, Architecture] = {}
+        self._models: dict[str, Model] = {}
         self._templates: dict[str, Template] = {}
         self._datasets: dict[str, DatasetInfo] = {}
-        for index, name in enumerate(sweep.models):
+        for index, definition in enumerate(sweep.models):
             with self._blaming(("models", index)):
-                self._models[name] = architecture(name)
+                self._models[definition.label] = find_model(definition)
         for index, given in enumerate(sweep.templates):
             with self._blaming(("templates", index)):
                 found = template(given)
@@ -90,8 +99,11 @@ class _Study:
                 self._datasets[info.name] = info
         self.slips: dict[str, None] = {}
         """Slips in the recipes of the cells resolved so far, in order."""
+        self.width_steps: dict[str, list[float]] = {}
+        """For each model, what one more n adds to the cost of its networks, as parts of the target."""
         self._settings = functools.cache(self._settings_of)
         self._match = functools.cache(self._match_of)
+        self._identity = functools.cache(self._identity_of)
 
     def grid(self) -> Iterator[_Point]:
         """All points, the seeds outermost: every cell gets its first seed before any gets its second."""
@@ -104,10 +116,12 @@ class _Study:
         """The resolved and matched cell of `point`."""
         overriding = tuple(i for i, rule in enumerate(self._sweep.overrides) if selects(rule.where, point.axes()))
         width, budget, recipe = self._settings(point.dataset, overriding)
+        identity = self._identity(point.model, point.dataset)
         found = self._match(point.model, point.template, point.dataset, width, budget)
         spec = TrialSpec(
             model=point.model,
-            model_digest=source_digest(point.model),
+            model_digest=identity.digest,
+            traced=identity.traced,
             width=width,
             widths=tuple(found.widths),
             dataset=point.dataset,
@@ -143,13 +157,31 @@ class _Study:
         self.slips |= dict.fromkeys(recipe_slips(self._file, given, recipe, dataset, image))
         return width, budget, recipe
 
+    def _identity_of(self, model: str, dataset: str) -> ModelIdentity:
+        """The identity of a model for a data set; a network is traced here, so that its own problem is reported."""
+        with self._blaming(("models", [*self._models].index(model)), joint=(("datasets",),)):
+            return model_identity(self._models[model], self._datasets[dataset].image)
+
     def _match_of(self, model: str, template_name: str, dataset: str, width: float, budget: Budget) -> Match:
         with self._blaming(("budget",), joint=_NETWORK):
             if budget.rule == "paper":
                 require_paper_dataset(dataset)
             image = self._datasets[dataset].image
             found = match(self._models[model], self._templates[template_name], image=image, width=width, budget=budget)
+        if found.step is not None:
+            self.width_steps.setdefault(model, []).append(found.step)
         return found
+
+    def coarse_budgets(self) -> Iterator[str]:
+        """Models whose filters are multiples, so that their networks cannot come close to a budget."""
+        for index, (model, found) in enumerate(self._models.items()):
+            images = [info.image for info in self._datasets.values()]
+            step = max(self.width_steps.get(model, ()), default=0.0)
+            multiples = {each for image in images for each in found.family(image=image, width=1.0).multiples} - {1}
+            if step > COARSE_STEP and multiples:
+                shown = ", ".join(str(multiple) for multiple in sorted(multiples))
+                message = f"the filters of {model} are multiples of {shown}: one step of n costs up to {step:.1%}"
+                yield str(self._file.error(("models", index), f"{message} of the budget"))
 
     @contextmanager
     def _blaming(self, where: KeyPath, joint: Sequence[KeyPath] = ()) -> Iterator[None]:

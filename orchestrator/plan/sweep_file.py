@@ -18,7 +18,9 @@ from fdt_core.files.plain_yaml import KeyPath
 from fdt_core.files.set_options import Setting, apply_setting, parse_setting
 from fdt_core.files.yaml_file import YamlFile, load_yaml
 from fdt_core.matching.match import Budget
+from fdt_core.model_definition import ModelDefinition
 from fdt_core.trial.recipe import Recipe
+from orchestrator.plan.model_entries import with_model_mappings
 
 _STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
@@ -64,7 +66,8 @@ class Sweep:
     """A study as its file states it, checked for form; `orchestrator.plan.resolve` resolves what the names mean."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-    models: Annotated[tuple[Name, ...], Field(min_length=1)]
+    models: Annotated[tuple[ModelDefinition, ...], Field(min_length=1)]
+    """By name, or as mappings; `load_sweep` makes mappings of all."""
     datasets: Annotated[tuple[Name, ...], Field(min_length=1)]
     templates: Annotated[tuple[Name | Mapping[str, object], ...], Field(min_length=1)]
     seeds: (
@@ -99,6 +102,7 @@ def load_sweep(path: Path, settings: Sequence[str] = ()) -> tuple[YamlFile, Swee
     file = _with_recipes(load_yaml(path))
     for setting in settings:
         file = _with_recipes(_with_setting(file, parse_setting(setting)))
+    file = with_model_mappings(file)
     sweep = file.parse(Sweep)
     if sweep.resources.gpus > 1:
         file.fail(("resources", "gpus"), "must be 1: a trial trains on one GPU, and the others would idle")
@@ -205,7 +209,7 @@ def check_selectors(file: YamlFile, sweep: Sweep) -> None:
 
 def _axis_values(sweep: Sweep) -> dict[str, tuple[AxisValue, ...]]:
     return {
-        "model": sweep.models,
+        "model": tuple(model.label for model in sweep.models),
         "template": tuple(template_name(item) for item in sweep.templates),
         "dataset": sweep.datasets,
         "seed": sweep.seed_list,

@@ -22,6 +22,7 @@ def network_of(cell: Cell) -> MeasuredNetwork:
         width=spec.width,
         widths=spec.widths,
         cost=cell.cost,
+        traced=spec.traced,
     )
 
 

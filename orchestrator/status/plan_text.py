@@ -26,6 +26,7 @@ def plan_json(launch: Launch) -> dict[str, object]:
     return launch.plan.to_json(
         {
             "warnings": list(launch.plan.warnings),
+            "width_steps": {model: list(steps) for model, steps in launch.plan.width_steps.items()},
             "progress": {"done": done, "failed": failed, "left": len(left)},
             "estimate": as_json(estimate(left, launch.plan.keep, launch.run.results, launch.parts)),
             "plan_change": None if (change := _change(launch)) is None else change.to_json(),
@@ -66,6 +67,8 @@ def _summary(launch: Launch) -> Iterator[str]:
     if change is not None and (change.dropped or change.new):
         yield f"  changes   against the plan of the last launch: {change}"
     yield from estimate_lines(estimate(left, plan.keep, launch.run.results, launch.parts))
+    for index, (model, (least, most)) in enumerate(plan.width_steps.items()):
+        yield f"  {'' if index else 'step of n':9} {model}: {least:.2%} to {most:.2%} of the budget"
     for warning in plan.warnings:
         yield f"  warning   {warning}"
 
@@ -81,14 +84,14 @@ def _axes(plan: SweepPlan) -> dict[str, Counter[str]]:
 
 def _cost_table(plan: SweepPlan) -> Iterator[str]:
     """One line for each distinct network: its matched width and what it costs."""
-    header = f"{'model':12} {'template':12} {'dataset':14} {'n':>5} {'params':>12} {'macs':>15} {'budget error':>12}"
-    yield header
     networks: dict[tuple[str, str, str], Cell] = {}
     for cell in plan.cells:
         networks.setdefault((cell.spec.model, cell.template, cell.spec.dataset), cell)
-    for (model, template, dataset), cell in networks.items():
+    names = [max(least, *(len(names[axis]) for names in networks)) for axis, least in enumerate((12, 12, 14))]
+    aligned = " ".join(f"{{:{size}}}" for size in names)
+    yield aligned.format("model", "template", "dataset") + f" {'n':>5} {'params':>12} {'macs':>15} {'budget error':>12}"
+    for key, cell in networks.items():
         n = "-" if cell.n is None else str(cell.n)
         yield (
-            f"{model:12} {template:12} {dataset:14} {n:>5} {cell.cost.params:>12,} {cell.cost.macs:>15,} "
-            f"{cell.budget_error:>+11.2%}"
+            f"{aligned.format(*key)} {n:>5} {cell.cost.params:>12,} {cell.cost.macs:>15,} {cell.budget_error:>+11.2%}"
         )

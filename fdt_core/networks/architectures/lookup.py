@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 
-from fdt_core.errors import UsageError, unknown_name
+from fdt_core.errors import unknown_name
 from fdt_core.networks.architectures.architecture import Architecture
 from fdt_core.networks.architectures.resnet import basic_resnet_plan, bottleneck_resnet_plan
 from fdt_core.networks.architectures.vgg import vgg_plan

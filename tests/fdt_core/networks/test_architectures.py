@@ -7,7 +7,7 @@ import pytest
 
 from fdt_core.errors import UsageError
 from fdt_core.image import ImageShape
-from fdt_core.networks.architectures import Architecture, architecture, architecture_names, source_digest
+from fdt_core.networks.architectures import Architecture, architecture, architecture_names
 from fdt_core.networks.layers import Conv, GlobalAveragePool, Layer, Linear, MaxPool, Residual, check_connected, walk
 
 SLOTS = {
@@ -144,11 +144,6 @@ def test_a_custom_architecture_is_found_by_module_and_attribute_and_gets_that_na
     found = architecture(f"{__name__}:CUSTOM")
     assert found.name == f"{__name__}:CUSTOM"
     assert found.base_widths == (8, 16)
-
-
-def test_only_custom_architectures_have_a_source_digest() -> None:
-    assert source_digest("vgg19") == ""
-    assert len(source_digest(f"{__name__}:CUSTOM")) == 64
 
 
 def test_architectures_can_be_pickled() -> None:
