@@ -33,6 +33,30 @@ class Cost:
 
 Metric = Literal["paper_flops", "macs", "params", "memory_mb", "activations"]
 
+ACTIVATIONS = frozenset(
+    {
+        "celu",
+        "elu",
+        "gelu",
+        "hardsigmoid",
+        "hardswish",
+        "hardtanh",
+        "leaky_relu",
+        "logsigmoid",
+        "mish",
+        "prelu",
+        "relu",
+        "relu6",
+        "rrelu",
+        "selu",
+        "sigmoid",
+        "silu",
+        "softplus",
+        "tanh",
+    }
+)
+"""Functions of torch that count as the paper's ReLU does. Softmax, a part of attention, is not one of them."""
+
 METRICS: tuple[Metric, ...] = get_args(Metric)
 """The costs that a budget can limit: the fields of `Cost`."""
 

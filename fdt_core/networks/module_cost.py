@@ -13,12 +13,19 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from fdt_core.errors import UsageError
 from fdt_core.image import ImageShape
-from fdt_core.networks.cost import Cost, memory_mb
+from fdt_core.networks.cost import ACTIVATIONS, Cost, memory_mb
 
 aten = torch.ops.aten
 
-_NORMS = (aten.native_batch_norm, aten._native_batch_norm_legit, aten._native_batch_norm_legit_no_training)
-_RECTIFIERS = (aten.relu, aten.relu_)
+_NORMS = (
+    aten.native_batch_norm,
+    aten._native_batch_norm_legit,
+    aten._native_batch_norm_legit_no_training,
+    aten.native_layer_norm,
+    aten.native_group_norm,
+)
+_ACTIVATION_NAMES = (*ACTIVATIONS, *(f"{name}_" for name in ACTIVATIONS), "_prelu_kernel")
+_ACTIVATIONS = tuple(getattr(aten, name) for name in _ACTIVATION_NAMES if hasattr(aten, name))
 _POOLS = (
     aten.max_pool2d_with_indices,
     aten.avg_pool2d,
@@ -32,9 +39,9 @@ _SUMS = (aten.add, aten.add_)
 def module_cost(network: nn.Module, image: ImageShape) -> Cost:
     """The cost of `network` for one image, as `Cost` defines it.
 
-    For networks built from a layer plan the result equals that of `cost_of`. Operations that the paper's count does
-    not cover (attention, other activations, ...) count in `macs` if they are convolutions or matrix products, and not
-    at all otherwise.
+    For networks built from a layer plan the result equals that of `cost_of`. Every activation function counts like the
+    paper's ReLU, and layer and group normalisation like its BatchNorm. Other operations that the paper's count does not
+    cover, such as attention, count in `macs` if they are convolutions or matrix products, and not at all otherwise.
 
     Raises:
         UsageError: if the network does not accept a batch of such images.
@@ -78,7 +85,7 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch doe
             self.macs += _MACS[operation](args, output)
         elif operation in _NORMS:
             self.other_flops += 2 * output.numel()
-        elif operation in _RECTIFIERS:
+        elif operation in _ACTIVATIONS:
             self.other_flops += output.numel()
         elif operation in _POOLS:
             self.other_flops += args[0].numel()

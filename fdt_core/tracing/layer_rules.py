@@ -7,33 +7,10 @@ from typing import Any
 
 from torch import Tensor
 
+from fdt_core.networks.cost import ACTIVATIONS
 from fdt_core.tracing.call import Call, OperationKind, Rule, held_shapes
 from fdt_core.tracing.sizes import shape_of, sizes_of
 from fdt_core.tracing.widths import is_symbolic
-
-ACTIVATIONS = frozenset(
-    {
-        "celu",
-        "elu",
-        "gelu",
-        "hardsigmoid",
-        "hardswish",
-        "hardtanh",
-        "leaky_relu",
-        "logsigmoid",
-        "mish",
-        "prelu",
-        "relu",
-        "relu6",
-        "rrelu",
-        "selu",
-        "sigmoid",
-        "silu",
-        "softplus",
-        "tanh",
-    }
-)
-"""The functions that count as activations: one operation for each output."""
 
 _SUMS = frozenset(("add", "radd", "iadd"))
 

@@ -24,7 +24,10 @@ PAPER_MODELS = ("vgg19", "resnet50")
 
 def templates(
     models: Annotated[
-        list[str] | None, typer.Option("--model", "-m", help="Architecture, or your own as package.module:attribute.")
+        list[str] | None,
+        typer.Option(
+            "--model", "-m", help="vgg19, timm/convnext_atto, package.module:attribute, ..., or {name: x, fixed: [y]}."
+        ),
     ] = None,
     dataset: Annotated[str, typer.Option("--dataset", "-d", help="Data set, for image size and classes.")] = "cifar10",
     template: Annotated[
@@ -45,6 +48,9 @@ def templates(
     check_paper: Annotated[
         bool, typer.Option("--check-paper", help="Compare with the paper's printed values.")
     ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show the slots of each model: which layers, and what follows them.")
+    ] = False,
     verbose: Verbose = False,
 ) -> None:
     """Show the filters and the cost of each template of a model; without a model, list the templates and models.
@@ -53,13 +59,17 @@ def templates(
       fdt-sweep templates
       fdt-sweep templates --model resnet50 --dataset cifar100 --template base --template a
       fdt-sweep templates --model vgg19 --plot filters.pdf
+      fdt-sweep templates --model timm/mobilenetv2_050 --explain
     """
     if as_json and as_csv:
         raise UsageError("choose one of --json and --csv")
     if check_paper:
         raise typer.Exit(_check_paper(as_json=as_json))
-    if not (models or as_json or as_csv or plot):
+    if not (models or as_json or as_csv or plot or explain):
         _print_known()
+        return
+    if explain:
+        _explain(models or PAPER_MODELS, dataset, as_json=as_json)
         return
     rows = _rows(models or PAPER_MODELS, dataset, template or (), width, _budget(metric, target, rule, dataset))
     if plot:
@@ -97,21 +107,37 @@ def _rows(models: Sequence[str], dataset: str, names: Sequence[str], width: floa
     from fdt_core.datasets.catalogue import dataset_info
     from fdt_core.files.yaml_file import parse_scalar
     from fdt_core.matching.match import match
-    from fdt_core.networks.architectures import architecture
+    from fdt_core.models import find_model
     from fdt_core.templates import template, template_names
+    from orchestrator.plan.model_entries import model_definition
 
     image = dataset_info(dataset).image
     chosen = [template(parse_scalar(name) if name.startswith("{") else name) for name in names or template_names()]
     rows = []
-    for model in models:
+    for name in models:
+        model = find_model(model_definition(name))
         for each in chosen:
-            found = match(architecture(model), each, image=image, width=width, budget=budget)
+            found = match(model, each, image=image, width=width, budget=budget)
             rows.append(
-                {"model": model, "template": each.name, "n": found.n, "widths": list(found.widths)}
+                {"model": model.name, "template": each.name, "n": found.n, "widths": list(found.widths)}
                 | asdict(found.cost)
                 | {"budget_error": found.budget_error}
             )
     return rows
+
+
+def _explain(models: Sequence[str], dataset: str, *, as_json: bool) -> None:
+    """Show the slots of each model on the images of a data set."""
+    from fdt_core.datasets.catalogue import dataset_info
+    from orchestrator.plan.model_entries import model_definition
+    from orchestrator.status.slot_text import slots_json, slots_text
+
+    image = dataset_info(dataset).image
+    definitions = [model_definition(name) for name in models]
+    if as_json:
+        _print_json([slots_json(definition, image) for definition in definitions])
+    else:
+        typer.echo("\n\n".join(slots_text(definition, image) for definition in definitions))
 
 
 def _print_json(rows: Sequence[Mapping[str, object]]) -> None:
@@ -184,6 +210,7 @@ def _print_known() -> None:
     typer.echo("\nModels (base filters of each slot):")
     for name in architecture_names():
         typer.echo(f"  {name:<10} {_shortened(architecture(name).base_widths)}")
+    typer.echo("  any convolutional network of torchvision or timm: torchvision/mobilenet_v2, timm/convnext_atto, ...")
     typer.echo("  or your own: package.module:attribute")
     typer.echo("\nFilters and costs: fdt-sweep templates --model vgg19 --dataset cifar10")
 

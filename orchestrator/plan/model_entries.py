@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
 
 from fdt_core.errors import nearest_match
 from fdt_core.files.plain_yaml import KeyPath
-from fdt_core.files.yaml_file import YamlFile
+from fdt_core.files.yaml_file import YamlFile, parse_scalar
 from fdt_core.model_definition import ModelDefinition
 
 _KEY_OF = {"alias": "as"}
@@ -34,6 +36,21 @@ def with_model_mappings(file: YamlFile) -> YamlFile:
         lines={place(where): line for where, line in file.lines.items()},
         settings={place(where): setting for where, setting in file.settings.items()},
     )
+
+
+def model_definition(text: str) -> ModelDefinition:
+    """The model that an option of the command line names: a name, or a mapping as in a sweep file.
+
+    Raises UsageError for anything else.
+    """
+    entry = parse_scalar(text) if text.startswith("{") else text
+    file = YamlFile(path=Path(text), data={"models": [entry]}, lines={})
+    return with_model_mappings(file).parse(_Models).models[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Models:
+    models: tuple[ModelDefinition, ...]
 
 
 def _entry(file: YamlFile, where: KeyPath, entry: object) -> object:
