@@ -45,7 +45,7 @@ def chaos(run: SlurmRun, seed: int, reference: Path) -> Iterator[str]:
     assert len(injections) >= MIN_FAULTS, f"the sweep was over after {len(injections)} faults"
     assert run.differences(reference) == []
     assert sum(started_after_drain(run.path).values()) == 0, started_after_drain(run.path)
-    assert_nothing_left(run.lab)
+    assert_nothing_left(run.lab, after_power_cut=any(injection.is_power_cut for injection in injections))
 
 
 def _kinds(chance: random.Random) -> Sequence[str]:

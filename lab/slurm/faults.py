@@ -19,6 +19,10 @@ from lab.sweeps import is_alive
 Fault = Callable[[SlurmRun, random.Random], str]
 
 
+_POWER_CUTS = frozenset(("worker_killed", "node_crashed"))
+"""Faults that leave no process of a job, not even the one that would clean up."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Injection:
     """A fault that was injected into a sweep."""
@@ -28,6 +32,11 @@ class Injection:
     """Seconds since the epoch."""
     hit: str
     """The job, node or process that it hit."""
+
+    @property
+    def is_power_cut(self) -> bool:
+        """Whether it killed every process of a job at once."""
+        return self.fault in _POWER_CUTS
 
 
 def inject(run: SlurmRun, name: str, chance: random.Random, *, workers: int = 1) -> Injection:
@@ -143,9 +152,11 @@ def node_crashed(run: SlurmRun, chance: random.Random) -> str:
     processes = worker_processes(run, victim)
     assert "raylet" in _names(processes), "it is part of the cluster"
     run.lab.crash_node(victim.node)
-    assert not any(is_alive(process) for process in processes)
-    time.sleep(5)
-    run.lab.start_node(victim.node)
+    try:
+        wait_for(lambda: not any(is_alive(process) for process in processes), "the processes have died", 20)
+        time.sleep(5)
+    finally:
+        run.lab.start_node(victim.node)  # the next tests use it
     return f"{victim.node}, worker {victim.job_id}"
 
 

@@ -41,7 +41,7 @@ def finish(run: SlurmRun, reference: Path, injections: Sequence[Injection]) -> N
     print(*costs(run, injections), sep="\n", file=sys.stderr)
     assert run.differences(reference) == []
     assert sum(started_after_drain(run.path).values()) == 0
-    assert_nothing_left(run.lab)
+    assert_nothing_left(run.lab, after_power_cut=any(injection.is_power_cut for injection in injections))
 
 
 def test_worker_cancelled_worker_preempted_head_requeued_and_sweep_cancelled(
