@@ -16,7 +16,7 @@ from fdt_core.datasets.published_files import PUBLICATIONS, Publication
 from fdt_core.datasets.raw_files.source import SPLITS, Source
 from fdt_core.datasets.readers.digits import read_digits
 from fdt_core.datasets.store import DESCRIPTION, Description, read_description, write_files
-from fdt_core.datasets.user_datasets import read_user_dataset, user_datasets
+from fdt_core.datasets.user_datasets import read_user_dataset, require_as_declared, user_datasets
 from fdt_core.errors import EnvironmentProblem, UsageError, unknown_name
 
 EMBEDDED = "digits"
@@ -45,7 +45,8 @@ def prepare_dataset(
 
     Raises:
         UsageError: for an unknown name, or if `test_part` of a user data set leaves no image to train on.
-        EnvironmentProblem: if files are missing, damaged or not as published, or the disk is full.
+        EnvironmentProblem: if files are missing, damaged or not as published, if the disk is full, or if a user data
+            set is prepared already but with another `size` or `resize` than its entry has now.
     """
     users = {} if name in dataset_names() else user_datasets(data_dir)
 
@@ -60,7 +61,10 @@ def prepare_dataset(
         raise unknown_name("dataset", name, (*dataset_names(), *users))
     if origin is not None and name not in PUBLICATIONS:
         raise UsageError(f"data set {name!r} is not read from an archive")
-    return publish(name, source, data_dir, replace=replace)
+    description = publish(name, source, data_dir, replace=replace)
+    if name in users:
+        require_as_declared(name, description, data_dir)
+    return description
 
 
 def publish(name: str, source: Callable[[], Source], data_dir: Path, *, replace: bool = False) -> Description:

@@ -24,6 +24,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from fdt_core.datasets.info import DatasetInfo
+from fdt_core.datasets.raw_files.resizing import Resize
 from fdt_core.datasets.raw_files.source import SPLITS, Conversion, Images, Source, Split
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.image import ImageShape
@@ -51,6 +52,7 @@ class Description:
         std: standard deviation, likewise, with ddof 1.
         digest: see `content_digest`.
         notes: what was skipped, unused or converted during preparation; one line each.
+        resize: how the images were resized, if they were so by `Resize`.
     """
 
     format: int
@@ -63,6 +65,7 @@ class Description:
     std: tuple[float, ...]
     digest: str
     notes: tuple[str, ...] = ()
+    resize: Resize | None = None
 
     @property
     def info(self) -> DatasetInfo:
@@ -89,11 +92,20 @@ def write_files(name: str, source: Source, directory: Path) -> Description:
         class_names=source.class_names,
         mean=mean,
         std=std,
-        digest=content_digest(directory, source.class_names),
+        digest=content_digest(directory, source.class_names, source.resize),
         notes=(*source.notes, *_conversion_notes(conversions)),
+        resize=source.resize,
     )
-    (directory / DESCRIPTION).write_text(json.dumps(dataclasses.asdict(description), indent=1) + "\n")
+    (directory / DESCRIPTION).write_text(_as_json(description))
     return description
+
+
+def _as_json(description: Description) -> str:
+    """The text of dataset.json; without `resize`, it is that of versions that did not know the key."""
+    values = dataclasses.asdict(description)
+    if description.resize is None:
+        del values["resize"]
+    return json.dumps(values, indent=1) + "\n"
 
 
 def read_description(directory: Path) -> Description:
@@ -127,9 +139,11 @@ def open_array(directory: Path, name: str) -> npt.NDArray[Any]:
     return array
 
 
-def content_digest(directory: Path, class_names: tuple[str, ...]) -> str:
-    """SHA-256 of the class names and each array's type, shape and bytes: equal on every machine for equal contents."""
+def content_digest(directory: Path, class_names: tuple[str, ...], resize: Resize | None) -> str:
+    """SHA-256 of class names, `resize` and each array's type, shape and bytes: equal everywhere for equal contents."""
     digest = hashlib.sha256(json.dumps(class_names).encode())
+    if resize is not None:
+        digest.update(f"resize {resize}".encode())
     for name in (f"{split}_{part}" for split in SPLITS for part in ("images", "labels")):
         array = open_array(directory, name)
         digest.update(f"{name} {array.dtype.str} {array.shape}".encode())

@@ -14,7 +14,7 @@ _CLASSES_SHOWN = 20
 
 
 def summary_lines(description: Description, directory: Path) -> tuple[str, ...]:
-    """The notes of the preparation, then one line of the classes with their numbers of images.
+    """What `resize` did (if it is used), the notes of the preparation, then one line of the classes with their counts.
 
     Raises EnvironmentProblem if the labels in `directory` cannot be read.
     """
@@ -28,7 +28,14 @@ def summary_lines(description: Description, directory: Path) -> tuple[str, ...]:
         line = f"{classes} classes (training + test images): {shown}"
     else:
         line = f"{classes} classes of {_span(train)} training and {_span(test)} test images"
-    return (*description.notes, line)
+    return (*_resize_line(description), *description.notes, line)
+
+
+def _resize_line(description: Description) -> tuple[str, ...]:
+    if description.resize is None:
+        return ()
+    square = f"{description.resize.size}x{description.resize.size}"
+    return (f"resized to a shorter side of {description.resize.shorter_side:,} pixels, the central {square} cut out",)
 
 
 def _span(counts: list[int]) -> str:

@@ -17,7 +17,7 @@ def verify_prepared(name: str, data_dir: Path) -> Description:
     """
     description, directory = prepared_description(name, data_dir), data_dir / name
     require_arrays(directory, description)
-    if content_digest(directory, description.class_names) != description.digest:
+    if content_digest(directory, description.class_names, description.resize) != description.digest:
         raise EnvironmentProblem(
             f"{directory} does not hold what was prepared (its digest differs): "
             f"run `fdt-sweep data prepare {name} --replace`"

@@ -51,7 +51,8 @@ def list_datasets(data_dir: DataDir = None, as_json: Json = False, verbose: Verb
     for row in rows:
         shape = f"{_number(row['size']):>6} {_number(row['classes']):>7}"
         images = f"{_number(row['train_images']):>8} {_number(row['test_images']):>8}"
-        typer.echo(f"{row['name']:<{width}} {shape} {images}  {row['state']}")
+        cut = "" if row["crop_ratio"] is None else f", crop_ratio {row['crop_ratio']}"
+        typer.echo(f"{row['name']:<{width}} {shape} {images}  {row['state']}{cut}")
 
 
 @data.command()
@@ -163,12 +164,14 @@ class _Row(TypedDict):
     notes: list[str] | None
     damage: str | None
     state: str
+    crop_ratio: float | None
 
 
 def _row(name: str, directory: Path) -> _Row:
     """The row of one data set."""
     from fdt_core.datasets.catalogue import dataset_info
     from fdt_core.datasets.store import DESCRIPTION, read_description
+    from fdt_core.datasets.user_datasets import OutdatedData
     from fdt_core.datasets.verify import require_arrays
     from fdt_core.errors import EnvironmentProblem, UsageError
 
@@ -182,6 +185,7 @@ def _row(name: str, directory: Path) -> _Row:
         notes=None,
         damage=None,
         state="not prepared",
+        crop_ratio=_crop_ratio(name, directory),
     )
     try:
         info = dataset_info(name, directory)
@@ -194,10 +198,20 @@ def _row(name: str, directory: Path) -> _Row:
         row["state"] = f"prepared, digest {description.digest[:12]}"
     except FileNotFoundError:
         pass
+    except OutdatedData as problem:
+        row |= {"state": "prepared with other settings", "damage": str(problem)}
     except (EnvironmentProblem, UsageError) as problem:
         prepared = (directory / name / DESCRIPTION).exists()
         row |= {"state": "damaged" if prepared else "cannot be prepared", "damage": str(problem)}
     return row
+
+
+def _crop_ratio(name: str, directory: Path) -> float | None:
+    """The crop_ratio of the data set's entry in datasets.yaml, if it has one."""
+    from fdt_core.datasets.user_datasets import user_datasets
+
+    entry = user_datasets(directory).get(name)
+    return entry.resize.crop_ratio if entry and entry.resize else None
 
 
 def _number(value: int | None) -> str:

@@ -6,13 +6,18 @@ import dataclasses
 import re
 from pathlib import Path
 
+import numpy as np
+
 from fdt_core.datasets.catalogue import dataset_info
 from fdt_core.datasets.info import dataset_names
+from fdt_core.datasets.prepare import prepare_dataset
+from fdt_core.datasets.prepared import load_prepared
 from fdt_core.datasets.published_files import PUBLICATIONS
 from fdt_core.datasets.user_datasets import user_datasets
 from fdt_core.files.yaml_file import parse_scalar
 from fdt_core.trial.recipe import Recipe, recipe_for
 from orchestrator.plan.resolve import plan_sweep
+from tests.fdt_core.datasets.archives import image_file, write_folder
 
 DOCS = Path(__file__).parents[2] / "docs"
 TRAINING = (DOCS / "training.md").read_text(encoding="utf-8")
@@ -53,6 +58,24 @@ def test_the_line_for_custom_images_is_valid(tmp_path: Path) -> None:
     (line,) = re.findall(r"```yaml\n(flowers: .*?)```", DATA, re.DOTALL)
     (tmp_path / "datasets.yaml").write_text(line)
     assert user_datasets(tmp_path)["flowers"].size == 64
+
+
+def test_the_line_for_cutting_out_the_centre_does_what_is_written(tmp_path: Path) -> None:
+    (line,) = re.findall(r"```yaml\n(birds: .*?)```", DATA, re.DOTALL)
+    photo = np.zeros((292, 400, 3), dtype=np.uint8)
+    photo[110:183, 163:236] = 255  # a white square that spans a quarter of the shorter side
+    file = image_file(photo, "PNG")
+    write_folder(tmp_path / "photos", {f"{kind}/{number}.png": file for kind in ("owl", "wren") for number in range(5)})
+    (tmp_path / "datasets.yaml").write_text(line.replace("/scratch/birds", "photos"))
+    description = prepare_dataset("birds", tmp_path)
+    assert description.resize is not None
+    shorter_side = description.resize.shorter_side
+    assert f"its shorter side is 64 / 0.875 = {shorter_side} pixels" in DATA
+    assert f"`Resize({shorter_side}, BICUBIC)` and `CenterCrop({description.image.size})`" in DATA
+    prepared = load_prepared("birds", tmp_path)
+    for images in (prepared.train_images, prepared.test_images):
+        span = round(float(images[0, 32, :, 0].sum() / 255))
+        assert f"16 / 0.875 = {span} pixels with `crop_ratio: 0.875`" in DATA
 
 
 def test_the_recipes_shown_are_valid() -> None:

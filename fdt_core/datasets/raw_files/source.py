@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from fdt_core.datasets.raw_files.resizing import Resize
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.image import ImageShape
 
@@ -55,6 +56,7 @@ class Source:
         test_labels: likewise.
         images: all images, in any order (that of an archive, say), read only during iteration.
         notes: what a user should know: what was skipped, what is not used. One line each.
+        resize: how the images are resized, if they are so by `Resize`.
     """
 
     image: ImageShape
@@ -63,6 +65,7 @@ class Source:
     test_labels: Labels
     images: Iterable[Placed]
     notes: tuple[str, ...] = ()
+    resize: Resize | None = None
 
     def labels(self, split: Split) -> Labels:
         """The labels of `split`."""

@@ -14,7 +14,7 @@ from fdt_core.datasets.raw_files.file_names import as_text, name_bytes, path_of,
 from fdt_core.datasets.raw_files.file_tree import FileTree, read_folder
 from fdt_core.datasets.raw_files.folder_walk import FolderContents, walk_folder
 from fdt_core.datasets.raw_files.image_decoding import is_image
-from fdt_core.datasets.raw_files.image_files import LabelledFile, cropped_to_square, source_of_files
+from fdt_core.datasets.raw_files.image_files import Fit, LabelledFile, cropped_to_square, source_of_files
 from fdt_core.datasets.raw_files.source import Source, Split
 from fdt_core.datasets.readers.part_folders import find_parts, looks_like_part
 from fdt_core.errors import EnvironmentProblem, UsageError
@@ -54,11 +54,11 @@ class _Folder:
         return [name for folder in self.below() for name in folder.others]
 
 
-def read_image_folder(root: Path, size: int, test_part: float) -> Source:
+def read_image_folder(root: Path, size: int, test_part: float, *, fit: Fit = cropped_to_square) -> Source:
     """Read a user's folder: parts for training and test with a folder per class each, or just a folder per class.
 
     Without parts, the fraction `test_part` of each class is used for the test: the images whose names have the lowest
-    SHA-256, so that the choice is the same everywhere. Images are cropped to squares and resized to `size` pixels.
+    SHA-256, so that the choice is the same everywhere. `fit` makes each image `size` x `size` pixels.
 
     Raises:
         EnvironmentProblem: if the folder cannot be read, or its classes and parts are not clear.
@@ -80,7 +80,7 @@ def read_image_folder(root: Path, size: int, test_part: float) -> Source:
         splits,
         image=ImageShape(size=size, classes=len(names)),
         class_names=[as_text(name) for name in names],
-        fit=cropped_to_square,
+        fit=fit,
         notes=_notes(tree, contents, layout, splits),
     )
 

@@ -76,7 +76,7 @@ def test_the_data_directory_comes_from_the_environment(data: Path, monkeypatch: 
     ("line", "message"),
     [
         ("pets: {folder: photos, sise: 24}", r"datasets\.yaml:1: pets\.sise: unknown key; did you mean 'size'"),
-        ("pets: {folder: photos}", r"datasets\.yaml:1: pets\.size: this key is missing"),
+        ("pets: {folder: photos}", r"datasets\.yaml:1: pets: needs size \(such as 64\) or resize \(such as \{size: 64"),
         ("cifar10: {folder: photos, size: 32}", r"datasets\.yaml:1: cifar10: this name is taken"),
         ("../pets: {folder: photos, size: 32}", "a name must consist of"),
         ("pets: {folder: photos, size: 24, test_part: 1.5}", "test_part: must be less than 1"),

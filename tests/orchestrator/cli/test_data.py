@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -50,6 +51,35 @@ def test_an_own_folder_is_listed_and_prepared(tmp_path: Path) -> None:
     (tmp_path / "datasets.yaml").write_text("pets: {folder: pictures, size: 16}\n")
     assert "pets" in data(tmp_path, "list").stdout
     assert "8 training and 2 test images" in data(tmp_path, "prepare", "pets").stdout
+
+
+def test_a_resized_data_set_shows_its_crop_ratio_and_a_changed_one_is_refused(tmp_path: Path) -> None:
+    pictures = {f"{name}/{i}.png": image_file(pixels(20, 30, 3), "PNG") for name in ("cat", "dog") for i in range(5)}
+    write_folder(tmp_path / "pictures", pictures)
+    file = tmp_path / "datasets.yaml"
+    file.write_text("pets: {folder: pictures, resize: {size: 16, crop_ratio: 0.8}}\n")
+
+    def listed() -> str:
+        return next(line for line in data(tmp_path, "list").stdout.splitlines() if line.startswith("pets"))
+
+    assert listed().endswith("  not prepared, crop_ratio 0.8")
+    assert "\n  resized to a shorter side of 20 pixels, the central 16x16" in data(tmp_path, "prepare", "pets").stdout
+    assert re.search(r"  prepared, digest \w{12}, crop_ratio 0\.8$", listed())
+    rows = {row["name"]: row for row in json.loads(data(tmp_path, "list", "--json").stdout)}
+    assert (rows["pets"]["crop_ratio"], rows["digits"]["crop_ratio"]) == (0.8, None)
+    file.write_text("pets: {folder: pictures, size: 16}\n")
+    refused = data(tmp_path, "prepare", "pets", expect=3).stderr
+    assert "datasets.yaml:1: pets.size: is 16, but" in refused
+    assert len(refused.splitlines()) == 1
+    assert listed().endswith("  prepared with other settings")
+    (sweep := tmp_path / "sweep.yaml").write_text(
+        "name: s\nmodels: [vgg11]\ntemplates: [base]\ndatasets: [pets]\nseeds: 1\n"
+    )
+    plan = [*FDT_SWEEP, "plan", str(sweep), "--data-dir", str(tmp_path)]
+    planned = subprocess.run(plan, capture_output=True, text=True)
+    assert (planned.returncode, "pets.size: is 16" in planned.stderr) == (3, True), planned.stderr
+    data(tmp_path, "prepare", "pets", "--replace")
+    assert "crop_ratio" not in listed()
 
 
 def test_images_that_lie_where_prepared_data_goes_are_not_lost(tmp_path: Path) -> None:
