@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 
@@ -10,6 +9,7 @@ from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from fdt_core.image import ImageShape
+from fdt_core.trial.identity import identifying
 from fdt_core.trial.recipe import Recipe
 from fdt_core.version import CODE_EPOCH
 
@@ -43,8 +43,11 @@ class TrialSpec:
     code_epoch: int = CODE_EPOCH
 
     def to_json(self) -> str:
-        """Canonical JSON: sorted keys, no white space, floats in Python's shortest notation."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        """Canonical JSON: sorted keys, no white space, floats in Python's shortest notation.
+
+        It has no fields that were added after version 0.1 and have their default: see `fdt_core.trial.identity`.
+        """
+        return json.dumps(identifying(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @property
     def trial_id(self) -> str:
