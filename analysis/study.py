@@ -151,7 +151,7 @@ def _outcomes(results: Results, accuracy: str) -> pd.DataFrame:
 
 def _recipe_numbers(outcomes: pd.DataFrame) -> pd.Series[int]:
     columns = list(RECIPE_COLUMNS)
-    values = outcomes[columns].assign(milestones=outcomes["milestones"].map(_hashable))
+    values = outcomes[columns].map(_hashable)
     return values.groupby(columns, dropna=False, sort=False).ngroup()
 
 

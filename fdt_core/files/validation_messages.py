@@ -52,6 +52,8 @@ def _describe(detail: Any) -> str:
         return message.removeprefix("Value error, ")
     if detail["type"] == "too_short":
         return "must not be empty"
+    if detail["type"] == "too_long":
+        return f"must have at most {detail['ctx']['max_length']} values"
     if detail["type"] == "string_pattern_mismatch":
         return f"must match {detail['ctx']['pattern']}, not {_shown(detail['input'])}"
     message = "must be " + message.removeprefix("Input should be ")

@@ -101,7 +101,7 @@ class _Inference:
 
 
 class _Training:
-    """A training step like those of the trainer."""
+    """A training step like those of the trainer, by SGD with momentum: measurements do not depend on a recipe."""
 
     def __init__(self, network: nn.Module, classes: int, precision: Precision) -> None:
         self._network, self._classes, self._precision = network, classes, precision

@@ -9,26 +9,37 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from fdt_core.trial.identity import is_added
 from fdt_core.trial.recipe import Recipe
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SCHEMA_VERSION = 2
-"""Raised when a column changes; readers fill columns that an older version lacks with nulls."""
+SCHEMA_VERSION = 3
+"""Raised when a column changes. Readers fill columns that an older version lacks: see `Column.before`."""
 
-ColumnType = Literal["string", "int", "float", "bool", "time", "list<int>", "list<string>"]
+ColumnType = Literal["string", "int", "float", "bool", "time", "list<int>", "list<float>", "list<string>"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One column; `volatile` marks what may differ between two correct runs (times, hosts, measured memory)."""
+    """One column.
+
+    Args:
+        name: its name.
+        type: its type.
+        description: its meaning.
+        unit: the unit; empty without.
+        volatile: whether two correct runs may differ in it (times, hosts, measured memory).
+        before: the value in rows from before the column existed; None if it is unknown.
+    """
 
     name: str
     type: ColumnType
     description: str
     unit: str = ""
     volatile: bool = False
+    before: object = None
 
 
 def _column(name: str, type: ColumnType, description: str, unit: str = "", volatile: bool = False) -> Column:
@@ -115,23 +126,37 @@ _RECIPE_UNITS = {
 
 
 def _recipe_columns() -> tuple[Column, ...]:
-    """One column for each field of the recipe, so that no training choice goes unrecorded."""
-    types: dict[type, ColumnType] = {int: "int", float: "float", bool: "bool", str: "string", tuple: "list<int>"}
+    """One column for each field of the recipe, so that no training choice goes unrecorded.
+
+    Trials from before a field existed were trained as its default does, and are the same trials as those with it.
+    """
     return tuple(
-        _column(
-            field.name,
-            types[type(field.default)],
-            "recipe: " + field.name.replace("_", " "),
-            _RECIPE_UNITS.get(field.name, ""),
+        Column(
+            name=field.name,
+            type=_column_type(field.default),
+            description="recipe: " + field.name.replace("_", " "),
+            unit=_RECIPE_UNITS.get(field.name, ""),
+            before=field.default if is_added(field) else None,
         )
         for field in dataclasses.fields(Recipe)
     )
+
+
+def _column_type(default: object) -> ColumnType:
+    """The type of the column for a field of the recipe with this default."""
+    if isinstance(default, tuple):
+        return "list<float>" if isinstance(default[0], float) else "list<int>"
+    types: dict[type, ColumnType] = {int: "int", float: "float", bool: "bool", str: "string"}
+    return types[type(default)]
 
 
 TRIAL_COLUMNS = _IDENTITY + _MODEL_COST + _OUTCOME + _recipe_columns() + _PROVENANCE
 
 RECIPE_COLUMNS = tuple(column.name for column in _recipe_columns())
 """The columns of `trials` that hold the recipe."""
+
+FORMER_RECIPE = {column.name: column.before for column in _recipe_columns() if column.before is not None}
+"""The value of each column of the recipe that plans and rows of version 0.1 lack."""
 
 PLANNED_COLUMNS = (
     *("trial_id", "sweep", "model", "width", "template", "dataset", "seed"),
@@ -198,7 +223,11 @@ PROFILE_COLUMNS = (
     _column("memory_mb", "float", "the paper's computed memory for one image", "MB (1e6 bytes)"),
     _column("inference_peak_memory_mb", "float", "measured peak memory, inference at batch 16", "MB", volatile=True),
     _column(
-        "training_peak_memory_mb", "float", "measured peak memory, a training step at batch 128", "MB", volatile=True
+        "training_peak_memory_mb",
+        "float",
+        "measured peak memory, a training step at batch 128 by SGD with momentum",
+        "MB",
+        volatile=True,
     ),
     *_latency_columns(),
     _column("measured_at", "time", "when it was measured", "UTC", volatile=True),
@@ -221,6 +250,7 @@ def arrow_schema(table: str) -> pa.Schema:
         "bool": pa.bool_(),
         "time": pa.timestamp("us", tz="UTC"),
         "list<int>": pa.list_(pa.int64()),
+        "list<float>": pa.list_(pa.float64()),
         "list<string>": pa.list_(pa.string()),
     }
     fields = [pa.field(column.name, types[column.type]) for column in TABLES[table]]

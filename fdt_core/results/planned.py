@@ -11,12 +11,15 @@ from typing import Any
 
 from fdt_core.files.json_file import damaged
 from fdt_core.quantities import counted
+from fdt_core.results.columns import FORMER_RECIPE
 from fdt_core.results.keys import cell_key
 from fdt_core.results.plan_file import LAUNCH_AGAIN, PLAN_FILE, read_plan_file
 
 
 def planned_trials(run: Path) -> list[dict[str, Any]] | None:
     """The trials of a run directory's frozen plan, as plain data; None if it has no plan.
+
+    Columns of the recipe that the plan is too old for have the value that `FORMER_RECIPE` gives.
 
     Raises EnvironmentProblem if plan.json is damaged, or if a newer fdt-sweep wrote it.
     """
@@ -30,7 +33,7 @@ def planned_trials(run: Path) -> list[dict[str, Any]] | None:
             cell_key(trial)
     except KeyError as error:
         raise damaged(file, f"{error.args[0]} is missing", LAUNCH_AGAIN) from error
-    return trials
+    return [FORMER_RECIPE | trial for trial in trials]
 
 
 def left_out(rows: int) -> str:

@@ -1,4 +1,4 @@
-"""Read the results: intact parts only, columns that older schemas lack as nulls, duplicate rows dropped and counted."""
+"""Read the results: intact parts only, in today's schema, duplicate rows dropped and counted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fdt_core.results.columns import arrow_schema
+from fdt_core.results.columns import TABLES, arrow_schema
 from fdt_core.results.keys import CELL_KEY
 from fdt_core.results.parts import part_paths
 
@@ -43,7 +43,9 @@ class StoredTable:
 
 
 def read_part(path: Path, table: str) -> pa.Table:
-    """Read one part in today's schema: columns that it lacks are null, columns no longer known are dropped.
+    """Read one part in today's schema: columns no longer known are dropped, those that it lacks are filled in.
+
+    A column that the part lacks is null, or `Column.before` if that is known: the default of a recipe's new field.
 
     Raises pyarrow.ArrowException or OSError for a damaged file, or one that is not a part of this table.
     """
@@ -60,8 +62,8 @@ def read_part(path: Path, table: str) -> pa.Table:
     columns = [
         stored.column(field.name).cast(field.type)
         if field.name in stored.column_names
-        else pa.nulls(stored.num_rows, field.type)
-        for field in schema
+        else pa.array([column.before] * stored.num_rows, field.type)
+        for column, field in zip(TABLES[table], schema, strict=True)
     ]
     return pa.table(columns, schema=schema)
 

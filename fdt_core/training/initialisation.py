@@ -17,18 +17,20 @@ def initial_network(spec: TrialSpec) -> nn.Module:
     return build_network(spec.model, spec.traced, spec.widths, width=spec.width, image=spec.image, seed=seed)
 
 
-def build_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
-    """SGD over all parameters; BatchNorm parameters and biases get no weight decay unless the recipe sets it."""
+def build_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimiser over all parameters, fused into one operation where torch can do that.
+
+    BatchNorm parameters and biases get no weight decay unless the recipe sets it.
+    """
     weights = [parameter for parameter in model.parameters() if parameter.ndim > 1]
     others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
-    device = next(model.parameters()).device
+    groups = [
+        {"params": weights, "weight_decay": recipe.weight_decay},
+        {"params": others, "weight_decay": recipe.weight_decay if recipe.decay_norm_and_bias else 0.0},
+    ]
+    fused = next(model.parameters()).device.type in ("cpu", "cuda")
+    if recipe.optimiser == "adamw":
+        return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=recipe.betas, eps=recipe.eps, fused=fused)
     return torch.optim.SGD(
-        [
-            {"params": weights, "weight_decay": recipe.weight_decay},
-            {"params": others, "weight_decay": recipe.weight_decay if recipe.decay_norm_and_bias else 0.0},
-        ],
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        nesterov=recipe.nesterov,
-        fused=device.type in ("cpu", "cuda"),
+        groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=fused
     )

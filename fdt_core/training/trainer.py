@@ -1,7 +1,8 @@
 """Train one trial: a generator of epoch records that can be stopped, resumed and repeated bit for bit.
 
-The state between epochs is only the network, the optimiser's momentum and the history: random streams are keyed by
-(seed, epoch), the learning rate is a function of the step, and bfloat16 needs no gradient scaler.
+The state between epochs is only the network, the average of its weights, the optimiser's averages and the history:
+random streams are keyed by (seed, epoch), the learning rate is a function of the step, and bfloat16 needs no gradient
+scaler.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from fdt_core.errors import EnvironmentProblem
 from fdt_core.training.batch_metrics import BatchMetrics, Score, read_scores
 from fdt_core.training.checkpoint import Start, TrialCheckpoints
 from fdt_core.training.device_dataset import DeviceDataset
-from fdt_core.training.learner import Evaluation, Learner
+from fdt_core.training.learner import Evaluation, Learner, evaluated_weights
 from fdt_core.trial.history import EpochRecord, TrainingResult, TrainingStatus, best_epoch
 from fdt_core.trial.spec import TrialSpec
 
@@ -86,8 +87,8 @@ class Training:
 
     @property
     def network(self) -> nn.Module:
-        """The network in its current state, on its device."""
-        return self._learner.network
+        """The network that is evaluated and kept, in its current state, on its device."""
+        return self._learner.evaluated_network
 
     def epochs(self) -> Iterator[EpochRecord]:
         """Train, and yield the record of each new epoch when it is complete.
@@ -179,7 +180,7 @@ class Training:
     def _keep_state(self, checkpoints: TrialCheckpoints) -> None:
         """Save the state after this epoch if it is due, otherwise hold it in memory in case of a drain."""
         state = self._learner.state()
-        self._keep_weights(checkpoints, state["network"])
+        self._keep_weights(checkpoints, evaluated_weights(state))
         self._unsaved = {
             "identity": self._identity(),
             "epoch": len(self._history),

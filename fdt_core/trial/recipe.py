@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,11 +12,14 @@ from pydantic.dataclasses import dataclass
 
 from fdt_core.errors import UsageError, unknown_name
 from fdt_core.files.yaml_file import WrongValue, YamlFile, load_yaml
+from fdt_core.trial.identity import ADDED
 
 PositiveInt = Annotated[int, Field(ge=1)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))
@@ -29,10 +32,17 @@ class Recipe:
 
     epochs: PositiveInt = 200
     batch_size: PositiveInt = 128
-    learning_rate: Annotated[float, Field(gt=0)] = 0.1
+    learning_rate: PositiveFloat = 0.1
     """The peak of the schedule."""
+    optimiser: Literal["sgd", "adamw"] = field(default="sgd", metadata=ADDED)
+    """adamw: Loshchilov and Hutter, 2019; the weight decay is multiplied by the learning rate, as in torch."""
     momentum: Fraction = 0.9
+    """sgd: momentum, and whether it is Nesterov's."""
     nesterov: bool = False
+    betas: tuple[Fraction, Fraction] = field(default=(0.9, 0.999), metadata=ADDED)
+    """adamw: decay of the averages of the gradient and of its square."""
+    eps: PositiveFloat = field(default=1e-8, metadata=ADDED)
+    """adamw: added to the denominator."""
     weight_decay: NonNegativeFloat = 1e-5
     decay_norm_and_bias: bool = True
     """Whether weight decay also applies to BatchNorm parameters and biases."""
@@ -47,12 +57,28 @@ class Recipe:
     label_smoothing: Fraction = 0.0
     gradient_clip: NonNegativeFloat = 0.0
     """Maximum global L2 norm of the gradient; 0 = no clipping."""
+    ema: Fraction = field(default=0.0, metadata=ADDED)
+    """Decay per step of a moving average of the weights, which is what is evaluated and kept; 0 = no average."""
+    crop: Literal["pad", "random_resized"] = field(default="pad", metadata=ADDED)
+    """random_resized: scale a random part of each image up to the size of the image (Szegedy et al., 2015)."""
     crop_padding: NonNegativeInt = 4
-    """Pad each side by this many black pixels, then crop at random to the original size; 0 = no crop."""
+    """pad: pad each side by this many black pixels, then crop at random to the original size; 0 = no crop."""
+    crop_scale: tuple[float, float] = field(default=(0.08, 1.0), metadata=ADDED)
+    """random_resized: range of the part's share of the image's area."""
+    crop_ratio: tuple[float, float] = field(default=(3 / 4, 4 / 3), metadata=ADDED)
+    """random_resized: range of the part's width / height."""
     flip: bool = True
     """Flip each image left to right with a probability of one half."""
     cutout: NonNegativeInt = 16
     """Side in pixels of the square hole cut at a random position in each image; 0 = none (DeVries and Taylor, 2017)."""
+    random_erasing: Probability = field(default=0.0, metadata=ADDED)
+    """Probability that a box of random size and shape is erased from an image (Zhong et al., 2020)."""
+    mixup: NonNegativeFloat = field(default=0.0, metadata=ADDED)
+    """Mix the images and labels of each batch with weights from Beta(mixup, mixup); 0 = off (Zhang et al., 2018)."""
+    cutmix: NonNegativeFloat = field(default=0.0, metadata=ADDED)
+    """Replace a box whose share of the image comes from Beta(cutmix, cutmix); 0 = off (Yun et al., 2019).
+
+    With `mixup` and `cutmix`, one of the two is drawn for each batch."""
     precision: Literal["fp32", "tf32", "bf16"] = "fp32"
     """Convolutions and linear layers use float32, TensorFloat-32 (CUDA only) or bfloat16; weights are float32."""
     channels_last: bool = True
@@ -70,6 +96,12 @@ class Recipe:
             raise ValueError("milestones must rise strictly")
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov needs a momentum above 0")
+        smallest, largest = self.crop_scale
+        if not 0 < smallest <= largest <= 1:
+            raise ValueError("crop_scale must be two shares of the image above 0 and at most 1, the smaller one first")
+        narrowest, widest = self.crop_ratio
+        if not 0 < narrowest <= widest:
+            raise ValueError("crop_ratio must be two numbers above 0, the smaller one first")
         return self
 
 
@@ -96,7 +128,7 @@ class _RecipeFile:
     """A file in `recipes`: the fields of the recipe, and those that differ for some data sets."""
 
     recipe: dict[str, Any]
-    datasets: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    datasets: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def recipe_names() -> tuple[str, ...]:

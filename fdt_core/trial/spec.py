@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from fdt_core.image import ImageShape
 from fdt_core.model_definition import PinnedModel
+from fdt_core.trial.identity import ADDED, identifying
 from fdt_core.trial.recipe import Recipe
 from fdt_core.version import CODE_EPOCH
 
@@ -43,14 +44,14 @@ class TrialSpec:
     recipe: Recipe
     threads: int
     code_epoch: int = CODE_EPOCH
-    traced: PinnedModel | None = None
+    traced: PinnedModel | None = dataclasses.field(default=None, metadata=ADDED)
 
     def to_json(self) -> str:
-        """Canonical JSON: sorted keys, no white space, floats in Python's shortest notation."""
-        values = dataclasses.asdict(self)
-        if self.traced is None:
-            del values["traced"]
-        return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        """Canonical JSON: sorted keys, no white space, floats in Python's shortest notation.
+
+        It has no fields that were added after version 0.1 and have their default: see `fdt_core.trial.identity`.
+        """
+        return json.dumps(identifying(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @property
     def trial_id(self) -> str:

@@ -19,8 +19,8 @@ from orchestrator.plan.cells import Cell
 ASSUMED_MACS_PER_SECOND = 2e12
 """Multiply-accumulates per second of a current GPU training in fp32; used if nothing has been measured."""
 
-_TRAINING_BYTES_PER_PARAMETER = 8
-"""A working checkpoint holds weights and momentum in fp32."""
+_OPTIMISER_VALUES = {"sgd": 1, "adamw": 2}
+"""Values per parameter that an optimiser keeps: the momentum; the averages of the gradient and of its square."""
 
 _WORKING_CHECKPOINTS = 2
 
@@ -177,10 +177,14 @@ def estimate(cells: Iterable[Cell], keep: str, results: Path, part_reader: PartR
             for model, found in sorted(by_basis.items())
         },
         kept_bytes=sum(4 * cell.cost.params * _kept(keep, cell.spec.recipe.epochs) for cell in distinct),
-        working_bytes=max(
-            (_WORKING_CHECKPOINTS * _TRAINING_BYTES_PER_PARAMETER * cell.cost.params for cell in distinct), default=0
-        ),
+        working_bytes=max((_WORKING_CHECKPOINTS * _checkpoint_bytes(cell) for cell in distinct), default=0),
     )
+
+
+def _checkpoint_bytes(cell: Cell) -> int:
+    """The size of a working checkpoint: weights, their average if there is one, and the optimiser's state, in fp32."""
+    recipe = cell.spec.recipe
+    return 4 * cell.cost.params * (1 + bool(recipe.ema) + _OPTIMISER_VALUES[recipe.optimiser])
 
 
 def refuse_above(limit: float | None, estimated: Estimate) -> None:

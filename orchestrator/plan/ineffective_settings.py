@@ -10,8 +10,19 @@ from fdt_core.trial.recipe import Recipe
 from orchestrator.plan.cell_recipe import GivenRecipe
 from orchestrator.plan.sweep_file import AxisValue, Sweep, selects
 
-_ACTS_ONLY_IN = {"milestones": "multi_step", "gamma": "multi_step", "one_cycle_rise": "one_cycle"}
-"""Fields of a recipe that only one schedule uses."""
+_ACTS_ONLY_WITH = {
+    "momentum": ("optimiser", "sgd"),
+    "nesterov": ("optimiser", "sgd"),
+    "betas": ("optimiser", "adamw"),
+    "eps": ("optimiser", "adamw"),
+    "milestones": ("schedule", "multi_step"),
+    "gamma": ("schedule", "multi_step"),
+    "one_cycle_rise": ("schedule", "one_cycle"),
+    "crop_padding": ("crop", "pad"),
+    "crop_scale": ("crop", "random_resized"),
+    "crop_ratio": ("crop", "random_resized"),
+}
+"""Fields of a recipe that are used only if another field has this value."""
 
 
 def unused_overrides(file: YamlFile, sweep: Sweep, cells: Iterable[Mapping[str, AxisValue]]) -> Iterator[str]:
@@ -29,9 +40,10 @@ def recipe_slips(file: YamlFile, given: GivenRecipe, recipe: Recipe, dataset: st
         return str(file.error(given.place(*fields), message))
 
     training = f"in a training of {_epochs(recipe.epochs)} ({dataset})"
-    for name, schedule in _ACTS_ONLY_IN.items():
-        if name in given.fields and recipe.schedule != schedule:
-            yield slip(f"{name} does nothing with the schedule {recipe.schedule}", name)
+    for name, (other, needed) in _ACTS_ONLY_WITH.items():
+        value = getattr(recipe, other)
+        if name in given.fields and value != needed:
+            yield slip(f"{name} does nothing with the {other} {value}", name)
     if recipe.schedule == "multi_step":
         late = [str(milestone) for milestone in recipe.milestones if milestone >= recipe.epochs]
         if late:

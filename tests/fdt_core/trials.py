@@ -23,6 +23,24 @@ from fdt_core.trial.spec import TrialSpec
 
 VOLATILE = {"seconds", "images_per_second"}
 
+MODERN: dict[str, Any] = {
+    "optimiser": "adamw",
+    "learning_rate": 1e-3,
+    "weight_decay": 0.05,
+    "decay_norm_and_bias": False,
+    "schedule": "cosine",
+    "warmup_epochs": 1,
+    "label_smoothing": 0.1,
+    "ema": 0.9,
+    "mixup": 0.4,
+    "cutmix": 1.0,
+    "random_erasing": 0.5,
+    "crop": "random_resized",
+    "crop_scale": [0.25, 1.0],
+    "cutout": 0,
+}
+"""Fields of a recipe that use everything that was added after version 0.1."""
+
 
 class SlowStarter(nn.Module):
     """Holds 400 MB in its first two runs in each mode, as a search for the best kernels does, and little afterwards."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from fdt_core.results import parts
 from fdt_core.results.columns import SCHEMA_VERSION, TABLES, arrow_schema
 from fdt_core.results.reader import read_table
 from fdt_core.results.writer import ResultsWriter
+from fdt_core.trial.identity import is_added
+from fdt_core.trial.recipe import Recipe
 
 
 def trial(number: int, **changes: object) -> dict[str, object]:
@@ -134,6 +137,30 @@ def test_columns_that_an_older_schema_lacks_are_read_as_nulls(tmp_path: Path) ->
     store.append("trials", [trial(2)])
     store.flush()
     assert ids(tmp_path) == ["trial1", "trial2"]
+
+
+def test_recipe_fields_that_an_older_schema_lacks_are_read_as_their_defaults(tmp_path: Path) -> None:
+    ResultsWriter(tmp_path)
+    recipe = Recipe()
+    added = [field.name for field in dataclasses.fields(Recipe) if is_added(field)]
+    schema = arrow_schema("trials")
+    old = pa.schema([field for field in schema if field.name not in added], metadata=schema.metadata)
+    path = parts.part_path(tmp_path, "trials", 0)
+    pq.write_table(pa.Table.from_pylist([trial(1), trial(2)], schema=old), path)
+    store = ResultsWriter(tmp_path)
+    store.append("trials", [trial(3, optimiser="adamw", betas=[0.8, 0.9], mixup=0.2)])
+    store.flush()
+    rows = read_table(tmp_path, "trials").rows
+    assert rows.schema.equals(schema)
+    assert "optimiser" in added
+    for name in added:
+        default = getattr(recipe, name)
+        expected = list(default) if isinstance(default, tuple) else default
+        assert rows.column(name).to_pylist()[:2] == [expected, expected]
+    assert [rows.column(name).to_pylist()[2] for name in ("optimiser", "betas", "mixup", "ema")] == [
+        *("adamw", [0.8, 0.9], 0.2),
+        None,
+    ]
 
 
 def test_a_writer_that_lost_the_right_to_write_writes_nothing(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ NAMED: dict[str, dict[int | str, str]] = {
     "aten.slice.Tensor": {2: "first image of the batch", 3: "end of the batch"},
     "aten.select.int": {2: "number of the batch"},
     "aten._fused_sgd_.default": {"lr": "learning rate"},
+    "aten._fused_adamw_.default": {"lr": "learning rate"},
+    "aten._foreach_lerp_.Scalar": {2: "decay of the average"},
 }
 """The scalars that differ between steps: by operation and position or keyword, what they mean."""
 

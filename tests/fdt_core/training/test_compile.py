@@ -18,7 +18,7 @@ from torch._dynamo.exc import FailOnRecompileLimitHit
 
 from fdt_core.compute.process import compiler_caches
 from fdt_core.training.learner import Learner, compiled
-from tests.fdt_core.trials import on_cpu, small_spec
+from tests.fdt_core.trials import MODERN, on_cpu, small_spec
 
 FULL_BATCHES = 150 // 32
 """The number of full batches in an epoch of the small data."""
@@ -55,6 +55,18 @@ def test_every_trial_of_a_process_is_compiled_once_and_runs_its_full_batches_com
             learner.train(1, lambda part: None)
             learner.evaluate("test", lambda part: None)
             assert (backend.graphs, backend.runs) == (trial, trial * FULL_BATCHES)
+
+
+@pytest.mark.trainer
+def test_averaged_weights_and_mixed_images_do_not_compile_the_network_again(backend: CountingBackend) -> None:
+    recipe: dict[str, Any] = MODERN
+    eager, learner = (Learner(small_spec(**recipe, compile=compile), on_cpu()) for compile in (False, True))
+    for epoch in (1, 2):
+        losses = [found.train(epoch, lambda part: None).losses() for found in (eager, learner)]
+        assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    scores = [found.evaluate("test", lambda part: None).losses() for found in (eager, learner)]
+    assert scores[0] == pytest.approx(scores[1], rel=1e-3)
+    assert (backend.graphs, backend.runs) == (1, 2 * FULL_BATCHES)
 
 
 @pytest.mark.trainer

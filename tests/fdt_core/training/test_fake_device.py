@@ -22,9 +22,11 @@ from fdt_core.training.initialisation import initial_network
 from fdt_core.training.learner import Learner
 from fdt_core.trial.spec import TrialSpec
 from tests.fdt_core.training.step_recorder import StepRecorder
-from tests.fdt_core.trials import small_data, small_spec
+from tests.fdt_core.trials import MODERN, small_data, small_spec
 
 pytestmark = [
+    # Copying a network asks each buffer for the address of its data; fake ones have none.
+    pytest.mark.filterwarnings("ignore:Accessing the data pointer of FakeTensor:UserWarning"),
     pytest.mark.trainer,
     pytest.mark.skipif(
         Version(torch.__version__) < Version("2.14"),
@@ -39,9 +41,17 @@ RECIPES: dict[str, dict[str, Any]] = {
     "clipping": {"gradient_clip": 1.0},
     "smoothing": {"label_smoothing": 0.1},
     "contiguous": {"channels_last": False},
+    "adamw": {"optimiser": "adamw", "decay_norm_and_bias": False},
+    "average": {"ema": 0.999},
+    "mixup": {"mixup": 0.4},
+    "cutmix": {"cutmix": 1.0},
+    "mixed": {"mixup": 0.4, "cutmix": 1.0, "channels_last": False},
+    "erasing": {"random_erasing": 0.5},
+    "resized": {"crop": "random_resized"},
+    "modern": {name: value for name, value in MODERN.items() if name != "schedule"},
     "everything": {"precision": "bf16", "gradient_clip": 1.0, "label_smoothing": 0.1, "nesterov": True},
 }
-FUSED_SGD = "aten._fused_sgd_.default"
+FUSED = {"sgd": "aten._fused_sgd_.default", "adamw": "aten._fused_adamw_.default"}
 PINNED = "aten.clone.default"  # in place of pin_memory
 GATHERED = ["aten.slice.Tensor", "aten.index_select.default", "aten.index_select.default"]
 SENT = ("aten._to_copy.default", "aten.to.dtype_layout")  # in training, in evaluation
@@ -78,7 +88,7 @@ def imagined_learner(monkeypatch: pytest.MonkeyPatch, memory_limit: int = 10**9,
 
 
 def recorded_passes(learner: Learner) -> dict[str, StepRecorder]:
-    recorders = {name: StepRecorder(skipped=frozenset([FUSED_SGD])) for name in ("train", "test", "validation")}
+    recorders = {name: StepRecorder(skipped=frozenset(FUSED.values())) for name in ("train", "test", "validation")}
     with recorders["train"] as recorder:
         learner.train(1, recorder.start_step)
     for which in ("test", "validation"):
@@ -101,7 +111,7 @@ def test_every_step_runs_the_same_operations_on_the_device_only(name: str, monke
     assert_equal_steps(passes)
 
 
-@pytest.mark.parametrize("name", ["fp32", "everything"])
+@pytest.mark.parametrize("name", ["fp32", "everything", "modern"])
 def test_streamed_batches_are_sent_without_waiting_and_nothing_comes_back(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,11 +134,16 @@ def test_the_steps_follow_the_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
         convolved = [step.inputs[0][0].dtype for step in steps[name] if step.name == "aten.convolution.default"]
         assert len(convolved) == 20
         assert set(convolved) == {torch.bfloat16 if recipe.get("precision") == "bf16" else torch.float32}
-        assert [step.inputs[1]["lr"] for step in steps[name] if step.name == FUSED_SGD] == ["learning rate"] * 2
+        fused = FUSED[recipe.get("optimiser", "sgd")]
+        assert [step.inputs[1]["lr"] for step in steps[name] if step.name in FUSED.values()] == ["learning rate"] * 2
+        assert [step.name for step in steps[name] if step.name in FUSED.values()] == [fused] * 2
         assert torch.backends.cudnn.allow_tf32 == (recipe.get("precision") == "tf32")
     assert not [step for step in steps["fp32"] if "vector_norm" in step.name]
     assert [step for step in steps["clipping"] if "vector_norm" in step.name]
     assert len(steps["smoothing"]) > len(steps["fp32"])
+    averaged = [step for step in steps["average"] if step.name == "aten._foreach_lerp_.Scalar"]
+    assert len(averaged) == 1, "one operation for all tensors of the network"
+    assert steps["mixup"] == steps["cutmix"]
 
 
 def test_fake_tensors_do_not_allow_reading_a_value_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,21 +3,46 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision.ops import stochastic_depth
 
+from fdt_core.training import learner
 from fdt_core.training.checkpoint import TrialCheckpoints
+from fdt_core.training.learner import Learner
+from fdt_core.training.random_streams import stream_seed
 from fdt_core.training.trainer import Drained, Training
-from tests.fdt_core.trials import lasting, on_cpu, same_tensors, small_spec, stop_at_batch, train, weights
+from fdt_core.trial.spec import TrialSpec
+from tests.fdt_core.trials import (
+    MODERN,
+    lasting,
+    on_cpu,
+    same_tensors,
+    small_data,
+    small_spec,
+    stop_at_batch,
+    train,
+    weights,
+)
 
 FAMILIES = ("vgg11", "resnet18")
 EACH_FAMILY = ("vgg11", pytest.param("resnet18", marks=pytest.mark.trainer))
+RECIPES: dict[str, dict[str, Any]] = {
+    "fp32": {"precision": "fp32"},
+    "bf16": {"precision": "bf16"},
+    "modern": MODERN,
+}
 KILLS = ("batch:7", "write:1", "epoch:1")
 
 
@@ -28,9 +53,9 @@ def ticking_clock() -> Callable[[], float]:
 
 
 @pytest.mark.parametrize("model", EACH_FAMILY)
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_stopped_and_resumed_equals_undisturbed(tmp_path: Path, model: str, precision: str) -> None:
-    spec = small_spec(model, precision=precision)
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_stopped_and_resumed_equals_undisturbed(tmp_path: Path, model: str, recipe: str) -> None:
+    spec = small_spec(model, **RECIPES[recipe])
     undisturbed = train(spec)
     checkpoints = TrialCheckpoints(tmp_path / "trial")
     with pytest.raises(Drained):
@@ -45,12 +70,12 @@ def test_stopped_and_resumed_equals_undisturbed(tmp_path: Path, model: str, prec
 
 @pytest.mark.trainer
 @pytest.mark.parametrize("model", FAMILIES)
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_killed_and_resumed_several_times_equals_undisturbed(tmp_path: Path, model: str, precision: str) -> None:
-    spec = small_spec(model, precision=precision)
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_killed_and_resumed_several_times_equals_undisturbed(tmp_path: Path, model: str, recipe: str) -> None:
+    spec, fields = small_spec(model, **RECIPES[recipe]), json.dumps(RECIPES[recipe])
     for point in KILLS:
         killed = subprocess.run(
-            [sys.executable, "-m", "tests.fdt_core.training.killable_training", str(tmp_path), model, precision, point],
+            [sys.executable, "-m", "tests.fdt_core.training.killable_training", str(tmp_path), model, fields, point],
             env=os.environ | {"OMP_NUM_THREADS": "1"},
         )
         assert killed.returncode == -9
@@ -128,3 +153,70 @@ def test_a_checkpoint_of_another_trial_is_not_resumed(tmp_path: Path) -> None:
     train(small_spec(epochs=1), checkpoints=checkpoints)
     other = Training(small_spec(epochs=1, seed=1), on_cpu(), device="cpu", checkpoints=checkpoints)
     assert other.history == ()
+
+
+def test_the_checkpoint_holds_the_averaged_and_the_trained_weights(tmp_path: Path) -> None:
+    spec, checkpoints = small_spec(epochs=2, **MODERN), TrialCheckpoints(tmp_path / "trial", keep="all")
+    training = train(spec, checkpoints=checkpoints, checkpoint_interval=0)
+    identity = f"{spec.to_json()} {small_data().digest}"
+    state = checkpoints.load(identity)
+    assert state is not None
+    assert same_tensors(state["average"], weights(training))
+    assert not same_tensors(state["average"], state["network"])
+    kept = torch.load(checkpoints.directory / "epoch-000002.pt", weights_only=True)["network"]
+    assert same_tensors(kept, state["average"])
+
+
+def test_a_checkpoint_of_a_plain_recipe_holds_what_it_held_in_version_0_1(tmp_path: Path) -> None:
+    spec, checkpoints = small_spec(epochs=1), TrialCheckpoints(tmp_path / "trial")
+    train(spec, checkpoints=checkpoints, checkpoint_interval=0)
+    state = checkpoints.load(f"{spec.to_json()} {small_data().digest}")
+    assert state is not None
+    assert state.keys() == {
+        *("identity", "epoch", "status", "history", "peak_memory_mb", "best_weights"),
+        *("network", "optimiser"),
+    }
+
+
+class Dropping(nn.Module):
+    """A network with layers that draw from torch's global generator in training: stochastic depth and dropout."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(3, 16), nn.Linear(16, 10)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        features = self.first(pixels.mean((2, 3)))
+        features = features + stochastic_depth(F.relu(features), p=0.5, mode="row", training=self.training)
+        output: Tensor = self.second(F.dropout(features, training=self.training))
+        return output
+
+
+def dropping_network(spec: TrialSpec) -> nn.Module:
+    torch.manual_seed(spec.seed)
+    return Dropping()
+
+
+def test_a_network_with_dropout_and_stochastic_depth_resumes_bit_for_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learner, "initial_network", dropping_network)
+    undisturbed = train(small_spec(**MODERN))
+    checkpoints = TrialCheckpoints(tmp_path / "trial")
+    with pytest.raises(Drained):
+        train(small_spec(**MODERN), checkpoints=checkpoints, checkpoint_interval=0, should_stop=stop_at_batch(10))
+    torch.rand(5)
+    resumed = train(small_spec(**MODERN), checkpoints=checkpoints)
+    assert resumed.result().interruptions == 1
+    assert lasting(resumed.history) == lasting(undisturbed.history)
+    assert same_tensors(weights(resumed), weights(undisturbed))
+
+
+def test_the_generator_of_a_gpu_gets_the_seed_of_seed_and_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[int] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeds.append)
+    trained = Learner(small_spec(), on_cpu())
+    seeds.clear()
+    for epoch in (1, 2):
+        trained.train(epoch, lambda part: None)
+    assert seeds == [stream_seed(0, 1, "model"), stream_seed(0, 2, "model")]

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fdt_core.errors import EnvironmentProblem
-from fdt_core.training.augmentation import draw_augmentation, draw_order
+from fdt_core.training.augmentation.draws import draw_augmentation, draw_order
 from fdt_core.training.checkpoint import TrialCheckpoints
 from fdt_core.training.initialisation import initial_network
 from fdt_core.training.learner import Learner

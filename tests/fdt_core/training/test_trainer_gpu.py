@@ -22,7 +22,7 @@ from fdt_core.training.learner import BeforeBatch, Learner
 from fdt_core.training.trainer import Drained, Training
 from fdt_core.trial.spec import TrialSpec
 from tests.fdt_core.training.step_recorder import StepRecorder
-from tests.fdt_core.trials import SlowStarter, lasting, same_tensors, small_data, small_spec, stop_at_batch
+from tests.fdt_core.trials import MODERN, SlowStarter, lasting, same_tensors, small_data, small_spec, stop_at_batch
 
 pytestmark = [
     pytest.mark.gpu,
@@ -33,6 +33,7 @@ RECIPES: list[dict[str, Any]] = [
     {},
     {"precision": "tf32", "gradient_clip": 1.0},
     {"precision": "bf16", "label_smoothing": 0.1, "nesterov": True},
+    {name: value for name, value in MODERN.items() if name != "schedule"},
 ]
 
 
@@ -46,6 +47,17 @@ def train(spec: TrialSpec, **options: Any) -> Training:
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
 def test_a_deterministic_trial_resumes_bit_for_bit(tmp_path: Path, model: str, precision: str) -> None:
     spec = small_spec(model, precision=precision, deterministic=True)
+    undisturbed = train(spec)
+    checkpoints = TrialCheckpoints(tmp_path / "trial")
+    with pytest.raises(Drained):
+        train(spec, checkpoints=checkpoints, should_stop=stop_at_batch(9))
+    resumed = train(spec, checkpoints=checkpoints)
+    assert lasting(resumed.history) == lasting(undisturbed.history)
+    assert same_tensors(resumed.network.state_dict(), undisturbed.network.state_dict())
+
+
+def test_a_modern_trial_resumes_bit_for_bit(tmp_path: Path) -> None:
+    spec = small_spec("resnet18", deterministic=True, **MODERN)
     undisturbed = train(spec)
     checkpoints = TrialCheckpoints(tmp_path / "trial")
     with pytest.raises(Drained):
@@ -93,11 +105,12 @@ def test_streamed_data_give_the_same_bits_as_resident_data() -> None:
     assert same_tensors(streamed.network.state_dict(), train(spec).network.state_dict())
 
 
-def test_the_same_draws_and_weights_as_on_the_cpu() -> None:
-    on_gpu = Learner(small_spec(learning_rate=0.01), DeviceDataset(small_data(), "cuda"))
-    on_cpu = Learner(small_spec(learning_rate=0.01), DeviceDataset(small_data(), "cpu"))
+@pytest.mark.parametrize(("recipe", "tolerance"), [({"learning_rate": 0.01}, 1e-3), (MODERN, 1e-2)])
+def test_the_same_draws_and_weights_as_on_the_cpu(recipe: dict[str, Any], tolerance: float) -> None:
+    on_gpu = Learner(small_spec(**recipe), DeviceDataset(small_data(), "cuda"))
+    on_cpu = Learner(small_spec(**recipe), DeviceDataset(small_data(), "cpu"))
     losses = [learner.train(1, lambda part: None).losses() for learner in (on_gpu, on_cpu)]
-    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    assert losses[0] == pytest.approx(losses[1], rel=tolerance)
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="torch.compile needs a C compiler: apt-get install gcc")

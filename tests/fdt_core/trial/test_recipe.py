@@ -50,7 +50,7 @@ def test_base_names_another_recipe() -> None:
 @pytest.mark.parametrize(
     ("recipe", "message"),
     [
-        ("papr", "unknown recipe 'papr'; did you mean 'paper'.*known: paper, quick"),
+        ("papr", "unknown recipe 'papr'; did you mean 'paper'.*known: modern, paper, quick"),
         ({"base": "papr"}, "unknown recipe 'papr'"),
         ({"base": 3}, "base must be the name of a recipe"),
         ({"epochz": 1}, "epochz: unknown key; did you mean 'epochs'"),
@@ -60,6 +60,21 @@ def test_base_names_another_recipe() -> None:
         ({"precision": "fp16"}, "'fp32', 'tf32' or 'bf16'"),
         ({"milestones": [3, 2]}, "milestones must rise strictly"),
         ({"momentum": 0, "nesterov": True}, "nesterov needs a momentum"),
+        ({"optimiser": "adam"}, "optimiser: must be 'sgd' or 'adamw', not .adam.; did you mean 'adamw'"),
+        ({"betas": [0.9]}, r"betas\[1\]: this key is missing"),
+        ({"betas": [0.9, 0.9, 0.9]}, "betas: must have at most 2 values"),
+        ({"betas": [0.9, 1.0]}, r"betas\[1\]: must be less than 1"),
+        ({"eps": 0}, "eps: must be greater than 0"),
+        ({"ema": 1}, "ema: must be less than 1"),
+        ({"mixup": -0.1}, "mixup: must be greater than or equal to 0"),
+        ({"cutmix": "on"}, "cutmix: must be a number"),
+        ({"random_erasing": 1.5}, "random_erasing: must be less than or equal to 1"),
+        ({"crop": "resized"}, "crop: must be 'pad' or 'random_resized'"),
+        ({"crop_scale": [0.5, 0.2]}, "crop_scale must be two shares"),
+        ({"crop_scale": [0, 1]}, "crop_scale must be two shares"),
+        ({"crop_scale": [0.5, 1.5]}, "crop_scale must be two shares"),
+        ({"crop_ratio": [2, 1]}, "crop_ratio must be two numbers above 0"),
+        ({"crop_ratio": ["3/4", "4/3"]}, "crop_ratio.*must be a number"),
         ({"validation": 1.0}, "validation: must be less than 1"),
         ({"weight_decay": float("nan")}, "weight_decay"),
     ],
@@ -67,6 +82,18 @@ def test_base_names_another_recipe() -> None:
 def test_an_invalid_recipe_is_rejected_with_the_key(recipe: Any, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         recipe_for(recipe, "cifar10")
+
+
+def test_the_modern_recipe_averages_mixes_and_erases() -> None:
+    recipe = recipe_for("modern", "cifar10")
+    assert (recipe.optimiser, recipe.schedule, recipe.decay_norm_and_bias) == ("adamw", "cosine", False)
+    assert min(recipe.ema, recipe.mixup, recipe.cutmix, recipe.random_erasing, recipe.label_smoothing) > 0
+    assert recipe_for("modern", "tinyimagenet").crop == "random_resized"
+
+
+def test_ranges_may_be_given_as_whole_numbers() -> None:
+    recipe = recipe_for({"crop": "random_resized", "crop_scale": [1, 1], "crop_ratio": [1, 2]}, "cifar10")
+    assert recipe == Recipe(crop="random_resized", crop_scale=(1.0, 1.0), crop_ratio=(1.0, 2.0))
 
 
 def test_a_validation_that_leaves_nothing_to_train_on_is_rejected() -> None:

@@ -120,3 +120,14 @@ def test_the_guard_names_the_hours_and_the_basis(tmp_path: Path) -> None:
     refuse_above(expected.device_hours, expected)
     with pytest.raises(BudgetRefused, match=r"on one device \(rough: .*\), more than --max-gpu-hours 0 .*assumed"):
         refuse_above(0.0, expected)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "values"), [((), 2), (("optimiser=adamw",), 3), (("ema=0.9",), 3), (("optimiser=adamw", "ema=0.9"), 4)]
+)
+def test_two_working_checkpoints_hold_weights_their_average_and_the_optimisers_state(
+    recipe: tuple[str, ...], values: int, tmp_path: Path
+) -> None:
+    cells = plan_sweep(DEMO, recipe).cells
+    largest = max(cell.cost.params for cell in cells)
+    assert estimate(cells, "final", tmp_path).working_bytes == 2 * 4 * values * largest

@@ -57,6 +57,22 @@ def warnings(folder: Path, text: str, *settings: str) -> list[str]:
             "recipe: {base: quick, cutout: 32}\n",
             ":7: recipe.cutout: a cutout of 32 pixels can hide whole images of digits, which are 32 pixels wide",
         ),
+        ("recipe: {betas: [0.9, 0.95]}\n", ":7: recipe.betas: betas does nothing with the optimiser sgd"),
+        ("recipe: {eps: 1e-6}\n", ":7: recipe.eps: eps does nothing with the optimiser sgd"),
+        (
+            "recipe: {base: modern, momentum: 0.8}\n",
+            ":7: recipe.momentum: momentum does nothing with the optimiser adamw",
+        ),
+        (
+            "recipe: {optimiser: adamw, nesterov: true}\n",
+            ":7: recipe.nesterov: nesterov does nothing with the optimiser adamw",
+        ),
+        ("recipe: {crop_scale: [0.2, 1]}\n", ":7: recipe.crop_scale: crop_scale does nothing with the crop pad"),
+        ("recipe: {crop_ratio: [1, 2]}\n", ":7: recipe.crop_ratio: crop_ratio does nothing with the crop pad"),
+        (
+            "recipe: {crop: random_resized, crop_padding: 2}\n",
+            ":7: recipe.crop_padding: crop_padding does nothing with the crop random_resized",
+        ),
         (
             "recipe: quick\noverrides: [{where: {seed: 1}, gamma: 0.5}]\n",
             ":8: overrides[0].recipe.gamma: gamma does nothing with the schedule one_cycle",
@@ -79,6 +95,9 @@ def test_what_does_nothing_is_shown_with_its_place(tmp_path: Path, text: str, wa
         "recipe: {epochs: 200, milestones: [60, 120, 199]}\n",
         "recipe: {schedule: cosine, epochs: 5, warmup_epochs: 4}\n",
         "recipe: {schedule: constant}\n",
+        "recipe: modern\n",
+        "recipe: {optimiser: adamw, betas: [0.9, 0.95], eps: 1e-6}\n",
+        "recipe: {crop: random_resized, crop_scale: [0.2, 1], crop_ratio: [1, 2]}\n",
     ],
 )
 def test_what_is_meant_is_not_remarked_upon(tmp_path: Path, text: str) -> None:

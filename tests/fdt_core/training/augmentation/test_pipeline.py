@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from fdt_core.training.augmentation import Augmentation, Draws, Normalisation, crop, draw_augmentation, draw_order
+from fdt_core.training.augmentation.draws import Draws, draw_augmentation, draw_order
+from fdt_core.training.augmentation.normalisation import Normalisation
+from fdt_core.training.augmentation.padded_crop import crop
+from fdt_core.training.augmentation.pipeline import Augmentation
+from fdt_core.training.augmentation.resized_crop import resized_crop
 from fdt_core.trial.recipe import Recipe
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
@@ -129,3 +134,41 @@ def test_draws_are_independent_of_each_other() -> None:
 
 def test_without_flip_in_the_recipe_nothing_is_mirrored() -> None:
     assert not draw_augmentation(Recipe(flip=False), images=100, image_size=8, seed=0, epoch=1).flip.any()
+
+
+NEW: dict[str, Any] = {"crop": "random_resized", "random_erasing": 0.5, "mixup": 0.4, "cutmix": 1.0}
+
+
+def test_new_kinds_of_draws_leave_the_others_as_they_were() -> None:
+    key = {"images": 100, "image_size": 32, "seed": 3, "epoch": 2}
+    plain, all_kinds = draw_augmentation(Recipe(), **key), draw_augmentation(Recipe(**NEW), **key)
+    for name in ("crop_y", "crop_x", "flip", "hole_y", "hole_x"):
+        assert torch.equal(getattr(plain, name), getattr(all_kinds, name))
+    assert plain.kept is None
+    assert plain.erased is None
+
+
+def test_the_draws_of_a_batch_are_those_of_its_images() -> None:
+    draws = draw_augmentation(Recipe(**NEW), images=100, image_size=32, seed=0, epoch=1)
+    batch = draws.batch(96, 32)
+    assert draws.kept is not None
+    assert draws.erased is not None
+    assert batch.kept is not None
+    assert batch.erased is not None
+    assert torch.equal(batch.flip, draws.flip[96:])
+    assert torch.equal(batch.kept.width, draws.kept.width[96:])
+    assert torch.equal(batch.erased.top, draws.erased.top[96:])
+
+
+def test_a_resized_crop_takes_the_place_of_the_padded_one_and_erasing_comes_last() -> None:
+    images = torch.randint(0, 256, (40, 32, 32, 3), dtype=torch.uint8)
+    recipe = Recipe(crop="random_resized", random_erasing=1.0, flip=False, cutout=0)
+    draws = draw_augmentation(recipe, images=40, image_size=32, seed=0, epoch=1)
+    assert draws.kept is not None
+    assert draws.erased is not None
+    erased = draws.erased.cover(image_size=32, channels=3).view(40, 32, 32, 3).permute(0, 3, 1, 2)
+    normalise = Normalisation(mean=MEAN, std=STD, image_size=32, device=CPU)
+    result = augmented(images, recipe, draws)
+    assert torch.equal(result, normalise(resized_crop(images, draws.kept)).masked_fill(erased, 0))
+    assert result.is_contiguous(memory_format=torch.channels_last)
+    assert erased.any()

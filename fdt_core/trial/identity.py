@@ -1,0 +1,35 @@
+"""Which fields of a trial's specification decide its identity, so that new fields leave the ids of old trials alone."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+ADDED: Mapping[str, bool] = MappingProxyType({"added": True})
+"""The metadata of a field that was added after version 0.1: `name: type = field(default=..., metadata=ADDED)`.
+
+Its default must be what the code did before the field existed. Such a field is part of the identity only if its value
+differs from the default, which must therefore never change. Older specifications and results are read with the default.
+"""
+
+
+def is_added(field: dataclasses.Field[Any]) -> bool:
+    """Whether the field was added after version 0.1."""
+    return bool(field.metadata.get("added"))
+
+
+def identifying(value: Any) -> Any:
+    """Like `dataclasses.asdict`, at every depth without the added fields that have their default."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            field.name: identifying(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+            if not (is_added(field) and getattr(value, field.name) == field.default)
+        }
+    if isinstance(value, Mapping):
+        return {key: identifying(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [identifying(item) for item in value]
+    return value
