@@ -33,6 +33,7 @@ def _convolution(call: Call) -> list[list[int]]:
         macs=(*outputs, *weight[1:]),
         reads=inputs[channel],
         writes=weight[0],
+        convolution=True,
         depthwise=is_symbolic(groups) or (int(groups) > 1 and int(weight[1]) == 1),
     )
     return [outputs]
