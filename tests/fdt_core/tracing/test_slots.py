@@ -9,7 +9,7 @@ from fdt_core.image import ImageShape
 from fdt_core.matching.match import Budget, match
 from fdt_core.model_definition import ModelDefinition
 from fdt_core.templates import template
-from fdt_core.tracing.slots import SlotChoice
+from fdt_core.tracing.slots import FixedWidth, Follower, Slot, SlotChoice
 from fdt_core.tracing.traced_network import TracedModel, TracedNetwork
 from tests.fdt_core.tracing import small_networks
 
@@ -67,7 +67,8 @@ def test_groups_make_filters_multiples() -> None:
 
 def test_followers_keep_their_base_proportion_rounded_half_to_even_and_at_least_one() -> None:
     choice = traced("Stage").choice
-    by_width = {each.width: each.modules for each in (*choice.slots, *choice.followers, *choice.fixed)}
+    roles: list[Slot | Follower | FixedWidth] = [*choice.slots, *choice.followers, *choice.fixed]
+    by_width = {each.width: each.modules for each in roles}
 
     def widths(filters: tuple[int, int], width: float) -> dict[str, int]:
         return {by_width[index][0]: value for index, value in enumerate(choice.free_widths(filters, width))}
