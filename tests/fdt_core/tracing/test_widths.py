@@ -106,6 +106,16 @@ def test_what_nothing_ties_stays_free() -> None:
     assert network.system.held == []
 
 
+@pytest.mark.parametrize("later", [True, False])
+def test_an_equation_with_a_solution_that_never_falls_is_solved_and_not_held(later: bool) -> None:
+    network = Network()
+    part, total = (network.new(5), network.new(8)) if later else reversed((network.new(8), network.new(5)))
+    network.tie(part + 3, total)
+    assert network.system.held == []
+    (free,) = free_variables(network.system, network.sizes)
+    assert [value_at(network.system, size, {free: 9}) for size in (part, total)] == [9, 12]
+
+
 def test_multiples_without_a_whole_solution_share_a_unit() -> None:
     network = Network()
     one, other = network.new(6), network.new(9)
