@@ -127,6 +127,16 @@ def _normalised(call: Call, sizes: list[int]) -> list[list[int]]:
     return [sizes]
 
 
+def _prelu(call: Call) -> list[list[int]]:
+    """An activation with one learned slope, or one per channel."""
+    sizes, slopes = call.input_sizes(), sizes_of(call.argument(1, "weight"))
+    if int(slopes[0]) != 1:
+        call.tie(sizes[1], slopes[0])
+    if call.of_image:
+        call.add(OperationKind.ACTIVATION, sizes, sizes)
+    return [sizes]
+
+
 def spatial(call: Call) -> list[list[int]]:
     """Pooling and interpolation: all but the last two dimensions stay, and so do symbolic ones that did not change."""
     sizes = call.input_sizes()
@@ -201,6 +211,7 @@ LAYER_RULES: Mapping[str, Rule] = {
     **_each(_channel_norm, "batch_norm instance_norm"),
     **_each(_trailing_norm, "layer_norm rms_norm"),
     **_each(_group_norm, "group_norm"),
+    **_each(_prelu, "prelu"),
     **_each(spatial, "interpolate upsample"),
     **_each(_reduction, "mean sum amax amin var max min std var_mean std_mean logsumexp norm argmax prod all any"),
     **_each(held_shapes, "einsum unfold fold"),

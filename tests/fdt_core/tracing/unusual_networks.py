@@ -104,6 +104,36 @@ class UpsampledInGroups(Upsampled):
         )
 
 
+class Padded(Unusual):
+    """A shortcut that pads channels with zeros, as ResNets for small images have."""
+
+    def prepare(self) -> None:
+        self.conv = nn.Conv2d(16, 16, 3, padding=1)
+        self.more = nn.Conv2d(16, 16, 3, stride=2, padding=1)
+
+    def middle(self, maps: Tensor) -> Tensor:
+        return self.more(self.conv(maps)) + F.pad(maps[:, :8, ::2, ::2], (0, 0, 0, 0, 4, 4))  # type: ignore[no-any-return]
+
+
+class LearnedSlopes(Unusual):
+    """Activations with a learned slope per channel, on maps with as many pixels as channels."""
+
+    def prepare(self) -> None:
+        self.shrink = nn.Conv2d(16, 16, 3, stride=2, padding=1)
+        self.slopes, self.slope = nn.PReLU(16), nn.PReLU()
+
+    def middle(self, maps: Tensor) -> Tensor:
+        return self.slope(self.slopes(self.shrink(self.slopes(maps))))  # type: ignore[no-any-return]
+
+
+class Normalised(Unusual):
+    def prepare(self) -> None:
+        self.groups, self.instances = nn.GroupNorm(4, 16), nn.InstanceNorm2d(16, affine=True)
+
+    def middle(self, maps: Tensor) -> Tensor:
+        return self.instances(self.groups(maps))  # type: ignore[no-any-return]
+
+
 class Frozen(Unusual):
     """A convolution whose weights are not trained."""
 
