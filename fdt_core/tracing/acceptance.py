@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Sequence
 
@@ -19,8 +20,12 @@ from fdt_core.tracing.structure import Structure, value_of
 from fdt_core.tracing.trace import Construct, failed_on
 from fdt_core.tracing.tracer import reporting_modules
 
-_NARROW, _WIDE = (0.1, 0.4), (0.6, 1.6)
-"""Ranges of the random widths, as parts of the base widths: for a step on the CPU, and for counting."""
+_NARROW = ((0.1, 0.4),)
+"""The range of the random widths of the network that takes a step on the CPU, as parts of the base widths."""
+
+_ALTERNATING = (((0.5, 0.7), (1.3, 1.6)), ((1.3, 1.6), (0.5, 0.7)))
+"""Ranges for the two networks that are counted: every slot is much wider in one, and much narrower in the other, than
+the slots before and after it. So a network whose layers must not narrow, say, is found out."""
 
 _BATCH = 2
 """Images of the step: BatchNorm needs two values per channel."""
@@ -29,23 +34,25 @@ _BATCH = 2
 def require_acceptable(
     construct: Construct, structure: Structure, choice: SlotChoice, image: ImageShape, label: str
 ) -> None:
-    """Rebuild a network at random widths; count it, and train it for one step.
+    """Rebuild a network at random widths: count two, and train a narrow one for one step.
 
     Raises:
         UsageError: if it cannot be built, if its MACs or parameters are not as predicted, or if a forward or backward
             pass fails. The message names the module, and the override that may help.
     """
-    wide = random_widths(choice, 1, _WIDE)
-    network = _built(construct, structure, wide, label, device="meta")
-    _require_predicted(network, structure, wide, image, label)
+    for parts in _ALTERNATING:
+        widths = random_widths(choice, 1, parts)
+        network = _built(construct, structure, widths, label, device="meta")
+        _require_predicted(network, structure, widths, image, label)
     narrow = _built(construct, structure, random_widths(choice, 2, _NARROW), label, device=None)
     _require_a_step(narrow, image, label)
 
 
-def random_widths(choice: SlotChoice, seed: int, parts: tuple[float, float]) -> tuple[int, ...]:
-    """The free widths for random filters of every slot, within these parts of its base filters."""
+def random_widths(choice: SlotChoice, seed: int, parts: Sequence[tuple[float, float]]) -> tuple[int, ...]:
+    """The free widths for random filters of every slot, within parts of its base filters; the ranges take turns."""
     draw = random.Random(seed)
-    return choice.free_widths([max(1, round(slot.base * draw.uniform(*parts))) for slot in choice.slots], 1.0)
+    turns = zip(choice.slots, itertools.cycle(parts))
+    return choice.free_widths([max(1, round(slot.base * draw.uniform(*range_))) for slot, range_ in turns], 1.0)
 
 
 def _built(

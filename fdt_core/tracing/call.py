@@ -38,6 +38,7 @@ class Operation:
         macs: factors whose product is its multiply-accumulates for one image; empty if it has none.
         reads: channels of its input, for a layer.
         writes: channels of its output, for a layer.
+        convolution: whether a layer is a convolution.
         depthwise: whether each of a layer's filters reads one channel only.
         pooled: whether it reads features after global pooling.
         of_image: whether its result depends on the image.
@@ -50,6 +51,7 @@ class Operation:
     macs: Sizes = ()
     reads: int = 1
     writes: int = 1
+    convolution: bool = False
     depthwise: bool = False
     pooled: bool = False
     of_image: bool = True

@@ -33,6 +33,30 @@ def _convolution(call: Call) -> list[list[int]]:
         macs=(*outputs, *weight[1:]),
         reads=inputs[channel],
         writes=weight[0],
+        convolution=True,
+        depthwise=is_symbolic(groups) or (int(groups) > 1 and int(weight[1]) == 1),
+    )
+    return [outputs]
+
+
+def _transposed_convolution(call: Call) -> list[list[int]]:
+    """Its weight is [inputs, outputs per group, height, width], and each input element meets all of a filter."""
+    inputs, weight = call.input_sizes(), sizes_of(call.argument(1, "weight"))
+    bias, groups = call.argument(2, "bias"), call.argument(6, "groups", 1)
+    channel = len(inputs) - len(weight) + 1
+    call.tie(inputs[channel], weight[0])
+    filters = weight[1] * groups
+    if bias is not None:
+        call.tie(sizes_of(bias)[0], filters)
+    outputs = [*inputs[:channel], filters, *call.output_shape()[channel + 1 :]]
+    call.add(
+        OperationKind.LAYER,
+        inputs,
+        outputs,
+        macs=(*inputs, *weight[1:]),
+        reads=inputs[channel],
+        writes=filters,
+        convolution=True,
         depthwise=is_symbolic(groups) or (int(groups) > 1 and int(weight[1]) == 1),
     )
     return [outputs]
@@ -103,6 +127,16 @@ def _normalised(call: Call, sizes: list[int]) -> list[list[int]]:
     return [sizes]
 
 
+def _prelu(call: Call) -> list[list[int]]:
+    """An activation with one learned slope, or one per channel."""
+    sizes, slopes = call.input_sizes(), sizes_of(call.argument(1, "weight"))
+    if int(slopes[0]) != 1:
+        call.tie(sizes[1], slopes[0])
+    if call.of_image:
+        call.add(OperationKind.ACTIVATION, sizes, sizes)
+    return [sizes]
+
+
 def spatial(call: Call) -> list[list[int]]:
     """Pooling and interpolation: all but the last two dimensions stay, and so do symbolic ones that did not change."""
     sizes = call.input_sizes()
@@ -170,13 +204,15 @@ def _each(rule: Rule, names: str) -> dict[str, Rule]:
 
 LAYER_RULES: Mapping[str, Rule] = {
     **_each(_convolution, "conv1d conv2d conv3d"),
+    **_each(_transposed_convolution, "conv_transpose1d conv_transpose2d conv_transpose3d"),
     **_each(_linear, "linear"),
     **_each(_product, "matmul bmm mm"),
     **_each(_attention, "scaled_dot_product_attention"),
     **_each(_channel_norm, "batch_norm instance_norm"),
     **_each(_trailing_norm, "layer_norm rms_norm"),
     **_each(_group_norm, "group_norm"),
+    **_each(_prelu, "prelu"),
     **_each(spatial, "interpolate upsample"),
     **_each(_reduction, "mean sum amax amin var max min std var_mean std_mean logsumexp norm argmax prod all any"),
-    **_each(held_shapes, "conv_transpose1d conv_transpose2d conv_transpose3d einsum unfold fold"),
+    **_each(held_shapes, "einsum unfold fold"),
 }

@@ -101,8 +101,14 @@ def choose_slots(structure: Structure, definition: ModelDefinition) -> SlotChoic
     """The slots of a traced network by the rules above, as the patterns of `definition` change them.
 
     Raises:
-        UsageError: if a pattern fits no layer, patterns contradict each other, or no slot is left.
+        UsageError: if no convolution reads what another layer wrote, a pattern fits no layer, patterns contradict each
+            other, or no slot is left.
     """
+    if not any(layer.convolution and not layer.pooled and _widths(layer.reads) for layer in structure.layers):
+        raise UsageError(
+            f"{definition.label}: templates distribute the filters of convolutions, and this network has none beyond "
+            "those that read the image"
+        )
     return _Chooser(structure, definition).choice()
 
 

@@ -14,7 +14,7 @@ from fdt_core.image import ImageShape
 from fdt_core.model_definition import ModelDefinition
 from fdt_core.tracing.structure import Structure, digest_of
 
-TRACER_VERSION = 1
+TRACER_VERSION = 2
 """Raised when tracing changes, so that earlier traces no longer count."""
 
 _log = logging.getLogger(__name__)

@@ -108,6 +108,7 @@ class TracedLayer:
         module: its dotted name.
         reads: channels of its input.
         writes: channels of its output.
+        convolution: whether it is a convolution.
         depthwise: whether each filter reads one channel only.
         pooled: whether it reads features after global pooling.
     """
@@ -115,6 +116,7 @@ class TracedLayer:
     module: str
     reads: Size
     writes: Size
+    convolution: bool
     depthwise: bool
     pooled: bool
 

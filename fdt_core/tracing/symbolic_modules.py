@@ -110,7 +110,7 @@ def _make_convolution_symbolic(module: _ConvNd, system: WidthSystem) -> LeafSize
         per_group = system.new(module.in_channels // groups)
         inputs, outputs = per_group * groups, system.new(module.out_channels // groups) * groups
     module.in_channels, module.out_channels = inputs, outputs
-    channels = (inputs, outputs // groups) if module.transposed else (outputs, per_group)
+    channels = (inputs, outputs // module.groups) if module.transposed else (outputs, per_group)
     set_sizes(module.weight, (*channels, *shape_of(module.weight)[2:]))
     return LeafSizes(inputs=inputs, outputs=outputs, groups=module.groups)
 

@@ -106,6 +106,7 @@ class _Plain:
                     module=layer.module,
                     reads=self.size(layer.reads),
                     writes=self.size(layer.writes),
+                    convolution=layer.convolution,
                     depthwise=layer.depthwise,
                     pooled=layer.pooled,
                 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ _KEY_OF = {"alias": "as"}
 def with_model_mappings(file: YamlFile) -> YamlFile:
     """The file with every model as a mapping of the fields of `ModelDefinition`: a name becomes its `name`.
 
-    Raises UsageError naming an unknown key.
+    Raises UsageError naming an unknown key, or what is neither a name nor a mapping.
     """
     given = file.data.get("models")
     if not isinstance(given, list):
@@ -54,13 +55,16 @@ class _Models:
 
 
 def _entry(file: YamlFile, where: KeyPath, entry: object) -> object:
-    """One entry as a mapping of fields; anything but a name and a mapping as it is, for the parser to refuse."""
+    """One entry as a mapping of fields."""
     if isinstance(entry, str):
         return {"name": entry}
     if not isinstance(entry, dict):
-        return entry
+        file.fail(where, f"must be a name or a mapping, not {json.dumps(entry)}")
     known = {_KEY_OF.get(field.name, field.name): field.name for field in dataclasses.fields(ModelDefinition)}
     for key in entry:
         if key not in known:
             file.fail((*where, key), f"unknown key{nearest_match(key, known)} (known: {', '.join(known)})")
+    label = entry.get("as")
+    if not (label is None or (isinstance(label, str) and label)):
+        file.fail((*where, "as"), f"must be a name, not {json.dumps(label)}")
     return {known[key]: value for key, value in entry.items()}
