@@ -14,11 +14,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from fdt_core.error_text import error_line
 from fdt_core.errors import UsageError
 from fdt_core.image import ImageShape
+from fdt_core.tracing.operations.tracer import reporting_modules
 from fdt_core.tracing.rebuild import rebuild, seeded
 from fdt_core.tracing.slots import SlotChoice
 from fdt_core.tracing.structure import Structure, value_of
 from fdt_core.tracing.trace import Construct, failed_on
-from fdt_core.tracing.tracer import reporting_modules
 
 _NARROW = ((0.1, 0.4),)
 """The range of the random widths of the network that takes a step on the CPU, as parts of the base widths."""

@@ -11,8 +11,8 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 
 from fdt_core.tracing.leaf_modules import LeafSizes, leaf_index
-from fdt_core.tracing.sizes import Sizes, has_sizes, set_sizes, shape_of, sizes_of
-from fdt_core.tracing.widths import WidthSystem
+from fdt_core.tracing.symbolic.sizes import Sizes, has_sizes, set_sizes, shape_of, sizes_of
+from fdt_core.tracing.symbolic.width_system import WidthSystem
 
 _WIDTH_NAME = re.compile(r"(^|_)(width|widths|chs|channels?|dims?|features|planes|num_chs|c)($|_)")
 _WIDTHS_NAME = re.compile(r"split|chs|channels|width|sizes|shape")

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from fdt_core.error_text import error_line
 from fdt_core.errors import UsageError
 from fdt_core.image import ImageShape
-from fdt_core.tracing.call import Operation, OperationKind
 from fdt_core.tracing.leaf_modules import leaf_constructors
-from fdt_core.tracing.sizes import set_facts, set_sizes, shape_of, sizes_of, tensors_in
+from fdt_core.tracing.operations.call import Operation, OperationKind
+from fdt_core.tracing.operations.tracer import Tracer, reporting_modules
 from fdt_core.tracing.structure import (
     AttributeSize,
     CostFormula,
@@ -28,9 +28,10 @@ from fdt_core.tracing.structure import (
     TensorSizes,
     TracedLayer,
 )
+from fdt_core.tracing.symbolic.sizes import set_facts, set_sizes, shape_of, sizes_of, tensors_in
+from fdt_core.tracing.symbolic.width_system import WidthSystem
+from fdt_core.tracing.symbolic.widths import expression_of, factors_of
 from fdt_core.tracing.symbolic_modules import SymbolicNetwork, make_symbolic
-from fdt_core.tracing.tracer import Tracer, reporting_modules
-from fdt_core.tracing.widths import WidthSystem, expression_of, factors_of
 
 Construct = Callable[[], nn.Module]
 """Calls the network's own constructor."""

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fdt_core.tracing.widths import Product, Width
+from fdt_core.tracing.symbolic.widths import Product, Width
 
 Sizes = tuple[int, ...]
 """The size of each dimension; symbolic where it depends on free widths."""

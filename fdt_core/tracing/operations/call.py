@@ -9,12 +9,13 @@ from typing import Any
 
 from torch import Tensor
 
-from fdt_core.tracing.sizes import Sizes, shape_of, sizes_of
-from fdt_core.tracing.widths import WidthSystem, is_symbolic
+from fdt_core.tracing.symbolic.sizes import Sizes, shape_of, sizes_of
+from fdt_core.tracing.symbolic.width_system import WidthSystem
+from fdt_core.tracing.symbolic.widths import is_symbolic
 
 
 class OperationKind(StrEnum):
-    """How an operation counts in the cost of a network (see `fdt_core.tracing.cost_formula`)."""
+    """How an operation counts in the cost of a network (see `fdt_core.tracing.structure.CostFormula`)."""
 
     LAYER = "layer"
     """A convolution or a linear layer."""

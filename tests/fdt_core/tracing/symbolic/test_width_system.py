@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fdt_core.tracing.widths import Held, Product, Width, WidthSystem, expression_of, is_symbolic
+from fdt_core.tracing.symbolic.width_system import Held, WidthSystem
+from fdt_core.tracing.symbolic.widths import Product, Width, expression_of, is_symbolic
 
 
 def value_at(system: WidthSystem, size: int, values: dict[int, int]) -> int:

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from fdt_core.tracing.call import Call, Operation, Rule, held_shapes
-from fdt_core.tracing.layer_rules import LAYER_RULES, elementwise, spatial
-from fdt_core.tracing.shape_rules import SHAPE_RULES
-from fdt_core.tracing.sizes import (
+from fdt_core.tracing.operations.call import Call, Operation, Rule, held_shapes
+from fdt_core.tracing.operations.layer_rules import LAYER_RULES, elementwise, spatial
+from fdt_core.tracing.operations.shape_rules import SHAPE_RULES
+from fdt_core.tracing.symbolic.sizes import (
     SymbolicShape,
     is_of_image,
     is_pooled,
@@ -30,7 +30,7 @@ from fdt_core.tracing.sizes import (
     sizes_of,
     tensors_in,
 )
-from fdt_core.tracing.widths import WidthSystem
+from fdt_core.tracing.symbolic.width_system import WidthSystem
 
 _RULES: Mapping[str, Rule] = {**LAYER_RULES, **SHAPE_RULES}
 

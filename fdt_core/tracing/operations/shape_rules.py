@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fdt_core.tracing.call import Call, Rule, held_shapes
-from fdt_core.tracing.sizes import shape_of, sizes_of
-from fdt_core.tracing.widths import is_symbolic
+from fdt_core.tracing.operations.call import Call, Rule, held_shapes
+from fdt_core.tracing.symbolic.sizes import shape_of, sizes_of
+from fdt_core.tracing.symbolic.widths import is_symbolic
 
 
 def _pad(call: Call) -> list[list[int]]:

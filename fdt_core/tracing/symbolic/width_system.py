@@ -1,8 +1,4 @@
-"""Symbolic widths: integers that remember how they depend on a network's free widths, and the equations between them.
-
-While a network is traced, its sizes are instances of `Width`. Python's arithmetic in the network's own code (sums,
-multiples, exact quotients) keeps track of what they depend on. Each operation that requires two sizes to be equal adds
-an equation; `WidthSystem` solves these one by one, so that what remains are the widths that can be chosen freely.
+"""The equations between the widths of a network, solved one by one, so that only free widths remain.
 
 The solutions are whole and not negative for any choice of free widths: a network that is wider in one place is never
 narrower in another. Where an equation has no such solution, its widths keep the proportions that they have in the
@@ -11,161 +7,21 @@ traced network.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from math import gcd, prod
-from typing import Any, SupportsInt
+from math import gcd
+from typing import SupportsInt
 
-
-@dataclass(frozen=True, slots=True)
-class Linear:
-    """The sum of `coefficient * variable` over `terms`, plus `constant`."""
-
-    terms: Mapping[int, Fraction]
-    constant: Fraction
-
-    def __add__(self, other: Linear) -> Linear:
-        terms = dict(self.terms)
-        for variable, coefficient in other.terms.items():
-            terms[variable] = terms.get(variable, Fraction(0)) + coefficient
-        return Linear({key: value for key, value in terms.items() if value}, self.constant + other.constant)
-
-    def __mul__(self, factor: int | Fraction) -> Linear:
-        terms = {key: value * factor for key, value in self.terms.items() if factor}
-        return Linear(terms, self.constant * factor)
-
-    def is_whole(self) -> bool:
-        """Whether all coefficients and the constant are whole numbers."""
-        return all(value.denominator == 1 for value in (*self.terms.values(), self.constant))
-
-    def is_positive(self) -> bool:
-        """Whether no coefficient is negative, and the constant neither."""
-        return all(value >= 0 for value in (*self.terms.values(), self.constant))
-
-
-def _variable(index: int) -> Linear:
-    return Linear({index: Fraction(1)}, Fraction(0))
-
-
-def _constant(value: SupportsInt) -> Linear:
-    return Linear({}, Fraction(int(value)))
-
-
-class Width(int):
-    """A size that depends on free widths. Its integer value is the one in the traced network."""
-
-    expression: Linear
-    system: WidthSystem
-
-    def __new__(cls, value: SupportsInt, expression: Linear, system: WidthSystem) -> Width:
-        """A size of `value` that equals `expression` of the variables of `system`."""
-        width = int.__new__(cls, int(value))
-        width.expression, width.system = expression, system
-        return width
-
-    def _with(self, value: int, expression: Linear) -> int:
-        return Width(value, expression, self.system) if expression.terms else value
-
-    def __add__(self, other: Any) -> Any:
-        if isinstance(other, Product) or not isinstance(other, int):
-            return int(self) + other
-        return self._with(int(self) + int(other), self.expression + expression_of(other))
-
-    def __neg__(self) -> int:
-        return self._with(-int(self), self.expression * -1)
-
-    def __sub__(self, other: Any) -> Any:
-        if isinstance(other, Product) or not isinstance(other, int):
-            return int(self) - other
-        return self._with(int(self) - int(other), self.expression + expression_of(other) * -1)
-
-    def __rsub__(self, other: Any) -> Any:
-        return (-self) + other
-
-    def __mul__(self, other: Any) -> Any:
-        if is_symbolic(other):
-            return Product((self, *factors_of(other)))
-        if not isinstance(other, int):
-            return int(self) * other
-        return self._with(int(self) * other, self.expression * other)
-
-    def __floordiv__(self, other: Any) -> Any:
-        if not isinstance(other, int) or isinstance(other, Product) or not other or int(self) % int(other):
-            return int(self) // other
-        return self.system.quotient(self, other)
-
-    def __mod__(self, other: Any) -> Any:
-        return int(self) % other
-
-    __radd__ = __add__
-    __rmul__ = __mul__
-    __hash__ = int.__hash__
-
-    def __deepcopy__(self, memo: object) -> Width:
-        return self
-
-    def __reduce__(self) -> tuple[type[int], tuple[int]]:
-        return int, (int(self),)
-
-
-class Product(int):
-    """The product of several symbolic sizes, as in flattened feature maps. Only division takes it apart."""
-
-    factors: tuple[int, ...]
-
-    def __new__(cls, factors: Iterable[int]) -> Product:
-        """The product of `factors`, which may be products themselves."""
-        flat = tuple(each for factor in factors for each in factors_of(factor) if int(each) != 1 or is_symbolic(each))
-        product = int.__new__(cls, prod(int(factor) for factor in flat))
-        product.factors = flat
-        return product
-
-    def __mul__(self, other: Any) -> Any:
-        return Product((self, other)) if isinstance(other, int) else int(self) * other
-
-    __rmul__ = __mul__
-    __hash__ = int.__hash__
-
-    def __floordiv__(self, other: Any) -> Any:
-        for index, factor in enumerate(self.factors):
-            if _is_same(factor, other):
-                return prod(self.factors[:index] + self.factors[index + 1 :])
-        for index, factor in enumerate(self.factors):
-            if isinstance(other, int) and other and int(factor) % int(other) == 0 and is_symbolic(factor):
-                return prod((*self.factors[:index], factor // other, *self.factors[index + 1 :]))
-        return int(self) // other
-
-    def __deepcopy__(self, memo: object) -> Product:
-        return self
-
-    def __reduce__(self) -> tuple[type[int], tuple[int]]:
-        return int, (int(self),)
-
-
-def is_symbolic(size: object) -> bool:
-    """Whether `size` depends on free widths."""
-    return isinstance(size, Width | Product)
-
-
-def factors_of(size: int) -> tuple[int, ...]:
-    """The factors of a product; anything else is its own factor."""
-    return size.factors if isinstance(size, Product) else (size,)
-
-
-def expression_of(size: int) -> Linear:
-    """What `size`, not a product, depends on."""
-    return size.expression if isinstance(size, Width) else _constant(size)
-
-
-def _is_same(one: object, other: object) -> bool:
-    """Whether two sizes are equal for any choice of free widths."""
-    if isinstance(one, Product) or isinstance(other, Product) or not (isinstance(one, int) and isinstance(other, int)):
-        return False
-    system = next((size.system for size in (one, other) if isinstance(size, Width)), None)
-    if system is None or int(one) != int(other):
-        return system is None and one == other
-    return system.reduced(expression_of(one)) == system.reduced(expression_of(other))
+from fdt_core.tracing.symbolic.widths import (
+    Linear,
+    Product,
+    Width,
+    expression_of,
+    factors_of,
+    is_same,
+    is_symbolic,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +57,7 @@ class WidthSystem:
 
     def new(self, value: SupportsInt) -> int:
         """A new variable whose value in the traced network is `value`; 1 stays 1, because it broadcasts."""
-        return 1 if int(value) == 1 else Width(value, _variable(self._add(int(value))), self)
+        return 1 if int(value) == 1 else Width(value, Linear.of_variable(self._add(int(value))), self)
 
     def base(self, variable: int) -> int:
         """The value of a variable in the traced network."""
@@ -215,7 +71,7 @@ class WidthSystem:
                 expression = (
                     expression
                     + solution * expression.terms[variable]
-                    + _variable(variable) * -expression.terms[variable]
+                    + Linear.of_variable(variable) * -expression.terms[variable]
                 )
         return expression
 
@@ -258,7 +114,7 @@ class WidthSystem:
         )
         if is_equal_parts:
             for part in parts[1:]:
-                self._solutions[part] = _variable(parts[0])
+                self._solutions[part] = Linear.of_variable(parts[0])
         else:
             for part, coefficient in expression.terms.items():
                 if not self._make_multiple(part, (coefficient / divisor).denominator):
@@ -278,7 +134,7 @@ class WidthSystem:
             return True
         if self._base[variable] % factor:
             return False
-        self._solutions[variable] = _variable(self._add(self._base[variable] // factor)) * factor
+        self._solutions[variable] = Linear.of_variable(self._add(self._base[variable] // factor)) * factor
         return True
 
     def _ratio(self, size: Linear, divisor: Linear, value: int) -> int:
@@ -292,7 +148,7 @@ class WidthSystem:
         """Tie the factors that are left after those that both have."""
         left, right = list(factors_of(one)), list(factors_of(other))
         for factor in list(left):
-            same = next((each for each in right if _is_same(factor, each)), None)
+            same = next((each for each in right if is_same(factor, each)), None)
             if same is not None:
                 left.remove(factor)
                 right.remove(same)
@@ -306,7 +162,7 @@ class WidthSystem:
     def _solve(self, difference: Linear, reason: str) -> None:
         """Make `difference` zero for any choice of the variables that remain free."""
         solutions = {
-            variable: (difference + _variable(variable) * -coefficient) * (-1 / coefficient)
+            variable: (difference + Linear.of_variable(variable) * -coefficient) * (-1 / coefficient)
             for variable, coefficient in difference.terms.items()
         }
 
@@ -322,7 +178,7 @@ class WidthSystem:
             self._solutions[chosen] = solution
         elif solution.is_positive() and len(solutions) == 2 and not solution.constant:
             ((other, ratio),) = solution.terms.items()
-            common = _variable(self._add(self._base[other] // ratio.denominator))
+            common = Linear.of_variable(self._add(self._base[other] // ratio.denominator))
             self._solutions[other] = common * ratio.denominator
             self._solutions[chosen] = common * ratio.numerator
         else:
@@ -335,9 +191,9 @@ class WidthSystem:
         unit = gcd(*sizes) if proportional else 1
         if unit == 1:
             for variable in held:
-                self._solutions[variable] = _constant(self._base[variable])
+                self._solutions[variable] = Linear.of_number(self._base[variable])
         else:
-            common = _variable(self._add(unit))
+            common = Linear.of_variable(self._add(unit))
             for variable in held:
                 self._solutions[variable] = common * (self._base[variable] // unit)
         self.held.append(Held(sizes, reason, self.where, proportional=unit > 1))

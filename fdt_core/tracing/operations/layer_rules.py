@@ -8,9 +8,9 @@ from typing import Any
 from torch import Tensor
 
 from fdt_core.networks.cost import ACTIVATIONS
-from fdt_core.tracing.call import Call, OperationKind, Rule, held_shapes
-from fdt_core.tracing.sizes import shape_of, sizes_of
-from fdt_core.tracing.widths import is_symbolic
+from fdt_core.tracing.operations.call import Call, OperationKind, Rule, held_shapes
+from fdt_core.tracing.symbolic.sizes import shape_of, sizes_of
+from fdt_core.tracing.symbolic.widths import is_symbolic
 
 _SUMS = frozenset(("add", "radd", "iadd"))
 

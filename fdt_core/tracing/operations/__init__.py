@@ -1,0 +1,1 @@
+"""What the functions of torch do to sizes, and what they cost."""

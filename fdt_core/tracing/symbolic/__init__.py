@@ -1,0 +1,1 @@
+"""Sizes that remember how they depend on the free widths of a network."""
