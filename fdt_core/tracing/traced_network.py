@@ -150,7 +150,7 @@ class _Key:
 def _traced_network(key: _Key) -> TracedNetwork:
     definition, image = key.definition, key.image
     source = source_of(definition.name)
-    structure = stored_trace(definition, image, source, lambda: _accepted_trace(definition, image))
+    structure = stored_trace(definition, image, source, lambda: accepted_trace(definition, image))
     return TracedNetwork(
         definition=definition,
         image=image,
@@ -160,7 +160,7 @@ def _traced_network(key: _Key) -> TracedNetwork:
     )
 
 
-def _accepted_trace(definition: ModelDefinition, image: ImageShape) -> Structure:
+def accepted_trace(definition: ModelDefinition, image: ImageShape) -> Structure:
     """Trace a network and check it. torch is imported only here."""
     from fdt_core.tracing.acceptance import require_acceptable
     from fdt_core.tracing.trace import trace
