@@ -59,7 +59,7 @@ def _lines(network: TracedNetwork) -> Iterator[str]:
     choice, image = network.choice, network.image
     cost = network.cost(choice.base_filters(1.0), 1.0)
     yield (
-        f"{network.definition.label} ({network.source}), images of {image.channels} x {image.size} x {image.size}: "
+        f"{network.definition.label} ({_short(network.source)}), images of {image.channels} x {image.size} x {image.size}: "
         f"{len(choice.slots)} slots, {cost.params:,} parameters, {cost.macs:,} MACs"
     )
     yield "slot  base  multiple  layers"
@@ -80,6 +80,12 @@ def _lines(network: TracedNetwork) -> Iterator[str]:
         yield f"{sizes:>10}            {each.operation} in {each.module or 'the network itself'}" + (
             ": kept in this proportion" if each.proportional else ""
         )
+
+
+def _short(source: str) -> str:
+    """The source with a digest cut to twelve digits."""
+    kind, _, version = source.partition(" ")
+    return f"{kind} {version[:12]}"
 
 
 def _ratio(network: TracedNetwork, width: int, slot: int) -> Fraction:
