@@ -14,7 +14,7 @@ These rules give the slots of the hand-written VGG and ResNet architectures. Pat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -124,49 +124,53 @@ class _Chooser:
         self._readers = _by_width(features, lambda layer: _widths(layer.reads) if _widths(layer.writes) else ())
         self._shared = {width for layer in layers if len(_widths(layer.reads)) > 1 for width in _widths(layer.reads)}
         self._order = {id(layer): index for index, layer in enumerate(layers)}
+        self._fixed = {width for pattern in definition.fixed for width in self._matching(pattern)}
+        self._follow = {width: leader for leader, width in self._following()}
+        self._named = {width for pattern in definition.slots for width in self._matching(pattern)}
+        self._reject_overlap(self._named, self._fixed, "slots", "fixed")
+        self._reject_overlap(self._named, self._follow.keys(), "slots", "follow")
+        self._reject_overlap(self._follow.keys(), self._fixed, "follow", "fixed")
 
     def choice(self) -> SlotChoice:
-        fixed = {width: "as `fixed` says" for pattern in self._definition.fixed for width in self._matching(pattern)}
-        follow = {width: target for target, width in self._following()}
-        if self._definition.slots:
-            chosen = {width for pattern in self._definition.slots for width in self._matching(pattern)}
-            self._reject_overlap(chosen, set(fixed), "slots", "fixed")
-            self._reject_overlap(chosen, set(follow), "slots", "follow")
-        else:
-            chosen = {width for width in self._writers if self._is_slot(width)} - set(fixed) - set(follow)
-        self._reject_overlap(set(follow), set(fixed), "follow", "fixed")
-        leaders = {width: self._leader(width, chosen) for width in range(len(self._structure.base))}
-        left = [w for w in leaders if w not in chosen and w not in fixed and w not in follow]
-        if not self._definition.slots:
-            own = [w for w in left if leaders[w] is None and w in self._writers and not self._is_stem(w)]
-            if not own and not chosen:
-                own = [w for w in left if w in self._writers]
-            chosen |= set(own)
-            left = [w for w in left if w not in own]
-        if not chosen:
+        first = self._named or {width for width in self._writers if self._is_slot(width)} - self._decided
+        leaders = {
+            width: self._leader(width, first)
+            for width in range(len(self._structure.base))
+            if width not in first | self._decided
+        }
+        slots = first if self._named else first | self._leaderless(leaders, first)
+        if not slots:
             raise UsageError(f"{self._definition.label}: it has no convolution whose filters could be changed")
-        slots = sorted(chosen, key=lambda width: (self._order[id(self._first_writer(width))], width))
-        number = {width: index for index, width in enumerate(slots)}
-        for width in left:
-            leader = leaders[width]
-            if leader is None and not (width in self._writers and self._is_stem(width)):
-                leader = self._leader(width, chosen)
-            if leader is None:
-                fixed[width] = self._reason(width)
-            else:
-                follow[width] = leader
+        for width in leaders.keys() - slots:
+            if leaders[width] is None and not self._is_stem(width):
+                leaders[width] = self._leader(width, slots)
+        order = sorted(slots, key=lambda width: (self._order[id(self._first_writer(width))], width))
+        follow = self._follow | {
+            width: leader for width, leader in leaders.items() if leader is not None and width not in slots
+        }
+        fixed = self._fixed | {width for width in leaders if width not in slots and width not in follow}
         return SlotChoice(
             base=self._structure.base,
-            slots=tuple(self._slot(width) for width in slots),
+            slots=tuple(self._slot(width) for width in order),
             followers=tuple(
-                Follower(width=width, slot=self._slot_number(leader, number), modules=self._modules(width))
+                Follower(width=width, slot=self._slot_number(leader, order), modules=self._modules(width))
                 for width, leader in sorted(follow.items())
             ),
             fixed=tuple(
-                FixedWidth(width=width, modules=self._modules(width), reason=reason)
-                for width, reason in sorted(fixed.items())
+                FixedWidth(width=width, modules=self._modules(width), reason=self._reason(width))
+                for width in sorted(fixed)
             ),
         )
+
+    @property
+    def _decided(self) -> set[int]:
+        """The widths that `fixed` and `follow` name."""
+        return self._fixed | self._follow.keys()
+
+    def _leaderless(self, leaders: Mapping[int, int | None], slots: set[int]) -> set[int]:
+        """The slots by rule 3: what follows nothing, without a stem, unless there would be no slot at all."""
+        alone = {width for width, leader in leaders.items() if leader is None and width in self._writers}
+        return {width for width in alone if not self._is_stem(width)} or (set() if slots else alone)
 
     def _is_slot(self, width: int) -> bool:
         writers = self._writers[width]
@@ -178,7 +182,9 @@ class _Chooser:
         )
 
     def _is_stem(self, width: int) -> bool:
-        return all(not _widths(layer.reads) for layer in self._writers[width])
+        """Whether only convolutions of the image write it."""
+        writers = self._writers.get(width, ())
+        return bool(writers) and all(not _widths(layer.reads) for layer in writers)
 
     def _leader(self, width: int, slots: set[int]) -> int | None:
         """The first slot on the way back from a layer that writes `width`, or None."""
@@ -201,19 +207,21 @@ class _Chooser:
         base = self._structure.base[width] * multiple
         return Slot(width=width, base=base, multiple=multiple, modules=self._modules(width))
 
-    def _slot_number(self, width: int, number: Mapping[int, int]) -> int:
-        if width not in number:
+    def _slot_number(self, width: int, order: Sequence[int]) -> int:
+        if width not in order:
             modules = ", ".join(self._modules(width))
             raise UsageError(f"{self._definition.label}: `follow` names {modules}, whose filters are not a slot")
-        return number[width]
+        return order.index(width)
 
     def _modules(self, width: int) -> tuple[str, ...]:
         return tuple(dict.fromkeys(layer.module for layer in self._all_writers.get(width, ())))
 
     def _reason(self, width: int) -> str:
+        if width in self._fixed:
+            return "as `fixed` says"
         if width not in self._all_writers:
             return "no layer writes it"
-        if width in self._writers and self._is_stem(width):
+        if self._is_stem(width):
             return "only convolutions of the image write it: a stem"
         if width not in self._writers:
             return "it comes after global pooling, and follows no slot"
@@ -247,7 +255,7 @@ class _Chooser:
             raise UsageError(f"{self._definition.label}: the filters of {pattern!r} cannot be changed")
         return widths
 
-    def _reject_overlap(self, one: set[int], other: set[int], first: str, second: str) -> None:
+    def _reject_overlap(self, one: Set[int], other: Set[int], first: str, second: str) -> None:
         if both := one & other:
             modules = ", ".join(self._modules(min(both))[:3])
             raise UsageError(f"{self._definition.label}: `{first}` and `{second}` both name {modules}")
