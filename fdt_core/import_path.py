@@ -34,7 +34,7 @@ def installation_first(path: Sequence[str], user_entries: Sequence[str]) -> list
         path: an import path.
         user_entries: the entries of `path` that come from PYTHONPATH.
     """
-    late = set(user_entries) - set(_installed_folders())
+    late = set(user_entries) - set(installed_folders())
     early = [entry for entry in path if entry not in late]
     root = [] if PROJECT_ROOT in early else [PROJECT_ROOT]
     return [*early, *root, *(entry for entry in path if entry in late and entry not in root)]
@@ -71,7 +71,7 @@ def given_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return given
 
 
-def _installed_folders() -> list[str]:
+def installed_folders() -> list[str]:
     """The folders of Python's library and of installed packages."""
     library = os.path.dirname(os.__file__)
     packages = [*site.getsitepackages(), site.getusersitepackages()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated
@@ -35,6 +36,12 @@ class ModelDefinition:
     follow: Mapping[Pattern, Pattern] = field(default_factory=dict)
     fixed: tuple[Pattern, ...] = ()
     least: Annotated[int, Field(ge=1)] | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            json.dumps(self.arguments, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"arguments must be numbers, text, lists and mappings: {error}") from error
 
     @property
     def label(self) -> str:

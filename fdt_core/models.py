@@ -24,7 +24,9 @@ def find_model(definition: ModelDefinition) -> Model:
     Raises:
         UsageError: for an unknown name, or settings that a hand-written architecture does not have.
     """
-    name = definition.name
+    name, alias = definition.name, definition.alias or ""
+    if alias in architecture_names() or is_library_name(alias) or set(alias) & set("*?[]"):
+        raise UsageError(f"`as: {alias}` would name another model, or select several: choose another name")
     if is_library_name(name) or (is_reference(name) and not _is_architecture(name)):
         return TracedModel(definition=definition)
     if not is_reference(name) and name not in architecture_names():

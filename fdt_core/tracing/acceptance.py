@@ -15,7 +15,8 @@ from fdt_core.error_text import error_line
 from fdt_core.errors import UsageError
 from fdt_core.image import ImageShape
 from fdt_core.tracing.operations.tracer import reporting_modules
-from fdt_core.tracing.rebuild import rebuild, seeded
+from fdt_core.tracing.rebuild import rebuild
+from fdt_core.tracing.seeded import seeded
 from fdt_core.tracing.slots import SlotChoice
 from fdt_core.tracing.structure import Structure, value_of
 from fdt_core.tracing.trace import Construct, failed_on
@@ -40,11 +41,9 @@ def require_acceptable(
         UsageError: if it cannot be built, if its MACs or parameters are not as predicted, or if a forward or backward
             pass fails. The message names the module, and the override that may help.
     """
-    for parts in _ALTERNATING:
-        widths = random_widths(choice, 1, parts)
-        network = _built(construct, structure, widths, label, device="meta")
-        _require_predicted(network, structure, widths, image, label)
-    narrow = _built(construct, structure, random_widths(choice, 2, _NARROW), label, device=None)
+    for seed, parts in enumerate(_ALTERNATING, start=1):
+        counted(construct, structure, random_widths(choice, 1, parts), image, label, seed=seed)
+    narrow = built(construct, structure, random_widths(choice, 2, _NARROW), label)
     _require_a_step(narrow, image, label)
 
 
@@ -55,26 +54,20 @@ def random_widths(choice: SlotChoice, seed: int, parts: Sequence[tuple[float, fl
     return choice.free_widths([max(1, round(slot.base * draw.uniform(*range_))) for slot, range_ in turns], 1.0)
 
 
-def _built(
-    construct: Construct, structure: Structure, widths: Sequence[int], label: str, device: str | None
-) -> nn.Module:
-    try:
-        return rebuild(construct, structure, widths, device=device)
-    except Exception as error:  # a constructor may raise anything
-        raise UsageError(
-            f"{label} cannot be built at other widths: {error_line(error)}; "
-            "an override `fixed` of the layers it is about may help"
-        ) from error
-
-
-def _require_predicted(
-    network: nn.Module, structure: Structure, widths: Sequence[int], image: ImageShape, label: str
+def counted(
+    construct: Construct, structure: Structure, widths: Sequence[int], image: ImageShape, label: str, *, seed: int
 ) -> None:
+    """Rebuild a network on the meta device, and count it.
+
+    Raises:
+        UsageError: if it cannot be built, or its MACs or parameters are not those that its trace predicts.
+    """
+    network = built(construct, structure, widths, label, seed=seed, device="meta")
     predicted = structure.formula.at(widths)
     params = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
     if params != predicted.params:
         raise UsageError(
-            f"{label} has {params:,} parameters at other widths, not {predicted.params:,} as predicted"
+            f"{label} has {params:,} parameters when it is rebuilt, not {predicted.params:,} as its trace predicts"
             f"{_first_difference(network, structure, widths)}"
         )
     batch = torch.empty(1, image.channels, image.size, image.size, device="meta")
@@ -84,9 +77,40 @@ def _require_predicted(
     macs = counter.get_total_flops() // 2
     if macs != predicted.macs:
         raise UsageError(
-            f"{label} has {macs:,} MACs at other widths, not {predicted.macs:,} as predicted: a matrix product or "
-            "convolution outside its layers is not understood (attention with heads, for instance)"
+            f"{label} has {macs:,} MACs when it is rebuilt, not {predicted.macs:,} as its trace predicts: its forward "
+            f"pass depends on its widths or on chance, or has operations that tracing does not count"
+            f"{_held_operations(structure)}"
         )
+
+
+def built(
+    construct: Construct,
+    structure: Structure,
+    widths: Sequence[int],
+    label: str,
+    *,
+    seed: int = 0,
+    device: str | None = None,
+) -> nn.Module:
+    """Rebuild a network. Raises UsageError if its constructor fails at these widths."""
+    try:
+        return rebuild(construct, structure, widths, seed=seed, device=device)
+    except UsageError:
+        raise
+    except Exception as error:  # a constructor may raise anything
+        raise UsageError(
+            f"{label} cannot be built at other widths: {error_line(error)}; "
+            "an override `fixed` of the layers it is about may help"
+        ) from error
+
+
+def _held_operations(structure: Structure) -> str:
+    """A clause that names operations which hold their sizes; tracing has no better rule for them."""
+    layers = {layer.module for layer in structure.layers}
+    found = [
+        f"{held.operation} in {held.module or 'the network'}" for held in structure.held if held.module not in layers
+    ]
+    return f" ({', '.join(list(dict.fromkeys(found))[:3])}, perhaps)" if found else ""
 
 
 def _first_difference(network: nn.Module, structure: Structure, widths: Sequence[int]) -> str:
@@ -118,7 +142,7 @@ def _run(network: nn.Module, images: Tensor, image: ImageShape, label: str) -> T
             logits: Tensor = network(images)
     except Exception as error:  # a network may raise anything
         raise UsageError(
-            f"{label} at other widths {failed_on(image, running[0], error)}; "
-            f"an override `fixed: [{running[0] or 'MODULE'}*]` may help"
+            f"{label} at other widths {failed_on(image, running[0], error)}"
+            + (f"; an override `fixed: [{running[0]}*]` may help" if running[0] else "")
         ) from error
     return logits

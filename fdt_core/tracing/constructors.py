@@ -13,13 +13,18 @@ from fdt_core.error_text import error_line
 from fdt_core.errors import UsageError
 from fdt_core.image import ImageShape
 from fdt_core.model_definition import ModelDefinition
-from fdt_core.references import import_reference, is_reference, source_digest
+from fdt_core.references import import_reference, sources_digest
 
 if TYPE_CHECKING:
     from torch import nn
 
 LIBRARIES = ("torchvision", "timm")
 """Packages whose networks are named `package/network`."""
+
+_PRETRAINED = frozenset(
+    ("cache_dir", "checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "weights_backbone")
+)
+"""Arguments that load weights."""
 
 _INSTALL = {"timm": "pip install 'fdt-sweep[timm]'", "torchvision": "pip install torchvision"}
 
@@ -35,8 +40,8 @@ def source_of(name: str) -> str:
     Raises:
         UsageError: if the library is not installed, or the user's module cannot be imported or read.
     """
-    if is_reference(name):
-        return f"source {source_digest(name)}"
+    if not is_library_name(name):
+        return f"source {sources_digest(name)}"
     library = name.partition("/")[0]
     try:
         return f"{library} {version(library)}"
@@ -100,13 +105,19 @@ def _torchvision(definition: ModelDefinition, image: ImageShape) -> Callable[[],
 
 
 def _of_user(definition: ModelDefinition, image: ImageShape) -> Callable[[], Any]:
+    from torch import nn
+
     found: Any = import_reference(definition.name, object)[0]
-    if not callable(found):
+    if isinstance(found, nn.Module) or not callable(found):
+        kind = f"{'an instance of' if callable(found) else 'a'} {type(found).__name__}"
         raise UsageError(
-            f"{definition.name!r} is a {type(found).__name__}: name an nn.Module class, a function that returns a "
-            "module, or an Architecture"
+            f"{definition.name!r} is {kind}: name an nn.Module class, a function that returns a module, or an "
+            "Architecture"
         )
-    parameters = inspect.signature(found).parameters
+    try:
+        parameters = inspect.signature(found).parameters
+    except ValueError as error:
+        raise UsageError(f"{definition.name!r} is not an nn.Module class or a function: {error}") from error
     takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values())
     if "num_classes" not in parameters and not takes_any:
         raise UsageError(
@@ -120,7 +131,7 @@ def _of_user(definition: ModelDefinition, image: ImageShape) -> Callable[[], Any
 def _with(definition: ModelDefinition, fixed: Mapping[str, object]) -> dict[str, object]:
     """The arguments of a constructor: those of the definition, and `fixed` ones, which it must not contain."""
     reserved = {*fixed} - {"aux_logits", "init_weights"}
-    if both := reserved & definition.arguments.keys():
+    if both := (reserved | _PRETRAINED) & definition.arguments.keys():
         raise UsageError(f"{definition.label}: the argument {min(both)!r} is set by fdt-sweep: leave it out")
     return {**fixed, **definition.arguments}
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
-import numpy
 import torch
 from torch import Tensor, nn
 
+from fdt_core.errors import UsageError
 from fdt_core.networks.convolution import use_right_kernels
 from fdt_core.tracing.leaf_modules import LeafSizes, leaf_constructors
+from fdt_core.tracing.seeded import seeded
 from fdt_core.tracing.structure import AttributeSize, Size, Structure, value_of
 from fdt_core.tracing.trace import Construct
 
@@ -48,21 +47,6 @@ def rebuild(
     return use_right_kernels(network).train()
 
 
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Draw from generators seeded with `seed`, and leave the global ones of torch, numpy and Python as they were."""
-    before = torch.get_rng_state(), numpy.random.get_state(), random.getstate()
-    torch.default_generator.manual_seed(seed)
-    numpy.random.seed(seed % 2**32)
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        torch.set_rng_state(before[0])
-        numpy.random.set_state(before[1])
-        random.setstate(before[2])
-
-
 def _resize(network: nn.Module, name: str, shape: tuple[int, ...]) -> None:
     """Give a parameter or buffer that no leaf constructor sizes, such as a layer scale, its new shape."""
     path, _, key = name.rpartition(".")
@@ -71,14 +55,18 @@ def _resize(network: nn.Module, name: str, shape: tuple[int, ...]) -> None:
     if tuple(tensor.shape) != shape:
         values = _initialised_alike(tensor.detach(), shape)
         is_parameter = isinstance(tensor, nn.Parameter)
+        if values is None and not tensor.requires_grad:
+            raise UsageError(
+                f"the fixed values of {name} depend on its width, which tracing cannot change; an override `fixed` of "
+                "the layers around it may help"
+            )
+        if values is None:
+            values = _drawn_alike(tensor.detach(), shape)
         setattr(module, key, nn.Parameter(values, tensor.requires_grad) if is_parameter else values)
 
 
-def _initialised_alike(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """A tensor of another shape with the initialisation of `tensor`.
-
-    Along dimensions in which it is constant it is repeated; else values of its mean and standard deviation are drawn.
-    """
+def _initialised_alike(tensor: Tensor, shape: tuple[int, ...]) -> Tensor | None:
+    """A tensor of another shape that repeats `tensor`, which must be constant along the dimensions that change."""
     if tensor.is_meta or not tensor.numel():
         return tensor.new_empty(shape)
     changed = [dim for dim, (size, extent) in enumerate(zip(tensor.shape, shape, strict=True)) if size != extent]
@@ -87,6 +75,11 @@ def _initialised_alike(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
         first = first.narrow(dim, 0, 1)
     if bool((first == tensor).all()):
         return first.expand(shape).clone()
+    return None
+
+
+def _drawn_alike(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Values of another shape, drawn with the mean and the standard deviation of `tensor`."""
     spread, centre = tensor.float().std(correction=0), tensor.float().mean()
     return (torch.randn(shape) * spread + centre).to(tensor.dtype)
 

@@ -15,6 +15,7 @@ from fdt_core.image import ImageShape
 from fdt_core.tracing.leaf_modules import leaf_constructors
 from fdt_core.tracing.operations.call import Operation, OperationKind
 from fdt_core.tracing.operations.tracer import Tracer, reporting_modules
+from fdt_core.tracing.seeded import seeded
 from fdt_core.tracing.structure import (
     AttributeSize,
     CostFormula,
@@ -44,9 +45,16 @@ def trace(construct: Construct, image: ImageShape, name: str) -> Structure:
         UsageError: if it cannot be constructed or run on one image, or does not return one value per class.
     """
     system = WidthSystem()
-    with leaf_constructors(device="meta"):
-        network = construct().to("meta").eval()
-    symbolic = make_symbolic(network, system)
+    with seeded(0), leaf_constructors(device="meta"):
+        network = construct()
+    _reject_shared_parameters(network, name)
+    network.to("meta").eval()
+    try:
+        symbolic = make_symbolic(network, system)
+    except Exception as error:  # lazy or scripted modules, for instance, which have no sizes yet, or cannot be changed
+        raise UsageError(
+            f"{name} cannot be traced, because of its module {system.where!r}: {error_line(error)}"
+        ) from error
     tracer = Tracer(system)
     images = torch.empty(1, image.channels, image.size, image.size, device="meta")
     set_sizes(images, tuple(images.shape))
@@ -62,6 +70,19 @@ def trace(construct: Construct, image: ImageShape, name: str) -> Structure:
         system.freeze(size, "the number of classes")
     trainable = {key for key, parameter in network.named_parameters() if parameter.requires_grad}
     return _Plain(system, symbolic).structure(tracer.operations, symbolic, trainable)
+
+
+def _reject_shared_parameters(network: nn.Module, name: str) -> None:
+    """Refuse one parameter in two modules: each would be sized, and initialised, by itself."""
+    first: dict[int, str] = {}
+    for key, parameter in network.named_parameters(remove_duplicate=False):
+        if first.setdefault(id(parameter), key) != key and not _is_in_shared_module(network, first[id(parameter)], key):
+            raise UsageError(f"{name}: {first[id(parameter)]} and {key} are one parameter, which cannot be rebuilt")
+
+
+def _is_in_shared_module(network: nn.Module, one: str, other: str) -> bool:
+    """Whether two names of a parameter differ only because one module has two names."""
+    return network.get_submodule(one.rpartition(".")[0]) is network.get_submodule(other.rpartition(".")[0])
 
 
 def failed_on(image: ImageShape, module: str, error: Exception) -> str:

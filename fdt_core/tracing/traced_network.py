@@ -56,19 +56,14 @@ class TracedNetwork:
         """Build the network with these filters per slot, and weights that depend on nothing but `seed`.
 
         Raises:
-            EnvironmentProblem: if it does not have the parameters that its trace predicts.
+            UsageError: if it does not have the MACs and parameters that its trace predicts, at these very filters.
         """
-        from fdt_core.tracing.rebuild import rebuild
+        from fdt_core.tracing.acceptance import built, counted
 
+        construct, label = constructor(self.definition, self.image), self.definition.label
         widths = self.choice.free_widths(filters, width)
-        network = rebuild(constructor(self.definition, self.image), self.structure, widths, seed=seed, device=device)
-        params = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
-        predicted = self.cost(filters, width).params
-        if params != predicted:
-            raise EnvironmentProblem(
-                f"{self.definition.label} has {params:,} parameters, not the {predicted:,} that were planned"
-            )
-        return network
+        counted(construct, self.structure, widths, self.image, label, seed=seed)
+        return built(construct, self.structure, widths, label, seed=seed, device=device)
 
 
 @dataclass(frozen=True, kw_only=True)

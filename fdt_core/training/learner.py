@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from typing import Any, Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -132,7 +134,11 @@ class Learner:
     def _start_training_pass(self, epoch: int) -> None:
         # Set them for every pass: another training in this process may have changed them since.
         self._apply_numerics()
-        torch.manual_seed(stream_seed(self._spec.seed, epoch, "model"))
+        seed = stream_seed(self._spec.seed, epoch, "model")
+        torch.manual_seed(seed)
+        # A user's network may draw from these in its forward pass.
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
         self.network.train()
 
     def _apply_numerics(self) -> None:

@@ -31,21 +31,26 @@ class WeightAverage:
     def __init__(self, network: nn.Module, decay: float) -> None:
         self._decay = decay
         self.network = copy.deepcopy(network).requires_grad_(False).eval()
-        pairs = list(zip(_tensors(self.network), _tensors(network), strict=True))
-        self._averages = [average for average, _ in pairs if average.is_floating_point()]
-        self._values = [value for _, value in pairs if value.is_floating_point()]
-        self._copied = [pair for pair in pairs if not pair[0].is_floating_point()]
+        self._source = network
 
     def update(self, step: int) -> None:
         """Take in the weights after `step`, counted from 1 at the start of the training."""
         decay = min(self._decay, (1 + step) / (10 + step))
-        get_ema_multi_avg_fn(decay)(self._averages, self._values, step)  # type: ignore[no-untyped-call]  # torch lacks its type
+        # Looked up each time: a network may replace its buffers while it runs.
+        pairs = [pair for pair in self._pairs() if pair[0].is_floating_point()]
+        averages, values = [average for average, _ in pairs], [value for _, value in pairs]
+        get_ema_multi_avg_fn(decay)(averages, values, step)  # type: ignore[no-untyped-call]  # torch lacks its type
 
     @torch.no_grad()
     def finish_pass(self) -> None:
         """Copy what is not averaged, after the last step of a pass over the training images."""
-        for copied, value in self._copied:
-            copied.copy_(value)
+        for copied, value in self._pairs():
+            if not copied.is_floating_point():
+                copied.copy_(value)
+
+    def _pairs(self) -> list[tuple[Tensor, Tensor]]:
+        """Each tensor of the average with that of the network."""
+        return list(zip(_tensors(self.network), _tensors(self._source), strict=True))
 
 
 def _tensors(network: nn.Module) -> list[Tensor]:

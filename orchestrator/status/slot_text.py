@@ -58,8 +58,9 @@ def slots_json(definition: ModelDefinition, image: ImageShape) -> dict[str, obje
 def _lines(network: TracedNetwork) -> Iterator[str]:
     choice, image = network.choice, network.image
     cost = network.cost(choice.base_filters(1.0), 1.0)
+    shape = f"{image.channels} x {image.size} x {image.size}"
     yield (
-        f"{network.definition.label} ({_short(network.source)}), images of {image.channels} x {image.size} x {image.size}: "
+        f"{network.definition.label} ({_short(network.source)}), images of {shape}: "
         f"{len(choice.slots)} slots, {cost.params:,} parameters, {cost.macs:,} MACs"
     )
     yield "slot  base  multiple  layers"

@@ -41,7 +41,7 @@ _UNTRACED = frozenset(
     ("dim", "element_size", "is_contiguous", "is_floating_point", "len", "ndimension", "numel", "set", "stride")
 )
 
-_AVERAGES = frozenset(("mean", "sum", "amax", "max", "matmul"))
+_REDUCTIONS = frozenset(("sum", "amax", "max", "matmul"))
 """Functions that can reduce each map to one value; a matrix product does so with learned weights."""
 
 
@@ -125,7 +125,9 @@ def _is_pooling(call: Call, output: Tensor, before: Sequence[tuple[int, ...]]) -
     inputs = tuple(int(size) for size in before[0])
     kernel = plain(call.argument(1, "kernel_size")) if call.name == "avg_pool2d" else None
     covers = kernel is not None and min(inputs[-2:]) > 2 and kernel in (inputs[-1], inputs[-2:], list(inputs[-2:]))
-    return sum(size > 1 for size in inputs) > 1 and (call.name in _AVERAGES or "adaptive" in call.name or covers)
+    if call.name == "mean" or "adaptive" in call.name:
+        return True  # of maps of one pixel too: their size is the image's, not the network's
+    return sum(size > 1 for size in inputs) > 1 and (call.name in _REDUCTIONS or covers)
 
 
 @contextmanager
