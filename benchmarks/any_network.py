@@ -89,7 +89,7 @@ def halved_by_width_argument(name: str, argument: str, largest: int, unit: float
 
 ALTERNATIVES: Mapping[str, tuple[str, int, float]] = {
     "mobilenet_v2": ("width_mult", 100, 0.01),
-    "densenet121": ("growth_rate", 32, 1),
+    "mobilenet_v3_large": ("width_mult", 100, 0.01),
     "resnet50": ("width_per_group", 64, 1),
 }
 """Networks with a width argument: its name, and its base value as a multiple of a unit."""
