@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -79,9 +78,8 @@ class Tracer(TorchFunctionMode):
         of_image = any(is_of_image(tensor) for tensor in inputs)
         features = [tensor for tensor in inputs if is_of_image(tensor) and len(shape_of(tensor)) > 1]
         pooled = bool(features) and all(is_pooled(tensor) for tensor in features)
-        with torch._C.DisableTorchFunction():
-            before = [sizes_of(tensor) for tensor in inputs]
-            result = func(*plain(args), **plain(kwargs))
+        before = [sizes_of(tensor) for tensor in inputs]
+        result = func(*plain(args), **plain(kwargs))  # torch has switched this mode off meanwhile
         outputs = list(tensors_in(result))
         if not outputs or name == "setitem":
             return result

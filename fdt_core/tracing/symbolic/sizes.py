@@ -31,9 +31,8 @@ class SymbolicShape(tuple[int, ...]):
 
 
 def shape_of(tensor: Tensor) -> tuple[int, ...]:
-    """The real shape."""
-    with torch._C.DisableTorchFunction():
-        return tuple(tensor.shape)
+    """The real shape. To be called where no tracer is active: outside one, or by one while it handles a call."""
+    return tuple(tensor.shape)
 
 
 def sizes_of(tensor: Tensor) -> Sizes:

@@ -13,8 +13,6 @@ from fdt_core.models import find_model
 from fdt_core.tracing.traced_network import TracedNetwork, traced_network
 from tests.fdt_core.tracing import deceptive_networks
 
-pytestmark = pytest.mark.oracle  # builds and counts networks with torch
-
 IMAGE = ImageShape(size=16)
 
 
