@@ -72,12 +72,12 @@ def leaf_constructors(sizes: Mapping[int, LeafSizes] | None = None, *, device: s
     indices = count()
     originals = [(kind, kind.module.__init__) for kind in _KINDS]
     for kind, original in originals:
-        kind.module.__init__ = _wrapped(kind, original, indices, sizes or {}, device)  # type: ignore[method-assign]
+        kind.module.__init__ = _wrapped(kind, original, indices, sizes or {}, device)  # type: ignore[method-assign]  # on purpose
     try:
         yield
     finally:
         for kind, original in originals:
-            kind.module.__init__ = original  # type: ignore[method-assign]
+            kind.module.__init__ = original  # type: ignore[method-assign]  # on purpose
 
 
 def _wrapped(

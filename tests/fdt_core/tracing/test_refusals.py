@@ -14,7 +14,7 @@ SMALL = small_networks.__name__
 
 
 def refusal(name: str, size: int = 32, **more: object) -> str:
-    definition = ModelDefinition(name=name, **more)  # type: ignore[arg-type]
+    definition = ModelDefinition(name=name, **more)  # type: ignore[arg-type]  # fields, by name
     with pytest.raises(UsageError) as refused:
         traced_network(definition, ImageShape(size=size))
     message = str(refused.value)

@@ -69,7 +69,7 @@ def spec_of(network: TracedNetwork, width: float, data: PreparedDataset = DATA) 
 
 
 def train(spec: TrialSpec, **options: object) -> Training:
-    training = Training(spec, on_cpu(DATA), device="cpu", **options)  # type: ignore[arg-type]
+    training = Training(spec, on_cpu(DATA), device="cpu", **options)  # type: ignore[arg-type]  # fields, by name
     for _ in training.epochs():
         pass
     return training

@@ -18,7 +18,7 @@ IMAGE = ImageShape(size=16, classes=7)
 
 def model(network: str, **overrides: object) -> TracedModel:
     name = f"{small_networks.__name__}:{network}"
-    return TracedModel(definition=ModelDefinition(name=name, **overrides))  # type: ignore[arg-type]
+    return TracedModel(definition=ModelDefinition(name=name, **overrides))  # type: ignore[arg-type]  # fields, by name
 
 
 def traced(network: str, **overrides: object) -> TracedNetwork:
@@ -165,7 +165,7 @@ def test_filters_that_groups_rule_out_are_refused_when_stated_one_by_one() -> No
 
 @pytest.mark.parametrize("metric", ["macs", "params"])
 def test_matched_filters_of_grouped_convolutions_are_multiples(metric: str) -> None:
-    budget = Budget(metric=metric)  # type: ignore[arg-type]
+    budget = Budget(metric=metric)  # type: ignore[arg-type]  # a parameter of the test
     found = match(model("Grouped"), template("b"), image=IMAGE, width=1.0, budget=budget)
     assert all(filters % 4 == 0 for filters in found.widths)
     assert found.cost == traced("Grouped").cost(found.widths, 1.0)

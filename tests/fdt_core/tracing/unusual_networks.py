@@ -26,7 +26,8 @@ class Unusual(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         maps = self.middle(self.second(self.first(images).relu()).relu())
-        return self.head(self.last(maps).relu().mean((2, 3)))  # type: ignore[no-any-return]
+        logits: Tensor = self.head(self.last(maps).relu().mean((2, 3)))
+        return logits
 
 
 class SharedConvolution(Unusual):
@@ -34,7 +35,8 @@ class SharedConvolution(Unusual):
         self.shared = nn.Conv2d(16, 16, 3, padding=1)
 
     def middle(self, maps: Tensor) -> Tensor:
-        return self.shared(self.shared(maps).relu())  # type: ignore[no-any-return]
+        logits: Tensor = self.shared(self.shared(maps).relu())
+        return logits
 
 
 class CopiedBlocks(Unusual):
@@ -43,7 +45,8 @@ class CopiedBlocks(Unusual):
         self.blocks = nn.Sequential(*(copy.deepcopy(block) for _ in range(3)))
 
     def middle(self, maps: Tensor) -> Tensor:
-        return self.blocks(maps)  # type: ignore[no-any-return]
+        logits: Tensor = self.blocks(maps)
+        return logits
 
 
 class OwnParameters(Unusual):
@@ -92,7 +95,8 @@ class Upsampled(Unusual):
         self.up: nn.Module = nn.ConvTranspose2d(20, 16, 2, stride=2)
 
     def middle(self, maps: Tensor) -> Tensor:
-        return maps + self.up(self.down(maps))  # type: ignore[no-any-return]
+        logits: Tensor = maps + self.up(self.down(maps))
+        return logits
 
 
 class UpsampledInGroups(Upsampled):
@@ -112,7 +116,8 @@ class Padded(Unusual):
         self.more = nn.Conv2d(16, 16, 3, stride=2, padding=1)
 
     def middle(self, maps: Tensor) -> Tensor:
-        return self.more(self.conv(maps)) + F.pad(maps[:, :8, ::2, ::2], (0, 0, 0, 0, 4, 4))  # type: ignore[no-any-return]
+        logits: Tensor = self.more(self.conv(maps)) + F.pad(maps[:, :8, ::2, ::2], (0, 0, 0, 0, 4, 4))
+        return logits
 
 
 class LearnedSlopes(Unusual):
@@ -123,7 +128,8 @@ class LearnedSlopes(Unusual):
         self.slopes, self.slope = nn.PReLU(16), nn.PReLU()
 
     def middle(self, maps: Tensor) -> Tensor:
-        return self.slope(self.slopes(self.shrink(self.slopes(maps))))  # type: ignore[no-any-return]
+        logits: Tensor = self.slope(self.slopes(self.shrink(self.slopes(maps))))
+        return logits
 
 
 class Normalised(Unusual):
@@ -131,7 +137,8 @@ class Normalised(Unusual):
         self.groups, self.instances = nn.GroupNorm(4, 16), nn.InstanceNorm2d(16, affine=True)
 
     def middle(self, maps: Tensor) -> Tensor:
-        return self.instances(self.groups(maps))  # type: ignore[no-any-return]
+        logits: Tensor = self.instances(self.groups(maps))
+        return logits
 
 
 class Frozen(Unusual):
@@ -141,7 +148,8 @@ class Frozen(Unusual):
         self.frozen = nn.Conv2d(16, 16, 1).requires_grad_(False)
 
     def middle(self, maps: Tensor) -> Tensor:
-        return self.frozen(maps)  # type: ignore[no-any-return]
+        logits: Tensor = self.frozen(maps)
+        return logits
 
 
 class WeightNormed(Unusual):
@@ -149,7 +157,8 @@ class WeightNormed(Unusual):
         self.normed = nn.utils.parametrizations.weight_norm(nn.Conv2d(16, 16, 1))
 
     def middle(self, maps: Tensor) -> Tensor:
-        return self.normed(maps)  # type: ignore[no-any-return]
+        logits: Tensor = self.normed(maps)
+        return logits
 
 
 class Flattened(nn.Module):
@@ -162,4 +171,5 @@ class Flattened(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         maps = self.second(self.first(images).relu()).relu()
-        return self.head(self.hidden(maps.view(maps.size(0), -1)).relu())  # type: ignore[no-any-return]
+        logits: Tensor = self.head(self.hidden(maps.view(maps.size(0), -1)).relu())
+        return logits

@@ -208,7 +208,7 @@ def test_a_product_times_a_width_has_all_factors() -> None:
     system = WidthSystem()
     sizes = [system.new(size) for size in (2, 3, 5)]
     product = sizes[0] * sizes[1] * sizes[2] * 1
-    assert product.factors == tuple(sizes)  # type: ignore[attr-defined]
+    assert product.factors == tuple(sizes)  # type: ignore[attr-defined]  # a product, whose type is an integer's
     assert int(product) == 30
 
 
