@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
 from collections.abc import Sequence
 
 import torch
@@ -28,6 +29,9 @@ _ALTERNATING = (((0.5, 0.7), (1.3, 1.6)), ((1.3, 1.6), (0.5, 0.7)))
 """Ranges for the two networks that are counted: every slot is much wider in one, and much narrower in the other, than
 the slots before and after it. So a network whose layers must not narrow, say, is found out."""
 
+_NUMBER = re.compile(r"(?<![^.])\d+(?![^.])")
+"""A part of a dotted name that is a number: the position of a block."""
+
 _BATCH = 2
 """Images of the step: BatchNorm needs two values per channel."""
 
@@ -44,7 +48,7 @@ def require_acceptable(
     for seed, parts in enumerate(_ALTERNATING, start=1):
         counted(construct, structure, random_widths(choice, 1, parts), image, label, seed=seed)
     narrow = built(construct, structure, random_widths(choice, 2, _NARROW), label)
-    _require_a_step(narrow, image, label)
+    _require_a_step(narrow, structure, image, label)
 
 
 def random_widths(choice: SlotChoice, seed: int, parts: Sequence[tuple[float, float]]) -> tuple[int, ...]:
@@ -73,7 +77,7 @@ def counted(
     batch = torch.empty(1, image.channels, image.size, image.size, device="meta")
     counter = FlopCounterMode(display=False)
     with counter:
-        _run(network.eval(), batch, image, label)
+        _run(network.eval(), structure, batch, image, label)
     macs = counter.get_total_flops() // 2
     if macs != predicted.macs:
         raise UsageError(
@@ -123,10 +127,10 @@ def _first_difference(network: nn.Module, structure: Structure, widths: Sequence
     return ""
 
 
-def _require_a_step(network: nn.Module, image: ImageShape, label: str) -> None:
+def _require_a_step(network: nn.Module, structure: Structure, image: ImageShape, label: str) -> None:
     with seeded(0):
         images = torch.randn(_BATCH, image.channels, image.size, image.size)
-        logits = _run(network.train(), images, image, label)
+        logits = _run(network.train(), structure, images, image, label)
     if not isinstance(logits, Tensor) or logits.shape != (_BATCH, image.classes):
         raise UsageError(f"{label} does not return one tensor of {image.classes} values per image while training")
     try:
@@ -135,14 +139,21 @@ def _require_a_step(network: nn.Module, image: ImageShape, label: str) -> None:
         raise UsageError(f"{label} cannot be trained: {error_line(error)}") from error
 
 
-def _run(network: nn.Module, images: Tensor, image: ImageShape, label: str) -> Tensor:
+def _run(network: nn.Module, structure: Structure, images: Tensor, image: ImageShape, label: str) -> Tensor:
     running = [""]
     try:
         with reporting_modules(network, lambda name: running.__setitem__(0, name)):
             logits: Tensor = network(images)
     except Exception as error:  # a network may raise anything
         raise UsageError(
-            f"{label} at other widths {failed_on(image, running[0], error)}"
-            + (f"; an override `fixed: [{running[0]}*]` may help" if running[0] else "")
+            f"{label} at other widths {failed_on(image, running[0], error)}{_advice(structure, running[0])}"
         ) from error
     return logits
+
+
+def _advice(structure: Structure, module: str) -> str:
+    """A clause with an override that may help: to keep the filters of the last layer of every such module."""
+    layers = [layer.module for layer in structure.layers if f"{layer.module}.".startswith(f"{module}.")]
+    if not module or not layers:
+        return ""
+    return f"; an override `fixed: ['{_NUMBER.sub('*', layers[-1])}']` may help"

@@ -11,10 +11,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from fdt_core.errors import UsageError
+from fdt_core.image import ImageShape
 from fdt_core.matching.match import Budget, match
+from fdt_core.model_definition import ModelDefinition
 from fdt_core.networks.module_cost import module_cost
 from fdt_core.templates import template
-from fdt_core.tracing.traced_network import TracedNetwork
+from fdt_core.tracing.traced_network import TracedNetwork, traced_network
 from tests.fdt_core.tracing.library_networks import (
     NETWORKS,
     REFUSED,
@@ -79,8 +81,14 @@ def test_a_network_that_must_not_narrow_is_refused_with_the_module_and_an_overri
         _ = NETWORKS["timm/rexnet_100"].traced
     message = str(refused.value)
     assert message.startswith("timm/rexnet_100 at other widths does not run on images of 3 x 64 x 64 in its module")
-    assert "; an override `fixed: [features." in message
+    assert message.endswith("an override `fixed: ['features.*.conv_pwl.conv']` may help")
     assert "\n" not in message
+
+
+@pytest.mark.oracle
+def test_the_override_that_a_refusal_suggests_helps() -> None:
+    kept = ModelDefinition(name="timm/rexnet_100", fixed=("features.*.conv_pwl.conv",))
+    assert len(traced_network(kept, ImageShape()).choice.slots) == 17
 
 
 @pytest.mark.oracle

@@ -48,7 +48,7 @@ def test_a_module_of_a_user(network: str, message: str) -> None:
 
 
 def test_a_network_that_must_not_narrow_can_be_used_if_its_block_is_fixed() -> None:
-    assert "an override `fixed: [block*]` may help" in refusal(f"{SMALL}:MustNotNarrow")
+    assert "an override `fixed: ['block.inside']` may help" in refusal(f"{SMALL}:MustNotNarrow")
     definition = ModelDefinition(name=f"{SMALL}:MustNotNarrow", fixed=("before", "block*"))
     with pytest.raises(UsageError, match="no convolution whose filters could be changed"):
         traced_network(definition, ImageShape())
