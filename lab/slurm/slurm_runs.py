@@ -139,12 +139,13 @@ def run_locally(directory: Path, data: Path, *arguments: str, text: str = SWEEP)
 
 
 def assert_nothing_left(lab: SlurmLab, *, after_power_cut: bool = False) -> None:
-    """Assert that no job, process, open port or temporary directory of a sweep is left.
+    """Assert that no job, process, open port or temporary directory of a sweep is left, and that all nodes are idle.
 
     After a power cut, when nothing of a job could clean up, its temporary directory stays until the next job of the
     same user starts there. No job may have started since, so what the next one would remove does not count.
     """
     wait_for(lambda: not lab.live_jobs() and not lab.other_processes(), "all jobs and processes are gone", 20)
+    lab.await_idle_nodes(120)  # Slurm waits for a node that crashed to answer again
     assert lab.listening_ports() == lab.slurm_ports
     parents = list(lab.scratch.iterdir())
     if after_power_cut:
