@@ -76,7 +76,7 @@ def counted(
         )
     batch = torch.empty(1, image.channels, image.size, image.size, device="meta")
     counter = FlopCounterMode(display=False)
-    with counter:
+    with torch.no_grad(), counter:
         _run(network.eval(), structure, batch, image, label)
     macs = counter.get_total_flops() // 2
     if macs != predicted.macs:

@@ -27,6 +27,19 @@ def trace_directory() -> Path:
     return base / "fdt-sweep" / "traces"
 
 
+def trace_file(definition: ModelDefinition, image: ImageShape, source: str) -> Path:
+    """The file of a network's trace, whether it exists or not; the arguments are those of `stored_trace`."""
+    key = {
+        "tracer": TRACER_VERSION,
+        "source": source,
+        "name": definition.name,
+        "arguments": definition.arguments,
+        "overrides": [definition.slots, definition.follow, definition.fixed],
+        "image": asdict(image),
+    }
+    return trace_directory() / f"{digest_of(json.dumps(key, sort_keys=True).encode())[:32]}.json"
+
+
 def stored_trace(
     definition: ModelDefinition, image: ImageShape, source: str, make: Callable[[], Structure]
 ) -> Structure:
@@ -38,15 +51,7 @@ def stored_trace(
         source: where the network comes from: the library's version, or the digest of a user's module.
         make: traces the network and checks the trace; it raises UsageError for a network that cannot be used.
     """
-    key = {
-        "tracer": TRACER_VERSION,
-        "source": source,
-        "name": definition.name,
-        "arguments": definition.arguments,
-        "overrides": [definition.slots, definition.follow, definition.fixed],
-        "image": asdict(image),
-    }
-    path = trace_directory() / f"{digest_of(json.dumps(key, sort_keys=True).encode())[:32]}.json"
+    path = trace_file(definition, image, source)
     structure = _read(path)
     if structure is None:
         structure = make()

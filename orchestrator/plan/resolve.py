@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,8 @@ from fdt_core.matching.paper_tables import require_paper_dataset
 from fdt_core.models import ModelIdentity, find_model, model_identity
 from fdt_core.networks.family import Model
 from fdt_core.templates import Template, template
+from fdt_core.tracing.trace_ahead import trace_ahead
+from fdt_core.tracing.traced_network import TracedModel
 from fdt_core.trial.recipe import Recipe, held_out_images
 from fdt_core.trial.spec import TrialSpec
 from orchestrator.plan.cell_recipe import given_recipe, resolve_recipe
@@ -39,6 +41,7 @@ def plan_sweep(path: Path, settings: Sequence[str] = (), data_dir: Path | None =
     kept, excluded = _excluded(sweep, study.grid())
     if not kept:
         file.fail(("exclude",), "leaves no trial", joint=[(f"{axis}s",) for axis in AXES])
+    study.trace_ahead(kept)
     cells = [study.cell(point) for point in kept]
     return SweepPlan(
         name=sweep.name,
@@ -111,6 +114,15 @@ class _Study:
             self._sweep.seed_list, self._datasets, self._models, self._templates
         ):
             yield _Point(model=model, template=template_name, dataset=dataset, seed=seed)
+
+    def trace_ahead(self, points: Iterable[_Point]) -> None:
+        """Trace the networks of `points` on all cores. Without it, they are traced one by one as their cells come."""
+        networks = {(point.model, point.dataset): self._models[point.model] for point in points}
+        trace_ahead(
+            (model.definition, self._datasets[dataset].image)
+            for (_, dataset), model in networks.items()
+            if isinstance(model, TracedModel)
+        )
 
     def cell(self, point: _Point) -> Cell:
         """The resolved and matched cell of `point`."""

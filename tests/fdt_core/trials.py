@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -129,6 +134,18 @@ def train(spec: TrialSpec, **options: Any) -> Training:
     for _ in training.epochs():
         pass
     return training
+
+
+def train_until_killed(spec: TrialSpec, directory: Path, point: str) -> None:
+    """Train the trial in another process, with checkpoints in `directory`, until it kills itself at `point`.
+
+    See `tests.fdt_core.training.killable_training` for the points.
+    """
+    killed = subprocess.run(
+        [sys.executable, "-m", "tests.fdt_core.training.killable_training", str(directory), spec.to_json(), point],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert killed.returncode == -signal.SIGKILL
 
 
 def weights(training: Training) -> dict[str, Tensor]:

@@ -155,7 +155,7 @@ class Product(int):
 
 def is_symbolic(size: object) -> bool:
     """Whether `size` depends on free widths."""
-    return isinstance(size, Width | Product)
+    return isinstance(size, (Width, Product))
 
 
 def factors_of(size: int) -> tuple[int, ...]:

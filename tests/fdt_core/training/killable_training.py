@@ -1,15 +1,14 @@
 """Train a small trial in this process and kill the process with SIGKILL at a given point.
 
-    python -m tests.fdt_core.training.killable_training DIRECTORY MODEL RECIPE POINT
+    python -m tests.fdt_core.training.killable_training DIRECTORY SPEC POINT
 
-RECIPE: fields over those of `small_spec`, as JSON.
+SPEC: the trial, as JSON.
 POINT: `batch:N` before the N-th batch, `write:N` in the middle of writing the N-th checkpoint, `epoch:N` when this
 process reports its N-th epoch, `never`.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -18,7 +17,8 @@ from pathlib import Path
 from fdt_core.training import checkpoint
 from fdt_core.training.checkpoint import TrialCheckpoints
 from fdt_core.training.trainer import Training
-from tests.fdt_core.trials import on_cpu, small_spec
+from fdt_core.trial.spec import TrialSpec
+from tests.fdt_core.trials import on_cpu
 
 
 def die() -> None:
@@ -37,7 +37,7 @@ def die_in_the_middle_of_writing(number: int) -> None:
     checkpoint._write_atomically = half_written
 
 
-def main(directory: str, model: str, recipe: str, point: str) -> None:
+def main(directory: str, spec: str, point: str) -> None:
     """Train, and kill this process at `point`."""
     kind, _, number = point.partition(":")
     batches = iter(range(1, 100_000))
@@ -50,7 +50,7 @@ def main(directory: str, model: str, recipe: str, point: str) -> None:
     if kind == "write":
         die_in_the_middle_of_writing(int(number))
     training = Training(
-        small_spec(model, **json.loads(recipe)),
+        TrialSpec.from_json(spec),
         on_cpu(),
         device="cpu",
         checkpoints=TrialCheckpoints(Path(directory)),

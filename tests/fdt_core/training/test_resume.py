@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +29,7 @@ from tests.fdt_core.trials import (
     small_spec,
     stop_at_batch,
     train,
+    train_until_killed,
     weights,
 )
 
@@ -72,13 +69,9 @@ def test_stopped_and_resumed_equals_undisturbed(tmp_path: Path, model: str, reci
 @pytest.mark.parametrize("model", FAMILIES)
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_killed_and_resumed_several_times_equals_undisturbed(tmp_path: Path, model: str, recipe: str) -> None:
-    spec, fields = small_spec(model, **RECIPES[recipe]), json.dumps(RECIPES[recipe])
+    spec = small_spec(model, **RECIPES[recipe])
     for point in KILLS:
-        killed = subprocess.run(
-            [sys.executable, "-m", "tests.fdt_core.training.killable_training", str(tmp_path), model, fields, point],
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-        )
-        assert killed.returncode == -9
+        train_until_killed(spec, tmp_path, point)
     resumed = train(spec, checkpoints=TrialCheckpoints(tmp_path))
     undisturbed = train(spec)
     assert lasting(resumed.history) == lasting(undisturbed.history)
