@@ -73,7 +73,7 @@ class SlurmLab:
         self.start_controller()
         for node in self.node_names:
             self.start_node(node)
-        self.await_idle_nodes(30)
+        wait_for(lambda: self.node_states().count("idle") == self.nodes, "all nodes idle")
 
     def stop(self) -> None:
         """End every process of the lab, and remove its files."""
@@ -166,15 +166,6 @@ class SlurmLab:
         """The state of each node, such as `idle`."""
         listed = self.run("sinfo", "--noheader", "--Node", "--partition=main", "--format=%T", check=False)
         return listed.stdout.split()
-
-    def await_idle_nodes(self, seconds: float) -> None:
-        """Wait until every node is idle. After `seconds`, raises TimeoutError with what Slurm says of its nodes."""
-        try:
-            wait_for(lambda: self.node_states() == ["idle"] * self.nodes, "all nodes idle", seconds)
-        except TimeoutError as error:
-            error.add_note(self.run("scontrol", "show", "node", check=False).stdout)
-            error.add_note(self.run("squeue", "--states=all", check=False).stdout)
-            raise
 
     def controller_answers(self) -> bool:
         """Whether slurmctld is up."""

@@ -145,10 +145,20 @@ def assert_nothing_left(lab: SlurmLab, *, after_power_cut: bool = False) -> None
     same user starts there. No job may have started since, so what the next one would remove does not count.
     """
     wait_for(lambda: not lab.live_jobs() and not lab.other_processes(), "all jobs and processes are gone", 20)
-    lab.await_idle_nodes(120)  # Slurm waits for a node that crashed to answer again
+    await_idle_nodes(lab, 120)  # Slurm waits for a node that crashed to answer again
     assert lab.listening_ports() == lab.slurm_ports
     parents = list(lab.scratch.iterdir())
     if after_power_cut:
         for parent in parents:
             remove_stale(parent)
     assert [path for parent in parents for path in parent.iterdir()] == []
+
+
+def await_idle_nodes(lab: SlurmLab, seconds: float) -> None:
+    """Wait until every node is idle. After `seconds`, raises TimeoutError with what Slurm says of its nodes and jobs."""
+    try:
+        wait_for(lambda: lab.node_states() == ["idle"] * lab.nodes, "all nodes are idle", seconds)
+    except TimeoutError as error:
+        error.add_note(lab.run("scontrol", "show", "node", check=False).stdout)
+        error.add_note(lab.run("squeue", "--states=all", check=False).stdout)
+        raise

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from lab.slurm.slurm_lab import SlurmLab
+from lab.slurm.slurm_runs import await_idle_nodes
 from lab.slurm.waiting import wait_for
 
 pytestmark = pytest.mark.slurm
@@ -28,7 +29,7 @@ def test_a_crashed_node_loses_its_processes_and_comes_back(lab: SlurmLab) -> Non
     assert lab.job_processes("n4") == []
     lab.start_node("n4")
     wait_for(lambda: job not in lab.live_jobs(), "slurmctld notices", 60)
-    lab.await_idle_nodes(120)
+    await_idle_nodes(lab, 120)
 
 
 def test_the_controller_restarts_without_losing_a_job(lab: SlurmLab) -> None:
