@@ -155,7 +155,7 @@ def assert_nothing_left(lab: SlurmLab, *, after_power_cut: bool = False) -> None
 
 
 def await_idle_nodes(lab: SlurmLab, seconds: float) -> None:
-    """Wait until every node is idle. After `seconds`, raises TimeoutError with what Slurm says of its nodes and jobs."""
+    """Wait until every node is idle. After `seconds`, raises TimeoutError with what Slurm says of its nodes."""
     try:
         wait_for(lambda: lab.node_states() == ["idle"] * lab.nodes, "all nodes are idle", seconds)
     except TimeoutError as error:
