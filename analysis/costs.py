@@ -22,6 +22,8 @@ class Cost:
         scale: the number of stored units in one unit shown.
         decimals: digits shown after the point; as in the paper for the costs that it prints.
         measured: whether it was measured on a device, and so varies.
+        paper_column: the column with which the paper's tables are reproduced, if it is another one.
+        paper_decimals: the digits that the paper prints, if they are others.
     """
 
     name: str
@@ -31,11 +33,18 @@ class Cost:
     scale: float = 1.0
     decimals: int = 2
     measured: bool = False
+    paper_column: str = ""
+    paper_decimals: int | None = None
 
     @property
     def title(self) -> str:
         """Label and unit."""
         return f"{self.label} ({self.unit})"
+
+    def of_paper(self) -> Cost:
+        """The same cost as the paper computes and prints it."""
+        decimals = self.decimals if self.paper_decimals is None else self.paper_decimals
+        return replace(self, column=self.paper_column or self.column, decimals=decimals)
 
     def fitting(self, cells: pd.DataFrame) -> Cost:
         """The same cost, in thousands if millions would hide the digits of small networks."""
@@ -48,7 +57,9 @@ _KNOWN = (
     Cost(name="params", column="params", label="Parameters", unit="M", scale=1e6),
     Cost(name="macs", column="macs", label="MACs", unit="M", scale=1e6, decimals=1),
     Cost(name="paper_flops", column="paper_flops", label="Paper FLOPs", unit="M", scale=1e6, decimals=0),
-    Cost(name="memory", column="memory_mb", label="Memory", unit="MB", decimals=1),
+    Cost(
+        name="memory", column="uncut_memory_mb", label="Memory", unit="MB", paper_column="memory_mb", paper_decimals=1
+    ),
     Cost(name="activations", column="activations", label="Activations", unit="M", scale=1e6),
     Cost(name="latency", column="latency_ms", label="Inference", unit="ms", measured=True),
     Cost(name="training", column="train_seconds", label="Training", unit="s", decimals=1, measured=True),
@@ -74,6 +85,7 @@ def costs(names: Iterable[str]) -> Sequence[Cost]:
     return [COSTS[name] for name in wanted]
 
 
-def measured_costs(cells: pd.DataFrame, names: Iterable[str]) -> list[Cost]:
-    """The costs with these names that at least one cell has, in the unit that fits them."""
-    return [cost.fitting(cells) for cost in costs(names) if cells[cost.column].notna().any()]
+def measured_costs(cells: pd.DataFrame, names: Iterable[str], *, paper: bool = False) -> list[Cost]:
+    """The costs with these names that at least one cell has, in the unit that fits them; with `paper`, in its form."""
+    wanted = [cost.of_paper() if paper else cost for cost in costs(names)]
+    return [cost.fitting(cells) for cost in wanted if cells[cost.column].notna().any()]

@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from analysis.costs import COSTS, Cost, measured_costs
-from analysis.keys import BASE, BLOCK, dataset_order, template_order
-from analysis.records import Record, by_template
-from analysis.statistics.differences import ALIKE, Verdict, has_spread, mean_interval, paired_differences
+from analysis.keys import BASE, dataset_order, template_order
+from analysis.records import Record, by_template, of_block, records
+from analysis.statistics.accuracies import Accuracies, accuracies
+from analysis.statistics.best import compared_with_the_best
+from analysis.statistics.differences import ALIKE
+from analysis.statistics.verdicts import WITHIN_MARGIN, Verdict
 from analysis.study import Study
 
-TOLERANCE = 0.5
-"""Points of accuracy that the choice with the fewest parameters may lose relative to base."""
-
-_VERDICTS = {
-    Verdict.BELOW: "significantly above",
-    Verdict.NOT_SEPARATED: "not separated from",
-    Verdict.UNTESTED: "not testable against",
-}
-"""How the template with the highest accuracy relates to another, by the verdict on the other."""
-
-_UNLIKE = "trained by a different recipe or on different data than"
+_EQUAL = 1e-9
+"""Per cent: means that differ by no more are equal but for rounding errors."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,63 +41,63 @@ class Choice:
 
 def choices(study: Study) -> dict[str, list[Choice]]:
     """The best templates for accuracy, parameters, memory and latency, by title of a run, model and width."""
-    averages = average_over_datasets(study.outcomes)
-    return {title: _block_choices(cells, _of_block(averages, cells)) for title, cells in study.blocks()}
+    if study.outcomes.empty:
+        return {}
+    against_best = compared_with_the_best(_accuracies(study.outcomes))
+    return {
+        title: _block_choices(
+            cells, of_block(against_best, cells), of_block(study.mean_differences, cells), study.question.margin
+        )
+        for title, cells in study.blocks()
+    }
 
 
-def average_over_datasets(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """Outcomes with one row per run, model, width, template and seed, its accuracy the mean over the data sets.
-
-    All data sets have the same weight. A seed that lacks one of the data sets has no accuracy.
-    """
-    counted = outcomes.assign(datasets=outcomes.groupby(BLOCK)["dataset"].transform("nunique"))
-    averages = counted.groupby([*BLOCK, "template", "seed"], as_index=False).agg(
-        mean=("accuracy", "mean"),
-        known=("accuracy", "count"),
-        datasets=("datasets", "first"),
-        **{name: (name, _each) for name in ALIKE},
-    )
-    complete = averages["known"] == averages["datasets"]
-    return averages.assign(accuracy=averages["mean"].where(complete), dataset="mean of all data sets")
+def _accuracies(outcomes: pd.DataFrame) -> Accuracies:
+    """The outcomes, to compare each template with all others; those not trained like base, or the first, are left."""
+    return accuracies(outcomes, axis="template", reference=template_order(outcomes["template"])[0], alike=ALIKE)
 
 
-def _each(values: pd.Series[Any]) -> str:
-    """The values over the data sets, as one value that can be compared."""
-    return " ".join(map(str, values))
-
-
-def _of_block(frame: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `frame` that belong to the run, model and width of `cells`."""
-    return frame.merge(cells[BLOCK].drop_duplicates(), on=BLOCK)
-
-
-def _block_choices(cells: pd.DataFrame, averages: pd.DataFrame) -> list[Choice]:
-    means = averages.groupby("template")["accuracy"].mean().dropna()
+def _block_choices(
+    cells: pd.DataFrame, against_best: pd.DataFrame, differences: pd.DataFrame, margin: float
+) -> list[Choice]:
+    per_dataset = cells.pivot(index="dataset", columns="template", values="mean")
     # Costs depend on the classes and image size of the data set; the order of the templates does not.
     first = cells[cells["dataset"] == dataset_order(cells["dataset"])[0]]
-    found = [_for_accuracy(cells, averages, means)] if len(means) else []
+    has_mean = per_dataset.notna().all()
+    found = [_for_accuracy(per_dataset, against_best, differences, by_template(first))] if has_mean.any() else []
     found += [_for_cost(first, cost) for cost in measured_costs(first, ("params", "memory", "latency"))]
-    if BASE in means and first["params"].notna().any():
-        found.append(_frugal(first, averages, means))
+    if has_mean.get(BASE, False) and first["params"].notna().any():
+        found.append(_frugal(first, differences, margin))
     return found
 
 
-def _for_accuracy(cells: pd.DataFrame, averages: pd.DataFrame, means: pd.Series[float]) -> Choice:
-    winner = str(means.idxmax())
-    per_dataset = cells.pivot(index="dataset", columns="template", values="mean")
+def _for_accuracy(
+    per_dataset: pd.DataFrame, against_best: pd.DataFrame, differences: pd.DataFrame, costs: dict[str, Record]
+) -> Choice:
+    """The templates that are ahead of all others on the seeds that both have; of equal ones, the smallest first."""
+    means = per_dataset.mean(skipna=False).dropna()
+    ahead = against_best.set_index("template")["ahead"] if len(against_best) else means
+    highest = ahead.index[ahead >= ahead.max() - _EQUAL]
+    winners = sorted(map(str, highest), key=lambda name: (costs[name]["params"], name))
+    winner = winners[0]
     firsts = int((per_dataset[winner] == per_dataset.max(axis=1)).sum())
-    others = paired_differences(averages, axis="template", reference=winner, alike=ALIKE, only_verdicts=True)
+    candidates = template_order(against_best.loc[against_best["candidate"], "template"])
+    others = [name for name in candidates if name not in winners]
+    unlike = template_order(differences.loc[differences["unlike"], "template"])
+    untested = template_order(set(map(str, per_dataset)) - set(against_best["template"]) - set(unlike))
     certainty = [f"highest on {firsts} of {len(per_dataset)} data sets"]
-    for verdict, words in _VERDICTS.items():
-        named = template_order(others.loc[(others["verdict"] == verdict) & ~others["unlike"], "template"])
-        certainty += [f"{words} {', '.join(named)}"] if named else []
-    if named := template_order(others.loc[others["unlike"], "template"]):
-        certainty.append(f"{_UNLIKE} {', '.join(named)}")
+    if candidates:
+        certainty.append(f"may also be the best: {', '.join(others)}" if others else "surely the best")
+    if unlike:
+        certainty.append(f"trained by a different recipe or on different data: {', '.join(unlike)}")
+    if untested:
+        certainty.append(f"not tested: {', '.join(untested)}")
+    difference = differences.set_index("template")["difference"].get(winner)
     return Choice(
         need="accuracy (mean of data sets)",
-        templates=(winner,),
+        templates=tuple(winners),
         value=f"{means[winner]:.2f} %",
-        against_base=f"{means[winner] - means[BASE]:+z.2f} points" if BASE in means and winner != BASE else "",
+        against_base="" if difference is None else f"{difference:+z.2f} points",
         certainty="; ".join(certainty),
     )
 
@@ -153,31 +145,34 @@ def _not_measured(cells: pd.DataFrame, cost: Cost) -> str:
     return f"; not measured: {', '.join(names)}" if names else ""
 
 
-def _frugal(cells: pd.DataFrame, averages: pd.DataFrame, means: pd.Series[float]) -> Choice:
-    """The template with the fewest parameters among those at most `TOLERANCE` points below base."""
+def _frugal(cells: pd.DataFrame, differences: pd.DataFrame, margin: float) -> Choice:
+    """The template with the fewest parameters among those whose mean accuracy is shown to stay within the margin."""
     known, cost = by_template(cells), COSTS["params"].fitting(cells)
-    kept = [name for name, mean in means.items() if mean >= means[BASE] - TOLERANCE and name in known]
-    winner = str(min(kept, key=lambda name: known[str(name)]["params"]))
+    of_template = {record["template"]: record for record in records(differences)}
+    shown = [name for name, record in of_template.items() if record["verdict"] in WITHIN_MARGIN and name in known]
+    winner = min([BASE, *shown], key=lambda name: (known[name]["params"], name))
     params = known[winner]["params"]
     return Choice(
-        need=f"parameters, at most {TOLERANCE} points lost",
+        need=f"parameters, at most {margin:g} points lost",
         templates=(winner,),
         value=_shown(params, cost),
         against_base=_percent(params, known.get(BASE), cost),
-        certainty=_loss_certainty(averages, winner),
+        certainty=_loss_certainty(of_template.get(winner), _smaller(known, of_template, params)),
     )
 
 
-def _loss_certainty(averages: pd.DataFrame, winner: str) -> str:
-    """Whether the seeds show that the winner loses no more than the tolerance."""
-    if winner == BASE:
-        return "no smaller template stays within"
-    others = paired_differences(averages, axis="template", reference=BASE, alike=ALIKE, only_verdicts=True)
-    if others.loc[others["template"] == winner, "unlike"].any():
-        return f"{_UNLIKE} {BASE}"
-    by_seed = averages.pivot(index="seed", columns="template", values="accuracy")
-    differences = (by_seed[winner] - by_seed[BASE]).dropna().to_numpy()[np.newaxis]
-    if differences.size < 2 or not has_spread(differences)[0]:
-        return "not testable"
-    mean, low = differences.mean(), mean_interval(differences)[0][0]
-    return f"{'shown' if low > -TOLERANCE else 'not shown'}: {mean:+z.2f} points, 95 % interval from {low:+z.2f}"
+def _smaller(known: dict[str, Record], of_template: dict[str, Record], params: int) -> list[str]:
+    """The smaller templates that may stay within the margin as well."""
+    open_verdicts = (Verdict.UNDECIDED, Verdict.UNTESTED)
+    smaller = (name for name, record in of_template.items() if record["verdict"] in open_verdicts)
+    return template_order(name for name in smaller if name in known and known[name]["params"] < params)
+
+
+def _loss_certainty(record: Record | None, smaller: list[str]) -> str:
+    """What is shown of the chosen template's loss; None stands for base."""
+    shown = (
+        "no smaller template is shown to stay within"
+        if record is None
+        else f"shown: {record['difference']:+z.2f} points, 95 % interval from {record['low']:+z.2f}"
+    )
+    return f"{shown}; undecided or not tested: {', '.join(smaller)}" if smaller else shown

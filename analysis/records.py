@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.keys import BLOCK
+
 Record = dict[str, Any]
 
 
@@ -20,3 +22,8 @@ def records(frame: pd.DataFrame) -> list[Record]:
 def by_template(cells: pd.DataFrame) -> dict[str, Record]:
     """The cells of one model on one data set, by template."""
     return {cell["template"]: cell for cell in records(cells)}
+
+
+def of_block(frame: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `frame` that belong to the run, model and width of `cells`."""
+    return frame.merge(cells[BLOCK].drop_duplicates(), on=BLOCK)

@@ -23,22 +23,29 @@ class Rounding:
     percent_of_shown: bool = False
 
     def cut(self, value: float, decimals: int) -> Decimal | None:
-        """`value` with `decimals` digits after the point; None for NaN.
+        """`value` with `decimals` digits after the point; None for NaN, and infinity for infinity.
 
         Only its first twelve significant digits count. Otherwise 94.8, which binary arithmetic may have turned into
         94.79999999999998, would be truncated to 94.7.
         """
         if math.isnan(value):
             return None
+        if math.isinf(value):
+            return Decimal(value)
         exact = Decimal(f"{value:.12g}")
         cut = exact.quantize(_last_digit(decimals), ROUND_DOWN if self.truncate else ROUND_HALF_EVEN)
         return cut + 0  # turns -0.0 into 0.0
 
-    def percent_below(self, value: float, base: float, decimals: int, percent_decimals: int = 1) -> Decimal | None:
-        """By how many per cent `value` is below `base`; both are shown with `decimals`. None for a base of 0."""
+    def percent_from(self, value: float, base: float, decimals: int, percent_decimals: int = 1) -> Decimal | None:
+        """The difference of `value` to `base` in per cent of it: minus is less. Both are shown with `decimals`.
+
+        None if it cannot be computed: for a base of 0, and for infinities and NaN.
+        """
+        if not (math.isfinite(value) and math.isfinite(base)):
+            return None
         if self.percent_of_shown:
             value, base = (float(self.cut(number, decimals) or 0) for number in (value, base))
-        return self.cut(100 * (base - value) / base, percent_decimals) if base else None
+        return self.cut(100 * (value - base) / base, percent_decimals) if base else None
 
 
 @cache

@@ -7,7 +7,7 @@ recipe for instance, never replaces it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,17 @@ import pandas as pd
 
 from analysis.frames import Results, load
 from analysis.keys import BLOCK, CELL, CELL_ROW, STATUSES, dataset_order, model_name, template_order
-from analysis.records import records
-from analysis.statistics.differences import differences_between_runs, differences_to_base
+from analysis.measurements import SETTING, latencies, network_keys, training_costs
+from analysis.statistics.differences import (
+    Question,
+    differences_between_runs,
+    differences_to_base,
+    mean_differences_to_base,
+)
+from analysis.statistics.verdicts import MARGIN
 from fdt_core.errors import UsageError, unknown_name
 from fdt_core.results.columns import PLANNED_COLUMNS, PROFILE_BATCH_SIZES, RECIPE_COLUMNS
-from fdt_core.results.keys import CELL_KEY, measurement_key
+from fdt_core.results.keys import CELL_KEY
 
 ACCURACIES = {"final": "final_test_accuracy", "best": "best_test_accuracy"}
 """The kinds of test accuracy: after the last epoch, or of the best epoch (which was chosen on the test set itself)."""
@@ -32,9 +38,6 @@ COMPUTED = ["params", "macs", "paper_flops", "memory_mb", "activations"]
 FROM_PLAN = ["widths", "n", *COMPUTED, "budget_metric", "budget_rule", "budget_target", "budget_error"]
 """The columns of a cell that are known before training."""
 
-SETTING = ["threads", "precision", "channels_last"]
-"""How a cell's network is run."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
@@ -44,16 +47,18 @@ class Study:
         results: what the runs recorded.
         accuracy: `final` or `best`. A study has one kind: they are never mixed.
         batch: the batch size whose inference latency is shown.
-        device: name of the device whose latency is shown; default: the one with the most measurements.
+        device: name of the device whose latency is shown; default: for each model, the one that measured the most.
+        question: what is asked of differences in accuracy.
 
     Raises:
-        UsageError: an unknown accuracy, batch size or device.
+        UsageError: an unknown accuracy, batch size or device, or an impossible margin.
     """
 
     results: Results
     accuracy: str = "final"
     batch: int = 16
     device: str | None = None
+    question: Question = field(default_factory=Question)
 
     def __post_init__(self) -> None:
         if self.accuracy not in ACCURACIES:
@@ -63,19 +68,16 @@ class Study:
             raise UsageError(f"no latency is measured at batch size {self.batch} (measured: {known})")
         if self.device is not None and self.device not in self.devices:
             raise unknown_name("device", self.device, self.devices)
+        if not 0 <= self.question.margin <= 100:
+            raise UsageError(f"a margin is from 0 to 100 points of accuracy, not {self.question.margin:g}")
 
     @cached_property
     def devices(self) -> list[str]:
         """Names of the devices with measurements, the one with the most of the cells' networks first."""
         profiles = self.results.profiles
-        wanted = set(_networks(self._unmeasured_cells))
-        counts = profiles["device_name"][_networks(profiles).isin(wanted)].value_counts()
+        wanted = set(network_keys(self._unmeasured_cells))
+        counts = profiles["device_name"][network_keys(profiles).isin(wanted)].value_counts()
         return [str(name) for name in dict.fromkeys([*counts.index, *profiles["device_name"]])]
-
-    @cached_property
-    def latency_device(self) -> str | None:
-        """The device whose latency is shown; None if nothing was measured."""
-        return self.device or next(iter(self.devices), None)
 
     @cached_property
     def outcomes(self) -> pd.DataFrame:
@@ -90,12 +92,13 @@ class Study:
     def cells(self) -> pd.DataFrame:
         """One row per cell: `seeds`, number of seeds by status, `mean` and `std` (ddof 1) of the accuracy, and costs.
 
-        The costs are those of `COMPUTED`, `train_seconds` and `peak_memory_mb` (means over done seeds), and
-        `latency_ms`, `latency_p10_ms` and `latency_p90_ms` of a batch.
+        The costs are those of `COMPUTED`; `uncut_memory_mb`, whose form in the paper is `memory_mb`; `train_seconds`,
+        `peak_memory_mb` and `train_device` (see `analysis.measurements.training_costs`); and `latency_ms`,
+        `latency_p10_ms`, `latency_p90_ms` and `latency_device` (see `analysis.measurements.latencies`).
         """
-        cells = self._unmeasured_cells.assign(network=_networks(self._unmeasured_cells))
-        latency = _latency(self.results.profiles, self.batch, self.latency_device)
-        return cells.merge(latency, on=["run", "network"], how="left").drop(columns="network")
+        cells = self._unmeasured_cells
+        measured = latencies(cells, self.results.profiles, batch=self.batch, device=self.device)
+        return cells.merge(measured, on=CELL, how="left")
 
     @cached_property
     def _unmeasured_cells(self) -> pd.DataFrame:
@@ -104,8 +107,13 @@ class Study:
 
     @cached_property
     def differences(self) -> pd.DataFrame:
-        """Every template minus base: see `analysis.statistics.differences.paired_differences`."""
-        return differences_to_base(self.outcomes)
+        """Every template minus base: see `analysis.statistics.differences.differences`."""
+        return differences_to_base(self.outcomes, self.question)
+
+    @cached_property
+    def mean_differences(self) -> pd.DataFrame:
+        """The same in the mean over data sets: see `analysis.statistics.differences.mean_differences`."""
+        return mean_differences_to_base(self.outcomes, self.question)
 
     @cached_property
     def differences_between_runs(self) -> pd.DataFrame:
@@ -113,7 +121,7 @@ class Study:
 
         Recipes may differ, as runs are often compared for their recipes. `analysis.recipes` describes the differences.
         """
-        return differences_between_runs(self.outcomes, next(iter(self.results.paths)))
+        return differences_between_runs(self.outcomes, next(iter(self.results.paths)), self.question)
 
     @property
     def templates(self) -> list[str]:
@@ -133,9 +141,17 @@ class Study:
             yield (f"{run}: {title}" if several else title), cells
 
 
-def study(*runs: str | Path, accuracy: str = "final", batch: int = 16, device: str | None = None) -> Study:
+def study(
+    *runs: str | Path,
+    accuracy: str = "final",
+    batch: int = 16,
+    device: str | None = None,
+    margin: float = MARGIN,
+    one_sided: bool = False,
+) -> Study:
     """The study of one or several run directories: `analysis.load` and `Study` in one call."""
-    return Study(results=load(*runs), accuracy=accuracy, batch=batch, device=device)
+    question = Question(margin=margin, one_sided=one_sided)
+    return Study(results=load(*runs), accuracy=accuracy, batch=batch, device=device, question=question)
 
 
 def _outcomes(results: Results, accuracy: str) -> pd.DataFrame:
@@ -169,30 +185,18 @@ def _cells(outcomes: pd.DataFrame) -> pd.DataFrame:
             **{status: counts.get(status, 0) for status in STATUSES},
             "mean": of_done["accuracy"].mean(),
             "std": of_done["accuracy"].std(ddof=1),
-            "train_seconds": of_done["train_seconds"].mean(),
-            "peak_memory_mb": of_done["peak_memory_mb"].mean(),
+            **training_costs(outcomes),
             **{name: groups[name].first() for name in (*FROM_PLAN, *SETTING)},
+            "uncut_memory_mb": groups[["params", "activations"]].first().pipe(_uncut_memory),
             "recipes": groups["recipe"].agg(_distinct),
         }
     ).reset_index()
 
 
+def _uncut_memory(costs: pd.DataFrame) -> pd.Series[float]:
+    """Megabytes of 4 bytes per parameter and 8 per activation. The paper cuts each to whole MiB: `memory_mb`."""
+    return (4 * costs["params"] + 8 * costs["activations"]) / 1e6
+
+
 def _distinct(numbers: pd.Series[int]) -> str:
     return " ".join(str(number) for number in sorted(set(numbers)))
-
-
-def _networks(frame: pd.DataFrame) -> pd.Series[Any]:
-    """For each row of cells or profiles, the key of the network that a measured speed belongs to."""
-    return pd.Series([measurement_key(row) for row in records(frame)], index=frame.index, dtype=object)
-
-
-def _latency(profiles: pd.DataFrame, batch: int, device: str | None) -> pd.DataFrame:
-    """The last measurement of each network on `device`."""
-    names = {
-        f"latency_ms_b{batch}_median": "latency_ms",
-        f"latency_ms_b{batch}_p10": "latency_p10_ms",
-        f"latency_ms_b{batch}_p90": "latency_p90_ms",
-    }
-    measured = profiles[profiles["device_name"] == device].sort_values("measured_at", kind="stable")
-    measured = measured.assign(network=_networks(measured)).drop_duplicates(["run", "network"], keep="last")
-    return measured[["run", "network", *names]].rename(columns=names)

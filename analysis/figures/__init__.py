@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 from analysis.figures.filters import filters_of_study
 from analysis.figures.fronts import fronts
 from analysis.figures.heatmap import heatmap
+from analysis.figures.intervals import intervals
 from analysis.figures.learning import learning
+from analysis.figures.ranks import ranks
 from analysis.figures.scatter import accuracy_against_cost
 from analysis.figures.style import common_look
 from analysis.figures.trial_cost import trial_cost
@@ -23,6 +25,8 @@ FIGURES: dict[str, Callable[[Study], Figure]] = {
     "learning": learning,
     "fronts": fronts,
     "differences": heatmap,
+    "intervals": intervals,
+    "ranks": ranks,
     "trial_cost": trial_cost,
 }
 """Every figure, by its name, which is also the name of its file."""

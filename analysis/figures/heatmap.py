@@ -10,9 +10,9 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from analysis.figures.style import panels, styled
-from analysis.keys import BLOCK, template_order
-from analysis.records import records
-from analysis.statistics.differences import SEPARATED
+from analysis.keys import template_order
+from analysis.records import of_block, records
+from analysis.statistics.verdicts import is_separated
 from analysis.study import Study
 
 
@@ -20,7 +20,7 @@ from analysis.study import Study
 def heatmap(study: Study) -> Figure:
     """Difference in accuracy to base, in points, per template and data set; one panel per model.
 
-    A frame marks differences that are separated from zero (paired t test, Holm-corrected over all fields).
+    A frame marks differences that are separated from zero (Dunnett's test, corrected for all fields).
     """
     differences = study.differences
     blocks = list(study.blocks())
@@ -29,7 +29,7 @@ def heatmap(study: Study) -> Figure:
     templates = max(1, len(study.templates) - 1)
     figure, axes = panels(1, max(1, len(blocks)), (1.0 + 0.85 * max(1, len(study.datasets)), 0.5 + 0.36 * templates))
     for axis, (title, cells) in zip(axes[0], blocks, strict=False):
-        _draw(axis, differences.merge(cells[BLOCK].drop_duplicates(), on=BLOCK), study.datasets, reach)
+        _draw(axis, of_block(differences, cells), study.datasets, reach)
         axis.set_title(title)
     figure.supxlabel("Points of test accuracy above base; framed: separated from zero", fontsize=7)
     return figure
@@ -47,11 +47,12 @@ def _draw(axis: Axes, differences: pd.DataFrame, datasets: list[str], reach: flo
         templates, columns=datasets
     )
     image = axis.imshow(values, cmap="PuOr", vmin=-reach, vmax=reach, aspect="auto")
-    for record in records(differences.dropna(subset=["difference"])):
+    marked = differences.assign(separated=is_separated(differences))
+    for record in records(marked.dropna(subset=["difference"])):
         place = datasets.index(record["dataset"]), templates.index(record["template"])
         ink = _ink(image.to_rgba(record["difference"]))
         axis.text(*place, f"{record['difference']:+z.2f}", ha="center", va="center", color=ink)
-        if record["verdict"] in SEPARATED:
+        if record["separated"]:
             corner = place[0] - 0.46, place[1] - 0.44
             axis.add_patch(Rectangle(corner, 0.92, 0.88, fill=False, edgecolor=ink, linewidth=1.2))
 

@@ -1,24 +1,35 @@
-"""Tables as CSV: every part of an entry in a separate column, no marks."""
+"""Tables as CSV: one header row, numbers in full precision, no marks."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 
-from analysis.tables.table import Entry, Table
+from analysis.rendering.records import table_records
+from analysis.tables.table import Table, Value
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""Beginnings of a text that a spreadsheet would run as a formula."""
 
 
-def as_csv(table: Table) -> str:
-    """The table as CSV. The first column is the table's title, so that one file can hold several tables."""
+def as_csv(tables: Iterable[Table]) -> str:
+    """All tables as one CSV, which pandas reads in one call.
+
+    The first two columns are the kind and the title of each row's table; then come the columns of all tables. A row is
+    empty where its table lacks a column.
+    """
+    rows: list[dict[str, Value]] = [
+        {"table": table.name, "title": table.title, **record} for table in tables for record in table_records(table)
+    ]
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["Table", *(f"{column.title} {part}".strip() for column in table.columns for part in column.parts)])
-    for row in table.rows:
-        cells = [_parts(entry, len(column.parts)) for column, entry in zip(table.columns, row, strict=True)]
-        writer.writerow([table.title, *(part for parts in cells for part in parts)])
+    names = list(dict.fromkeys(name for row in rows for name in row)) or ["table", "title"]
+    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
 
 
-def _parts(entry: Entry, count: int) -> tuple[str, ...]:
-    """The parts of an entry, filled to `count` with empty ones."""
-    return (*entry.parts, *[""] * (count - len(entry.parts)))
+def _cell(value: Value) -> Value:
+    """A number as it is, and a text that no spreadsheet takes for a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Iterable
+from typing import Any
 
-from analysis.tables.table import Column, Entry, Table
-
-
-def as_json(table: Table) -> str:
-    """The table as one line of JSON: `table` (its title), `rows` (objects of the shown values by column), `notes`."""
-    rows = [
-        {key: value for column, entry in zip(table.columns, row, strict=True) for key, value in _items(column, entry)}
-        for row in table.rows
-    ]
-    return json.dumps({"table": table.title, "rows": rows, "notes": table.notes}, ensure_ascii=False)
+from analysis.rendering.records import table_records
+from analysis.tables.table import Table, Value
 
 
-def _items(column: Column, entry: Entry) -> list[tuple[str, float | str | None]]:
-    names = [f"{column.title} {part}".strip() for part in column.parts]
-    parts = (*entry.parts, *[""] * (len(names) - len(entry.parts)))
-    return [(name, _value(part)) for name, part in zip(names, parts, strict=True)]
+def as_json(tables: Iterable[Table]) -> str:
+    """All tables as one JSON document, with numbers in full precision.
+
+    `tables` is a list of objects: `name` (the kind of table), `title`, `columns` (`key`, `title` and `unit` of each),
+    `rows` (objects of values by key) and `notes`. JSON has no infinity: what is infinite, such as the upper limit of a
+    one-sided interval, is null.
+    """
+    return json.dumps({"tables": [_table(table) for table in tables]}, ensure_ascii=False, allow_nan=False)
 
 
-def _value(text: str) -> float | str | None:
-    """A number if the text is one, None if it means that there is no value."""
-    if text in ("", "-"):
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        return text
+def _table(table: Table) -> dict[str, Any]:
+    return {
+        "name": table.name,
+        "title": table.title,
+        "columns": [
+            {"key": key, "title": f"{column.title} {part}".strip(), "unit": column.unit}
+            for column in table.columns
+            for key, part in zip(column.keys, column.parts, strict=True)
+        ],
+        "rows": [{key: _finite(value) for key, value in row.items()} for row in table_records(table)],
+        "notes": list(table.notes),
+    }
+
+
+def _finite(value: Value) -> Value:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

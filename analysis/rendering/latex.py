@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 
 from analysis.tables.table import Column, Entry, Table
@@ -24,28 +25,39 @@ _ESCAPES = str.maketrans(
     }
 )
 
+_MINUS = re.compile(r"(?<![\w.])-(?=\d)")
+"""A hyphen that is meant as a minus sign."""
+
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+
+_NOT_IN_LABELS = re.compile(r"[^0-9a-z]+")
+
 _DOCUMENT = r"""\documentclass{{article}}
 \usepackage[a3paper, landscape, margin=1cm]{{geometry}}
-\usepackage{{booktabs}}
+\usepackage{{booktabs}}{packages}
 \begin{{document}}
 {tables}
 \end{{document}}
 """
 
 
-def as_latex(table: Table) -> str:
-    r"""The table as a `table` environment, best values in bold. The document needs `\usepackage{booktabs}`."""
+def as_latex(table: Table, *, siunitx: bool = False) -> str:
+    r"""The table as a `table` environment with caption and label, best values in bold.
+
+    The document needs `\usepackage{booktabs}`, and with `siunitx`, which prints the numbers, that package too.
+    """
     alignment = "".join(column.align[0] for column in table.columns)
     lines = [
         r"\begin{table}",
         r"\centering\footnotesize\setlength{\tabcolsep}{4pt}",
         rf"\caption{{{_escaped(table.title)}}}",
+        rf"\label{{tab:{_label(table)}}}",
         rf"\begin{{tabular}}{{{alignment}}}",
         r"\toprule",
         *_group_lines(table.columns),
         " & ".join(_escaped(column.name) for column in table.columns) + r" \\",
         r"\midrule",
-        *(" & ".join(map(_cell, row)) + r" \\" for row in table.rows),
+        *(_row(row, siunitx) + r" \\" for row in table.rows),
         r"\bottomrule",
         r"\end{tabular}",
         *(rf"\par {_escaped(note)}" for note in table.notes),
@@ -56,7 +68,19 @@ def as_latex(table: Table) -> str:
 
 def as_latex_document(tables: str) -> str:
     """LaTeX tables as a whole document."""
-    return _DOCUMENT.format(tables=tables)
+    return _DOCUMENT.format(tables=tables, packages="\n\\usepackage{siunitx}" if r"\num{" in tables else "")
+
+
+def _label(table: Table) -> str:
+    """A label from the kind of table and its title."""
+    words = f"{table.name} {table.title}".lower().replace("±", "")
+    return _NOT_IN_LABELS.sub("-", words).strip("-")[:60]
+
+
+def _row(row: tuple[Entry, ...], siunitx: bool) -> str:
+    r"""The entries of a row. `\\` before it would take a first `[` or `*` for its own argument."""
+    text = " & ".join(_cell(entry, siunitx) for entry in row)
+    return f"{{}}{text}" if text.startswith(("[", "*")) else text
 
 
 def _group_lines(columns: tuple[Column, ...]) -> Iterator[str]:
@@ -73,10 +97,13 @@ def _group_lines(columns: tuple[Column, ...]) -> Iterator[str]:
     yield " ".join(rules)
 
 
-def _cell(entry: Entry) -> str:
-    text = _escaped(entry.text)
+def _cell(entry: Entry, siunitx: bool) -> str:
+    if siunitx and all(map(_NUMBER.fullmatch, entry.parts)):
+        text = _escaped(entry.joint).join(rf"\num{{{part}}}" for part in entry.parts)
+    else:
+        text = _escaped(entry.text)
     return (rf"\textbf{{{text}}}" if entry.best else text) + _escaped(entry.marks)
 
 
 def _escaped(text: str) -> str:
-    return text.translate(_ESCAPES)
+    return _MINUS.sub("$-$", text.translate(_ESCAPES))

@@ -19,11 +19,11 @@ def as_markdown(table: Table) -> str:
 
 def _cell(entry: Entry) -> str:
     text = _escaped(entry.text)
-    return (f"**{text}**" if entry.best else text) + entry.marks
+    return (f"**{text}**" if entry.best else text) + _escaped(entry.marks)
 
 
 def _escaped(text: str) -> str:
     """`text` with the characters escaped that have a meaning in a Markdown table."""
-    for special in "\\|*_<>`":
+    for special in "\\|*_<>`[]~$":
         text = text.replace(special, f"\\{special}")
     return text.replace("\n", " ")

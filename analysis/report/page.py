@@ -22,6 +22,7 @@ from analysis.tables.trials import trial_table
 
 SECTIONS = {
     "comparison": "Comparison",
+    "verdicts": "Verdicts",
     "differences": "Differences",
     "ranks": "Ranks",
     "published": "Published numbers",

@@ -13,9 +13,9 @@ import pandas as pd
 from analysis.costs import Cost, measured_costs
 from analysis.curves import bands, learning_curves
 from analysis.figures.style import styles
-from analysis.keys import BASE, BLOCK, template_order
-from analysis.records import by_template, records
-from analysis.statistics.differences import SEPARATED
+from analysis.keys import BASE, template_order
+from analysis.records import by_template, of_block, records
+from analysis.statistics.verdicts import is_separated
 from analysis.study import Study
 
 Drawing = dict[str, Any]
@@ -90,9 +90,9 @@ def _differences(study: Study) -> Plot:
     differences = study.differences
     drawings = {}
     for title, cells in study.blocks():
-        of_block = differences.merge(cells[BLOCK].drop_duplicates(), on=BLOCK)
-        if of_block["difference"].notna().any():
-            drawings[title] = _heatmap(of_block, study.datasets)
+        chosen = of_block(differences, cells)
+        if chosen["difference"].notna().any():
+            drawings[title] = _heatmap(chosen, study.datasets)
     hint = "Points of test accuracy above base. A star marks differences separated from zero."
     return Plot(
         name="differences", title="Differences to base", hint=hint, choices={"Model": list(drawings)}, drawings=drawings
@@ -101,7 +101,8 @@ def _differences(study: Study) -> Plot:
 
 def _heatmap(differences: pd.DataFrame, datasets: list[str]) -> Drawing:
     templates = template_order(differences["template"])[::-1]
-    by_place = {(record["template"], record["dataset"]): record for record in records(differences)}
+    marked = differences.assign(separated=is_separated(differences))
+    by_place = {(record["template"], record["dataset"]): record for record in records(marked)}
     cells = [[by_place.get((template, dataset)) for dataset in datasets] for template in templates]
     values = [[_rounded(cell["difference"]) if cell else None for cell in row] for row in cells]
     reach = float(np.nanmax(np.abs(differences["difference"]))) or 1.0
@@ -128,7 +129,7 @@ def _heatmap(differences: pd.DataFrame, datasets: list[str]) -> Drawing:
 def _difference_text(record: dict[str, Any] | None) -> str:
     if record is None or np.isnan(record["difference"]):
         return ""
-    return f"{record['difference']:+z.2f}" + ("*" if record["verdict"] in SEPARATED else "")
+    return f"{record['difference']:+z.2f}" + ("*" if record["separated"] else "")
 
 
 def _difference_hover(record: dict[str, Any] | None) -> str:
@@ -138,7 +139,7 @@ def _difference_hover(record: dict[str, Any] | None) -> str:
         return f"{record['verdict']} ({record['pairs']} seeds)"
     return (
         f"95 % interval {record['low']:+z.2f} to {record['high']:+z.2f}<br>{record['verdict']}, "
-        f"Holm-corrected p {record['p_holm']:.3f} ({record['pairs']} seeds)"
+        f"corrected p {record['p']:.3f} ({record['pairs']} seeds)"
     )
 
 
@@ -147,9 +148,9 @@ def _learning(study: Study) -> Plot:
     blocks = dict(study.blocks())
     drawings = {}
     for title, cells in blocks.items():
-        of_block = found.merge(cells[BLOCK].drop_duplicates(), on=BLOCK)
+        chosen = of_block(found, cells)
         for dataset in study.datasets:
-            of_dataset = of_block[of_block["dataset"] == dataset]
+            of_dataset = chosen[chosen["dataset"] == dataset]
             if len(of_dataset):
                 drawings[f"{title}|{dataset}"] = _drawing(
                     list(_bands(of_dataset)), "Epoch", "Test accuracy (%)", counted=of_dataset["epoch"].max()
@@ -222,7 +223,7 @@ def _times(study: Study) -> Plot:
     looks = styles(study.templates)
     done = study.outcomes[study.outcomes["train_seconds"].notna()]
     for title, cells in study.blocks():
-        trials = done.merge(cells[BLOCK].drop_duplicates(), on=BLOCK)
+        trials = of_block(done, cells)
         for dataset, of_dataset in trials.groupby("dataset"):
             traces = [
                 {

@@ -39,14 +39,14 @@ class Summary:
 
 def summary(study: Study) -> Summary:
     """The summary of a study."""
-    several = len(study.results.paths) > 1
-    between = (*unlike_runs(study), *statements(study.differences_between_runs)) if several else ()
+    several, margin = len(study.results.paths) > 1, study.question.margin
+    between = (*unlike_runs(study), *statements(study.differences_between_runs, margin)) if several else ()
     return Summary(
         questions=tuple(filter(None, map(opening_comment, study.results.paths.values()))),
         asked=_asked(study),
         counts={status: int((study.outcomes["status"] == status).sum()) for status in STATUSES},
         latest=_latest(study.results.trials),
-        certainty=statements(study.differences),
+        certainty=statements(study.differences, margin),
         between_runs=between,
         warnings=tuple(unlike_trainings(study)),
     )

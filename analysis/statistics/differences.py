@@ -1,188 +1,215 @@
-"""Differences between cells, paired by seed: intervals, tests corrected for their number, effect sizes.
+"""Differences in accuracy to a reference: simultaneous intervals, tests and verdicts for a whole table at once.
 
-Two cells trained with the same seed saw the same shuffling and augmentation, so their difference is taken seed by seed.
+Two cells trained with the same seed saw the same shuffling and augmentation, so differences are taken seed by seed. The
+error comes from all templates and seeds of a block, and from the other blocks as far as their variances agree
+(`analysis.statistics.errors`). All intervals of a table hold together with 95 % confidence
+(`analysis.statistics.simultaneous`).
 The intervals show how much other seeds would change the result. They do not cover other test images.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from enum import StrEnum
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy import stats
-from statsmodels.stats.meta_analysis import effectsize_smd
-from statsmodels.stats.multitest import multipletests
+from scipy.special import gammaln
 
-from analysis.keys import BASE, CELL
-from analysis.statistics.seeds_needed import seeds_needed
+from analysis.keys import BASE, BLOCK, CELL
+from analysis.statistics.accuracies import Accuracies, accuracies
+from analysis.statistics.arrays import Flags, Numbers, Values
+from analysis.statistics.errors import Errors, moderated, two_way_errors
+from analysis.statistics.simultaneous import Contrasts, averaged, simultaneous
+from analysis.statistics.verdicts import MARGIN, Verdict, verdicts
 
-CONFIDENCE = 0.95
-
-BOOTSTRAP_FROM = 10
-"""Number of seeds from which intervals are bootstrapped (BCa); below it, they are Student's t."""
-
-RESAMPLES = 1000
-_ELEMENTS = 20_000_000
-"""Random numbers drawn at once; limits the memory of a bootstrap."""
+LEAST_PAIRS = 2
+"""Seeds in common from which a difference is tested."""
 
 ALIKE = ("recipe", "dataset_digest")
-"""Columns of outcomes in which two cells must agree, so that only the template can explain their difference."""
+"""Columns of outcomes in which two templates must agree, so that only the template can explain their difference."""
 
-Values = NDArray[np.float64]
-
-
-class Verdict(StrEnum):
-    """What the seeds show of a difference between two cells."""
-
-    ABOVE = "above"
-    BELOW = "below"
-    NOT_SEPARATED = "not separated"
-    UNTESTED = "untested"
+MEAN = "mean of all data sets"
+"""What stands for the data set in differences of means over data sets."""
 
 
-SEPARATED = (Verdict.ABOVE, Verdict.BELOW)
-"""The verdicts on differences that are separated from zero."""
-
-
-def differences_to_base(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """Every template minus base, within a run, model, width and data set. Columns: see `paired_differences`."""
-    return paired_differences(outcomes, axis="template", reference=BASE, alike=ALIKE)
-
-
-def differences_between_runs(outcomes: pd.DataFrame, reference: str) -> pd.DataFrame:
-    """Every cell minus the same cell of the run `reference`. Columns: see `paired_differences`."""
-    return paired_differences(outcomes, axis="run", reference=reference, alike=("dataset_digest",))
-
-
-def paired_differences(
-    outcomes: pd.DataFrame, *, axis: str, reference: str, alike: Sequence[str] = (), only_verdicts: bool = False
-) -> pd.DataFrame:
-    """Each cell minus its partner: the cell that is the same except for the value `reference` on `axis`.
-
-    Only seeds that both cells have count.
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is asked of differences.
 
     Args:
-        outcomes: as `Study.outcomes`.
-        axis: the column in which partners differ.
-        reference: the value on `axis` of the cells that the others are compared with.
-        alike: columns in which partners must agree, seed by seed. If they do not, their difference has other causes
-            too: it is shown, but nothing is concluded from it.
-        only_verdicts: leave `low`, `high` and `seeds_needed` empty; they take most of the time.
+        margin: points of accuracy that may be lost, at least 0.
+        one_sided: whether only losses matter. Intervals then have no upper limit, and a higher lower limit.
+    """
+
+    margin: float = MARGIN
+    one_sided: bool = False
+
+
+def differences_to_base(outcomes: pd.DataFrame, question: Question | None = None) -> pd.DataFrame:
+    """Every template minus base, within a run, model, width and data set. Columns: see `differences`."""
+    return differences(accuracies(outcomes, axis="template", reference=BASE, alike=ALIKE), question)
+
+
+def mean_differences_to_base(outcomes: pd.DataFrame, question: Question | None = None) -> pd.DataFrame:
+    """Every template minus base in the mean over the data sets of a run, model and width: see `mean_differences`."""
+    return mean_differences(accuracies(outcomes, axis="template", reference=BASE, alike=ALIKE), question)
+
+
+def differences_between_runs(outcomes: pd.DataFrame, reference: str, question: Question | None = None) -> pd.DataFrame:
+    """Every cell minus the same cell of the run `reference`. Columns: see `differences`."""
+    return differences(accuracies(outcomes, axis="run", reference=reference, alike=("dataset_digest",)), question)
+
+
+def differences(data: Accuracies, question: Question | None = None) -> pd.DataFrame:
+    """Each treatment minus the reference, block by block. Only seeds that both have count.
 
     Returns:
         One row per cell that has a partner. Besides the columns of a cell: `pairs` (seeds in common), `difference`
-        (mean, points), `std` of the differences (ddof 1), `low` and `high` (95 % interval, for this difference alone),
-        `p` (paired t test), `p_holm` (corrected for all rows of the frame; Holm, 1979), `effect` (Hedges' g),
-        `seeds_needed` (in all, to separate the two among this number of tests), `unlike` (whether they disagree in
-        `alike`) and `verdict` (a `Verdict`): `untested` means that no test is possible because of fewer than two pairs,
-        differences without any spread or unlike partners.
+        (mean, points), `error` (standard deviation of a seed, points) and `df` (its degrees of freedom), `own_error`
+        and `own_df` (the same from the block alone), `low` and `high` (95 % limits, simultaneous for all rows), `p` (of
+        no difference, corrected for all rows), `effect` (the difference in standard deviations of a seed, corrected
+        for few degrees of freedom: Hedges, 1981), `unlike` (whether the two were not trained alike) and `verdict` (a
+        `Verdict`).
+        A difference of fewer than `LEAST_PAIRS` pairs, of unlike partners, or in a block whose seeds all agree, has no
+        interval: its verdict is `untested`.
     """
-    by_seed = outcomes.set_index([*CELL, "seed"])
-    accuracy = by_seed["accuracy"].unstack("seed")
-    is_reference = accuracy.index.get_level_values(axis) == reference
-    partners = accuracy[is_reference].droplevel(axis)
-    others = accuracy[~is_reference]
-    others = others[_without(others.index, axis).isin(partners.index)]
-    theirs = partners.reindex(_without(others.index, axis)).to_numpy(dtype=float)
-    mine = others.to_numpy(dtype=float)
-    columns = [_compared(mine - theirs, intervals=not only_verdicts), _effects(mine, theirs)]
-    compared = pd.concat(columns, axis=1)
-    unlike = np.zeros(len(compared), dtype=np.bool_)
-    for name in alike:
-        numbers = pd.Series(pd.factorize(by_seed[name])[0], index=by_seed.index).unstack("seed")
-        partner = numbers[is_reference].droplevel(axis).reindex(_without(others.index, axis)).to_numpy()
-        unlike |= ((numbers.loc[others.index].to_numpy() != partner) & ~np.isnan(mine - theirs)).any(axis=1)
-    compared.loc[unlike, ["low", "high", "p", "effect"]] = np.nan
-    compared = compared.assign(unlike=unlike).set_index(others.index).reset_index()
-    return _with_verdicts(compared, more_seeds=not only_verdicts)
-
-
-def _without(index: pd.Index, level: str) -> pd.MultiIndex:
-    """The keys of cells without one level: what a cell and its partner have in common."""
-    return pd.MultiIndex.from_frame(index.to_frame(index=False).drop(columns=level))
-
-
-def mean_interval(samples: Values, confidence: float = CONFIDENCE) -> tuple[Values, Values]:
-    """Confidence limits of the mean of each row of `samples` (shape: cells, seeds; at least 2 seeds, with some spread).
-
-    Student's t below `BOOTSTRAP_FROM` seeds, otherwise the BCa bootstrap (Efron, 1987) with a fixed seed.
-    """
-    seeds = samples.shape[1]
-    if seeds < BOOTSTRAP_FROM:
-        interval = stats.ttest_1samp(samples, 0.0, axis=1).confidence_interval(confidence)
-        return interval.low, interval.high
-    rows = max(1, _ELEMENTS // (seeds * max(seeds, RESAMPLES)))
-    rng = np.random.default_rng(0)
-    parts = [
-        stats.bootstrap(
-            (samples[start : start + rows],),
-            np.mean,
-            axis=1,
-            n_resamples=RESAMPLES,
-            confidence_level=confidence,
-            rng=rng,
-        ).confidence_interval
-        for start in range(0, len(samples), rows)
-    ]
-    return np.concatenate([part.low for part in parts]), np.concatenate([part.high for part in parts])
-
-
-def _compared(differences: Values, *, intervals: bool) -> pd.DataFrame:
-    """The columns computed from the differences (shape: cells, seeds; NaN if a seed lacks a partner)."""
-    pairs = (~np.isnan(differences)).sum(axis=1)
-    frame = pd.DataFrame(
-        {"pairs": pairs} | {name: np.full(len(pairs), np.nan) for name in ("difference", "std", "low", "high", "p")}
+    errors = block_errors(data)
+    contrasts = contrasts_to(data, errors.moderated)
+    block, treatment = np.nonzero(_partnered(data))
+    of_block = {
+        "error": np.sqrt(errors.moderated.variance),
+        "df": errors.moderated.df,
+        "own_error": np.sqrt(errors.alone.variance),
+        "own_df": errors.alone.df,
+    }
+    frame = _frame(data, data.keys, contrasts, (block, treatment), question or Question())
+    frame = frame.assign(
+        pairs=_both(data, 0).sum(axis=2)[block, treatment],
+        unlike=~data.alike[block, treatment],
+        **{name: values[block] for name, values in of_block.items()},
     )
-    for count in np.unique(pairs[pairs > 0]):
-        rows = np.flatnonzero(pairs == count)
-        dense = differences[rows]
-        dense = dense[~np.isnan(dense)].reshape(len(rows), count)
-        frame.loc[rows, "difference"] = dense.mean(axis=1)
-        if count > 1:
-            frame.loc[rows, "std"] = dense.std(axis=1, ddof=1)
-            spread = has_spread(dense)
-            frame.loc[rows[spread], "p"] = stats.ttest_1samp(dense[spread], 0.0, axis=1).pvalue
-            if intervals and spread.any():
-                frame.loc[rows[spread], ["low", "high"]] = np.column_stack(mean_interval(dense[spread]))
-    return frame
+    frame["effect"] = _hedges(frame["df"]) * frame["difference"] / frame["error"]
+    frame.loc[frame["verdict"] == Verdict.UNTESTED, ["effect", "error", "df"]] = np.nan
+    return frame.sort_values(CELL, ignore_index=True)[[*CELL, *_COLUMNS]]
 
 
-def has_spread(samples: Values) -> NDArray[np.bool_]:
-    """Whether the seeds of a row differ by more than rounding errors. Small test sets make equal differences likely."""
-    spread: NDArray[np.bool_] = np.ptp(samples, axis=1) > 1e-9
-    return spread
+_COLUMNS = (
+    *("pairs", "difference", "low", "high", "p", "verdict", "effect"),
+    *("error", "df", "own_error", "own_df", "unlike"),
+)
 
 
-def _effects(mine: Values, theirs: Values) -> pd.DataFrame:
-    """Hedges' g: the difference of the means in pooled standard deviations, corrected for few seeds (Hedges, 1981)."""
-    effect = np.full(len(mine), np.nan)
-    counts = [(~np.isnan(values)).sum(axis=1) for values in (mine, theirs)]
-    both = (counts[0] > 1) & (counts[1] > 1)
-    stds = [np.nanstd(values[both], axis=1, ddof=1) for values in (mine, theirs)]
-    spread = np.hypot(*stds) > 1e-9
-    rows = np.flatnonzero(both)[spread]
-    if len(rows):
-        effect[rows], _ = effectsize_smd(
-            np.nanmean(mine[rows], axis=1), stds[0][spread], counts[0][rows],
-            np.nanmean(theirs[rows], axis=1), stds[1][spread], counts[1][rows],
-        )  # fmt: skip
-    return pd.DataFrame({"effect": effect})
+def mean_differences(data: Accuracies, question: Question | None = None) -> pd.DataFrame:
+    """Each treatment minus the reference in the mean over data sets, all of the same weight.
+
+    Returns:
+        One row per run, model, width and template, with the columns of `differences` that a mean has; `dataset` is
+        `MEAN`, and `pairs` is that of the data set with the fewest. A treatment is tested if it can be tested on every
+        data set.
+    """
+    errors = block_errors(data)
+    group, keys = model_groups(data)
+    contrasts = averaged(contrasts_to(data, errors.moderated), group, most_df=errors.alone.df.sum())
+    planned = np.zeros(contrasts.difference.shape, dtype=np.bool_)
+    pairs = np.full(planned.shape, data.values.shape[2])
+    alike = np.ones(planned.shape, dtype=np.bool_)
+    np.logical_or.at(planned, group, _partnered(data))
+    np.minimum.at(pairs, group, _both(data, 0).sum(axis=2))
+    np.logical_and.at(alike, group, data.alike)
+    block, treatment = np.nonzero(planned)
+    frame = _frame(data, keys.assign(dataset=MEAN), contrasts, (block, treatment), question or Question())
+    frame = frame.assign(pairs=pairs[block, treatment], unlike=~alike[block, treatment])
+    names = [name for name in _COLUMNS if name in frame]
+    return frame.sort_values(CELL, ignore_index=True)[[*CELL, *names]]
 
 
-def _with_verdicts(frame: pd.DataFrame, *, more_seeds: bool) -> pd.DataFrame:
-    """Add `p_holm`, `seeds_needed` (empty unless `more_seeds`) and `verdict`."""
-    tested = frame["p"].notna()
-    frame[["p_holm", "seeds_needed"]] = np.nan
-    if tested.any():
-        rows = frame[tested]
-        frame.loc[tested, "p_holm"] = multipletests(rows["p"], method="holm")[1]
-        if more_seeds:
-            level = (1 - CONFIDENCE) / len(rows)
-            frame.loc[tested, "seeds_needed"] = seeds_needed(rows["difference"] / rows["std"], alpha=level)
-    separated = frame["p_holm"] < 1 - CONFIDENCE
-    verdicts = [~tested, separated & (frame["difference"] > 0), separated]
-    choices = [Verdict.UNTESTED.value, Verdict.ABOVE.value, Verdict.BELOW.value]
-    return frame.assign(verdict=np.select(verdicts, choices, Verdict.NOT_SEPARATED.value))
+def model_groups(data: Accuracies) -> tuple[Numbers, pd.DataFrame]:
+    """The number of each block's run, model and width, and these in order."""
+    groups = data.keys.groupby(BLOCK, sort=True)
+    return groups.ngroup().to_numpy(), groups.size().index.to_frame(index=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockErrors:
+    """The error of each block, from the block `alone` and `moderated` by the other blocks."""
+
+    alone: Errors
+    moderated: Errors
+
+
+def block_errors(data: Accuracies) -> BlockErrors:
+    """The errors of the blocks, from all treatments that were trained like the reference."""
+    alone = two_way_errors(data.comparable)
+    return BlockErrors(alone=alone, moderated=moderated(alone)[0])
+
+
+def contrasts_to(data: Accuracies, errors: Errors, reference: int = 0) -> Contrasts:
+    """Every treatment of every block against the treatment with the number `reference`."""
+    both = _both(data, reference)
+    pairs = both.sum(axis=2)
+    like = data.alike & data.alike[:, [reference]]
+    tested = like & (pairs >= LEAST_PAIRS) & errors.known[:, np.newaxis]
+    tested[:, reference] = False
+    with np.errstate(invalid="ignore", divide="ignore"):
+        difference = np.where(both, data.values - data.values[:, [reference]], 0.0).sum(axis=2) / pairs
+        standard_error = np.sqrt(2 * errors.variance[:, np.newaxis] / pairs)
+    return Contrasts(
+        difference=difference,
+        standard_error=standard_error,
+        tested=tested,
+        df=errors.df,
+        correlation=_least_correlation(both, tested, reference),
+    )
+
+
+def _both(data: Accuracies, reference: int) -> Flags:
+    """The seeds that both a treatment and the reference have, of shape blocks, treatments, seeds."""
+    both: Flags = ~np.isnan(data.values) & ~np.isnan(data.values[:, [reference]])
+    return both
+
+
+def _least_correlation(both: Flags, tested: Flags, reference: int) -> Values:
+    """A lower bound on the correlation between any two tested differences of each block: 1/2 if no seed is missing.
+
+    Two differences of n pairs each, out of the s seeds of the reference, share at least 2n - s of these. Their
+    correlation is the shared part of the pairs, halved.
+    """
+    seeds = both[:, reference].sum(axis=1)
+    fewest = np.where(tested, both.sum(axis=2), seeds[:, np.newaxis]).min(axis=1, initial=both.shape[2])
+    bound: Values = np.maximum(1 - seeds / (2 * np.maximum(fewest, 1)), 0.0)
+    return bound
+
+
+def _partnered(data: Accuracies) -> Flags:
+    """The planned treatments of blocks in which the reference was planned too, without the reference itself."""
+    partnered = data.planned & data.planned[:, :1]
+    partnered[:, 0] = False
+    return partnered
+
+
+def _frame(
+    data: Accuracies,
+    keys: pd.DataFrame,
+    contrasts: Contrasts,
+    at: tuple[Numbers, Numbers],
+    question: Question,
+) -> pd.DataFrame:
+    """Difference, interval, p and verdict of the contrasts `at` these blocks and treatments."""
+    intervals = simultaneous(contrasts, one_sided=question.one_sided)
+    frame = keys.iloc[at[0]].reset_index(drop=True)
+    low, high = intervals.low[at], intervals.high[at]
+    return frame.assign(
+        **{data.axis: np.asarray(data.treatments, dtype=object)[at[1]]},
+        difference=contrasts.difference[at],
+        low=low,
+        high=high,
+        p=intervals.p[at],
+        verdict=verdicts(low, high, question.margin),
+    )
+
+
+def _hedges(df: pd.Series[float]) -> Values:
+    """The factor that takes the bias from a difference over an estimated standard deviation (Hedges, 1981)."""
+    many = df.where(df > 1)  # with one, no finite factor takes the bias away
+    factor: Values = np.exp(gammaln(many / 2) - gammaln((many - 1) / 2) - 0.5 * np.log(many / 2))
+    return factor

@@ -2,56 +2,76 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
+
 import pandas as pd
-from scipy import stats
 
-from analysis.statistics.differences import BOOTSTRAP_FROM, CONFIDENCE, Verdict
 from analysis.statistics.seeds_needed import POWER, detectable_effect
+from analysis.statistics.verdicts import Verdict, is_separated
+from fdt_core.quantities import counted
 
 
-def statements(differences: pd.DataFrame) -> tuple[str, ...]:
-    """Sentences on a frame of `paired_differences`: what is separated, what is not, and what that does not mean."""
+def statements(differences: pd.DataFrame, margin: float) -> tuple[str, ...]:
+    """Sentences on a frame of `differences`: what is shown, what is not, and what that does not mean.
+
+    Args:
+        differences: as `analysis.statistics.differences.differences`.
+        margin: the margin of its verdicts, in points.
+    """
     tested = differences[differences["verdict"] != Verdict.UNTESTED]
     if differences.empty:
         return ("There is nothing to compare: no cell has a partner.",)
     if tested.empty:
         return (_untested(differences),)
-    sentences = [_separated(tested), _sensitivity(tested)]
+    sentences = [_found(tested, margin), _errors(tested), _sensitivity(tested)]
     if len(tested) < len(differences):
         sentences.append(_untested(differences))
-    if (tested["verdict"] == Verdict.NOT_SEPARATED).any():
-        sentences.append(
-            "'Not separated' does not mean equal: it means that these few seeds cannot tell the difference from chance."
-        )
-    if (tested["pairs"] >= BOOTSTRAP_FROM).any():
-        sentences.append(f"Intervals of {BOOTSTRAP_FROM} or more seeds are bootstrapped (BCa), others are Student's t.")
+    if (tested["verdict"] == Verdict.UNDECIDED).any():
+        sentences.append("'Undecided' does not mean equal: these seeds can neither show a loss nor rule it out.")
     sentences.append(
         "Intervals and tests are about other seeds. Other test images or training choices may make a larger difference."
     )
     return tuple(sentences)
 
 
-def _separated(tested: pd.DataFrame) -> str:
+def _found(tested: pd.DataFrame, margin: float) -> str:
     counts = tested["verdict"].value_counts()
-    above, below = int(counts.get(Verdict.ABOVE, 0)), int(counts.get(Verdict.BELOW, 0))
-    found = (
-        f"{above} above and {below} below zero are separated from zero"
-        if above + below
-        else "none is separated from zero"
+    found = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts.get(verdict))
+    separated = int(is_separated(tested).sum())
+    return (
+        f"Of {counted(len(tested), 'difference')}: {found}, with a margin of {margin:g} points; {separated} separated "
+        "from zero. All intervals hold together with 95 % confidence (Dunnett's test, corrected for the whole table)."
     )
-    return f"Of {len(tested)} differences, {found} (paired t tests, Holm-corrected over all {len(tested)}, level 5 %)."
+
+
+def _errors(tested: pd.DataFrame) -> str:
+    """How much seeds vary, and how far the errors of the blocks count for each other."""
+    blocks = tested.drop_duplicates(["own_error", "own_df"])
+    low, high = f"{blocks['own_error'].min():.2f}", f"{blocks['own_error'].max():.2f}"
+    if len(blocks) == 1:
+        return f"A seed varies by {low} points (standard deviation, {blocks['own_df'].iloc[0]:.0f} degrees of freedom)."
+    varies = f"A seed varies by {low} to {high} points (standard deviations of the blocks)."
+    if blocks["error"].nunique() == 1:
+        return (
+            f"{varies} They differ by no more than chance, and are pooled: {blocks['df'].min():.0f} degrees of freedom."
+        )
+    prior = float((blocks["df"] - blocks["own_df"]).max())
+    return (
+        f"{varies} They differ by more than chance: the estimate of each block is shrunk towards those of the others, "
+        f"which count like {prior:.1f} degrees of freedom, its own like {blocks['own_df'].max():.0f}."
+    )
 
 
 def _sensitivity(tested: pd.DataFrame) -> str:
     """What this number of seeds can show at all."""
     seeds = int(tested["pairs"].min())
-    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, seeds - 1)) / np.sqrt(seeds)
-    found = detectable_effect(seeds)
+    reach = tested["difference"] - tested["low"]
+    ratio = float((tested["df"] / (tested["pairs"] - 1)).median())
+    found = detectable_effect(seeds, df_per_seed=round(ratio, 1), tests=len(tested)) * float(tested["error"].median())
+    shown = f"{found:.2f} points" if math.isfinite(found) else "no size that can be computed"
     return (
-        f"With {seeds} seeds a 95 % interval reaches {reach:.1f} standard deviations of the differences to each side, "
-        f"and a single test finds with {100 * POWER:.0f} % certainty only differences above {found:.1f} of them. "
-        "With the correction for many tests, differences must be even larger."
+        f"With {counted(seeds, 'seed')}, an interval reaches {reach.median():.2f} points to each side (median), and "
+        f"the test finds true differences of {shown} with {100 * POWER:.0f} % certainty."
     )
 
 
@@ -62,5 +82,5 @@ def _untested(differences: pd.DataFrame) -> str:
     flat = len(untested) - few - unlike
     reasons = [f"{unlike} between cells that were trained by different recipes or on different data"] if unlike else []
     reasons += [f"{few} with fewer than two seeds in common"] if few else []
-    reasons += [f"{flat} whose seeds all differ by the same amount, as happens on small test sets"] if flat else []
+    reasons += [f"{flat} on data sets where all seeds differ by the same amount, as on small test sets"] if flat else []
     return f"Not tested: {'; '.join(reasons)}."

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from analysis.study import Study
+from analysis.tables.across import across_tables
 from analysis.tables.cells import cell_table
 from analysis.tables.comparison import Layout, comparison
-from analysis.tables.differences import difference_tables
+from analysis.tables.differences import difference_tables, paired_tables
 from analysis.tables.failures import failure_tables
 from analysis.tables.former import former_tables
 from analysis.tables.needs import needs_tables
 from analysis.tables.published import published_tables
 from analysis.tables.ranks import rank_tables
 from analysis.tables.table import Table
+from analysis.tables.verdicts import verdict_tables
 from fdt_core.errors import unknown_name
 
 __all__ = ["TABLES", "Layout", "Table", "former_tables", "tables"]
@@ -21,9 +24,12 @@ __all__ = ["TABLES", "Layout", "Table", "former_tables", "tables"]
 TABLES: dict[str, Callable[[Study, Layout], list[Table]]] = {
     "comparison": comparison,
     "published": published_tables,
+    "verdicts": lambda study, _: verdict_tables(study),
     "differences": lambda study, _: difference_tables(study),
+    "paired": lambda study, _: paired_tables(study),
     "needs": lambda study, _: needs_tables(study),
     "ranks": lambda study, _: rank_tables(study),
+    "across": lambda study, _: across_tables(study),
     "failures": lambda study, _: failure_tables(study),
     "cells": lambda study, layout: [cell_table(study, layout)],
 }
@@ -33,7 +39,7 @@ TABLES: dict[str, Callable[[Study, Layout], list[Table]]] = {
 def tables(study: Study, name: str = "comparison", layout: Layout | None = None) -> list[Table]:
     """The tables with this name, or `all`; UsageError with the known names if it is unknown."""
     if name == "all":
-        return [table for make in TABLES.values() for table in make(study, layout or Layout())]
+        return [table for each in TABLES for table in tables(study, each, layout)]
     if name not in TABLES:
         raise unknown_name("table", name, [*TABLES, "all"])
-    return TABLES[name](study, layout or Layout())
+    return [replace(table, name=name) for table in TABLES[name](study, layout or Layout())]

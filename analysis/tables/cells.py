@@ -13,13 +13,14 @@ from analysis.tables.table import Column, Entry, Table, text_column, word
 
 def cell_table(study: Study, layout: Layout) -> Table:
     """A row per run, model, template and data set: seeds by status, accuracy, costs."""
-    costs = measured_costs(study.cells, layout.costs)
+    costs = measured_costs(study.cells, layout.costs, paper=layout.rounding.percent_of_shown)
     columns = (
-        *map(text_column, ("Run", "Model", "Template", "Data set")),
+        *map(text_column, ("Run", "Model", "Template")),
+        text_column("Data set", key="dataset"),
         *(Column(name=status, group="Seeds") for status in STATUSES),
         Column(name=accuracy_title(study), parts=("mean", "std")),
         Column(name="Budget error (%)"),
-        *(Column(name=cost.title) for cost in costs),
+        *(Column(name=cost.title, key=cost.column) for cost in costs),
     )
     places = {name: place for place, name in enumerate(study.datasets)}
     ordered = study.cells.assign(place=study.cells["dataset"].map(places), other=study.cells["template"] != BASE)
@@ -35,5 +36,5 @@ def _row(cell: Record, costs: list[Cost], layout: Layout) -> tuple[Entry, ...]:
         *(count(cell[status]) for status in STATUSES),
         mean_and_std(cell["mean"], cell["std"], layout.decimals, layout.rounding, absent=absence(cell)),
         number(100 * cell["budget_error"], 2, layout.rounding),
-        *(number(cell[cost.column] / cost.scale, cost.decimals, layout.rounding) for cost in costs),
+        *(number(cell[cost.column], cost.decimals, layout.rounding, scale=cost.scale) for cost in costs),
     )

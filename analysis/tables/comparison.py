@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 
 import pandas as pd
 
 from analysis.costs import SHOWN, Cost, measured_costs
 from analysis.keys import BASE, STATUSES, dataset_order, template_order
-from analysis.records import Record, by_template
+from analysis.measurements import NOISY
+from analysis.records import Record, by_template, of_block
 from analysis.rounding import Rounding
 from analysis.study import Study
 from analysis.tables.numbers import best_marked, mean_and_std, number
 from analysis.tables.table import Column, Entry, Table, text_column, transposed, word
+from fdt_core.quantities import counted
 
 FEWER = "†"
 OFF_BUDGET = "‡"
@@ -27,7 +28,7 @@ class Layout:
 
     Args:
         rounding: how numbers are cut to the digits shown.
-        costs: names of the costs, each with its percentage below base; costs that no cell has are left out.
+        costs: names of the costs, each with its difference to base in per cent; costs that no cell has are left out.
         decimals: digits of the accuracy after the point.
         budget_tolerance: a cell is marked if its budget error (achieved / target - 1) exceeds this either way.
     """
@@ -48,14 +49,25 @@ def _model_table(study: Study, cells: pd.DataFrame, title: str, layout: Layout) 
     datasets = dataset_order(cells["dataset"])
     # Parameters and times depend on the data set (classes, image size): as in the paper, those of the first are shown.
     first = cells[cells["dataset"] == datasets[0]].set_index("template").reindex(templates)
-    costs = measured_costs(first, layout.costs)
+    costs = measured_costs(first, layout.costs, paper=layout.rounding.percent_of_shown)
     columns = [text_column("Template")]
     entries = [[word(template) for template in templates]]
     for cost in costs:
-        columns += [Column(group=cost.title), Column(group=cost.title, name="% ↓")]
+        columns += [
+            Column(group=cost.title, key=cost.column),
+            Column(group=cost.title, name="vs base", key=f"{cost.column}_vs_base_percent", unit="%"),
+        ]
         entries += _cost_entries(first[cost.column], cost, layout.rounding)
     for dataset in datasets:
-        columns.append(Column(name=dataset, group=accuracy_title(study), parts=("mean", "std")))
+        columns.append(
+            Column(
+                name=dataset,
+                group=accuracy_title(study),
+                parts=("mean", "std"),
+                key=f"{study.accuracy}_accuracy_{dataset}",
+                unit="%",
+            )
+        )
         entries.append(_accuracy_entries(cells[cells["dataset"] == dataset], templates, layout))
     columns.append(Column(name="Seeds"))
     seeds = cells.groupby("template")["done"].agg(["min", "max"]).reindex(templates)
@@ -70,20 +82,21 @@ def accuracy_title(study: Study) -> str:
 
 
 def _cost_entries(values: pd.Series[float], cost: Cost, rounding: Rounding) -> list[list[Entry]]:
-    """The entries of a cost by template, the lowest marked as best, and those of its percentage below base."""
-    scaled = values / cost.scale
-    base = float(scaled.get(BASE, math.nan))
+    """The entries of a cost by template, the lowest marked as best, and of its difference to base in per cent."""
+    base = float(values.get(BASE, math.nan))
     percents = [
-        Entry(parts=("",))
-        if template == BASE or math.isnan(base) or math.isnan(value)
-        else _percent_entry(rounding.percent_below(value, base, cost.decimals))
-        for template, value in scaled.items()
+        Entry(parts=("",)) if template == BASE else _percent_entry(value, base, cost, rounding)
+        for template, value in values.items()
     ]
-    return [best_marked([number(value, cost.decimals, rounding) for value in scaled], best=min), percents]
+    shown = [number(value, cost.decimals, rounding, scale=cost.scale) for value in values]
+    return [best_marked(shown, best=min), percents]
 
 
-def _percent_entry(percent: Decimal | None) -> Entry:
-    return Entry() if percent is None else Entry(parts=(str(percent),), value=float(percent))
+def _percent_entry(value: float, base: float, cost: Cost, rounding: Rounding) -> Entry:
+    percent = rounding.percent_from(value / cost.scale, base / cost.scale, cost.decimals)
+    if percent is None:
+        return Entry(parts=("",))
+    return Entry(parts=(f"{percent:+}",), values=(100 * (value - base) / base,))
 
 
 def _accuracy_entries(cells: pd.DataFrame, templates: Sequence[str], layout: Layout) -> list[Entry]:
@@ -106,7 +119,7 @@ def absence(cell: Record) -> str:
 
 
 def _seeds_entry(low: int, high: int) -> Entry:
-    return Entry(parts=(f"{low}" if low == high else f"{low}-{high}",), value=low)
+    return Entry(parts=(f"{low}" if low == high else f"{low}-{high}",), values=(low,))
 
 
 def _notes(study: Study, cells: pd.DataFrame, costs: list[Cost], datasets: list[str], layout: Layout) -> Iterator[str]:
@@ -116,11 +129,40 @@ def _notes(study: Study, cells: pd.DataFrame, costs: list[Cost], datasets: list[
         else "last epoch."
     )
     if costs:
-        yield f"% ↓: per cent below {BASE}." + (f" Costs are those for {datasets[0]}." if len(datasets) > 1 else "")
-    if "latency" in [cost.name for cost in costs]:
-        yield f"Inference: median of a batch of {study.batch} on {study.latency_device}."
+        yield f"vs base: in per cent; minus is less than {BASE}." + (
+            f" Costs are those for {datasets[0]}." if len(datasets) > 1 else ""
+        )
+    names = [cost.name for cost in costs]
+    if "latency" in names:
+        yield from latency_notes(cells, study.batch)
+    if {"training", "peak_memory"} & set(names):
+        yield from _training_notes(study, cells)
     yield from _first_few(_fewer_notes(cells))
     yield from _first_few(_budget_notes(cells, layout.budget_tolerance))
+
+
+def latency_notes(cells: pd.DataFrame, batch: int) -> Iterator[str]:
+    """On what the latencies of a model were measured, how they vary, and which are doubtful."""
+    measured = cells.dropna(subset=["latency_ms"])
+    first = measured.iloc[0]
+    spread = (measured["latency_p90_ms"] - measured["latency_p10_ms"]) / measured["latency_ms"]
+    varies = f"; 80 % of the measurements span up to {100 * spread.max():.0f} % of it" if spread.notna().any() else ""
+    threads = "" if pd.isna(first["threads"]) else f", {counted(int(first['threads']), 'thread')}"
+    yield (
+        f"Inference: median of a batch of {batch} on {first['latency_device']}{threads}, {first['precision']}{varies}."
+    )
+    if noisy := template_order(measured.loc[spread > NOISY, "template"]):
+        yield f"Inference of {', '.join(noisy)}: measured on a busy machine, it seems. Measure again when it is idle."
+
+
+def _training_notes(study: Study, cells: pd.DataFrame) -> Iterator[str]:
+    """On what the training times of a model were measured, and how many trials ran elsewhere."""
+    if not (devices := sorted(set(cells["train_device"].dropna()))):
+        return
+    done = of_block(study.outcomes[study.outcomes["status"] == "done"], cells)
+    others = int((~done["device_name"].isin(devices)).sum())
+    left_out = f"; {counted(others, 'trial')} on other devices left out" if others else ""
+    yield f"Training: mean over seeds on {', '.join(devices)}{left_out}."
 
 
 def _first_few(notes: Iterable[str], few: int = 12) -> list[str]:

@@ -1,4 +1,4 @@
-"""The table of differences in accuracy, to base or between runs, with what the seeds allow one to conclude."""
+"""The tables of differences in accuracy, to base or between runs, with what the seeds allow one to conclude."""
 
 from __future__ import annotations
 
@@ -10,82 +10,141 @@ import pandas as pd
 from analysis.keys import BASE, dataset_order, model_name
 from analysis.recipes import unlike_runs
 from analysis.records import Record, records
-from analysis.statistics.differences import SEPARATED, Verdict
+from analysis.statistics.accuracies import accuracies
+from analysis.statistics.differences import ALIKE
 from analysis.statistics.limits import statements
-from analysis.statistics.seeds_needed import MOST
+from analysis.statistics.paired import paired_tests
+from analysis.statistics.seeds_needed import MOST, POWER, RANGE, likely_seeds
+from analysis.statistics.verdicts import is_separated
 from analysis.study import Study
 from analysis.tables.numbers import count, number, p_value
 from analysis.tables.table import Column, Entry, Table, text_column, word
 
 _COLUMNS = (
     text_column("Model"),
-    text_column("Data set"),
+    text_column("Data set", key="dataset"),
     text_column("Template"),
-    Column(name="Difference"),
-    Column(name="95 % interval", parts=("low", "high")),
+    Column(name="Difference", unit="points"),
+    Column(name="95 % interval", parts=("low", "high"), key="interval", unit="points"),
     Column(name="Seeds"),
-    Column(name="Holm p"),
+    Column(name="p"),
     Column(name="Effect g"),
     text_column("Verdict"),
-    Column(name="More seeds"),
+    Column(name="Seeds needed", parts=("low", "high")),
 )
 
-_ABOUT_SEEDS = (
-    "Effect g: Hedges' g. More seeds: how many would separate the two with 80 % certainty, at a level corrected for "
-    "all tests of this table, if the true difference and spread were as observed; with few seeds, a rough guess."
+_PAIRED_COLUMNS = (
+    text_column("Model"),
+    text_column("Data set", key="dataset"),
+    text_column("Template"),
+    Column(name="Difference", unit="points"),
+    Column(name="Std", unit="points"),
+    Column(name="95 % interval", parts=("low", "high"), key="interval", unit="points"),
+    Column(name="Seeds"),
+    Column(name="p"),
+    Column(name="Holm p"),
+)
+
+_ABOUT_COLUMNS = (
+    "p: of no difference, corrected for the whole table. Effect g: the difference in standard deviations of a seed "
+    f"(Hedges' g). Seeds needed: how many in all would separate the two from each other with {100 * POWER:.0f} % "
+    f"certainty; the truth is in this range in {100 * RANGE:.0f} of 100 cases."
 )
 
 
 def difference_tables(study: Study) -> list[Table]:
     """The differences to base; with several runs, also those of each run to the first."""
-    several = study.cells["run"].nunique() > 1
-    tables = [difference_table(study.differences, f"Accuracy ({study.accuracy} epoch) minus {BASE}'s")]
+    several, margin = study.cells["run"].nunique() > 1, study.question.margin
+    tables = [difference_table(study.differences, f"Accuracy ({study.accuracy} epoch) minus {BASE}'s", margin)]
     if several:
         first = next(iter(study.results.paths))
         title = f"Accuracy ({study.accuracy} epoch) minus that of run {first}"
-        between = difference_table(study.differences_between_runs, title)
+        between = difference_table(study.differences_between_runs, title, margin)
         tables.append(replace(between, notes=(*unlike_runs(study), *between.notes)))
     return tables
 
 
-def difference_table(differences: pd.DataFrame, title: str) -> Table:
-    """A frame of `paired_differences` as a table in points of accuracy, with sentences on what it shows."""
+def difference_table(differences: pd.DataFrame, title: str, margin: float) -> Table:
+    """A frame of `differences` as a table in points of accuracy, with sentences on what it shows."""
     several = differences["run"].nunique() > 1
-    places = {name: place for place, name in enumerate(dataset_order(differences["dataset"]))}
-    ordered = differences.assign(place=differences["dataset"].map(places))
-    ordered = ordered.sort_values(["run", "model", "width", "place", "template"], kind="stable")
-    rows = tuple(_row(record, several) for record in records(ordered))
-    notes = statements(differences) if differences.empty else (*statements(differences), _ABOUT_SEEDS)
-    return Table(title=title, columns=_COLUMNS, rows=rows, notes=notes)
-
-
-def _row(record: Record, several: bool) -> tuple[Entry, ...]:
-    model = model_name(record["model"], record["width"])
-    separated = record["verdict"] in SEPARATED
-    return (
-        word(f"{record['run']}: {model}" if several else model),
-        word(record["dataset"]),
-        word(record["template"]),
-        number(record["difference"], 2, signed=True, best=separated),
-        _interval(record["low"], record["high"]),
-        count(record["pairs"]),
-        p_value(record["p_holm"]),
-        number(record["effect"], 1, signed=True),
-        word(record["verdict"]),
-        _more_seeds(record),
+    shown = differences.assign(separated=is_separated(differences), **likely_seeds(differences))
+    rows = tuple(_row(record, several) for record in records(in_reading_order(shown)))
+    notes = statements(differences, margin)
+    return Table(
+        title=title, columns=_COLUMNS, rows=rows, notes=notes if differences.empty else (*notes, _ABOUT_COLUMNS)
     )
 
 
-def _more_seeds(record: Record) -> Entry:
-    """How many more seeds would separate the two cells; absent if they are separated or untested."""
-    if record["verdict"] != Verdict.NOT_SEPARATED:
-        return Entry()
-    have, needed = record["pairs"], record["seeds_needed"]
-    more = f"> {MOST - have}" if math.isinf(needed) else f"{max(1, int(needed) - have)}"
-    return Entry(parts=(more,), value=needed)
+def in_reading_order(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows by run, model and width, then by data set and template."""
+    places = {name: place for place, name in enumerate(dataset_order(frame["dataset"]))}
+    ordered = frame.assign(place=frame["dataset"].map(places))
+    return ordered.sort_values(["run", "model", "width", "place", "template"], kind="stable")
 
 
-def _interval(low: float, high: float) -> Entry:
+def cell_words(record: Record, several_runs: bool) -> tuple[Entry, Entry, Entry]:
+    """Model, data set and template of a row; the model names its run if there are several."""
+    model = model_name(record["model"], record["width"])
+    return (
+        word(f"{record['run']}: {model}" if several_runs else model),
+        word(record["dataset"]),
+        word(record["template"]),
+    )
+
+
+def interval(low: float, high: float) -> Entry:
+    """The limits of a difference in two parts; absent for NaN."""
     if math.isnan(low):
         return Entry()
-    return Entry(parts=(f"{low:+z.2f}", f"{high:+z.2f}"), value=low, joint=" .. ")
+    return Entry(parts=(f"{low:+z.2f}", f"{high:+z.2f}"), values=(low, high), joint=" .. ")
+
+
+def _row(record: Record, several: bool) -> tuple[Entry, ...]:
+    return (
+        *cell_words(record, several),
+        number(record["difference"], 2, signed=True, best=record["separated"]),
+        interval(record["low"], record["high"]),
+        count(record["pairs"]),
+        p_value(record["p"]),
+        number(record["effect"], 1, signed=True),
+        word(record["verdict"]),
+        Entry() if record["separated"] else _seeds_needed(record["seeds_low"], record["seeds_high"]),
+    )
+
+
+def _seeds_needed(low: float, high: float) -> Entry:
+    """The range of seeds that would be needed; absent for NaN."""
+    if math.isnan(low):
+        return Entry()
+    parts = tuple(f"> {MOST}" if math.isinf(limit) else f"{limit:.0f}" for limit in (low, high))
+    return Entry(parts=tuple(dict.fromkeys(parts)), values=(low, high), joint=" .. ")
+
+
+def paired_tables(study: Study) -> list[Table]:
+    """The differences to base, each tested by its own seeds alone."""
+    frame = paired_tests(accuracies(study.outcomes, axis="template", reference=BASE, alike=ALIKE))
+    several = frame["run"].nunique() > 1
+    return [
+        Table(
+            title=f"Accuracy ({study.accuracy} epoch) minus {BASE}'s: paired t tests",
+            columns=_PAIRED_COLUMNS,
+            rows=tuple(_paired_row(record, several) for record in records(in_reading_order(frame))),
+            notes=(
+                "Each difference is tested by its own seeds alone, which finds little with few seeds; each interval is "
+                "for its difference alone. Holm p: corrected for the whole table. --table differences uses all seeds "
+                "of a model on a data set.",
+            ),
+        )
+    ]
+
+
+def _paired_row(record: Record, several: bool) -> tuple[Entry, ...]:
+    return (
+        *cell_words(record, several),
+        number(record["difference"], 2, signed=True),
+        number(record["std"], 2),
+        interval(record["low"], record["high"]),
+        count(record["pairs"]),
+        p_value(record["p"]),
+        p_value(record["p_holm"]),
+    )

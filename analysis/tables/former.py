@@ -19,7 +19,8 @@ def former_tables(study: Study) -> list[Table]:
     if study.results.former.empty:
         return []
     columns = (
-        *map(text_column, ("Trial", "Run", "Model", "Template", "Data set")),
+        *map(text_column, ("Trial", "Run", "Model", "Template")),
+        text_column("Data set", key="dataset"),
         Column(name="Seed"),
         text_column("Status"),
         Column(name=f"{study.accuracy.capitalize()} accuracy (%)"),

@@ -19,21 +19,28 @@ def number(
     decimals: int = 0,
     rounding: Rounding = NEAREST,
     *,
+    scale: float = 1.0,
     signed: bool = False,
     best: bool = False,
     marks: str = "",
 ) -> Entry:
-    """A number; `ABSENT` for NaN."""
-    shown = rounding.cut(value, decimals)
+    """A number, shown in units of `scale`; `ABSENT` for NaN."""
+    shown = rounding.cut(value / scale, decimals)
     if shown is None:
         return Entry(marks=marks)
-    return Entry(parts=(f"{shown:+}" if signed else str(shown),), value=value, best=best, marks=marks)
+    return Entry(parts=(decimal_text(shown, signed=signed),), values=(value,), best=best, marks=marks)
+
+
+def decimal_text(shown: Decimal, *, signed: bool = False) -> str:
+    """The digits of a number, or `inf`."""
+    finite = float(shown) if shown.is_infinite() else shown
+    return f"{finite:+}" if signed else str(finite)
 
 
 @lru_cache(maxsize=4096)  # for the same reason as `word`
 def count(value: int) -> Entry:
     """A whole number."""
-    return Entry(parts=(str(value),), value=value)
+    return Entry(parts=(str(value),), values=(value,))
 
 
 def mean_and_std(
@@ -44,8 +51,9 @@ def mean_and_std(
     if shown is None:
         return Entry(parts=(absent,), marks=marks)
     spread = rounding.cut(std, decimals)
-    parts = (str(shown),) if spread is None else (str(shown), str(spread))
-    return Entry(parts=parts, value=float(shown), marks=marks)
+    if spread is None:
+        return Entry(parts=(str(shown),), values=(mean,), marks=marks)
+    return Entry(parts=(str(shown), str(spread)), values=(mean, std), marks=marks)
 
 
 def p_text(p: float) -> str:
@@ -55,7 +63,7 @@ def p_text(p: float) -> str:
 
 def p_value(p: float) -> Entry:
     """A p-value as an entry."""
-    return Entry() if math.isnan(p) else Entry(parts=(p_text(p).removeprefix("= "),), value=p)
+    return Entry() if math.isnan(p) else Entry(parts=(p_text(p).removeprefix("= "),), values=(p,))
 
 
 def best_marked(entries: Sequence[Entry], best: Callable[[Iterable[Decimal]], Decimal]) -> list[Entry]:

@@ -11,7 +11,7 @@ from statsmodels.stats.multitest import multipletests
 from analysis.costs import COSTS
 from analysis.keys import template_order
 from analysis.records import Record, by_template
-from analysis.statistics.differences import CONFIDENCE
+from analysis.statistics.simultaneous import CONFIDENCE
 from analysis.study import Study
 from analysis.tables.comparison import Layout, absence
 from analysis.tables.numbers import mean_and_std, number
@@ -48,15 +48,20 @@ def _table(study: Study, title: str, cells: pd.DataFrame, published: dict[str, P
     if datasets:
         first = cells[cells["dataset"] == datasets[0]].set_index("template")
         for name, printed in _printed_costs(published).items():
-            if first[(cost := COSTS[name]).column].notna().any():
-                values = first[cost.column].reindex(templates) / cost.scale
-                columns += [Column(group=cost.title, name=who) for who in ("ours", "paper")]
-                entries.append([number(value, cost.decimals, layout.rounding) for value in values])
-                entries.append([Entry(parts=(printed[template],)) for template in templates])
+            if first[(cost := COSTS[name].of_paper()).column].notna().any():
+                values = first[cost.column].reindex(templates)
+                columns += [Column(group=cost.title, name=who, key=f"{cost.column}_{who}") for who in ("ours", "paper")]
+                entries.append([number(value, cost.decimals, layout.rounding, scale=cost.scale) for value in values])
+                entries.append(
+                    [
+                        Entry(parts=(printed[template],), values=(float(printed[template]) * cost.scale,))
+                        for template in templates
+                    ]
+                )
     differing = _differing(cells, published, datasets)
     for dataset in datasets:
-        columns += [Column(group=dataset, name=who, parts=("mean", "std")) for who in ("ours", "paper")]
-        columns.append(Column(group=dataset, name="Δ"))
+        columns += [Column(group=dataset, name=who, parts=("mean", "std"), unit="%") for who in ("ours", "paper")]
+        columns.append(Column(group=dataset, name="Δ", key=f"{dataset}_difference", unit="points"))
         of_dataset = by_template(cells[cells["dataset"] == dataset])
         rows = [_accuracies(of_dataset, published[t], dataset, layout, (t, dataset) in differing) for t in templates]
         entries += [list(column) for column in zip(*rows, strict=True)]
@@ -82,7 +87,7 @@ def _accuracies(
 ) -> tuple[Entry, Entry, Entry]:
     """The study's entry, the paper's, and their difference."""
     theirs = row.accuracy[dataset]
-    paper = Entry(parts=(f"{theirs.mean:.2f}", f"{theirs.std:.2f}"), value=theirs.mean)
+    paper = Entry(parts=(f"{theirs.mean:.2f}", f"{theirs.std:.2f}"), values=(theirs.mean, theirs.std))
     cell = cells.get(row.template)
     if cell is None:
         return Entry(), paper, Entry()

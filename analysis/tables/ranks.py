@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.statistics.ranks import ENOUGH, RankAnalysis, rank_analysis
+from analysis.statistics.ranks import LEAST_DATASETS, RankAnalysis, rank_analysis
 from analysis.study import Study
 from analysis.tables.numbers import p_text
 from analysis.tables.table import Column, Entry, Table, text_column, word
-from fdt_core.quantities import listed
+from fdt_core.quantities import counted, listed
 
 MOST_NAMES = 12
 """Most names in one entry; of the rest, only the number is shown."""
 
 
 def rank_tables(study: Study) -> list[Table]:
-    """A table per run: the templates by mean rank of accuracy over all models and data sets."""
+    """A table per run: the templates by mean rank of accuracy over data sets, the models of each averaged."""
     several = study.cells["run"].nunique() > 1
     return [
         _table(rank_analysis(cells), f"{run}: mean ranks" if several else "Mean ranks")
@@ -26,13 +26,13 @@ def rank_tables(study: Study) -> list[Table]:
 def _table(analysis: RankAnalysis, title: str) -> Table:
     best = analysis.mean_ranks.min()
     rows = [
-        (word(str(template)), Entry(parts=(f"{rank:.2f}",), value=float(rank), best=rank == best), word(alike))
+        (word(str(template)), Entry(parts=(f"{rank:.2f}",), values=(float(rank),), best=rank == best), word(alike))
         for (template, rank), alike in zip(analysis.mean_ranks.items(), _alike(analysis), strict=True)
     ]
     columns = (text_column("Template"), Column(name="Mean rank"), text_column("Not separated from"))
     shown = columns if analysis.critical_difference is not None else columns[:2]
     return Table(
-        title=f"{title} over {analysis.blocks} blocks (a model on a data set; rank 1 = highest accuracy)",
+        title=f"{title} over {counted(analysis.datasets, 'data set')} (rank 1 = highest accuracy)",
         columns=shown,
         rows=tuple(row[: len(shown)] for row in rows),
         notes=tuple(_notes(analysis)),
@@ -53,14 +53,17 @@ def _notes(analysis: RankAnalysis) -> list[str]:
         if analysis.left_out
         else []
     )
-    if analysis.critical_difference is None or analysis.p is None:
+    notes.append("The accuracies of the models on a data set are averaged first: they share its images.")
+    if analysis.p is None:
         return [
             *notes,
-            f"Not tested: a test needs at least {ENOUGH} blocks, and three templates that do not all rank equally.",
+            f"Not tested: a test needs at least {LEAST_DATASETS} data sets, and three templates that do not all rank "
+            "equally.",
         ]
+    friedman = f"Friedman's test that all templates rank equally (by permutation): p {p_text(analysis.p)}."
+    if analysis.critical_difference is None:
+        return [*notes, f"{friedman} So no two of them are compared."]
     return [
         *notes,
-        f"Friedman's test that all templates rank equally: p {p_text(analysis.p)}. "
-        f"Mean ranks differ if more than {analysis.critical_difference:.2f} apart (Nemenyi, 5 %).",
-        "The test assumes independent blocks, which is not quite true of two models on one data set.",
+        f"{friedman} Mean ranks differ if more than {analysis.critical_difference:.2f} apart (Nemenyi, 5 %).",
     ]

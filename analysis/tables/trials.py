@@ -9,7 +9,8 @@ from analysis.tables.numbers import number
 from analysis.tables.table import Column, Entry, Table, text_column, word
 
 _COLUMNS = (
-    *map(text_column, ("Trial", "Run", "Model", "Template", "Data set")),
+    *map(text_column, ("Trial", "Run", "Model", "Template")),
+    text_column("Data set", key="dataset"),
     Column(name="Seed"),
     text_column("Status"),
     Column(name="Final", group="Test accuracy (%)"),

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.options import FormerPlans, Json, RunsDir, Verbose
-from orchestrator.cli.results import AccuracyKind, Batch, Device, RunNames, paths_of, tell_notes
+from orchestrator.cli.results import AccuracyKind, Batch, Device, Margin, OneSided, RunNames, paths_of, tell_notes
 
 
 def report(
@@ -27,6 +27,8 @@ def report(
     accuracy: AccuracyKind = "final",
     batch: Batch = 16,
     device: Device = None,
+    margin: Margin = 0.5,
+    one_sided: OneSided = False,
     all_: FormerPlans = False,
     json_: Json = False,
     verbose: Verbose = False,
@@ -47,7 +49,7 @@ def report(
     paths = paths_of(runs, runs_dir)
     name = "index" if len(paths) == 1 else "-and-".join(Path(path).name for path in paths)
     file = output or Path(paths[0]) / "report" / f"{name}.html"
-    study = study_of(*paths, accuracy=accuracy, batch=batch, device=device)
+    study = study_of(*paths, accuracy=accuracy, batch=batch, device=device, margin=margin, one_sided=one_sided)
     drawn = save_figures(study, file.parent / "figures", figures.split(",")) if figures else []
     report_file = write_report(study, file, former=all_)
     tell_notes(study, all_)

@@ -25,13 +25,21 @@ Device = Annotated[
     str | None, typer.Option(help="Device whose inference time counts. Default: the one with the most profiles.")
 ]
 
+Margin = Annotated[float, typer.Option(help="Points of accuracy that a template may lose, for the verdicts.")]
+OneSided = Annotated[
+    bool, typer.Option("--one-sided", help="Only losses matter: one-sided intervals, which show small ones sooner.")
+]
+
 
 def results(
     runs: RunNames = None,
     runs_dir: RunsDir = None,
     table: Annotated[
         str,
-        typer.Option("--table", help="comparison, published, differences, needs, ranks, failures, cells or all."),
+        typer.Option(
+            "--table",
+            help="comparison, published, verdicts, differences, paired, needs, ranks, across, failures, cells or all.",
+        ),
     ] = "comparison",
     format: Annotated[str, typer.Option("--format", help="text, markdown, latex, csv, html or json.")] = "text",
     accuracy: AccuracyKind = "final",
@@ -51,8 +59,13 @@ def results(
     ] = 0.01,
     batch: Batch = 16,
     device: Device = None,
+    margin: Margin = 0.5,
+    one_sided: OneSided = False,
     all_: FormerPlans = False,
     standalone: Annotated[bool, typer.Option("--standalone", help="Make LaTeX or HTML a complete document.")] = False,
+    siunitx: Annotated[
+        bool, typer.Option("--siunitx", help="Let the LaTeX package siunitx print the numbers.")
+    ] = False,
     as_json: Json = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the columns of the results.")] = False,
     verbose: Verbose = False,
@@ -66,13 +79,13 @@ def results(
 
     Examples:
       fdt-sweep results demo
-      fdt-sweep results demo --table differences
+      fdt-sweep results demo --table verdicts --margin 1
       fdt-sweep results paper --rounding paper --costs paper --format latex
     """
     if schema:
         from analysis.tables.schema import schema_tables
 
-        _print(schema_tables(), "json" if as_json else format, standalone)
+        _print(schema_tables(), "json" if as_json else format, standalone, siunitx)
         return
     from analysis.recipes import unlike_trainings
     from analysis.rounding import rounding as rounding_named
@@ -80,7 +93,9 @@ def results(
     from analysis.tables import former_tables, tables
     from analysis.tables.comparison import Layout
 
-    study = study_of(*paths_of(runs, runs_dir), accuracy=accuracy, batch=batch, device=device)
+    study = study_of(
+        *paths_of(runs, runs_dir), accuracy=accuracy, batch=batch, device=device, margin=margin, one_sided=one_sided
+    )
     layout = Layout(
         rounding=rounding_named(rounding),
         costs=_cost_names(costs),
@@ -88,7 +103,7 @@ def results(
         budget_tolerance=budget_tolerance,
     )
     shown = [*tables(study, table, layout), *(former_tables(study) if all_ else [])]
-    _print(shown, "json" if as_json else format, standalone)
+    _print(shown, "json" if as_json else format, standalone, siunitx)
     tell_notes(study, all_)
     for warning in unlike_trainings(study):
         typer.echo(warning, err=True)
@@ -125,12 +140,12 @@ def _cost_names(costs: str | None) -> tuple[str, ...]:
     return PAPER if costs == "paper" else tuple(name.strip() for name in costs.split(","))
 
 
-def _print(tables: list[Table], format: str, standalone: bool) -> None:
+def _print(tables: list[Table], format: str, standalone: bool, siunitx: bool) -> None:
     from analysis.rendering import as_text, render
 
-    if format == "text":
+    if format == "text" and not (standalone or siunitx):
         bold = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         width = shutil.get_terminal_size((120, 40)).columns
         typer.echo("\n\n".join(as_text(table, width, bold) for table in tables))
     else:
-        typer.echo(render(tables, format, standalone=standalone).rstrip("\n"))
+        typer.echo(render(tables, format, standalone=standalone, siunitx=siunitx).rstrip("\n"))

@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fdt_core.image import ImageShape
+from fdt_core.matching.match import Budget, match
 from fdt_core.matching.paper_tables import published_rows
+from fdt_core.networks.architectures import architecture
 from fdt_core.results.columns import PLANNED_COLUMNS, arrow_schema
 from fdt_core.results.keys import cell_key
+from fdt_core.templates import template
 from fdt_core.trial.recipe import Recipe
 from tests.fdt_core.paper_networks import RECONSTRUCTED_PARAMS
 
@@ -103,6 +108,13 @@ def epoch_rows(trial: Mapping[str, Any], epochs: int) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+@cache
+def _activations(model: str, name: str) -> int:
+    """The activations of one of the paper's networks."""
+    budget = Budget(metric="paper_flops", rule="paper")
+    return match(architecture(model), template(name), image=ImageShape(), width=1.0, budget=budget).cost.activations
+
+
 def paper_run(path: Path, seeds: int = 3, epochs: int = 0) -> Path:
     """A run whose seeds have exactly the means and standard deviations of the paper's tables 1 and 2.
 
@@ -115,8 +127,8 @@ def paper_run(path: Path, seeds: int = 3, epochs: int = 0) -> Path:
         trial_row(
             model=row.model, template=row.template, dataset=dataset, seed=seed,
             params=RECONSTRUCTED_PARAMS[row.model, row.template],
-            memory_mb=float(row.memory_mb), n=row.n, budget_rule="paper", final_test_accuracy=accuracy,
-            best_test_accuracy=accuracy + 0.5,
+            activations=_activations(row.model, row.template), memory_mb=float(row.memory_mb), n=row.n,
+            budget_rule="paper", final_test_accuracy=accuracy, best_test_accuracy=accuracy + 0.5,
         )
         for row in published_rows()
         for dataset, cell in row.accuracy.items()

@@ -37,14 +37,14 @@ def test_nan_has_no_digits() -> None:
 
 def test_percentages_come_from_the_exact_numbers_or_from_those_shown() -> None:
     """VGG19 with template e and ResNet50 with c: two of the cells that reveal how the paper computed them."""
-    assert TRUNCATED.percent_below(2.066849, 20.035018, 2) == Decimal("89.6")
-    assert rounding("paper").percent_below(2.066849, 20.035018, 2) == Decimal("89.7")
-    assert TRUNCATED.percent_below(3.481238, 23.520842, 2) == Decimal("85.1")
-    assert rounding("paper").percent_below(3.481238, 23.520842, 2) == Decimal("85.2")
+    assert TRUNCATED.percent_from(2.066849, 20.035018, 2) == Decimal("-89.6")
+    assert rounding("paper").percent_from(2.066849, 20.035018, 2) == Decimal("-89.7")
+    assert TRUNCATED.percent_from(3.481238, 23.520842, 2) == Decimal("-85.1")
+    assert rounding("paper").percent_from(3.481238, 23.520842, 2) == Decimal("-85.2")
 
 
 def test_a_base_of_zero_has_no_percentage() -> None:
-    assert Rounding().percent_below(1.0, 0.0, 2) is None
+    assert Rounding().percent_from(1.0, 0.0, 2) is None
 
 
 def test_an_unknown_rounding_names_the_known_ones() -> None:

@@ -1,52 +1,34 @@
-"""The examples in docs/analysis.md run, and the page lists every table, figure and format."""
+"""docs/analysis.md shows the verdicts on the paper's published numbers: they are computed again here."""
 
 from __future__ import annotations
 
-import re
-import shlex
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from analysis.figures import FIGURES
-from analysis.rendering import FORMATS
-from analysis.tables import TABLES
-from orchestrator.cli import app
+from analysis.conclusions import conclusions
+from analysis.study import study
 from tests.analysis.synthetic import paper_run
 
-ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "analysis.md").read_text(encoding="utf-8")
-PROGRAMS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-COMMANDS = re.findall(r"^\$ fdt-sweep (.*?)(?: +#.*)?$", PAGE, re.MULTILINE)
+PAGE = (Path(__file__).parents[2] / "docs" / "analysis.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the run that the examples read."""
-    folder = tmp_path_factory.mktemp("examples")
-    paper_run(folder / "runs" / "paper")
-    return folder
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return paper_run(tmp_path_factory.mktemp("runs") / "paper")
 
 
-@pytest.mark.process
-@pytest.mark.parametrize("program", PROGRAMS)
-def test_the_programs_run(program: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(folder)
-    exec(compile(program, "docs/analysis.md", "exec"), {"__name__": "__main__"})
-
-
-@pytest.mark.process
-@pytest.mark.parametrize("command", COMMANDS)
-def test_the_commands_run(command: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(folder)
-    monkeypatch.delenv("FDT_RUNS_DIR", raising=False)
-    result = CliRunner().invoke(app, shlex.split(command.partition(" >")[0]))
-    assert result.exit_code == 0, result.output
-    assert result.stdout
-
-
-def test_every_table_figure_and_format_is_explained() -> None:
-    explained = set(re.findall(r"^\| `(\w+)`", PAGE, re.MULTILINE))
-    assert explained == {*TABLES, *FIGURES}
-    assert all(f"`{name}`" in PAGE for name in FORMATS)
+@pytest.mark.parametrize("margin", [0.5, 1.0])
+def test_the_verdicts_on_the_papers_numbers(run: Path, margin: float) -> None:
+    _, _, rest = PAGE.partition(f"Margin {margin:g} points:")
+    shown = [line for line in rest.partition("\n\n")[2].partition("\n\n")[0].splitlines() if "`" in line]
+    expected = [
+        f"| {title} `{each.template}` | {each.params:+.1%} | ".replace("%", " %")
+        + " | ".join(
+            [record["verdict"] for record in each.by_dataset.values()] + [str(each.mean and each.mean["verdict"])]
+        )
+        + " |"
+        for title, found in conclusions(study(run, margin=margin)).items()
+        for each in found
+    ]
+    assert shown == expected

@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.container import ErrorbarContainer
+from matplotlib.patches import Rectangle
 from matplotlib.typing import ColorType
 
 from analysis import Study, study
 from analysis.figures import FIGURES, save_figures
 from analysis.figures.fronts import fronts
 from analysis.figures.heatmap import heatmap
+from analysis.figures.intervals import intervals
 from analysis.figures.learning import learning
+from analysis.figures.ranks import ranks
 from analysis.figures.scatter import accuracy_against_cost
 from analysis.figures.style import fills, styles
 from fdt_core.errors import UsageError
@@ -141,3 +144,27 @@ def test_an_unknown_figure_or_format_names_the_known_ones(paper: Study, tmp_path
         save_figures(paper, tmp_path, ["svg"], ["front"])
     with pytest.raises(UsageError, match="known: pdf, svg, png"):
         save_figures(paper, tmp_path, ["bmp"])
+
+
+def test_the_figure_of_intervals_shows_every_difference_against_the_margin(paper: Study) -> None:
+    figure = intervals(paper)
+    assert [axis.get_title() for axis in figure.axes] == ["resnet50", "vgg19"]
+    for axis in figure.axes:
+        assert len(axis.containers) == 5 * (4 + 1)
+        (band,) = axis.patches
+        assert isinstance(band, Rectangle)
+        assert (band.get_x(), band.get_width()) == pytest.approx((-0.5, 1.0))
+    shown = {each.get_label(): each for each in figure.axes[1].containers[::-1]}
+    d = shown["d"]
+    assert isinstance(d, ErrorbarContainer)
+    assert d[0].get_fillstyle() == "full"
+    assert d[0].get_xdata()[0] == pytest.approx(0.31)
+
+
+def test_the_diagram_of_ranks_joins_templates_that_are_not_separated(paper: Study) -> None:
+    (axis,) = ranks(paper).axes
+    assert [text.get_text().strip() for text in axis.texts] == ["d", "a", "b", "c", "base", "e"]
+    bars = [line for line in axis.lines if line.get_linewidth() == 3]
+    ends = np.array([bar.get_xdata() for bar in bars])
+    assert ends == pytest.approx(np.array([[0.95, 4.55], [2.45, 5.55]]))
+    assert "p = 0.002" in axis.get_title()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -42,17 +44,28 @@ def test_a_run_is_named_by_name_or_path(runs_dir: Path, monkeypatch: pytest.Monk
 
 def test_the_tables_of_the_paper_by_one_command(runs_dir: Path) -> None:
     text = call(runs_dir, "results", "paper", "--rounding", "paper", "--costs", "paper").stdout
-    line = re.search(r"^e .*89\.7.*$", text, re.MULTILINE)
+    line = re.search(r"^e .*-89\.7.*$", text, re.MULTILINE)
     assert line
-    assert line.group().split()[:7] == ["e", "2.06", "89.7", "17.8*", "79.5", "1.39", "22.7"]
+    assert line.group().split()[:7] == ["e", "2.06", "-89.7", "17.8*", "-79.5", "1.39", "-22.7"]
 
 
 @pytest.mark.process
 def test_every_table_and_format(runs_dir: Path) -> None:
-    for table in ("comparison", "published", "differences", "needs", "ranks", "cells", "all"):
+    for table in (
+        "comparison",
+        "published",
+        "verdicts",
+        "differences",
+        "paired",
+        "needs",
+        "ranks",
+        "across",
+        "cells",
+        "all",
+    ):
         assert call(runs_dir, "results", "paper", "--table", table).exit_code == 0
-    for line in call(runs_dir, "results", "paper", "--json", "--table", "needs").stdout.splitlines():
-        assert json.loads(line)["rows"]
+    document = json.loads(call(runs_dir, "results", "paper", "--json", "--table", "all").stdout)
+    assert {"comparison", "verdicts", "needs", "cells"} <= {table["name"] for table in document["tables"]}
 
 
 def test_the_schema_lists_every_column(runs_dir: Path) -> None:
@@ -124,8 +137,10 @@ def test_rows_of_former_plans_are_left_out_with_one_note_and_shown_by_all(runs_d
     assert "12.34" not in without.stdout
     assert without.stderr == note
     shown = call(runs_dir, "results", "changed", "--all")
-    as_csv = call(runs_dir, "results", "changed", "--all", "--format", "csv").stdout
-    assert re.search(r"base,cifar10,0,done,12\.34,.*former: learning_rate 0\.5", as_csv)
+    frame = pd.read_csv(io.StringIO(call(runs_dir, "results", "changed", "--all", "--format", "csv").stdout))
+    former = frame[frame["differs_from_the_plan_in"].notna()]
+    assert former["differs_from_the_plan_in"].item() == "former: learning_rate 0.5 (plan: 0.1)"
+    assert former["final_accuracy"].item() == 12.34
     assert "12.34" in shown.stdout
     assert shown.stdout.startswith(without.stdout.rstrip())
     assert shown.stderr == ""

@@ -1,0 +1,78 @@
+"""What a study shows of each template, in the sentence that a paper needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from analysis.keys import BASE, dataset_order, template_order
+from analysis.records import Record, by_template, of_block, records
+from analysis.statistics.verdicts import WITHIN_MARGIN, Verdict
+from analysis.study import Study
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conclusion:
+    """What is shown of one template of a run, model and width, relative to base.
+
+    Args:
+        template: the template.
+        params: parameters relative to base, minus 1; None if base has none.
+        by_dataset: the difference on each data set, with its interval and verdict.
+        mean: the same in the mean over the data sets; None for one data set.
+    """
+
+    template: str
+    params: float | None
+    by_dataset: dict[str, Record]
+    mean: Record | None
+
+    def sentence(self, margin: float) -> str:
+        """On how many data sets a loss beyond the margin is ruled out, with how many parameters, and where not."""
+        of_verdict = {
+            verdict: [name for name, found in self.by_dataset.items() if found["verdict"] == verdict]
+            for verdict in Verdict
+        }
+        within = [name for verdict in WITHIN_MARGIN for name in of_verdict[verdict]]
+        total = len(self.by_dataset)
+        where = f"{len(within)} of {total} data sets" if total > 1 else "".join(within)
+        subject = f"{self.template}{self._params()}"
+        parts = [f"{self.template} is not worse than {BASE} by more than {margin:g} points on {where}{self._params()}"]
+        if total > 1 and of_verdict[Verdict.SUPERIOR]:
+            parts.append(f"better on {', '.join(of_verdict[Verdict.SUPERIOR])}")
+        others = [
+            f"{verdict} on {', '.join(of_verdict[verdict])}"
+            for verdict in (Verdict.INFERIOR, Verdict.UNDECIDED, Verdict.UNTESTED)
+            if of_verdict[verdict]
+        ]
+        return "; ".join([*parts, *others] if within else [f"{subject} is {'; '.join(others)}"]) + "."
+
+    def _params(self) -> str:
+        if self.params is None or not round(100 * self.params, 1):
+            return ""
+        return f" with {abs(self.params):.1%} {'fewer' if self.params < 0 else 'more'} parameters".replace("%", " %")
+
+
+def conclusions(study: Study) -> dict[str, list[Conclusion]]:
+    """What is shown of each template, by title of a run, model and width; no entry for a model without base."""
+    found = {}
+    for title, cells in study.blocks():
+        differences, means = (of_block(frame, cells) for frame in (study.differences, study.mean_differences))
+        if len(differences):
+            found[title] = [
+                _conclusion(name, cells, differences, means) for name in template_order(differences["template"])
+            ]
+    return found
+
+
+def _conclusion(template: str, cells: pd.DataFrame, differences: pd.DataFrame, means: pd.DataFrame) -> Conclusion:
+    of_template = {record["dataset"]: record for record in records(differences[differences["template"] == template])}
+    by_dataset = {name: of_template[name] for name in dataset_order(of_template)}
+    mean = next(iter(records(means[means["template"] == template])), None)
+    first = by_template(cells[cells["dataset"] == dataset_order(cells["dataset"])[0]])
+    own, base = first.get(template), first.get(BASE)
+    params = own["params"] / base["params"] - 1 if own and base and base["params"] else None
+    return Conclusion(
+        template=template, params=params, by_dataset=by_dataset, mean=mean if len(by_dataset) > 1 else None
+    )

@@ -1,0 +1,58 @@
+"""The table of what a study's data sets say about others like them."""
+
+from __future__ import annotations
+
+from analysis.keys import BASE
+from analysis.records import Record, records
+from analysis.statistics.accuracies import accuracies
+from analysis.statistics.across_datasets import LEAST_DATASETS, differences_across_datasets
+from analysis.statistics.differences import ALIKE
+from analysis.study import Study
+from analysis.tables.differences import interval
+from analysis.tables.numbers import count, number
+from analysis.tables.table import Column, Entry, Table, text_column, word
+
+_COLUMNS = (
+    text_column("Template"),
+    Column(name="Difference", unit="points"),
+    Column(name="95 % interval", parts=("low", "high"), key="interval", unit="points"),
+    Column(name="Data sets", key="datasets"),
+    Column(name="Spread", unit="points"),
+    Column(name="On another data set", parts=("low", "high"), key="another", unit="points"),
+    text_column("Verdict"),
+)
+
+
+def across_tables(study: Study) -> list[Table]:
+    """A table per run: each template against base for data sets like those of the study."""
+    data = accuracies(study.outcomes, axis="template", reference=BASE, alike=ALIKE)
+    found = differences_across_datasets(data, study.question)
+    several = study.cells["run"].nunique() > 1
+    return [
+        Table(
+            title=f"{f'{run}: a' if several else 'A'}ccuracy minus {BASE}'s on data sets like these",
+            columns=_COLUMNS,
+            rows=tuple(map(_row, records(rows))),
+            notes=(
+                f"A random-effects analysis over data sets, the models of each averaged; at least {LEAST_DATASETS} are "
+                "needed. Difference: the mean over all such data sets, with an interval that holds for the whole table "
+                f"at once; margin {study.question.margin:g} points. Spread: standard deviation of the true difference "
+                "between data sets. On another data set: where its true difference lies with 95 % confidence.",
+                "It assumes that the data sets are a sample of those that one cares about, and that true differences "
+                "are normal. With few data sets, the interval is wide because little is known.",
+            ),
+        )
+        for run, rows in found.groupby("run", sort=False)
+    ]
+
+
+def _row(record: Record) -> tuple[Entry, ...]:
+    return (
+        word(record["template"]),
+        number(record["difference"], 2, signed=True),
+        interval(record["low"], record["high"]),
+        count(record["datasets"]),
+        number(record["spread"], 2),
+        interval(record["new_low"], record["new_high"]),
+        word(record["verdict"]),
+    )
