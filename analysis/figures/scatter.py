@@ -25,9 +25,17 @@ def accuracy_against_cost(study: Study, cost: str = "params") -> Figure:
             for each in shown:
                 draw_points(axis, cells[cells["dataset"] == dataset], each, fill_of[title])
                 axis.set_xlabel(each.title)
+                if _spans_decades(study.cells[each.column]):
+                    axis.set_xscale("log")
     axes[0][0].set_ylabel(f"Test accuracy (%), {study.accuracy} epoch")
     legend_below(figure, fill_of if len(fill_of) > 1 else None)
     return figure
+
+
+def _spans_decades(values: pd.Series[float]) -> bool:
+    """Whether a linear axis would crowd most of the points at its lower end."""
+    known = values[values > 0]
+    return len(known) > 0 and bool(known.max() > 50 * known.min())
 
 
 def draw_points(axis: Axes, cells: pd.DataFrame, cost: Cost, fill: Fill, *, joined: bool = True) -> None:

@@ -99,9 +99,9 @@ def common_look() -> AbstractContextManager[None]:
     return matplotlib.rc_context({**matplotlib.rcParamsDefault, **_LOOK})
 
 
-Fill = Literal["full", "none", "left", "top"]
+Fill = Literal["full", "none", "left", "top", "right", "bottom"]
 
-FILLS: tuple[Fill, ...] = ("full", "none", "left", "top")
+FILLS: tuple[Fill, ...] = ("full", "none", "left", "top", "right", "bottom")
 """The fill of the markers of the first, second, ... model."""
 
 

@@ -168,3 +168,13 @@ def test_the_diagram_of_ranks_joins_templates_that_are_not_separated(paper: Stud
     ends = np.array([bar.get_xdata() for bar in bars])
     assert ends == pytest.approx(np.array([[0.95, 4.55], [2.45, 5.55]]))
     assert "p = 0.002" in axis.get_title()
+
+
+@pytest.mark.parametrize(("largest", "scale"), [(40_000, "linear"), (90_000, "log")])
+def test_costs_of_several_decades_have_a_logarithmic_axis(tmp_path: Path, largest: int, scale: str) -> None:
+    run = write_run(tmp_path / "run", [done(90.0, params=largest), done(91.0, template="a", params=1000)])
+    assert accuracy_against_cost(study(run)).axes[0].get_xscale() == scale
+
+
+def test_six_models_can_be_told_apart_by_their_fill() -> None:
+    assert len(set(fills(f"model{number}" for number in range(6)).values())) == 6
