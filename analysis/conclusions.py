@@ -59,20 +59,25 @@ def conclusions(study: Study) -> dict[str, list[Conclusion]]:
     found = {}
     for title, cells in study.blocks():
         differences, means = (of_block(frame, cells) for frame in (study.differences, study.mean_differences))
-        if len(differences):
+        by_dataset: dict[str, dict[str, Record]] = {name: {} for name in template_order(differences["template"])}
+        for record in records(differences):
+            by_dataset[record["template"]][record["dataset"]] = record
+        mean, change = by_template(means), _parameters(cells)
+        if by_dataset:
             found[title] = [
-                _conclusion(name, cells, differences, means) for name in template_order(differences["template"])
+                Conclusion(
+                    template=template,
+                    params=change.get(template),
+                    by_dataset={name: of_template[name] for name in dataset_order(of_template)},
+                    mean=mean.get(template) if len(of_template) > 1 else None,
+                )
+                for template, of_template in by_dataset.items()
             ]
     return found
 
 
-def _conclusion(template: str, cells: pd.DataFrame, differences: pd.DataFrame, means: pd.DataFrame) -> Conclusion:
-    of_template = {record["dataset"]: record for record in records(differences[differences["template"] == template])}
-    by_dataset = {name: of_template[name] for name in dataset_order(of_template)}
-    mean = next(iter(records(means[means["template"] == template])), None)
+def _parameters(cells: pd.DataFrame) -> dict[str, float]:
+    """For each template, its parameters relative to base, minus 1, for the first data set."""
     first = by_template(cells[cells["dataset"] == dataset_order(cells["dataset"])[0]])
-    own, base = first.get(template), first.get(BASE)
-    params = own["params"] / base["params"] - 1 if own and base and base["params"] else None
-    return Conclusion(
-        template=template, params=params, by_dataset=by_dataset, mean=mean if len(by_dataset) > 1 else None
-    )
+    base = first[BASE]["params"] if BASE in first else 0
+    return {name: cell["params"] / base - 1 for name, cell in first.items()} if base else {}

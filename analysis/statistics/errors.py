@@ -59,26 +59,37 @@ def two_way_errors(accuracies: Values) -> Errors:
     Args:
         accuracies: shape blocks, templates, seeds; NaN where there is none.
     """
-    blocks = accuracies.reshape(len(accuracies), accuracies.shape[1] * accuracies.shape[2])
-    if not blocks.size:
-        return Errors(variance=np.full(len(blocks), np.nan), df=np.zeros(len(blocks)))
-    patterns, pattern_of = np.unique(~np.isnan(blocks), axis=0, return_inverse=True)
-    variance, df = np.full(len(blocks), np.nan), np.zeros(len(blocks))
-    for number, present in enumerate(patterns):
+    present = ~np.isnan(accuracies)
+    variance, df = np.full(len(accuracies), np.nan), np.zeros(len(accuracies))
+    if not accuracies.size:
+        return Errors(variance=variance, df=df)
+    patterns, pattern_of = np.unique(present.reshape(len(present), -1), axis=0, return_inverse=True)
+    for number, pattern in enumerate(patterns):
         same = np.flatnonzero(pattern_of.reshape(-1) == number)
-        residual_maker, free = _residual_maker(present.reshape(accuracies.shape[1:]))
+        squares, free = _residual_squares(accuracies[same], pattern.reshape(accuracies.shape[1:]))
         if free:
-            residuals = blocks[np.ix_(same, present)] @ residual_maker
-            variance[same], df[same] = (residuals**2).sum(axis=1) / free, free
+            variance[same], df[same] = squares / free, free
     return Errors(variance=variance, df=df)
 
 
-def _residual_maker(present: Flags) -> tuple[Values, int]:
-    """The matrix that turns the accuracies that are present into residuals, and the degrees of freedom of these."""
-    template, seed = np.nonzero(present)
-    design = np.hstack([np.eye(present.shape[0])[template], np.eye(present.shape[1])[seed]])
-    fitted = design @ np.linalg.pinv(design)
-    return np.eye(len(design)) - fitted, len(design) - round(float(np.trace(fitted)))
+def _residual_squares(accuracies: Values, present: Flags) -> tuple[Values, int]:
+    """The sum of squared residuals of each block, and their degrees of freedom; `present` holds for all blocks.
+
+    The templates' means are taken out first; what is left of the seeds is solved by the reduced normal equations, which
+    are as many as seeds.
+    """
+    of_template, of_seed = present.sum(axis=1), present.sum(axis=0)
+    part = present / np.maximum(of_template, 1)[:, np.newaxis]
+    means = np.where(present, accuracies, 0.0).sum(axis=2) / np.maximum(of_template, 1)
+    centred = np.where(present, accuracies - means[:, :, np.newaxis], 0.0)
+    normal = np.diag(of_seed) - part.T @ present
+    inverse = np.linalg.pinv(normal, hermitian=True, rcond=1e-10)
+    effects = centred.sum(axis=1) @ inverse
+    average = effects @ part.T
+    residuals = np.where(present, centred - effects[:, np.newaxis, :] + average[:, :, np.newaxis], 0.0)
+    rank = round(float(np.trace(inverse @ normal)))
+    free = int(present.sum() - (of_template > 0).sum() - rank)
+    return (residuals**2).sum(axis=(1, 2)), free
 
 
 def moderated(errors: Errors) -> tuple[Errors, Prior]:

@@ -18,6 +18,10 @@ LEAST_DATASETS = 3
 _PERMUTATIONS = 9999
 """Random permutations for the p-value of Friedman's test; if there are no more than these, all are used."""
 
+_FEW_PERMUTATIONS = 999
+_ELEMENTS = 4_000_000
+"""Ranks drawn for a test: many templates get fewer permutations, which cost seconds otherwise."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RankAnalysis:
@@ -78,7 +82,7 @@ def _friedman(ranks: np.ndarray) -> float:
         tuple(ranks.T),
         spread,
         permutation_type="samples",
-        n_resamples=_PERMUTATIONS,
+        n_resamples=int(np.clip(_ELEMENTS // ranks.size, _FEW_PERMUTATIONS, _PERMUTATIONS)),
         alternative="greater",
         vectorized=True,
         rng=np.random.default_rng(0),

@@ -52,6 +52,9 @@ def messy_run(path: Path) -> Path:
     return write_run(path, rows, planned=planned, profiles=profiles)
 
 
+pytestmark = pytest.mark.oracle
+
+
 @pytest.fixture(scope="module", params=["paper", "messy"])
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")

@@ -19,6 +19,8 @@ from analysis.statistics.simultaneous import Contrasts, Intervals, simultaneous
 from analysis.statistics.verdicts import verdicts
 from tests.analysis.statistics.simulated import Noise, heavy_tails, normal, skewed, study
 
+pytestmark = pytest.mark.oracle
+
 EQUAL = np.ones(8)
 UNEQUAL = np.geomspace(0.1, 1.0, 8)
 """Standard deviations of the blocks."""

@@ -76,6 +76,7 @@ def test_the_models_of_a_data_set_are_averaged_first() -> None:
     assert found.mean_ranks.to_dict() == {"t0": 1.0, "t1": 2.0, "t2": 3.0}
 
 
+@pytest.mark.oracle
 @pytest.mark.parametrize(("datasets", "models"), [(4, 1), (4, 2), (8, 2)])
 def test_friedmans_test_holds_its_level_with_several_models_on_the_same_images(datasets: int, models: int) -> None:
     """No template is better in general, but each data set favours some of them for every model."""

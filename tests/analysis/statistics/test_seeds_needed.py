@@ -56,6 +56,7 @@ def test_untested_differences_have_no_number() -> None:
     assert likely_seeds(frame)["seeds_low"].isna().tolist() == [True, False]
 
 
+@pytest.mark.oracle
 @pytest.mark.parametrize("seeds", [3, 5])
 @pytest.mark.parametrize("effect", [1.0, 2.0])
 def test_the_range_contains_the_number_that_is_needed(seeds: int, effect: float) -> None:

@@ -13,6 +13,8 @@ from fdt_core.tracing import trace_ahead as tested
 from fdt_core.tracing.store import trace_directory
 from fdt_core.tracing.traced_network import accepted_trace
 
+pytestmark = pytest.mark.process
+
 IMAGE = ImageShape()
 OWN = "tests.fdt_core.tracing.small_networks"
 
