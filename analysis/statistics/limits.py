@@ -69,9 +69,10 @@ def _sensitivity(tested: pd.DataFrame) -> str:
     ratio = float((tested["df"] / (tested["pairs"] - 1)).median())
     found = detectable_effect(seeds, df_per_seed=round(ratio, 1), tests=len(tested)) * float(tested["error"].median())
     shown = f"{found:.2f} points" if math.isfinite(found) else "no size that can be computed"
+    sides = "to each side" if math.isfinite(tested["high"].max()) else "down and has no upper limit"
     return (
-        f"With {counted(seeds, 'seed')}, an interval reaches {reach.median():.2f} points to each side (median), and "
-        f"the test finds true differences of {shown} with {100 * POWER:.0f} % certainty."
+        f"With {counted(seeds, 'seed')}, an interval reaches {reach.median():.2f} points {sides} (median), and "
+        f"a two-sided test finds true differences of {shown} with {100 * POWER:.0f} % certainty."
     )
 
 

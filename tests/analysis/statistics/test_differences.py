@@ -190,6 +190,11 @@ def test_the_sentences_say_what_was_found_and_what_three_seeds_cannot_show(paper
     assert "'Undecided' does not mean equal" in text
 
 
+def test_the_sentences_on_one_sided_intervals_promise_no_upper_limit(paper: Study) -> None:
+    found = differences_to_base(paper.outcomes, Question(one_sided=True))
+    assert "points down and has no upper limit (median)" in " ".join(statements(found, MARGIN))
+
+
 def test_the_sentences_count_untested_differences() -> None:
     found = differences(accuracies_of(two_templates(np.array([[0.28, 0.28], [0.3, np.nan]]))))
     text = " ".join(statements(found, MARGIN))
