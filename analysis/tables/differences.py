@@ -46,9 +46,9 @@ _PAIRED_COLUMNS = (
 )
 
 _ABOUT_COLUMNS = (
-    "p: of no difference (one-sided: of no gain), corrected for the whole table. Effect g: the difference in standard deviations of a seed "
-    f"(Hedges' g). Seeds needed: how many in all would separate the two from each other with {100 * POWER:.0f} % "
-    f"certainty; the truth is in this range in {100 * RANGE:.0f} of 100 cases."
+    "p: of no difference (one-sided: of no gain), corrected for the whole table. Effect g: the difference in standard "
+    "deviations of a seed (Hedges' g). Seeds needed: how many in all would separate the two from each other with "
+    f"{100 * POWER:.0f} % certainty; the truth is in this range in {100 * RANGE:.0f} of 100 cases."
 )
 
 

@@ -81,7 +81,7 @@ def power(effect: float, *, blocks: int, studies: int = 200) -> float:
     ("effect", "blocks", "expected"), [(3.0, 1, 0.33), (5.0, 1, 0.91), (3.0, 8, 0.63), (5.0, 8, 0.995)]
 )
 def test_power(effect: float, blocks: int, expected: float) -> None:
-    """Paired t tests with Holm's correction found 2 and 5 per cent of these differences."""
+    """Paired t tests with Holm's correction found 2 and 4 per cent of these differences."""
     assert power(effect, blocks=blocks) == pytest.approx(expected, abs=0.09)
 
 

@@ -41,15 +41,18 @@ def test_the_stored_traces_are_those_that_each_network_gives_alone() -> None:
 
 
 def test_a_network_that_fails_is_left_and_the_others_are_stored() -> None:
-    unknown, failing, ends_its_process = (
-        ModelDefinition(name="nowhere:Net"),
-        ModelDefinition(name=f"{OWN}:Chain", arguments={"filters": "many"}),
-        ModelDefinition(name="os:_exit"),
-    )
+    unknown = ModelDefinition(name="nowhere:Net")
+    failing = ModelDefinition(name=f"{OWN}:Chain", arguments={"filters": "many"})
     works = ModelDefinition(name=f"{OWN}:Stage")
     tested.trace_ahead((definition, IMAGE) for definition in (unknown, failing, works))
     assert stored() == {accepted_trace(works, IMAGE).to_json()}
-    tested.trace_ahead((definition, IMAGE) for definition in (ends_its_process, failing))
+
+
+def test_a_network_that_ends_its_process_ends_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "network_that_exits.py").write_text("import os\ndef network(num_classes):\n    os._exit(1)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    names = ("network_that_exits:network", f"{OWN}:Stage")
+    tested.trace_ahead((ModelDefinition(name=name), IMAGE) for name in names)
 
 
 def test_few_networks_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
