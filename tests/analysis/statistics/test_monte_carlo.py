@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from analysis.statistics.accuracies import Accuracies
 from analysis.statistics.best import compared_with_the_best
 from analysis.statistics.differences import Question, block_errors, contrasts_to, mean_differences
+from analysis.statistics.paired import paired_tests
 from analysis.statistics.simultaneous import Contrasts, Intervals, simultaneous
 from analysis.statistics.verdicts import verdicts
 from tests.analysis.statistics.simulated import Noise, heavy_tails, normal, skewed, study
@@ -83,6 +84,19 @@ def power(effect: float, *, blocks: int, studies: int = 200) -> float:
 def test_power(effect: float, blocks: int, expected: float) -> None:
     """Paired t tests with Holm's correction found 2 and 4 per cent of these differences."""
     assert power(effect, blocks=blocks) == pytest.approx(expected, abs=0.09)
+
+
+@pytest.mark.parametrize(("effect", "expected"), [(3.0, 0.02), (5.0, 0.04)])
+def test_paired_t_tests_corrected_for_a_whole_table_find_hardly_anything(
+    effect: float, expected: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # statsmodels collects garbage at every correction, which would take most of the time.
+    monkeypatch.setattr("gc.collect", lambda: 0)
+    rng = np.random.default_rng(round(effect))
+    effects = np.array([0.0, effect, 0.0, 0.0, 0.0, 0.0])
+    tests = [paired_tests(study(rng, seeds=3, effects=effects)).query("template == 'a'") for _ in range(100)]
+    found = float(np.mean([(each["p_holm"] < 0.05).mean() for each in tests]))
+    assert found == pytest.approx(expected, abs=0.03)
 
 
 @pytest.mark.parametrize("seeds", [3, 5])
