@@ -74,6 +74,11 @@ def training_costs(outcomes: pd.DataFrame) -> pd.DataFrame:
 
 def _of_one_kind(rows: pd.DataFrame, kind: list[str]) -> pd.DataFrame:
     """For each run, model and width, the rows of the most frequent kind; of equally frequent ones, of the first."""
-    counts = rows.groupby([*BLOCK, *kind], dropna=False, sort=True).size().reset_index(name="count")
-    most = counts.sort_values("count", ascending=False, kind="stable").drop_duplicates(BLOCK)
-    return rows.merge(most[[*BLOCK, *kind]], on=[*BLOCK, *kind], how="inner")
+    rows = rows.reset_index(drop=True)
+    kinds = rows.groupby([*BLOCK, *kind], dropna=False, sort=True)
+    # Compared by number, not merged by value: pandas 2 reads a column of nothing but None back from its groups as
+    # floats, and refuses to merge those with the column they came from.
+    counted = rows[BLOCK].assign(kind=kinds.ngroup(), count=kinds["run"].transform("size"))
+    ordered = counted.sort_values(["count", "kind"], ascending=[False, True])
+    most = ordered.groupby(BLOCK, dropna=False)["kind"].transform("first")
+    return rows[counted["kind"] == most.sort_index()]
