@@ -18,11 +18,13 @@ import pandas as pd
 from analysis.frames import Results, load
 from analysis.keys import BLOCK, CELL, CELL_ROW, STATUSES, dataset_order, model_name, template_order
 from analysis.measurements import SETTING, latencies, network_keys, training_costs
+from analysis.statistics.accuracies import Accuracies
 from analysis.statistics.differences import (
     Question,
+    differences,
     differences_between_runs,
-    differences_to_base,
-    mean_differences_to_base,
+    mean_differences,
+    to_base,
 )
 from analysis.statistics.verdicts import MARGIN
 from fdt_core.errors import UsageError, unknown_name
@@ -106,14 +108,19 @@ class Study:
         return _cells(self.outcomes)
 
     @cached_property
+    def accuracies(self) -> Accuracies:
+        """The accuracies in the form in which templates are compared with base."""
+        return to_base(self.outcomes)
+
+    @cached_property
     def differences(self) -> pd.DataFrame:
         """Every template minus base: see `analysis.statistics.differences.differences`."""
-        return differences_to_base(self.outcomes, self.question)
+        return differences(self.accuracies, self.question)
 
     @cached_property
     def mean_differences(self) -> pd.DataFrame:
         """The same in the mean over data sets: see `analysis.statistics.differences.mean_differences`."""
-        return mean_differences_to_base(self.outcomes, self.question)
+        return mean_differences(self.accuracies, self.question)
 
     @cached_property
     def differences_between_runs(self) -> pd.DataFrame:
@@ -167,8 +174,10 @@ def _outcomes(results: Results, accuracy: str) -> pd.DataFrame:
 
 def _recipe_numbers(outcomes: pd.DataFrame) -> pd.Series[int]:
     columns = list(RECIPE_COLUMNS)
-    values = outcomes[columns].map(_hashable)
-    return values.groupby(columns, dropna=False, sort=False).ngroup()
+    # Only columns of objects may hold lists. To look at every value of the others as well takes half a second for
+    # 100,000 trials.
+    lists = {name: outcomes[name].map(_hashable) for name in columns if outcomes[name].dtype == object}
+    return outcomes[columns].assign(**lists).groupby(columns, dropna=False, sort=False).ngroup()
 
 
 def _hashable(value: Any) -> Any:

@@ -6,11 +6,21 @@ A winner that was chosen by the results that are tested looks better than it is.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 
 from analysis.statistics.accuracies import Accuracies
-from analysis.statistics.differences import block_errors, contrasts_to, model_groups
+from analysis.statistics.arrays import Numbers
+from analysis.statistics.differences import (
+    LEAST_PAIRS,
+    block_errors,
+    contrasts_to,
+    least_correlation,
+    model_groups,
+)
+from analysis.statistics.errors import Errors
 from analysis.statistics.many_to_one import ManyToOne
 from analysis.statistics.simultaneous import CONFIDENCE, Contrasts, averaged
 
@@ -28,17 +38,14 @@ def compared_with_the_best(data: Accuracies, confidence: float = CONFIDENCE) -> 
     errors = block_errors(data)
     group, keys = model_groups(data)
     most_df = float(errors.alone.df.sum())
-    against = [
-        averaged(contrasts_to(data, errors.moderated, reference), group, most_df=most_df)
-        for reference in range(len(data.treatments))
-    ]
-    tested = against[0].tested.any(axis=1)
-    level = -np.expm1(np.log(confidence) / max(int(tested.sum()), 1))
+    tested = averaged(contrasts_to(data, errors.moderated), group, most_df=most_df).tested
+    level = -np.expm1(np.log(confidence) / max(int(tested.any(axis=1).sum()), 1))
     names = np.asarray(data.treatments, dtype=object)
     found = []
-    for number in np.flatnonzero(tested):
-        rows = _in_group(against, int(number), level)
-        rows.insert(0, data.axis, names[rows.index])
+    for number in np.flatnonzero(tested.any(axis=1)):
+        chosen = np.array([0, *np.flatnonzero(tested[number])])
+        rows = _of_group(_pairwise(data, errors.moderated, np.flatnonzero(group == number), chosen), most_df, level)
+        rows.insert(0, data.axis, names[chosen])
         found.append(keys.iloc[[int(number)]].merge(rows, how="cross"))
     if not found:
         nothing = {"ahead": 0.0, "low": 0.0, "high": 0.0, "candidate": False}
@@ -46,26 +53,48 @@ def compared_with_the_best(data: Accuracies, confidence: float = CONFIDENCE) -> 
     return pd.concat(found, ignore_index=True)
 
 
-def _in_group(against: list[Contrasts], group: int, level: float) -> pd.DataFrame:
-    """The comparisons of one group, by the number of the treatment.
+def _pairwise(data: Accuracies, errors: Errors, blocks: Numbers, chosen: Numbers) -> Contrasts:
+    """Each of the k chosen treatments minus each other one, of shape blocks, k * k."""
+    values, alike = data.values[np.ix_(blocks, chosen)], data.alike[np.ix_(blocks, chosen)]
+    present = (~np.isnan(values)).astype(float)
+    # Less their mean, the sums below keep their digits.
+    centred = np.where(present > 0, values - np.nanmean(values, axis=(1, 2), keepdims=True), 0.0)
+    others = present.transpose(0, 2, 1)
+    pairs, sums = (present @ others).astype(np.int64), centred @ others
+    variance, known = errors.variance[blocks, np.newaxis, np.newaxis], errors.known[blocks, np.newaxis, np.newaxis]
+    tested = (pairs >= LEAST_PAIRS) & known & alike[:, :, np.newaxis] & alike[:, np.newaxis]
+    tested[:, np.arange(len(chosen)), np.arange(len(chosen))] = False
+    with np.errstate(invalid="ignore", divide="ignore"):
+        difference = (sums - sums.transpose(0, 2, 1)) / pairs
+        standard_error = np.sqrt(2 * variance / pairs)
+    shape = len(blocks), -1
+    correlations = [
+        least_correlation(pairs[:, :, each], pairs[:, each, each], tested[:, :, each]) for each in range(len(chosen))
+    ]
+    return Contrasts(
+        difference=difference.reshape(shape),
+        standard_error=standard_error.reshape(shape),
+        tested=tested.reshape(shape),
+        df=errors.df[blocks],
+        correlation=np.min(correlations, axis=0),
+    )
+
+
+def _of_group(contrasts: Contrasts, most_df: float, level: float) -> pd.DataFrame:
+    """The comparisons of one run, model and width, a row per treatment.
 
     Args:
-        against: for each treatment, all treatments minus that one.
-        group: the number of the group.
+        contrasts: as `_pairwise`.
+        most_df: the degrees of freedom of all blocks together.
         level: the chance that any interval of the group is wrong.
     """
-    chosen = np.flatnonzero(against[0].tested[group])
-    chosen = np.array([0, *chosen])
-    ahead = -np.stack([against[number].difference[group, chosen] for number in chosen])
-    error = np.stack([against[number].standard_error[group, chosen] for number in chosen])
+    count = math.isqrt(contrasts.difference.shape[1])
+    mean = averaged(contrasts, np.zeros(len(contrasts.df), dtype=np.int64), most_df=most_df)
+    ahead, error, others = (each.reshape(count, count) for each in (mean.difference, mean.standard_error, mean.tested))
     distribution = ManyToOne(
-        treatments=len(chosen) - 1,
-        df=min(float(against[number].df[group]) for number in chosen),
-        correlation=min(float(against[number].correlation[group]) for number in chosen),
-        one_sided=True,
+        treatments=count - 1, df=float(mean.df[0]), correlation=float(mean.correlation[0]), one_sided=True
     )
     reach = distribution.critical_value(level) * error
-    others = np.stack([against[number].tested[group, chosen] for number in chosen])
     high = np.where(others, ahead + reach, np.inf).min(axis=1)
     candidate = high > 0
     low = np.where(others & candidate, ahead - reach, np.inf).min(axis=1)
@@ -75,6 +104,5 @@ def _in_group(against: list[Contrasts], group: int, level: float) -> pd.DataFram
             "low": np.minimum(low, 0.0),
             "high": np.maximum(high, 0.0),
             "candidate": candidate,
-        },
-        index=chosen,
+        }
     )

@@ -45,14 +45,9 @@ class Question:
     one_sided: bool = False
 
 
-def differences_to_base(outcomes: pd.DataFrame, question: Question | None = None) -> pd.DataFrame:
-    """Every template minus base, within a run, model, width and data set. Columns: see `differences`."""
-    return differences(accuracies(outcomes, axis="template", reference=BASE, alike=ALIKE), question)
-
-
-def mean_differences_to_base(outcomes: pd.DataFrame, question: Question | None = None) -> pd.DataFrame:
-    """Every template minus base in the mean over the data sets of a run, model and width: see `mean_differences`."""
-    return mean_differences(accuracies(outcomes, axis="template", reference=BASE, alike=ALIKE), question)
+def to_base(outcomes: pd.DataFrame) -> Accuracies:
+    """The accuracies of each run, model, width and data set, whose templates are compared with base."""
+    return accuracies(outcomes, axis="template", reference=BASE, alike=ALIKE)
 
 
 def differences_between_runs(outcomes: pd.DataFrame, reference: str, question: Question | None = None) -> pd.DataFrame:
@@ -84,7 +79,7 @@ def differences(data: Accuracies, question: Question | None = None) -> pd.DataFr
     }
     frame = _frame(data, data.keys, contrasts, (block, treatment), question or Question())
     frame = frame.assign(
-        pairs=_both(data, 0).sum(axis=2)[block, treatment],
+        pairs=_both(data).sum(axis=2)[block, treatment],
         unlike=~data.alike[block, treatment],
         **{name: values[block] for name, values in of_block.items()},
     )
@@ -114,7 +109,7 @@ def mean_differences(data: Accuracies, question: Question | None = None) -> pd.D
     pairs = np.full(planned.shape, data.values.shape[2])
     alike = np.ones(planned.shape, dtype=np.bool_)
     np.logical_or.at(planned, group, _partnered(data))
-    np.minimum.at(pairs, group, _both(data, 0).sum(axis=2))
+    np.minimum.at(pairs, group, _both(data).sum(axis=2))
     np.logical_and.at(alike, group, data.alike)
     block, treatment = np.nonzero(planned)
     frame = _frame(data, keys.assign(dataset=MEAN), contrasts, (block, treatment), question or Question())
@@ -143,39 +138,42 @@ def block_errors(data: Accuracies) -> BlockErrors:
     return BlockErrors(alone=alone, moderated=moderated(alone)[0])
 
 
-def contrasts_to(data: Accuracies, errors: Errors, reference: int = 0) -> Contrasts:
-    """Every treatment of every block against the treatment with the number `reference`."""
-    both = _both(data, reference)
+def contrasts_to(data: Accuracies, errors: Errors) -> Contrasts:
+    """Every treatment of every block against the reference."""
+    both = _both(data)
     pairs = both.sum(axis=2)
-    like = data.alike & data.alike[:, [reference]]
-    tested = like & (pairs >= LEAST_PAIRS) & errors.known[:, np.newaxis]
-    tested[:, reference] = False
+    tested = data.alike & (pairs >= LEAST_PAIRS) & errors.known[:, np.newaxis]
+    tested[:, 0] = False
     with np.errstate(invalid="ignore", divide="ignore"):
-        difference = np.where(both, data.values - data.values[:, [reference]], 0.0).sum(axis=2) / pairs
+        difference = np.where(both, data.values - data.values[:, :1], 0.0).sum(axis=2) / pairs
         standard_error = np.sqrt(2 * errors.variance[:, np.newaxis] / pairs)
     return Contrasts(
         difference=difference,
         standard_error=standard_error,
         tested=tested,
         df=errors.df,
-        correlation=_least_correlation(both, tested, reference),
+        correlation=least_correlation(pairs, both[:, 0].sum(axis=1), tested),
     )
 
 
-def _both(data: Accuracies, reference: int) -> Flags:
+def _both(data: Accuracies) -> Flags:
     """The seeds that both a treatment and the reference have, of shape blocks, treatments, seeds."""
-    both: Flags = ~np.isnan(data.values) & ~np.isnan(data.values[:, [reference]])
+    both: Flags = ~np.isnan(data.values) & ~np.isnan(data.values[:, :1])
     return both
 
 
-def _least_correlation(both: Flags, tested: Flags, reference: int) -> Values:
-    """A lower bound on the correlation between any two tested differences of each block: 1/2 if no seed is missing.
+def least_correlation(pairs: Numbers, seeds: Numbers, tested: Flags) -> Values:
+    """A lower bound on the correlation between any two tested differences to a reference: 1/2 if no seed is missing.
 
     Two differences of n pairs each, out of the s seeds of the reference, share at least 2n - s of these. Their
     correlation is the shared part of the pairs, halved.
+
+    Args:
+        pairs: seeds in common of a treatment and the reference, of shape blocks, treatments.
+        seeds: those of the reference, by block.
+        tested: of shape blocks, treatments.
     """
-    seeds = both[:, reference].sum(axis=1)
-    fewest = np.where(tested, both.sum(axis=2), seeds[:, np.newaxis]).min(axis=1, initial=both.shape[2])
+    fewest = np.where(tested, pairs, seeds[:, np.newaxis]).min(axis=1)
     bound: Values = np.maximum(1 - seeds / (2 * np.maximum(fewest, 1)), 0.0)
     return bound
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from analysis.keys import BASE
 from analysis.records import Record, records
-from analysis.statistics.accuracies import accuracies
 from analysis.statistics.across_datasets import LEAST_DATASETS, differences_across_datasets
-from analysis.statistics.differences import ALIKE
 from analysis.study import Study
 from analysis.tables.differences import interval
 from analysis.tables.numbers import count, number
@@ -25,8 +23,7 @@ _COLUMNS = (
 
 def across_tables(study: Study) -> list[Table]:
     """A table per run: each template against base for data sets like those of the study."""
-    data = accuracies(study.outcomes, axis="template", reference=BASE, alike=ALIKE)
-    found = differences_across_datasets(data, study.question)
+    found = differences_across_datasets(study.accuracies, study.question)
     several = study.cells["run"].nunique() > 1
     return [
         Table(

@@ -10,8 +10,6 @@ import pandas as pd
 from analysis.keys import BASE, dataset_order, model_name
 from analysis.recipes import unlike_runs
 from analysis.records import Record, records
-from analysis.statistics.accuracies import accuracies
-from analysis.statistics.differences import ALIKE
 from analysis.statistics.limits import statements
 from analysis.statistics.paired import paired_tests
 from analysis.statistics.seeds_needed import MOST, POWER, RANGE, likely_seeds
@@ -122,7 +120,7 @@ def _seeds_needed(low: float, high: float) -> Entry:
 
 def paired_tables(study: Study) -> list[Table]:
     """The differences to base, each tested by its own seeds alone."""
-    frame = paired_tests(accuracies(study.outcomes, axis="template", reference=BASE, alike=ALIKE))
+    frame = paired_tests(study.accuracies)
     several = frame["run"].nunique() > 1
     return [
         Table(

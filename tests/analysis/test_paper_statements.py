@@ -8,7 +8,6 @@ import pytest
 from analysis import Study
 from analysis.needs import choices
 from analysis.rounding import rounding
-from analysis.statistics.differences import differences_to_base
 from analysis.statistics.verdicts import is_separated
 
 
@@ -32,7 +31,7 @@ def best(paper: Study, model: str, dataset: str) -> str:
 
 def differences(paper: Study, model: str) -> pd.DataFrame:
     """The differences to base of one model, by data set and template."""
-    found = differences_to_base(paper.outcomes)
+    found = paper.differences
     return found[found["model"] == model].set_index(["dataset", "template"])
 
 

@@ -16,9 +16,7 @@ from analysis.statistics.differences import (
     Question,
     differences,
     differences_between_runs,
-    differences_to_base,
     mean_differences,
-    mean_differences_to_base,
 )
 from analysis.statistics.limits import statements
 from analysis.statistics.verdicts import MARGIN
@@ -183,7 +181,7 @@ def test_the_columns_of_a_cell_come_first() -> None:
 
 
 def test_the_sentences_say_what_was_found_and_what_three_seeds_cannot_show(paper: Study) -> None:
-    text = " ".join(statements(differences_to_base(paper.outcomes), MARGIN))
+    text = " ".join(statements(paper.differences, MARGIN))
     assert "Of 40 differences" in text
     assert "superior" in text
     assert "A seed varies by 0.09 to 0.44 points" in text
@@ -191,7 +189,7 @@ def test_the_sentences_say_what_was_found_and_what_three_seeds_cannot_show(paper
 
 
 def test_the_sentences_on_one_sided_intervals_promise_no_upper_limit(paper: Study) -> None:
-    found = differences_to_base(paper.outcomes, Question(one_sided=True))
+    found = differences(paper.accuracies, Question(one_sided=True))
     assert "points down and has no upper limit (median)" in " ".join(statements(found, MARGIN))
 
 
@@ -203,6 +201,6 @@ def test_the_sentences_count_untested_differences() -> None:
 
 
 def test_the_mean_differences_of_the_paper(paper: Study) -> None:
-    found = mean_differences_to_base(paper.outcomes).set_index(["model", "template"])["verdict"]
+    found = paper.mean_differences.set_index(["model", "template"])["verdict"]
     assert found["vgg19", "d"] == "superior"
     assert found["vgg19", "c"] == "inferior"
