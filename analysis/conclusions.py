@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -48,6 +50,11 @@ class Conclusion:
         ]
         return "; ".join([*parts, *others] if within else [f"{subject} is {'; '.join(others)}"]) + "."
 
+    @property
+    def within(self) -> int:
+        """The number of data sets on which a loss beyond the margin is ruled out."""
+        return sum(found["verdict"] in WITHIN_MARGIN for found in self.by_dataset.values())
+
     def _params(self) -> str:
         if self.params is None or not round(100 * self.params, 1):
             return ""
@@ -74,6 +81,26 @@ def conclusions(study: Study) -> dict[str, list[Conclusion]]:
                 for template, of_template in by_dataset.items()
             ]
     return found
+
+
+def leading(found: Sequence[Conclusion]) -> Conclusion | None:
+    """The template of which most is shown, or None if nothing is shown of any.
+
+    That is the one that stays within the margin on the most data sets; of several, the one with the fewest parameters.
+    All intervals hold together, so that a template may be chosen by them.
+    """
+    shown = [each for each in found if each.within]
+    return min(shown, key=lambda each: (-each.within, each.params or 0.0), default=None)
+
+
+def verdict_on(found: Sequence[Conclusion], margin: float) -> str:
+    """What is shown of a model's templates, in one sentence: of the leading one, or that nothing is shown."""
+    lead = leading(found)
+    if lead is not None:
+        return lead.sentence(margin)
+    counts = Counter(record["verdict"] for each in found for record in each.by_dataset.values())
+    every = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
+    return f"no template is shown to lose at most {margin:g} points on any data set ({every})."
 
 
 def _parameters(cells: pd.DataFrame) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Analysis at scale, for `benchmarks.results`: all tables of 100,000 trials, and a report of 1,000 in a browser."""
+"""Analysis at scale, for `benchmarks.results`: all tables of 100,000 trials, and reports of 1,000 and 20,000."""
 
 from __future__ import annotations
 
@@ -15,44 +15,48 @@ from analysis.rendering import render
 from analysis.report import write_report
 from analysis.study import study
 from analysis.tables import tables
-from benchmarks.browser import NEEDED, chromium, has_chromium, seconds_to_open
+from benchmarks.browser import NEEDED, chromium, has_chromium, seconds_to_filter, seconds_to_open
 from benchmarks.report import Measured
 from fdt_core.results.writer import ResultsWriter
 
 MODELS = ("vgg11", "vgg13", "vgg16", "vgg19", "resnet50")
 DATASETS = ("cifar10", "cifar100", "cinic10", "tinyimagenet")
-EPOCHS = 200
+REPORTS = {1_000: 200, 20_000: 20}
+"""Epochs per trial, by the number of trials of a report."""
 
 
 def analysis_figures(trials: int = 100_000, seeds: int = 10) -> Measured:
-    """Seconds for all tables of `trials` trials as text; for a report of 1,000 trials: writing, size, opening.
-
-    The report is opened in a fresh browser. Without a browser, a sentence replaces its figures.
-    """
+    """Seconds for all tables of `trials` trials as text; for each size of `REPORTS`: see `_report_figures`."""
     with tempfile.TemporaryDirectory() as directory:
-        many, few = Path(directory) / "many", Path(directory) / "few"
-        _write(many, trials, seeds, epochs=0)
-        _write(few, 1000, seeds, epochs=EPOCHS)
-        seconds = _seconds(lambda: render(tables(study(many), "all"), "text"))
-        report = few / "report" / "index.html"
-        report_seconds = _seconds(lambda: write_report(study(few), report))
-        opened, drawn = _opening(report, Path(directory) / "chromium")
-        return {
+        run = Path(directory) / "tables"
+        _write(run, trials, seeds, epochs=0)
+        figures: dict[str, float | int | str] = {
             "trials_in_tables": trials,
-            "seconds_for_all_tables": seconds,
-            "seconds_to_write_report_of_1000_trials": report_seconds,
-            "megabytes_of_report_of_1000_trials": report.stat().st_size / 1e6,
-            "seconds_to_open_report_of_1000_trials": opened,
-            "seconds_until_its_plots_are_drawn": drawn,
+            "seconds_for_all_tables": _seconds(lambda: render(tables(study(run), "all"), "text")),
         }
+        for count, epochs in REPORTS.items():
+            _write(Path(directory) / str(count), count, seeds, epochs=epochs)
+            measured = _report_figures(Path(directory) / str(count), Path(directory) / f"chromium-{count}")
+            figures |= {f"{name}_of_{count}_trials": value for name, value in measured.items()}
+        return figures
 
 
-def _opening(report: Path, profile: Path) -> tuple[float | str, float | str]:
-    """The result of `seconds_to_open` for the report in a fresh browser."""
+def _report_figures(run: Path, profile: Path) -> Measured:
+    """Of the report of a run: seconds to write it and its size; in a fresh browser, seconds to open and filter it.
+
+    Without a browser, a sentence replaces the latter.
+    """
+    report = run / "report" / "index.html"
+    figures: dict[str, float | int | str] = {
+        "seconds_to_write_report": _seconds(lambda: write_report(study(run), report)),
+        "megabytes_of_report": report.stat().st_size / 1e6,
+    }
+    names = ("seconds_to_open_report", "seconds_until_its_plots_are_drawn", "seconds_to_filter_trials_first")
     if not has_chromium():
-        return NEEDED, NEEDED
+        return figures | dict.fromkeys(names, NEEDED)
     with chromium(profile) as driver:
-        return seconds_to_open(driver, report)
+        opened, drawn = seconds_to_open(driver, report)
+        return figures | dict(zip(names, (opened, drawn, seconds_to_filter(driver, "#trials")), strict=True))
 
 
 def _seconds(call: Callable[[], object]) -> float:
@@ -85,7 +89,7 @@ def _trials(trials: int, seeds: int) -> Iterator[dict[str, Any]]:
                 "params": 10**6, "macs": 10**8, "paper_flops": 10**8, "memory_mb": 20.0, "activations": 10**6,
                 "widths": [64] * 16, "budget_metric": "paper_flops", "budget_rule": "nearest", "budget_error": 0.0,
                 "final_test_accuracy": accuracy, "best_test_accuracy": accuracy + 0.2, "best_epoch": 190,
-                "epochs": EPOCHS, "train_seconds": 3600.0, "device_name": "GPU", "hostname": f"node{seed}",
+                "epochs": 200, "train_seconds": 3600.0, "device_name": "GPU", "hostname": f"node{seed}",
             }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from selenium import webdriver
+from selenium.webdriver.support.ui import WebDriverWait
 
 NEEDED = "needs a browser: apt-get install chromium chromium-driver"
 """The message if `has_chromium` is false."""
@@ -29,6 +30,16 @@ function next() {
   requestAnimationFrame(next);
 }
 next();
+"""
+
+_FILTERED = """
+const place = document.querySelector(arguments[0]), report = arguments[1];
+const field = place.querySelector(".tools input");
+field.value = "vgg19 base";
+const started = performance.now();
+field.dispatchEvent(new Event("input"));
+place.querySelector("tbody").getBoundingClientRect();
+requestAnimationFrame(() => setTimeout(() => report((performance.now() - started) / 1000)));
 """
 
 
@@ -53,7 +64,15 @@ def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
 
 
 def seconds_to_open(driver: webdriver.Chrome, report: Path) -> tuple[float, float]:
-    """Open a report: seconds until its tables can be sorted, and until scrolling has drawn all its plots."""
+    """Open a report: seconds until it is loaded, and until scrolling has drawn all its plots."""
     driver.get(report.as_uri())
     opened, drawn = driver.execute_async_script(_WHEN_DRAWN)
     return opened, drawn
+
+
+def seconds_to_filter(driver: webdriver.Chrome, table: str) -> float:
+    """Reload the open report, and filter a table (a CSS selector) by words: seconds until its rows are painted."""
+    driver.refresh()
+    ready = "return !!document.querySelector(arguments[0] + ' .tools input')"
+    WebDriverWait(driver, 30).until(lambda _: driver.execute_script(ready, table))
+    return float(driver.execute_async_script(_FILTERED, table))

@@ -54,18 +54,27 @@ _STYLES = {
     "d": _style("#D55E00", "D", "diamond", _DASHED),
     "e": _style("#CC79A7", "^", "triangle-up", _DASH_DOT),
 }
-_OTHERS = (
-    _style("#56B4E9", "P", "cross", _SOLID),
-    _style("#8C6D31", "X", "x", _DASHED),
-    _style("#7F7F7F", "p", "pentagon", _DOTTED),
-    _style("#5D3A9B", "h", "hexagon", _DASH_DOT),
-)
+_OTHER_COLORS = ("#56B4E9", "#8C6D31", "#7F7F7F", "#5D3A9B", "#B2182B", "#01665E", "#C51B7D")
+_OTHER_MARKERS = (
+    ("P", "cross"), ("X", "x"), ("p", "pentagon"), ("h", "hexagon"), ("8", "octagon"), ("<", "triangle-left"),
+    (">", "triangle-right"), ("d", "diamond-tall"), ("H", "hexagon2"),
+)  # fmt: skip
+_DASHES = (_SOLID, _DASHED, _DOTTED, _DASH_DOT)
 
 
 def styles(templates: Iterable[str]) -> dict[str, Style]:
-    """The style of each template. Custom templates take the remaining styles in alphabetical order."""
+    """The style of each template. Custom templates take further styles in alphabetical order.
+
+    The first 63 of them differ in colour and marker together, and the first 7 in colour alone.
+    """
     others = sorted(set(templates) - set(_STYLES))
-    return {**_STYLES, **{name: _OTHERS[index % len(_OTHERS)] for index, name in enumerate(others)}}
+    return {**_STYLES, **{name: _other(number) for number, name in enumerate(others)}}
+
+
+def _other(number: int) -> Style:
+    # The numbers of colours and markers have no common factor: no pair comes twice before every pair came once.
+    marker, plotly_marker = _OTHER_MARKERS[number % len(_OTHER_MARKERS)]
+    return _style(_OTHER_COLORS[number % len(_OTHER_COLORS)], marker, plotly_marker, _DASHES[number % len(_DASHES)])
 
 
 _LOOK: dict[Any, Any] = {

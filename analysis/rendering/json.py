@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable
 from typing import Any
 
-from analysis.rendering.records import table_records
-from analysis.tables.table import Table, Value
+from analysis.rendering.records import finite, table_records
+from analysis.tables.table import Table
 
 
 def as_json(tables: Iterable[Table]) -> str:
@@ -30,10 +29,6 @@ def _table(table: Table) -> dict[str, Any]:
             for column in table.columns
             for key, part in zip(column.keys, column.parts, strict=True)
         ],
-        "rows": [{key: _finite(value) for key, value in row.items()} for row in table_records(table)],
+        "rows": [{key: finite(value) for key, value in row.items()} for row in table_records(table)],
         "notes": list(table.notes),
     }
-
-
-def _finite(value: Value) -> Value:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

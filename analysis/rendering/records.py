@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from analysis.tables.table import Column, Entry, Table, Value
 
 
@@ -17,3 +19,8 @@ def _items(column: Column, entry: Entry) -> list[tuple[str, Value]]:
     keys = column.keys
     values = (*entry.values, *[None] * (len(keys) - len(entry.values)))
     return list(zip(keys, values, strict=True))
+
+
+def finite(value: Value) -> Value:
+    """The value, or None for one that JSON cannot express."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

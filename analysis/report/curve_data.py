@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
+import numpy as np
 
-from analysis.curves import METRICS
+from analysis.curves import ATTEMPT, METRICS, thinned
 from analysis.report.packing import packed
+from analysis.statistics.arrays import Values
 from analysis.study import Study
 
 MOST_POINTS = 400_000
@@ -32,18 +32,22 @@ class CurveData:
 
 def curve_data(study: Study, most_points: int = MOST_POINTS) -> CurveData:
     """Pack the epochs of the trials that count, at most about `most_points` of them."""
-    epochs = study.results.epochs
-    every = max(1, math.ceil(len(epochs) / most_points))
-    keys = ["run", "trial_id", "attempt"]
-    last = epochs.groupby(keys)["epoch"].transform("max")
-    kept = epochs[(epochs["epoch"] % every == 0) | (epochs["epoch"] == last)].sort_values("epoch")
-    curves = {key: _curve(rows) for key, rows in kept.groupby(keys)}
-    found = [curves.get(key) for key in study.outcomes[keys].itertuples(index=False, name=None)]
+    kept, every = thinned(study.results.epochs, ATTEMPT, most_points)
+    rows = study.outcomes[list(ATTEMPT)].assign(row=range(len(study.outcomes)))
+    kept = kept.merge(rows, on=list(ATTEMPT)).sort_values(["row", "epoch"], kind="stable")
+    found: list[dict[str, list[Any]] | None] = [None] * len(rows)
+    columns = {"epoch": kept["epoch"].tolist()} | {name: _digits(kept[name].to_numpy(dtype=float)) for name in METRICS}
+    numbers, starts, lengths = np.unique(kept["row"], return_index=True, return_counts=True)
+    for row, start, length in zip(numbers.tolist(), starts, lengths, strict=True):
+        found[row] = {name: values[start : start + length] for name, values in columns.items()}
     return CurveData(packed=packed(json.dumps(found, separators=(",", ":"))), every=every)
 
 
-def _curve(rows: pd.DataFrame) -> dict[str, list[Any]]:
-    """The columns of a curve as JSON values, with four digits, which is all that a plot can show."""
-    return {"epoch": rows["epoch"].tolist()} | {
-        metric: [None if math.isnan(value) else float(f"{value:.4g}") for value in rows[metric]] for metric in METRICS
-    }
+def _digits(values: Values) -> list[float | None]:
+    """The values with four digits, which is all that a plot can show; None for NaN and what is infinite."""
+    finite = np.isfinite(values)
+    size = np.floor(np.log10(np.abs(values), where=finite & (values != 0), out=np.zeros(len(values))))
+    # Divided by a power of ten, not multiplied by its inverse: the quotient is the float with the fewest digits.
+    scale = 10.0 ** np.clip(3 - size, 0, None)
+    rounded = np.round(np.where(finite, values, 0.0) * scale) / scale
+    return [value if known else None for value, known in zip(rounded.tolist(), finite.tolist(), strict=True)]

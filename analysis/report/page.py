@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import cache
 
 from plotly.offline import get_plotlyjs
@@ -15,6 +18,8 @@ from analysis.report.plots import plots
 from analysis.report.provenance import provenance_table, reproduction
 from analysis.report.resources import resource_tables
 from analysis.report.summary import summary
+from analysis.report.table_data import PageTable
+from analysis.report.verdict import model_verdicts
 from analysis.study import Study
 from analysis.tables import Layout, former_tables, tables
 from analysis.tables.table import Table
@@ -25,29 +30,46 @@ SECTIONS = {
     "verdicts": "Verdicts",
     "differences": "Differences",
     "ranks": "Ranks",
+    "across": "Over data sets",
     "published": "Published numbers",
 }
 """The sections that consist of tables only, by the name of the table."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A section of tables."""
+
+    name: str
+    heading: str
+    tables: tuple[PageTable, ...]
+
+
 def render_page(study: Study, layout: Layout | None = None, *, former: bool = False) -> str:
     """The report of a study as one self-contained HTML document; with `former`, also the rows of former plans."""
+    layout = replace(layout or Layout(), accuracy_first=True)
     drawn = plots(study)
-    sections = [(name, title, _tables(study, name, layout)) for name, title in SECTIONS.items()]
-    if former:
-        sections.append(("former", "Former plans", former_tables(study)))
-    return environment().get_template("report.html").render(
+    sections = [_section(name, heading, _tables(study, name, layout)) for name, heading in SECTIONS.items()]
+    needs = _section("needs", "Needs", _tables(study, "needs", layout))
+    formers = _section("former", "Former plans", former_tables(study) if former else ())
+    trials = _section("trials", "Trials", [trial_table(study)])
+    resources = _section("resources", "Resources", resource_tables(study))
+    provenance = _section("provenance", "Provenance", [provenance_table(study)])
+    every = (needs, *sections, formers, trials, resources, provenance)
+    return environment().get_template("report/page.html").render(
         title=" and ".join(study.results.paths),
+        verdicts=model_verdicts(study),
         summary=summary(study),
-        needs=_tables(study, "needs", layout),
-        sections=sections,
+        needs=needs,
+        sections=[section for section in (*sections, formers) if section.tables],
         plots=drawn,
-        drawings={plot.name: plot.drawings for plot in drawn},
-        trials=trial_table(study),
+        drawings={plot.name: _packed_json(plot.drawings) for plot in drawn},
+        table_data=_packed_json({table.name: table.data() for section in every for table in section.tables}),
+        trials=trials,
         curves=curve_data(study),
         failures=records(failures_by_signature(study.results.trials)),
-        resources=resource_tables(study),
-        provenance=provenance_table(study),
+        resources=resources,
+        provenance=provenance,
         reproduction=reproduction(study),
         notes=study.results.notes if former else (*study.results.notes, *study.results.left_out),
         plotly=_plotly(),
@@ -60,6 +82,18 @@ def _plotly() -> str:
     return packed(get_plotlyjs())
 
 
-def _tables(study: Study, name: str, layout: Layout | None) -> list[Table]:
+def _packed_json(data: object) -> str:
+    return packed(json.dumps(data, separators=(",", ":"), allow_nan=False))
+
+
+def _section(name: str, heading: str, of_section: Iterable[Table]) -> Section:
+    """The tables numbered from 1; a table that is alone needs no number."""
+    found = list(of_section)
+    names = [f"{name}-table"] if len(found) == 1 else [f"{name}-table-{number}" for number in range(1, len(found) + 1)]
+    numbered = tuple(PageTable(name=each, whole=table) for each, table in zip(names, found, strict=True))
+    return Section(name=name, heading=heading, tables=numbered)
+
+
+def _tables(study: Study, name: str, layout: Layout) -> list[Table]:
     """The tables with this name that have rows."""
     return [table for table in tables(study, name, layout) if table.rows]

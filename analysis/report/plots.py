@@ -1,150 +1,37 @@
-"""The interactive plots, as data for plotly.js. The page applies its colour theme to them."""
+"""The interactive plots of the report, in order."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from analysis.costs import Cost, measured_costs
-from analysis.curves import bands, learning_curves
+from analysis.curves import ATTEMPT, bands, learning_curves, thinned
 from analysis.figures.style import styles
-from analysis.keys import BASE, template_order
-from analysis.records import by_template, of_block, records
-from analysis.statistics.verdicts import is_separated
+from analysis.keys import template_order
+from analysis.records import by_template, of_block
+from analysis.report.drawings import Plot, Trace, drawing, in_words, rounded, transparent
+from analysis.report.forest import forest_plot
+from analysis.report.scatter import accuracy_plot
 from analysis.study import Study
 
-Drawing = dict[str, Any]
-"""A plotly figure: `data` and `layout`."""
+LEAST_IN_BOX = 5
+"""The fewest trials whose quartiles are drawn as a box: quartiles of fewer say less than the points themselves."""
 
-COSTS = ("params", "macs", "memory", "latency", "training")
-SYMBOLS = ("", "-open", "-dot", "-open-dot")
-"""Variants of the markers for the first, second, ... model."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plot:
-    """A plot with variants from which the reader can choose.
-
-    Args:
-        name: identifies it in the page.
-        title: its heading.
-        hint: what it shows and how to read it.
-        choices: the options of each choice, by its label.
-        drawings: a drawing per combination of options, by the options joined with '|'.
-    """
-
-    name: str
-    title: str
-    hint: str
-    choices: dict[str, list[str]]
-    drawings: dict[str, Drawing]
+MOST_MEANS = 60_000
+"""The most points of all mean learning curves: more would make the page large."""
 
 
 def plots(study: Study) -> list[Plot]:
     """All plots that the study has data for."""
-    made = (_accuracy(study), _differences(study), _learning(study), _filters(study), _times(study))
+    made = (accuracy_plot(study), forest_plot(study), _learning(study), _filters(study), _times(study))
     return [plot for plot in made if plot.drawings]
 
 
-def _accuracy(study: Study) -> Plot:
-    costs = {cost.title: cost for cost in measured_costs(study.cells, COSTS)}
-    choices = {"Data set": study.datasets, "Cost": list(costs)}
-    drawings = {
-        f"{dataset}|{title}": _scatter(study, dataset, cost)
-        for dataset, (title, cost) in itertools.product(study.datasets, costs.items())
-        if study.cells.loc[study.cells["dataset"] == dataset, "mean"].notna().any()
-    }
-    hint = f"Mean of the {study.accuracy} epoch's test accuracy over seeds, with its standard deviation. Star: base."
-    return Plot(name="accuracy", title="Accuracy against cost", hint=hint, choices=choices, drawings=drawings)
-
-
-def _scatter(study: Study, dataset: str, cost: Cost) -> Drawing:
-    traces = []
-    looks = styles(study.templates)
-    for symbol, (title, cells) in zip(itertools.cycle(SYMBOLS), study.blocks(), strict=False):
-        known = cells[(cells["dataset"] == dataset)].dropna(subset=["mean", cost.column])
-        for template, cell in sorted(by_template(known).items(), key=lambda item: item[0] != BASE):
-            look, x = looks[template], cell[cost.column] / cost.scale
-            traces.append(
-                {
-                    "type": "scatter",
-                    "mode": "markers",
-                    "name": f"{title}: {template}",
-                    "x": [_rounded(x)],
-                    "y": [_rounded(cell["mean"])],
-                    "error_y": {"array": [_rounded(cell["std"]) or 0], "color": look.color, "thickness": 1.2},
-                    "marker": {"color": look.color, "symbol": look.plotly_marker + symbol, "size": 13},
-                    "hovertemplate": f"<b>{title}, {template}</b><br>%{{y:.2f}} % ± {cell['std']:.2f} "
-                    f"({cell['done']} seeds)<br>{cost.title}: {x:.{cost.decimals}f}<extra></extra>",
-                }
-            )
-    return _drawing(traces, cost.title, "Test accuracy (%)")
-
-
-def _differences(study: Study) -> Plot:
-    differences = study.differences
-    drawings = {}
-    for title, cells in study.blocks():
-        chosen = of_block(differences, cells)
-        if chosen["difference"].notna().any():
-            drawings[title] = _heatmap(chosen, study.datasets)
-    hint = "Points of test accuracy above base. A star marks differences separated from zero."
-    return Plot(
-        name="differences", title="Differences to base", hint=hint, choices={"Model": list(drawings)}, drawings=drawings
-    )
-
-
-def _heatmap(differences: pd.DataFrame, datasets: list[str]) -> Drawing:
-    templates = template_order(differences["template"])[::-1]
-    marked = differences.assign(separated=is_separated(differences))
-    by_place = {(record["template"], record["dataset"]): record for record in records(marked)}
-    cells = [[by_place.get((template, dataset)) for dataset in datasets] for template in templates]
-    values = [[_rounded(cell["difference"]) if cell else None for cell in row] for row in cells]
-    reach = float(np.nanmax(np.abs(differences["difference"]))) or 1.0
-    trace = {
-        "type": "heatmap",
-        "x": datasets,
-        "y": templates,
-        "z": values,
-        "zmin": -reach,
-        "zmax": reach,
-        "colorscale": [[0, "#b35806"], [0.5, "#f7f7f7"], [1, "#542788"]],
-        "text": [[_difference_text(cell) for cell in row] for row in cells],
-        "texttemplate": "%{text}",
-        "customdata": [[_difference_hover(cell) for cell in row] for row in cells],
-        "hovertemplate": "<b>%{y}, %{x}</b><br>%{customdata}<extra></extra>",
-        "xgap": 2,
-        "ygap": 2,
-    }
-    drawing = _drawing([trace], "", "")
-    drawing["layout"]["yaxis"]["type"] = drawing["layout"]["xaxis"]["type"] = "category"
-    return drawing
-
-
-def _difference_text(record: dict[str, Any] | None) -> str:
-    if record is None or np.isnan(record["difference"]):
-        return ""
-    return f"{record['difference']:+z.2f}" + ("*" if record["separated"] else "")
-
-
-def _difference_hover(record: dict[str, Any] | None) -> str:
-    if record is None:
-        return "no result"
-    if np.isnan(record["low"]):
-        return f"{record['verdict']} ({record['pairs']} seeds)"
-    return (
-        f"95 % interval {record['low']:+z.2f} to {record['high']:+z.2f}<br>{record['verdict']}, "
-        f"corrected p {record['p']:.3f} ({record['pairs']} seeds)"
-    )
-
-
 def _learning(study: Study) -> Plot:
-    found = bands(learning_curves(study))
+    most = max(1, MOST_MEANS * len(study.outcomes) // max(1, len(study.cells)))
+    epochs, every = thinned(study.results.epochs, ATTEMPT, most)
+    found = bands(learning_curves(study, epochs))
     blocks = dict(study.blocks())
     drawings = {}
     for title, cells in blocks.items():
@@ -152,31 +39,43 @@ def _learning(study: Study) -> Plot:
         for dataset in study.datasets:
             of_dataset = chosen[chosen["dataset"] == dataset]
             if len(of_dataset):
-                drawings[f"{title}|{dataset}"] = _drawing(
-                    list(_bands(of_dataset)), "Epoch", "Test accuracy (%)", counted=of_dataset["epoch"].max()
+                drawings[f"{title}|{dataset}"] = drawing(
+                    list(_bands(of_dataset)),
+                    "Epoch",
+                    "Test accuracy (%)",
+                    f"Learning curves of {title}, {dataset}. {_last_epochs(of_dataset)}.",
+                    counted=of_dataset["epoch"].max(),
                 )
     return Plot(
         name="learning",
         title="Learning curves",
-        hint="Mean over seeds, with a band of one standard deviation on each side. Single curves: see Trials.",
+        hint="Mean over seeds, with a band of one standard deviation on each side. Single curves: see Trials."
+        + (f" One epoch in {every}, and the last." if every > 1 else ""),
         choices={"Model": list(blocks), "Data set": study.datasets},
         drawings=drawings,
     )
 
 
-def _bands(curves: pd.DataFrame) -> Iterator[Drawing]:
+def _last_epochs(curves: pd.DataFrame) -> str:
+    last = by_template(curves.sort_values("epoch").drop_duplicates("template", keep="last"))
+    return in_words(
+        f"{name}: {last[name]['mean']:.2f} % in epoch {last[name]['epoch']}" for name in template_order(last)
+    )
+
+
+def _bands(curves: pd.DataFrame) -> Iterator[Trace]:
     """For each template, an unnamed band and a line."""
     looks = styles(curves["template"])
     for template in template_order(curves["template"]):
         curve, look = curves[curves["template"] == template], looks[template]
         epochs, mean, std = curve["epoch"].tolist(), curve["mean"], curve["std"].fillna(0.0)
         outline = [*(mean + std), *(mean - std)[::-1]]
-        shared = {"type": "scatter", "mode": "lines", "legendgroup": template}
+        shared = {"type": "scatter", "mode": "lines", "legendgroup": template, "meta": template}
         yield shared | {
             "x": epochs + epochs[::-1],
-            "y": [_rounded(value) for value in outline],
+            "y": [rounded(value) for value in outline],
             "fill": "toself",
-            "fillcolor": _transparent(look.color),
+            "fillcolor": transparent(look.color),
             "line": {"width": 0},
             "hoverinfo": "skip",
             "showlegend": False,
@@ -185,7 +84,7 @@ def _bands(curves: pd.DataFrame) -> Iterator[Drawing]:
             "mode": "lines+markers",
             "name": template,
             "x": epochs,
-            "y": [_rounded(value) for value in mean],
+            "y": [rounded(value) for value in mean],
             "line": {"color": look.color, "dash": look.plotly_dash, "width": 2},
             "marker": {"color": look.color, "symbol": look.plotly_marker, "size": 8, "maxdisplayed": 10},
             "hovertemplate": f"<b>{template}</b>, epoch %{{x}}: %{{y:.2f}} %<extra></extra>",
@@ -202,6 +101,7 @@ def _filters(study: Study) -> Plot:
                 "type": "scatter",
                 "mode": "lines+markers",
                 "name": template,
+                "meta": template,
                 "x": list(range(1, len(known[template]["widths"]) + 1)),
                 "y": [int(width) for width in known[template]["widths"]],
                 "line": {"color": looks[template].color, "dash": looks[template].plotly_dash, "width": 2},
@@ -211,7 +111,9 @@ def _filters(study: Study) -> Plot:
             for template in template_order(known)
         ]
         layers = max((len(trace["x"]) for trace in traces), default=0)
-        drawings[title] = _drawing(traces, "Layer", "Filters", counted=layers)
+        words = in_words(f"{trace['name']}: {', '.join(map(str, trace['y']))}" for trace in traces)
+        alt = f"Filters of each layer of {title}, shallow to deep. {words}."
+        drawings[title] = drawing(traces, "Layer", "Filters", alt, counted=layers)
     hint = "Filters of each layer, shallow to deep."
     return Plot(
         name="filters", title="Filters per layer", hint=hint, choices={"Model": list(drawings)}, drawings=drawings
@@ -223,59 +125,36 @@ def _times(study: Study) -> Plot:
     looks = styles(study.templates)
     done = study.outcomes[study.outcomes["train_seconds"].notna()]
     for title, cells in study.blocks():
-        trials = of_block(done, cells)
-        for dataset, of_dataset in trials.groupby("dataset"):
+        for dataset, trials in of_block(done, cells).groupby("dataset"):
+            minutes = {str(name): (rows["train_seconds"] / 60).tolist() for name, rows in trials.groupby("template")}
+            boxes = min(map(len, minutes.values())) >= LEAST_IN_BOX
             traces = [
-                {
-                    "type": "box",
+                (_box if boxes else _points)(minutes[template])
+                | {
                     "name": template,
-                    "y": [
-                        _rounded(seconds / 60)
-                        for seconds in of_dataset.loc[of_dataset["template"] == template, "train_seconds"]
-                    ],
+                    "meta": template,
                     "showlegend": False,
-                    "boxpoints": "all",
-                    "jitter": 0.4,
                     "marker": {"color": looks[template].color, "symbol": looks[template].plotly_marker},
                     "hovertemplate": f"<b>{template}</b>: %{{y:.2f}} minutes<extra></extra>",
                 }
-                for template in template_order(of_dataset["template"])
+                for template in template_order(minutes)
             ]
-            drawings[f"{title}|{dataset}"] = _drawing(traces, "Template", "Training (minutes)", from_zero=True)
+            words = in_words(
+                f"{name}: {min(minutes[name]):.2f} to {max(minutes[name]):.2f} minutes"
+                for name in template_order(minutes)
+            )
+            alt = f"Training time of every trial of {title}, {dataset}. {words}."
+            drawings[f"{title}|{dataset}"] = drawing(traces, "Template", "Training (minutes)", alt, from_zero=True)
     choices = {"Model": [title for title, _ in study.blocks()], "Data set": study.datasets}
-    hint = "Training time of every trial."
+    hint = f"Training time of every trial. Boxes (quartiles) are drawn from {LEAST_IN_BOX} trials on."
     return Plot(name="times", title="Cost per trial", hint=hint, choices=choices, drawings=drawings)
 
 
-def _drawing(traces: list[Drawing], x: str, y: str, *, from_zero: bool = False, counted: int | None = None) -> Drawing:
-    """A drawing with titled axes.
-
-    Args:
-        traces: its data.
-        x: title of the horizontal axis.
-        y: title of the vertical axis.
-        from_zero: whether the vertical axis starts at 0.
-        counted: the highest number, if the horizontal axis counts something: a short axis would otherwise show halves.
-    """
-    whole = {"dtick": 1} if counted is not None and counted <= 10 else {}
-    return {
-        "data": traces,
-        "layout": {
-            "xaxis": {"title": {"text": x}, "automargin": True} | whole,
-            "yaxis": {"title": {"text": y}, "automargin": True} | ({"rangemode": "tozero"} if from_zero else {}),
-            "margin": {"t": 30, "r": 10, "b": 40, "l": 50},
-            "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"},
-            "hovermode": "closest",
-        },
-    }
+def _points(minutes: list[float]) -> Trace:
+    """A point per trial: a box plot without the box, so that both forms place their points alike."""
+    invisible = "rgba(0,0,0,0)"
+    return _box(minutes) | {"fillcolor": invisible, "line": {"color": invisible}, "whiskerwidth": 0}
 
 
-def _rounded(value: float) -> float | None:
-    """`value` with five digits, which is all that a plot can show."""
-    return None if pd.isna(value) else float(f"{value:.5g}")
-
-
-def _transparent(color: str) -> str:
-    """A colour such as '#E69F00' at an opacity that lets bands overlap."""
-    red, green, blue = (int(color[place : place + 2], 16) for place in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.15)"
+def _box(minutes: list[float]) -> Trace:
+    return {"type": "box", "y": [rounded(value) for value in minutes], "boxpoints": "all", "jitter": 0.4, "pointpos": 0}

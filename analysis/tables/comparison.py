@@ -31,12 +31,14 @@ class Layout:
         costs: names of the costs, each with its difference to base in per cent; costs that no cell has are left out.
         decimals: digits of the accuracy after the point.
         budget_tolerance: a cell is marked if its budget error (achieved / target - 1) exceeds this either way.
+        accuracy_first: whether accuracy comes before the costs, as a narrow screen needs it.
     """
 
     rounding: Rounding = field(default_factory=Rounding)
     costs: tuple[str, ...] = SHOWN
     decimals: int = 2
     budget_tolerance: float = 0.01
+    accuracy_first: bool = False
 
 
 def comparison(study: Study, layout: Layout | None = None) -> list[Table]:
@@ -50,30 +52,22 @@ def _model_table(study: Study, cells: pd.DataFrame, title: str, layout: Layout) 
     # Parameters and times depend on the data set (classes, image size): as in the paper, those of the first are shown.
     first = cells[cells["dataset"] == datasets[0]].set_index("template").reindex(templates)
     costs = measured_costs(first, layout.costs, paper=layout.rounding.percent_of_shown)
-    columns = [text_column("Template")]
-    entries = [[word(template) for template in templates]]
-    for cost in costs:
-        columns += [
-            Column(group=cost.title, key=cost.column),
-            Column(group=cost.title, name="vs base", key=f"{cost.column}_vs_base_percent", unit="%"),
-        ]
-        entries += _cost_entries(first[cost.column], cost, layout.rounding)
-    for dataset in datasets:
-        columns.append(
-            Column(
-                name=dataset,
-                group=accuracy_title(study),
-                parts=("mean", "std"),
-                key=f"{study.accuracy}_accuracy_{dataset}",
-                unit="%",
-            )
-        )
-        entries.append(_accuracy_entries(cells[cells["dataset"] == dataset], templates, layout))
-    columns.append(Column(name="Seeds"))
     seeds = cells.groupby("template")["done"].agg(["min", "max"]).reindex(templates)
-    entries.append([_seeds_entry(low, high) for low, high in seeds.itertuples(index=False)])
-    notes = tuple(_notes(study, cells, costs, datasets, layout))
-    return Table(title=title, columns=tuple(columns), rows=transposed(entries), notes=notes)
+    of_costs = [column for cost in costs for column in _cost_columns(first[cost.column], cost, layout.rounding)]
+    of_accuracy = [
+        _accuracy_column(study, cells[cells["dataset"] == name], name, templates, layout) for name in datasets
+    ]
+    shown = [
+        (text_column("Template"), [word(template) for template in templates]),
+        *((*of_accuracy, *of_costs) if layout.accuracy_first else (*of_costs, *of_accuracy)),
+        (Column(name="Seeds"), [_seeds_entry(low, high) for low, high in seeds.itertuples(index=False)]),
+    ]
+    return Table(
+        title=title,
+        columns=tuple(column for column, _ in shown),
+        rows=transposed([entries for _, entries in shown]),
+        notes=tuple(_notes(study, cells, costs, datasets, layout)),
+    )
 
 
 def accuracy_title(study: Study) -> str:
@@ -81,15 +75,20 @@ def accuracy_title(study: Study) -> str:
     return f"{study.accuracy.capitalize()} accuracy (%)"
 
 
-def _cost_entries(values: pd.Series[float], cost: Cost, rounding: Rounding) -> list[list[Entry]]:
-    """The entries of a cost by template, the lowest marked as best, and of its difference to base in per cent."""
+def _cost_columns(
+    values: pd.Series[float], cost: Cost, rounding: Rounding
+) -> tuple[tuple[Column, list[Entry]], tuple[Column, list[Entry]]]:
+    """A cost by template, the lowest marked as best, and its difference to base in per cent."""
     base = float(values.get(BASE, math.nan))
     percents = [
         Entry(parts=("",)) if template == BASE else _percent_entry(value, base, cost, rounding)
         for template, value in values.items()
     ]
     shown = [number(value, cost.decimals, rounding, scale=cost.scale) for value in values]
-    return [best_marked(shown, best=min), percents]
+    return (
+        (Column(group=cost.title, key=cost.column), best_marked(shown, best=min)),
+        (Column(group=cost.title, name="vs base", key=f"{cost.column}_vs_base_percent", unit="%"), percents),
+    )
 
 
 def _percent_entry(value: float, base: float, cost: Cost, rounding: Rounding) -> Entry:
@@ -99,10 +98,20 @@ def _percent_entry(value: float, base: float, cost: Cost, rounding: Rounding) ->
     return Entry(parts=(f"{percent:+}",), values=(100 * (value - base) / base,))
 
 
-def _accuracy_entries(cells: pd.DataFrame, templates: Sequence[str], layout: Layout) -> list[Entry]:
+def _accuracy_column(
+    study: Study, cells: pd.DataFrame, dataset: str, templates: Sequence[str], layout: Layout
+) -> tuple[Column, list[Entry]]:
+    """The accuracy on a data set by template, the highest marked as best."""
     found = by_template(cells)
     entries = [accuracy_entry(found[name], layout) if name in found else Entry() for name in templates]
-    return best_marked(entries, best=max)
+    column = Column(
+        name=dataset,
+        group=accuracy_title(study),
+        parts=("mean", "std"),
+        key=f"{study.accuracy}_accuracy_{dataset}",
+        unit="%",
+    )
+    return column, best_marked(entries, best=max)
 
 
 def accuracy_entry(cell: Record, layout: Layout) -> Entry:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from analysis import Study
-from analysis.conclusions import conclusions
+from analysis.conclusions import conclusions, leading, verdict_on
 from tests.analysis.synthetic import done, seeds_with
 
 StudyOf = Callable[..., Study]
@@ -67,4 +67,34 @@ def test_the_paper_its_claim_holds_on_two_data_sets_of_four(paper: Study) -> Non
     assert c.sentence(0.5) == (
         "c is not worse than base by more than 0.5 points on 2 of 4 data sets with 90.6 % fewer parameters; "
         "inferior on cifar100, tinyimagenet."
+    )
+
+
+def test_a_model_is_judged_by_the_smallest_template_that_holds_on_most_data_sets(study_of: StudyOf) -> None:
+    base = {"cifar10": 90.0, "cinic10": 80.0}
+    study = study_of(
+        rows("base", base, params=1000)
+        + rows("a", {"cifar10": 90.01, "cinic10": 80.01}, params=500)
+        + rows("b", {"cifar10": 89.99, "cinic10": 79.99}, params=400)
+        + rows("c", {"cifar10": 90.02, "cinic10": 70.0}, params=100)
+    )
+    (found,) = conclusions(study).values()
+    lead = leading(found)
+    assert lead is not None
+    assert (lead.template, lead.within) == ("b", 2)
+    assert verdict_on(found, 0.5).startswith("b is not worse than base by more than 0.5 points on 2 of 2 data sets")
+
+
+def test_a_model_of_which_nothing_is_shown_is_said_to_be_so(study_of: StudyOf) -> None:
+    study = study_of(
+        [
+            *(done(90.0), done(89.0, template="a"), done(88.0, template="b")),
+            *rows("base", {"cinic10": 80.0}),
+            *rows("a", {"cinic10": 70.0}),
+        ]
+    )
+    (found,) = conclusions(study).values()
+    assert leading(found) is None
+    assert verdict_on(found, 0.5) == (
+        "no template is shown to lose at most 0.5 points on any data set (1 inferior, 2 untested)."
     )

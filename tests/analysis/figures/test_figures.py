@@ -36,6 +36,18 @@ def test_the_style_of_a_template_does_not_depend_on_the_others() -> None:
     assert styles(["d"])["d"] == styles(TEMPLATES)["d"]
 
 
+def test_many_own_templates_stay_distinguishable() -> None:
+    looks = styles(f"own{number:02}" for number in range(63))
+    assert len(looks) == 6 + 63
+    for drawn in (
+        {(look.color, look.marker) for look in looks.values()},
+        {(look.color, look.plotly_marker) for look in looks.values()},
+    ):
+        assert len(drawn) == len(looks)
+    few = [styles(f"own{number:02}" for number in range(7))[f"own{number:02}"] for number in range(7)]
+    assert len({look.color for look in few}) == 7
+
+
 # Vienot, Brettel and Mollon (1999): linear RGB as deuteranopes and protanopes see it.
 DEUTERANOPIA = np.array([[0.29275, 0.70725, 0.0], [0.29275, 0.70725, 0.0], [-0.02234, 0.02234, 1.0]])
 PROTANOPIA = np.array([[0.11238, 0.88762, 0.0], [0.11238, 0.88762, 0.0], [0.00401, -0.00401, 1.0]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -24,12 +25,18 @@ def read_log(driver: webdriver.Chrome, name: str) -> list[dict[str, Any]]:
 class Page:
     """A page in the browser, and what a reader sees of it."""
 
-    def __init__(self, driver: webdriver.Chrome, file: Path) -> None:
+    def __init__(self, driver: webdriver.Chrome, file: Path, place: str = "") -> None:
         self.driver = driver
         self.file = file
         for log in ("browser", "performance"):
             read_log(driver, log)
-        driver.get(file.as_uri())
+        self.open(place)
+
+    def open(self, place: str = "") -> None:
+        """Open the page afresh at a place, such as `#trials`, and wait until its tables can be used."""
+        self.driver.get("about:blank")  # a new place alone would not open the page again
+        self.driver.get(self.file.as_uri() + place)
+        self.wait(lambda: self.driver.execute_script("return !document.querySelector('.data:not(:has(.tools))')"))
 
     def all(self, selector: str) -> list[WebElement]:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
@@ -54,10 +61,29 @@ class Page:
     def column(self, table: str, place: int) -> list[str]:
         """The texts of a column of the shown rows."""
         script = (
-            "return [...document.querySelectorAll(arguments[0] + ' tbody tr')].filter(row => !row.hidden)"
+            "return [...document.querySelectorAll(arguments[0] + ' tbody tr')]"
             ".map(row => row.cells[arguments[1]].textContent)"
         )
         return list(self.driver.execute_script(script, table, place))
+
+    def click(self, selector: str) -> None:
+        """Click where a reader would have to scroll first, even if something covers it for the driver."""
+        self.driver.execute_script("arguments[0].click()", self.show(selector))
+
+    def emulate(self, width: int, height: int) -> None:
+        """The window of a phone: narrower than a browser's window can be."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": True}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+    def prefer(self, scheme: str) -> None:
+        """Emulate a reader who prefers the colour scheme `dark` or `light`."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+    def printed(self) -> bytes:
+        """The page as PDF, as the browser prints it."""
+        options = {"printBackground": True, "preferCSSPageSize": True}
+        return base64.b64decode(self.driver.execute_cdp_cmd("Page.printToPDF", options)["data"])
 
     def screenshot(self, name: str) -> None:
         ARTIFACTS.mkdir(exist_ok=True)
@@ -66,4 +92,5 @@ class Page:
     def requests(self) -> list[str]:
         """The addresses of everything that the page requested."""
         messages = [json.loads(entry["message"])["message"] for entry in read_log(self.driver, "performance")]
-        return [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+        sent = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+        return [url for url in sent if url != "about:blank"]
