@@ -10,11 +10,17 @@ from pathlib import Path
 import pytest
 from selenium import webdriver
 
-from analysis import study
+from analysis import Study, study
 from analysis.report import write_report
 from benchmarks import browser
 from tests.analysis.report.report_page import Page, read_log
 from tests.analysis.synthetic import done, paper_run, trial_row, write_run
+
+
+@pytest.fixture(scope="session")
+def with_curves(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """The study of the paper's numbers, with learning curves of six epochs."""
+    return study(paper_run(tmp_path_factory.mktemp("runs") / "paper", epochs=6))
 
 
 @pytest.fixture(scope="session")
