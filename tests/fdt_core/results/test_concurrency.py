@@ -35,9 +35,10 @@ READERS: tuple[Callable[[Path], list[str]], ...] = (with_pandas, with_polars, wi
 
 
 def read_beside(writer: subprocess.Popen[str], results: Path, *, known: int) -> tuple[int, int]:
-    """Read until the writer is dead; returns the number of reads and of rows."""
-    reads, rows = 0, known
-    while writer.poll() is None or reads == 0:
+    """Read until the writer is dead, and once more; returns the number of reads and of rows."""
+    reads, rows, ended = 0, known, False
+    while not ended:
+        ended = writer.poll() is not None  # before the reads: they must see what it wrote last
         for read in READERS:
             found = read(results)
             assert len(found) == len(set(found)), f"{read.__name__} saw a row twice"
