@@ -12,6 +12,7 @@ from analysis.keys import BASE, dataset_order, template_order
 from analysis.records import Record, by_template, of_block, records
 from analysis.statistics.verdicts import WITHIN_MARGIN, Verdict
 from analysis.study import Study
+from fdt_core.quantities import points
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +21,7 @@ class Conclusion:
 
     Args:
         template: the template.
-        params: parameters relative to base, minus 1; None if base has none.
+        params: parameters relative to base, minus 1, for the first data set that has both; None if there is none.
         by_dataset: the difference on each data set, with its interval and verdict.
         mean: the same in the mean over the data sets; None for one data set.
     """
@@ -36,19 +37,22 @@ class Conclusion:
             verdict: [name for name, found in self.by_dataset.items() if found["verdict"] == verdict]
             for verdict in Verdict
         }
-        within = [name for verdict in WITHIN_MARGIN for name in of_verdict[verdict]]
         total = len(self.by_dataset)
-        where = f"{len(within)} of {total} data sets" if total > 1 else "".join(within)
-        subject = f"{self.template}{self._params()}"
-        parts = [f"{self.template} is not worse than {BASE} by more than {margin:g} points on {where}{self._params()}"]
-        if total > 1 and of_verdict[Verdict.SUPERIOR]:
-            parts.append(f"better on {', '.join(of_verdict[Verdict.SUPERIOR])}")
+        where = f"{self.within} of {total} data sets" if total > 1 else "".join(self.by_dataset)
+        better = ", ".join(of_verdict[Verdict.SUPERIOR])
+        if total == 1 and better:
+            return f"{self.template} is better than {BASE} on {better}{self._params()}."
+        parts = [f"{self.template} is not worse than {BASE} by more than {points(margin)} on {where}{self._params()}"]
+        if better:
+            parts.append(f"better on {better}")
         others = [
             f"{verdict} on {', '.join(of_verdict[verdict])}"
             for verdict in (Verdict.INFERIOR, Verdict.UNDECIDED, Verdict.UNTESTED)
             if of_verdict[verdict]
         ]
-        return "; ".join([*parts, *others] if within else [f"{subject} is {'; '.join(others)}"]) + "."
+        if not self.within:
+            return f"{self.template}{self._params()} is {'; '.join(others)}."
+        return "; ".join([*parts, *others]) + "."
 
     @property
     def within(self) -> int:
@@ -62,7 +66,7 @@ class Conclusion:
 
 
 def conclusions(study: Study) -> dict[str, list[Conclusion]]:
-    """What is shown of each template, by title of a run, model and width; no entry for a model without base."""
+    """What is shown of each template, by title of a run, model and width; no entry where base has no partner."""
     found = {}
     for title, cells in study.blocks():
         differences, means = (of_block(frame, cells) for frame in (study.differences, study.mean_differences))
@@ -100,11 +104,13 @@ def verdict_on(found: Sequence[Conclusion], margin: float) -> str:
         return lead.sentence(margin)
     counts = Counter(record["verdict"] for each in found for record in each.by_dataset.values())
     every = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
-    return f"no template is shown to lose at most {margin:g} points on any data set ({every})."
+    return f"no template is shown to lose at most {points(margin)} on any data set ({every})."
 
 
 def _parameters(cells: pd.DataFrame) -> dict[str, float]:
-    """For each template, its parameters relative to base, minus 1, for the first data set."""
-    first = by_template(cells[cells["dataset"] == dataset_order(cells["dataset"])[0]])
-    base = first[BASE]["params"] if BASE in first else 0
-    return {name: cell["params"] / base - 1 for name, cell in first.items()} if base else {}
+    """For each template, its parameters relative to base, minus 1, for the first data set that has both."""
+    table = cells.pivot(index="dataset", columns="template", values="params")
+    if BASE not in table:
+        return {}
+    changes = table.loc[dataset_order(table.index)].div(table[BASE].where(table[BASE] > 0), axis="index") - 1
+    return {str(template): float(change) for template, change in changes.bfill().iloc[0].dropna().items()}

@@ -15,6 +15,7 @@ from analysis.statistics.best import compared_with_the_best
 from analysis.statistics.differences import ALIKE
 from analysis.statistics.verdicts import WITHIN_MARGIN, Verdict
 from analysis.study import Study
+from fdt_core.quantities import points
 
 _EQUAL = 1e-9
 """Per cent: means that differ by no more are equal but for rounding errors."""
@@ -153,7 +154,7 @@ def _frugal(cells: pd.DataFrame, differences: pd.DataFrame, margin: float) -> Ch
     winner = min([BASE, *shown], key=lambda name: (known[name]["params"], name))
     params = known[winner]["params"]
     return Choice(
-        need=f"parameters, at most {margin:g} points lost",
+        need=f"parameters, at most {points(margin)} lost",
         templates=(winner,),
         value=_shown(params, cost),
         against_base=_percent(params, known.get(BASE), cost),

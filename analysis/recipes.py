@@ -22,10 +22,11 @@ def unlike_trainings(study: Study) -> Iterator[str]:
     """A sentence for each model and data set whose templates were not all trained alike."""
     done = study.outcomes[study.outcomes["status"] == "done"]
     shown = done[_COMPARED].map(value_text)
-    for (_, model, width, dataset), rows in done.groupby([*BLOCK, "dataset"]):
+    several = done["run"].nunique() > 1
+    for (run, model, width, dataset), rows in done.groupby([*BLOCK, "dataset"]):
         counts = shown.loc[rows.index].nunique()
         if unlike := list(counts.index[counts > 1]):
-            title = model_name(str(model), float(str(width)))
+            title = (f"{run}: " if several else "") + model_name(str(model), float(str(width)))
             yield f"{title} on {dataset}: the trials differ in {', '.join(unlike)}, which affects their accuracies too."
 
 

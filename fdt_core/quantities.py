@@ -34,6 +34,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def points(count: float) -> str:
+    """A difference of percentages: `1 point`, `0.5 points`."""
+    return f"{count:g} point{'' if count == 1 else 's'}"
+
+
 def listed(names: Sequence[str], limit: int = 3) -> str:
     """The names: all, or the first `limit` and the number of the others."""
     more = f" and {len(names) - limit:,} more" if len(names) > limit else ""

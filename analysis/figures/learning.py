@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.curves import bands, learning_curves
-from analysis.figures.style import legend_below, panels, styled, styles
+from analysis.figures.style import Style, legend_below, panels, styled, styles
 from analysis.keys import BLOCK, template_order
 from analysis.study import Study
 
@@ -17,12 +19,12 @@ from analysis.study import Study
 def learning(study: Study, metric: str = "test_accuracy") -> Figure:
     """The mean of a metric over the done seeds by epoch, with a band of one standard deviation on each side."""
     blocks = list(study.blocks())
-    found = bands(learning_curves(study), metric)
+    found, looks = bands(learning_curves(study), metric), styles(study.templates)
     figure, axes = panels(max(1, len(blocks)), max(1, len(study.datasets)), (2.7, 2.3))
     for row, (title, cells) in zip(axes, blocks, strict=False):
         of_block = found.merge(cells[BLOCK].drop_duplicates(), on=BLOCK)
         for axis, dataset in zip(row, study.datasets, strict=True):
-            _draw(axis, of_block[of_block["dataset"] == dataset])
+            _draw(axis, of_block[of_block["dataset"] == dataset], looks)
             axis.set_title(f"{title}, {dataset}")
     for axis in axes[-1]:
         axis.set_xlabel("Epoch")
@@ -32,9 +34,8 @@ def learning(study: Study, metric: str = "test_accuracy") -> Figure:
     return figure
 
 
-def _draw(axis: Axes, curves: pd.DataFrame) -> None:
+def _draw(axis: Axes, curves: pd.DataFrame, looks: Mapping[str, Style]) -> None:
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    looks = styles(curves["template"])
     for template in template_order(curves["template"]):
         curve, look = curves[curves["template"] == template], looks[template]
         axis.plot(

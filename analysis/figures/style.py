@@ -54,7 +54,7 @@ _STYLES = {
     "d": _style("#D55E00", "D", "diamond", _DASHED),
     "e": _style("#CC79A7", "^", "triangle-up", _DASH_DOT),
 }
-_OTHER_COLORS = ("#56B4E9", "#8C6D31", "#7F7F7F", "#5D3A9B", "#B2182B", "#01665E", "#C51B7D")
+_OTHER_COLORS = ("#56B4E9", "#8C6D31", "#7F7F7F", "#7E5FC2", "#D1495B", "#2A8C82", "#C51B7D")
 _OTHER_MARKERS = (
     ("P", "cross"), ("X", "x"), ("p", "pentagon"), ("h", "hexagon"), ("8", "octagon"), ("<", "triangle-left"),
     (">", "triangle-right"), ("d", "diamond-tall"), ("H", "hexagon2"),

@@ -11,7 +11,7 @@ from analysis.tables.table import Table
 
 
 def as_html(table: Table) -> str:
-    """The table as an HTML `table` element with caption and notes; entries carry the value to sort by."""
+    """The table as an HTML `table` element with caption and notes."""
     return environment().get_template("table.html").render(table=table)
 
 

@@ -44,7 +44,7 @@ def curve_data(study: Study, most_points: int = MOST_POINTS) -> CurveData:
 
 
 def _digits(values: Values) -> list[float | None]:
-    """The values with four digits, which is all that a plot can show; None for NaN and what is infinite."""
+    """The values with four digits (whole numbers with all), which is all that a plot can show; None if not finite."""
     finite = np.isfinite(values)
     size = np.floor(np.log10(np.abs(values), where=finite & (values != 0), out=np.zeros(len(values))))
     # Divided by a power of ten, not multiplied by its inverse: the quotient is the float with the fewest digits.

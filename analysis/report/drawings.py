@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
+from analysis.figures.style import Style
+from analysis.records import Record
+
 Trace = dict[str, Any]
 """A trace of plotly. `meta` names its template, by which the page links plots and tables."""
+
+Shape = dict[str, Any]
+"""A shape of plotly, such as a band behind the traces."""
 
 Drawing = dict[str, Any]
 """A plotly figure, `data` and `layout`; and `alt`, the same in words."""
 
 SYMBOLS = ("", "-open", "-dot", "-open-dot")
-"""Variants of the markers for the first, second, ... model."""
+"""Variants of the markers for the first, second, ... of several models in one plot."""
 
 MOST_NAMES = 20
-"""The most names in a legend: a longer one would leave no room for the plot. Hovering shows the others."""
+"""The most names in a legend: a longer one would leave no room for the plot. More names stand at their points."""
+
+INTERVALS = (
+    "95 % intervals of the difference to base: those of the data sets hold all together, and so do those of the means; "
+    "dotted ones have no upper limit"
+)
+"""What the bars of plots are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +43,7 @@ class Plot:
         title: its heading.
         hint: what it shows and how to read it.
         choices: the options of each choice, by its label.
-        drawings: a drawing per combination of options, by the options joined with '|'.
+        drawings: a drawing per combination of options, by the options joined with '|'; none where nothing is known.
     """
 
     name: str
@@ -38,6 +51,11 @@ class Plot:
     hint: str
     choices: dict[str, list[str]]
     drawings: dict[str, Drawing]
+
+    @property
+    def start(self) -> list[str]:
+        """The options that are chosen at first: those of the first drawing."""
+        return next(iter(self.drawings), "").split("|")
 
 
 def drawing(
@@ -54,7 +72,7 @@ def drawing(
         counted: the highest number, if the horizontal axis counts something: a short axis would otherwise show halves.
     """
     whole = {"dtick": 1} if counted is not None and counted <= 10 else {}
-    names = {trace["name"] for trace in traces if trace.get("showlegend", True) and "name" in trace}
+    names = {trace["name"] for trace in traces if trace.get("showlegend", True)}
     return {
         "alt": alt,
         "data": traces,
@@ -69,8 +87,77 @@ def drawing(
     }
 
 
+def seed_trace(along: Literal["x", "y"], values: list[float], at: float | None, name: str, color: str) -> Trace:
+    """A small point for each seed, `values` along one axis, all `at` the same place of the other."""
+    across = "y" if along == "x" else "x"
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        along: [rounded(value) for value in values],
+        across: [at] * len(values),
+        "marker": {"color": color, "symbol": "circle", "size": 5, "opacity": 0.5},
+        "showlegend": False,
+        "hovertemplate": f"{plain(name)}, one seed: %{{{along}:.2f}}<extra></extra>",
+    }
+
+
+def interval_trace(along: Literal["x", "y"], record: Record, at: float | None, origin: float, look: Style) -> Trace:
+    """The interval of a difference, counted from `origin`, as a line with caps; dotted if it has no upper limit."""
+    across, cap = ("y", "line-ns-open") if along == "x" else ("x", "line-ew-open")
+    one_sided = math.isinf(record["high"])
+    ends = [record["low"], record["difference"] if one_sided else record["high"]]
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        along: [rounded(origin + end) for end in ends],
+        across: [at, at],
+        "line": {"color": look.color, "width": 1.3, "dash": "dot" if one_sided else "solid"},
+        "marker": {"color": look.color, "symbol": cap, "size": [8, 0 if one_sided else 8], "line": {"width": 1.3}},
+        "showlegend": False,
+        "hoverinfo": "skip",
+    }
+
+
+def margin_shapes(along: Literal["x", "y"], origin: float, margin: float, dash: str) -> Iterator[Shape]:
+    """A band of the margin around `origin`, and a line at it."""
+    across = "y" if along == "x" else "x"
+    shared = {f"{across}ref": "paper", f"{across}0": 0, f"{across}1": 1, "layer": "below"}
+    yield shared | {
+        "type": "rect",
+        f"{along}0": origin - margin,
+        f"{along}1": origin + margin,
+        "fillcolor": transparent("#7F7F7F"),
+        "line": {"width": 0},
+    }
+    yield shared | {
+        "type": "line",
+        f"{along}0": origin,
+        f"{along}1": origin,
+        "line": {"color": "#7F7F7F", "width": 1, "dash": dash},
+    }
+
+
+def labels(names: list[str]) -> Trace:
+    """What a trace needs to show these names at its points, where a legend would be too long."""
+    return {"text": [plain(name) for name in names], "textposition": "top center", "textfont": {"size": 9}}
+
+
+def plain(name: str) -> str:
+    """A name as plotly shows it unchanged: it would take `<` for markup and `%{` for a variable."""
+    return name.replace("&", "&amp;").replace("<", "&lt;").replace("%{", "%&#123;")
+
+
+def interval_words(record: Record) -> str:
+    """The interval of a difference, such as '-0.30 to +0.52' or 'at least -0.30'; empty if there is none."""
+    if math.isnan(record["low"]):
+        return ""
+    if math.isinf(record["high"]):
+        return f"at least {record['low']:+z.2f}"
+    return f"{record['low']:+z.2f} to {record['high']:+z.2f}"
+
+
 def in_words(items: Iterable[str], most: int = 30) -> str:
-    """The items as one sentence part; the rest of many as their number."""
+    """The items as part of a sentence; of many, the number of the rest."""
     every = list(items)
     more = f"; and {len(every) - most} more" if len(every) > most else ""
     return "; ".join(every[:most]) + more

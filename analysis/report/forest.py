@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import pandas as pd
 
-from analysis.figures.style import styles
+from analysis.figures.style import Style, styles
 from analysis.keys import template_order
-from analysis.records import Record, records
-from analysis.report.drawings import Drawing, Plot, Trace, drawing, in_words, rounded, transparent
+from analysis.records import Record, by_template
+from analysis.report.drawings import (
+    INTERVALS,
+    Drawing,
+    Plot,
+    Trace,
+    drawing,
+    in_words,
+    interval_trace,
+    interval_words,
+    margin_shapes,
+    plain,
+    rounded,
+    seed_trace,
+)
 from analysis.report.points import by_model_and_dataset, cell_points, seed_points, shown_datasets
 from analysis.statistics.verdicts import WITHIN_MARGIN
 from analysis.study import Study
+from analysis.tables.numbers import p_text
+from fdt_core.quantities import counted, points
 
 ALL = "all data sets"
 MOST_ROWS = 60
@@ -22,11 +36,11 @@ MOST_ROWS = 60
 
 def forest_plot(study: Study) -> Plot:
     """A row per template, on each data set, in their mean, and on all of them together if these are not too many."""
-    points = cell_points(study).dropna(subset=["difference"])
-    cells = by_model_and_dataset(study, points)
+    compared = cell_points(study).dropna(subset=["difference"])
+    cells = by_model_and_dataset(study, compared)
     seeds = by_model_and_dataset(study, seed_points(study).dropna(subset=["difference"]))
     datasets = shown_datasets(study)
-    together = len(datasets) > 1 and len(datasets) * len(set(points["template"])) <= MOST_ROWS
+    together = len(datasets) > 1 and len(datasets) * compared["template"].nunique() <= MOST_ROWS
     options = [*([ALL] if together else []), *datasets]
     drawings = {}
     for title, _ in study.blocks():
@@ -37,82 +51,60 @@ def forest_plot(study: Study) -> Plot:
             if shown:
                 behind = {name: seeds[title, name] for name in shown if (title, name) in seeds}
                 drawings[f"{title}|{option}"] = _forest(study, title, shown, behind)
-    return Plot(
-        name="intervals",
-        title="Differences to base",
-        hint="Points of test accuracy above base, with 95 % intervals that hold all together; small points: seeds. "
-        f"Band: a margin of {study.question.margin:g} points. Filled markers: a loss of more than the margin is ruled "
-        "out.",
-        choices={"Model": [title for title, _ in study.blocks()], "Data set": options},
-        drawings=drawings,
+    hint = (
+        f"Points of test accuracy above base. Bars: {INTERVALS}. Small points: seeds. Band: a margin of "
+        f"{points(study.question.margin)}. Filled markers: a loss of more than the margin is ruled out."
     )
+    choices = {"Model": [title for title, _ in study.blocks()], "Data set": options}
+    return Plot(name="intervals", title="Differences to base", hint=hint, choices=choices, drawings=drawings)
 
 
 def _forest(study: Study, title: str, cells: dict[str, pd.DataFrame], seeds: dict[str, pd.DataFrame]) -> Drawing:
-    looks, margin = styles(study.templates), study.question.margin
+    looks = styles(study.templates)
     traces: list[Trace] = []
-    places: list[tuple[int, str]] = []
+    ticks: dict[int, str] = {}
     words: list[str] = []
     place = 0
     for dataset, of_dataset in cells.items():
-        rows = {record["template"]: record for record in records(of_dataset)}
-        behind = {} if dataset not in seeds else dict(list(seeds[dataset].groupby("template")["difference"]))
+        rows = by_template(of_dataset)
+        behind = dict(list(seeds[dataset].groupby("template")["difference"])) if dataset in seeds else {}
         for template in template_order(rows):
             label = f"{dataset}: {template}" if len(cells) > 1 else template
-            points = [] if template not in behind else behind[template].tolist()
-            traces += _traces(
-                rows[template], points, place, label, looks[template].color, looks[template].plotly_marker
-            )
-            places.append((place, label))
+            differences = behind[template].tolist() if template in behind else []
+            shared = {"name": plain(label), "meta": template}
+            traces += [trace | shared for trace in _traces(rows[template], differences, place, label, looks[template])]
+            ticks[place] = plain(label)
             words.append(f"{label}: {_words(rows[template])}")
             place += 1
         place += 1
-    drawn = drawing(
-        traces, "Points of test accuracy above base", "", f"Differences to base of {title}. {in_words(words)}."
-    )
-    lines = {"tickvals": [each for each, _ in places], "ticktext": [label for _, label in places]}
+    alt = f"Differences to base of {title}. {in_words(words)}."
+    drawn = drawing(traces, "Points of test accuracy above base", "", alt)
+    lines = {"tickvals": list(ticks), "ticktext": list(ticks.values())}
     drawn["layout"]["yaxis"] |= lines | {"range": [place - 1, -1], "zeroline": False, "showgrid": False}
-    drawn["layout"] |= {"height": 110 + 20 * place, "showlegend": False, "shapes": list(_band(margin))}
+    shapes = list(margin_shapes("x", 0.0, study.question.margin, "solid"))
+    drawn["layout"] |= {"height": 110 + 20 * place, "showlegend": False, "shapes": shapes}
     return drawn
 
 
-def _traces(record: Record, seeds: list[float], place: int, label: str, color: str, marker: str) -> Iterator[Trace]:
-    shared = {"type": "scatter", "mode": "markers", "meta": record["template"], "name": label}
+def _traces(record: Record, seeds: list[float], place: int, label: str, look: Style) -> Iterator[Trace]:
     if len(seeds) > 1:
-        yield shared | {
-            "x": [rounded(seed) for seed in seeds],
-            "y": [place] * len(seeds),
-            "marker": {"color": color, "symbol": "circle", "size": 5, "opacity": 0.5},
-            "hovertemplate": f"{label}, one seed: %{{x:+.2f}}<extra></extra>",
-        }
-    low, high = record["difference"] - record["low"], record["high"] - record["difference"]
-    up, down = (rounded(value) if np.isfinite(value) else 0 for value in (high, low))
+        yield seed_trace("x", seeds, place, label, look.color)
+    if pd.notna(record["low"]):
+        yield interval_trace("x", record, place, 0.0, look)
     hollow = "" if record["verdict"] in WITHIN_MARGIN else "-open"
-    yield shared | {
+    yield {
+        "type": "scatter",
+        "mode": "markers",
         "x": [rounded(record["difference"])],
         "y": [place],
-        "error_x": {"array": [up], "arrayminus": [down], "symmetric": False, "color": color, "thickness": 1.5},
-        "marker": {"color": color, "symbol": marker + hollow, "size": 10},
-        "hovertemplate": f"<b>{label}</b><br>{_words(record)}<extra></extra>",
+        "marker": {"color": look.color, "symbol": look.plotly_marker + hollow, "size": 10},
+        "hovertemplate": f"<b>{plain(label)}</b><br>{plain(_words(record))}<extra></extra>",
     }
 
 
 def _words(record: Record) -> str:
-    text = f"{record['difference']:+z.2f}"
-    if np.isnan(record["low"]):
-        return f"{text}, {record['verdict']} ({record['pairs']:.0f} seeds)"
-    interval = f"{record['low']:+z.2f} to {record['high']:+z.2f}"
-    return f"{text} ({interval}), {record['verdict']}, corrected p {record['p']:.3f} ({record['pairs']:.0f} seeds)"
-
-
-def _band(margin: float) -> Iterator[Trace]:
-    """The margin around zero, and a line at zero."""
-    down = {"yref": "paper", "y0": 0, "y1": 1, "layer": "below"}
-    yield down | {
-        "type": "rect",
-        "x0": -margin,
-        "x1": margin,
-        "fillcolor": transparent("#7F7F7F"),
-        "line": {"width": 0},
-    }
-    yield down | {"type": "line", "x0": 0, "x1": 0, "line": {"color": "#7F7F7F", "width": 1}}
+    text, seeds = f"{record['difference']:+z.2f}", counted(int(record["pairs"]), "seed")
+    interval = interval_words(record)
+    if not interval:
+        return f"{text}, {record['verdict']} ({seeds})"
+    return f"{text} ({interval}), {record['verdict']}, corrected p {p_text(record['p'])} ({seeds})"

@@ -7,5 +7,5 @@ import gzip
 
 
 def packed(text: str) -> str:
-    """The text, gzipped and base64-encoded; `unpack` in report.js is the inverse."""
+    """The text, gzipped and base64-encoded; `unpack` in page.js is the inverse."""
     return base64.b64encode(gzip.compress(text.encode(), compresslevel=6, mtime=0)).decode()

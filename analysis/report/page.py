@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -10,7 +11,7 @@ from functools import cache
 from plotly.offline import get_plotlyjs
 
 from analysis.failures import failures_by_signature
-from analysis.records import records
+from analysis.records import Record, records
 from analysis.rendering.html import environment
 from analysis.report.curve_data import curve_data
 from analysis.report.packing import packed
@@ -18,7 +19,7 @@ from analysis.report.plots import plots
 from analysis.report.provenance import provenance_table, reproduction
 from analysis.report.resources import resource_tables
 from analysis.report.summary import summary
-from analysis.report.table_data import PageTable
+from analysis.report.table_data import PAGE_ROWS, PageTable
 from analysis.report.verdict import model_verdicts
 from analysis.study import Study
 from analysis.tables import Layout, former_tables, tables
@@ -63,11 +64,13 @@ def render_page(study: Study, layout: Layout | None = None, *, former: bool = Fa
         needs=needs,
         sections=[section for section in (*sections, formers) if section.tables],
         plots=drawn,
+        templates=study.templates,
+        page_rows=PAGE_ROWS,
         drawings={plot.name: _packed_json(plot.drawings) for plot in drawn},
         table_data=_packed_json({table.name: table.data() for section in every for table in section.tables}),
         trials=trials,
         curves=curve_data(study),
-        failures=records(failures_by_signature(study.results.trials)),
+        failures=[_with_command(failure) for failure in records(failures_by_signature(study.results.trials))],
         resources=resources,
         provenance=provenance,
         reproduction=reproduction(study),
@@ -84,6 +87,10 @@ def _plotly() -> str:
 
 def _packed_json(data: object) -> str:
     return packed(json.dumps(data, separators=(",", ":"), allow_nan=False))
+
+
+def _with_command(failure: Record) -> Record:
+    return failure | {"command": shlex.join(["fdt-sweep", "logs", failure["run"], failure["trial_id"]])}
 
 
 def _section(name: str, heading: str, of_section: Iterable[Table]) -> Section:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
 from analysis.curves import ATTEMPT, bands, learning_curves, thinned
-from analysis.figures.style import styles
-from analysis.keys import template_order
+from analysis.figures.style import Style, styles
+from analysis.keys import dataset_order, template_order
 from analysis.records import by_template, of_block
-from analysis.report.drawings import Plot, Trace, drawing, in_words, rounded, transparent
+from analysis.report.drawings import (
+    MOST_NAMES,
+    Plot,
+    Trace,
+    drawing,
+    in_words,
+    labels,
+    plain,
+    rounded,
+    transparent,
+)
 from analysis.report.forest import forest_plot
 from analysis.report.scatter import accuracy_plot
 from analysis.study import Study
@@ -31,7 +41,7 @@ def plots(study: Study) -> list[Plot]:
 def _learning(study: Study) -> Plot:
     most = max(1, MOST_MEANS * len(study.outcomes) // max(1, len(study.cells)))
     epochs, every = thinned(study.results.epochs, ATTEMPT, most)
-    found = bands(learning_curves(study, epochs))
+    found, looks = bands(learning_curves(study, epochs)), styles(study.templates)
     blocks = dict(study.blocks())
     drawings = {}
     for title, cells in blocks.items():
@@ -40,7 +50,7 @@ def _learning(study: Study) -> Plot:
             of_dataset = chosen[chosen["dataset"] == dataset]
             if len(of_dataset):
                 drawings[f"{title}|{dataset}"] = drawing(
-                    list(_bands(of_dataset)),
+                    list(_bands(of_dataset, looks)),
                     "Epoch",
                     "Test accuracy (%)",
                     f"Learning curves of {title}, {dataset}. {_last_epochs(of_dataset)}.",
@@ -63,15 +73,19 @@ def _last_epochs(curves: pd.DataFrame) -> str:
     )
 
 
-def _bands(curves: pd.DataFrame) -> Iterator[Trace]:
+def _bands(curves: pd.DataFrame, looks: Mapping[str, Style]) -> Iterator[Trace]:
     """For each template, an unnamed band and a line."""
-    looks = styles(curves["template"])
-    for template in template_order(curves["template"]):
+    templates = template_order(curves["template"])
+    for template in templates:
         curve, look = curves[curves["template"] == template], looks[template]
         epochs, mean, std = curve["epoch"].tolist(), curve["mean"], curve["std"].fillna(0.0)
         outline = [*(mean + std), *(mean - std)[::-1]]
-        shared = {"type": "scatter", "mode": "lines", "legendgroup": template, "meta": template}
-        yield shared | {
+        yield {
+            "type": "scatter",
+            "mode": "lines",
+            "name": plain(template),
+            "meta": template,
+            "legendgroup": template,
             "x": epochs + epochs[::-1],
             "y": [rounded(value) for value in outline],
             "fill": "toself",
@@ -80,41 +94,43 @@ def _bands(curves: pd.DataFrame) -> Iterator[Trace]:
             "hoverinfo": "skip",
             "showlegend": False,
         }
-        yield shared | {
-            "mode": "lines+markers",
-            "name": template,
-            "x": epochs,
-            "y": [rounded(value) for value in mean],
-            "line": {"color": look.color, "dash": look.plotly_dash, "width": 2},
-            "marker": {"color": look.color, "symbol": look.plotly_marker, "size": 8, "maxdisplayed": 10},
-            "hovertemplate": f"<b>{template}</b>, epoch %{{x}}: %{{y:.2f}} %<extra></extra>",
-        }
+        line = _line(template, look, epochs, [rounded(value) for value in mean], labelled=len(templates) > MOST_NAMES)
+        yield line | {"hovertemplate": f"<b>{plain(template)}</b>, epoch %{{x}}: %{{y:.2f}} %<extra></extra>"}
+
+
+def _line(template: str, look: Style, x: list[int], y: Sequence[float | None], *, labelled: bool) -> Trace:
+    """A line of one template; with `labelled`, its name stands at its end."""
+    line = {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": plain(template),
+        "meta": template,
+        "legendgroup": template,
+        "x": x,
+        "y": y,
+        "line": {"color": look.color, "dash": look.plotly_dash, "width": 2},
+        "marker": {"color": look.color, "symbol": look.plotly_marker, "size": 8, "maxdisplayed": 10},
+    }
+    return line | labels([""] * (len(x) - 1) + [template]) | {"mode": "lines+markers+text"} if labelled else line
 
 
 def _filters(study: Study) -> Plot:
     drawings = {}
     looks = styles(study.templates)
     for title, cells in study.blocks():
-        known = by_template(cells.dropna(subset=["widths"]))
+        dataset = dataset_order(cells["dataset"])[0]
+        known = by_template(cells[cells["dataset"] == dataset].dropna(subset=["widths"]))
+        widths = {name: [int(width) for width in known[name]["widths"]] for name in template_order(known)}
         traces = [
-            {
-                "type": "scatter",
-                "mode": "lines+markers",
-                "name": template,
-                "meta": template,
-                "x": list(range(1, len(known[template]["widths"]) + 1)),
-                "y": [int(width) for width in known[template]["widths"]],
-                "line": {"color": looks[template].color, "dash": looks[template].plotly_dash, "width": 2},
-                "marker": {"color": looks[template].color, "symbol": looks[template].plotly_marker, "size": 8},
-                "hovertemplate": f"<b>{template}</b>, layer %{{x}}: %{{y}} filters<extra></extra>",
-            }
-            for template in template_order(known)
+            _line(name, looks[name], list(range(1, len(of_layer) + 1)), of_layer, labelled=len(widths) > MOST_NAMES)
+            | {"hovertemplate": f"<b>{plain(name)}</b>, layer %{{x}}: %{{y}} filters<extra></extra>"}
+            for name, of_layer in widths.items()
         ]
-        layers = max((len(trace["x"]) for trace in traces), default=0)
-        words = in_words(f"{trace['name']}: {', '.join(map(str, trace['y']))}" for trace in traces)
-        alt = f"Filters of each layer of {title}, shallow to deep. {words}."
+        layers = max(map(len, widths.values()), default=0)
+        words = in_words(f"{name}: {', '.join(map(str, of_layer))}" for name, of_layer in widths.items())
+        alt = f"Filters of each layer of {title}, {dataset}, shallow to deep. {words}."
         drawings[title] = drawing(traces, "Layer", "Filters", alt, counted=layers)
-    hint = "Filters of each layer, shallow to deep."
+    hint = "Filters of each layer, shallow to deep" + (", for the first data set." if len(study.datasets) > 1 else ".")
     return Plot(
         name="filters", title="Filters per layer", hint=hint, choices={"Model": list(drawings)}, drawings=drawings
     )
@@ -123,19 +139,19 @@ def _filters(study: Study) -> Plot:
 def _times(study: Study) -> Plot:
     drawings = {}
     looks = styles(study.templates)
-    done = study.outcomes[study.outcomes["train_seconds"].notna()]
+    timed = study.outcomes[study.outcomes["train_seconds"].notna()]
     for title, cells in study.blocks():
-        for dataset, trials in of_block(done, cells).groupby("dataset"):
+        for dataset, trials in of_block(timed, cells).groupby("dataset"):
             minutes = {str(name): (rows["train_seconds"] / 60).tolist() for name, rows in trials.groupby("template")}
             boxes = min(map(len, minutes.values())) >= LEAST_IN_BOX
             traces = [
                 (_box if boxes else _points)(minutes[template])
                 | {
-                    "name": template,
+                    "name": plain(template),
                     "meta": template,
                     "showlegend": False,
                     "marker": {"color": looks[template].color, "symbol": looks[template].plotly_marker},
-                    "hovertemplate": f"<b>{template}</b>: %{{y:.2f}} minutes<extra></extra>",
+                    "hovertemplate": f"<b>{plain(template)}</b>: %{{y:.2f}} minutes<extra></extra>",
                 }
                 for template in template_order(minutes)
             ]
@@ -144,16 +160,18 @@ def _times(study: Study) -> Plot:
                 for name in template_order(minutes)
             )
             alt = f"Training time of every trial of {title}, {dataset}. {words}."
-            drawings[f"{title}|{dataset}"] = drawing(traces, "Template", "Training (minutes)", alt, from_zero=True)
+            drawn = drawing(traces, "Template", "Training (minutes)", alt, from_zero=True)
+            drawn["layout"]["xaxis"]["type"] = "category"  # templates may be named 16, 32, ...
+            drawings[f"{title}|{dataset}"] = drawn
     choices = {"Model": [title for title, _ in study.blocks()], "Data set": study.datasets}
     hint = f"Training time of every trial. Boxes (quartiles) are drawn from {LEAST_IN_BOX} trials on."
     return Plot(name="times", title="Cost per trial", hint=hint, choices=choices, drawings=drawings)
 
 
 def _points(minutes: list[float]) -> Trace:
-    """A point per trial: a box plot without the box, so that both forms place their points alike."""
+    """A point per trial: a box plot without its box, so that both forms place their points alike."""
     invisible = "rgba(0,0,0,0)"
-    return _box(minutes) | {"fillcolor": invisible, "line": {"color": invisible}, "whiskerwidth": 0}
+    return _box(minutes) | {"fillcolor": invisible, "line": {"color": invisible}, "hoveron": "points"}
 
 
 def _box(minutes: list[float]) -> Trace:

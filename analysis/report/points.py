@@ -22,7 +22,7 @@ def cell_points(study: Study) -> pd.DataFrame:
 
     Returns:
         The columns of `Study.cells`, and `difference`, `low`, `high`, `p`, `pairs` and `verdict` of those that have a
-        difference. `dataset` may be `MEAN`: its costs are those of the first data set.
+        difference. `dataset` may be `MEAN`: its costs are those for the first data set.
     """
     cells = study.cells
     compared = pd.concat([study.differences, study.mean_differences], ignore_index=True)
@@ -32,12 +32,13 @@ def cell_points(study: Study) -> pd.DataFrame:
 
 
 def _means(study: Study) -> pd.DataFrame:
-    """The cells of the first data set, with the mean accuracy of all; NaN if one of them is unknown."""
+    """The cells of each model's first data set, with the mean accuracy of all; NaN if one of them is unknown."""
     groups = study.cells.groupby(_MODEL, as_index=False, sort=False)
     means = groups.agg(mean=("mean", "mean"), known=("mean", "count"), done=("done", "min"))
     means = means.merge(_planned_datasets(study), on=BLOCK)
     means["mean"] = means["mean"].where(means["known"] == means["planned"])
-    first = study.cells[study.cells["dataset"] == study.datasets[0]]
+    ordered = study.cells.assign(place=study.cells["dataset"].map(study.datasets.index))
+    first = ordered.sort_values("place", kind="stable").drop_duplicates(_MODEL).drop(columns="place")
     return first.drop(columns=["mean", "std", "done"]).merge(means, on=_MODEL).assign(dataset=MEAN)
 
 

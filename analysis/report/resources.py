@@ -7,6 +7,7 @@ import pandas as pd
 from analysis.study import Study
 from analysis.tables.numbers import number
 from analysis.tables.table import Column, Table, text_column, word
+from fdt_core.quantities import counted
 
 _COLUMNS = (
     text_column("Outcome"),
@@ -71,6 +72,7 @@ def _notes(study: Study) -> list[str]:
     ]
     if len(saved):
         notes.append(
-            f"{len(saved)} cells reuse the training of another cell, which saved {saved.sum() / 3600:.2f} hours."
+            f"Training reused from other cells: {counted(len(saved), 'trial')}, "
+            f"which saved {saved.sum() / 3600:.2f} hours."
         )
     return notes

@@ -6,19 +6,33 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
-from analysis.costs import Cost, measured_costs
+from analysis.costs import SHOWN, Cost, measured_costs
 from analysis.figures.style import Style, styles
 from analysis.keys import BASE, template_order
 from analysis.records import Record, by_template
-from analysis.report.drawings import SYMBOLS, Drawing, Plot, Trace, drawing, in_words, rounded, transparent
+from analysis.report.drawings import (
+    INTERVALS,
+    MOST_NAMES,
+    SYMBOLS,
+    Drawing,
+    Plot,
+    Trace,
+    drawing,
+    in_words,
+    interval_trace,
+    interval_words,
+    labels,
+    margin_shapes,
+    plain,
+    rounded,
+    seed_trace,
+)
 from analysis.report.points import by_model_and_dataset, cell_points, seed_points, shown_datasets
 from analysis.study import Study
-from fdt_core.quantities import counted
+from fdt_core.quantities import counted, points
 
-COSTS = ("params", "macs", "memory", "latency", "training")
 ALL = "all models"
 
 
@@ -28,15 +42,19 @@ class ModelPoints:
 
     Args:
         title: the model's.
-        symbol: the variant of its markers.
         cells: as `cell_points`.
         seeds: the accuracies of the seeds of each template.
     """
 
     title: str
-    symbol: str
     cells: pd.DataFrame
     seeds: dict[str, list[float]]
+
+    @property
+    def base(self) -> float | None:
+        """The mean accuracy of base, if it is known."""
+        known = self.cells.loc[self.cells["template"] == BASE, "mean"].dropna()
+        return float(known.iloc[0]) if len(known) else None
 
 
 def accuracy_plot(study: Study) -> Plot:
@@ -44,17 +62,16 @@ def accuracy_plot(study: Study) -> Plot:
     titles = [title for title, _ in study.blocks()]
     models = {title: [title] for title in titles} | ({ALL: titles} if len(titles) > 1 else {})
     datasets = shown_datasets(study)
-    costs = {cost.title: cost for cost in measured_costs(study.cells, COSTS)}
+    costs = {cost.title: cost for cost in measured_costs(study.cells, SHOWN)}
     found = _model_points(study)
     drawings = {}
     for (model, shown), dataset, (label, cost) in itertools.product(models.items(), datasets, costs.items()):
         chosen = [found[title, dataset] for title in shown if (title, dataset) in found]
-        if any(each.cells["mean"].notna().any() for each in chosen):
+        if any(len(each.cells.dropna(subset=["mean", cost.column])) for each in chosen):
             drawings[f"{model}|{dataset}|{label}"] = _scatter(study, chosen, dataset, cost)
     hint = (
         f"Test accuracy of the {study.accuracy} epoch. Large markers: means over seeds; small ones: seeds. Star: base; "
-        f"band: {study.question.margin:g} points around it. Bars: 95 % intervals of the difference to base; they hold "
-        "all together."
+        f"band: {points(study.question.margin)} around it. Bars: {INTERVALS}."
     )
     choices = {"Model": list(models), "Data set": datasets, "Cost": list(costs)}
     return Plot(name="accuracy", title="Accuracy against cost", hint=hint, choices=choices, drawings=drawings)
@@ -63,20 +80,18 @@ def accuracy_plot(study: Study) -> Plot:
 def _model_points(study: Study) -> dict[tuple[str, str], ModelPoints]:
     cells = by_model_and_dataset(study, cell_points(study))
     seeds = by_model_and_dataset(study, seed_points(study))
-    symbols = dict(zip((title for title, _ in study.blocks()), itertools.cycle(SYMBOLS), strict=False))
     return {
         (title, dataset): ModelPoints(
-            title=title,
-            symbol=symbols[title],
-            cells=points,
-            seeds={
-                str(template): rows["accuracy"].tolist() for template, rows in seeds[title, dataset].groupby("template")
-            }
-            if (title, dataset) in seeds
-            else {},
+            title=title, cells=of_dataset, seeds=_by_template(seeds.get((title, dataset), pd.DataFrame()))
         )
-        for (title, dataset), points in cells.items()
+        for (title, dataset), of_dataset in cells.items()
     }
+
+
+def _by_template(seeds: pd.DataFrame) -> dict[str, list[float]]:
+    if seeds.empty:
+        return {}
+    return {str(template): rows["accuracy"].tolist() for template, rows in seeds.groupby("template")}
 
 
 def _scatter(study: Study, models: Sequence[ModelPoints], dataset: str, cost: Cost) -> Drawing:
@@ -84,70 +99,55 @@ def _scatter(study: Study, models: Sequence[ModelPoints], dataset: str, cost: Co
     looks = styles(study.templates)
     traces: list[Trace] = []
     words: list[str] = []
-    for model in models:
+    for model, symbol in zip(models, itertools.cycle(SYMBOLS), strict=False):
         cells = by_template(model.cells.dropna(subset=["mean", cost.column]))
         for template in template_order(cells):
             cell = cells[template]
             name = template if alone else f"{model.title}: {template}"
-            traces += _traces(cell, name, looks[template], model, cost, with_seeds=alone)
+            shared = {"name": plain(name), "meta": template, "legendgroup": name}
+            for trace in _traces(cell, model, looks[template], cost, symbol, with_seeds=alone):
+                traces.append(trace | shared)
             words.append(f"{name}: {_words(cell, cost)}")
+    names = [trace for trace in traces if trace.get("showlegend", True)]
+    if len(names) > MOST_NAMES:
+        for trace in names:
+            trace |= labels([trace["meta"]]) | {"mode": "markers+text"}
     where = f"{', '.join(model.title for model in models)}, {dataset}"
     alt = f"Test accuracy against {cost.title} of {where}. {in_words(words)}."
     drawn = drawing(traces, cost.title, "Test accuracy (%)", alt)
-    if alone:
-        drawn["layout"]["shapes"] = list(_band(models[0].cells, study.question.margin))
+    if alone and models[0].base is not None:
+        drawn["layout"]["shapes"] = list(margin_shapes("y", models[0].base, study.question.margin, "dot"))
     return drawn
 
 
 def _traces(
-    cell: Record, name: str, look: Style, model: ModelPoints, cost: Cost, *, with_seeds: bool
+    cell: Record, model: ModelPoints, look: Style, cost: Cost, symbol: str, *, with_seeds: bool
 ) -> Iterator[Trace]:
-    """The mean with the interval of its difference to base and, behind it, the seeds."""
-    x = rounded(cell[cost.column] / cost.scale)
-    shared = {"type": "scatter", "mode": "markers", "name": name, "meta": cell["template"], "legendgroup": name}
-    seeds = model.seeds.get(cell["template"], [])
+    """The mean; before it, so that it lies on top, the seeds and the interval of the difference to base.
+
+    The interval is counted from base's mean. It is off the template's own mean where the two lack different seeds.
+    """
+    x, template = rounded(cell[cost.column] / cost.scale), cell["template"]
+    seeds = model.seeds.get(template, [])
     if with_seeds and len(seeds) > 1:
-        yield shared | {
-            "x": [x] * len(seeds),
-            "y": [rounded(seed) for seed in seeds],
-            "marker": {"color": look.color, "symbol": "circle", "size": 5, "opacity": 0.5},
-            "showlegend": False,
-            "hovertemplate": f"{name}, one seed: %{{y:.2f}} %<extra></extra>",
-        }
-    yield shared | {
+        yield seed_trace("y", seeds, x, template, look.color)
+    if pd.notna(cell["low"]) and model.base is not None:
+        yield interval_trace("y", cell, x, model.base, look)
+    yield {
+        "type": "scatter",
+        "mode": "markers",
         "x": [x],
         "y": [rounded(cell["mean"])],
-        "error_y": _bar(cell, look.color),
-        "marker": {"color": look.color, "symbol": look.plotly_marker + model.symbol, "size": 13},
-        "hovertemplate": f"<b>{model.title}, {cell['template']}</b><br>{_words(cell, cost)}<extra></extra>",
+        "marker": {"color": look.color, "symbol": look.plotly_marker + symbol, "size": 13},
+        "hovertemplate": f"<b>{plain(f'{model.title}, {template}')}</b><br>{_words(cell, cost)}<extra></extra>",
     }
-
-
-def _bar(cell: Record, color: str) -> Trace:
-    """The interval of the difference to base around the mean; a one-sided one has no upper bar."""
-    reach = [cell["high"] - cell["difference"], cell["difference"] - cell["low"]]
-    up, down = (rounded(value) if np.isfinite(value) else 0 for value in reach)
-    return {"array": [up], "arrayminus": [down], "symmetric": False, "color": color, "thickness": 1.2}
 
 
 def _words(cell: Record, cost: Cost) -> str:
     at = f"{cost.title}: {cell[cost.column] / cost.scale:z.{cost.decimals}f}"
-    text = f"{cell['mean']:.2f} % ({counted(cell['done'], 'seed')}), {at}"
-    if np.isnan(cell["difference"]):
+    text = f"{cell['mean']:.2f} % ({counted(int(cell['done']), 'seed')}), {at}"
+    if pd.isna(cell["difference"]):
         return text
-    shown = "" if np.isnan(cell["low"]) else f" ({cell['low']:+z.2f} to {cell['high']:+z.2f})"
+    interval = interval_words(cell)
+    shown = f" ({interval})" if interval else ""
     return f"{text}; {cell['difference']:+z.2f} points vs base{shown}, {cell['verdict']}"
-
-
-def _band(cells: pd.DataFrame, margin: float) -> Iterator[Trace]:
-    """The margin around base's mean, and a line at base."""
-    for base in cells.loc[cells["template"] == BASE, "mean"].dropna():
-        across = {"xref": "paper", "x0": 0, "x1": 1, "layer": "below"}
-        yield across | {
-            "type": "rect",
-            "y0": base - margin,
-            "y1": base + margin,
-            "fillcolor": transparent("#7F7F7F"),
-            "line": {"width": 0},
-        }
-        yield across | {"type": "line", "y0": base, "y1": base, "line": {"color": "#7F7F7F", "width": 1, "dash": "dot"}}

@@ -1,7 +1,8 @@
-"""The summary at the start of the report: the question, the results, and how certain they are."""
+"""The summary below the verdict: the question, the results, and how certain they are."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -12,6 +13,9 @@ from analysis.keys import STATUSES
 from analysis.recipes import unlike_runs, unlike_trainings
 from analysis.statistics.limits import statements
 from analysis.study import Study
+
+MOST_SEEDS = 20
+"""The most seeds that are named one by one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,11 +72,18 @@ def _asked(study: Study) -> dict[str, str]:
         "Models": ", ".join(dict.fromkeys(title for title, _ in study.blocks())),
         "Templates": ", ".join(study.templates),
         "Data sets": ", ".join(study.datasets),
-        "Seeds": ", ".join(str(seed) for seed in sorted(outcomes["seed"].unique())[:20]),
+        "Seeds": _seeds(sorted(outcomes["seed"].unique())),
         "Matched cost": "; ".join(f"{metric} ({rule})" for metric, rule in budgets.itertuples(index=False)),
         "Epochs": ", ".join(f"{epochs:.0f}" for epochs in sorted(outcomes["epochs"].dropna().unique())),
         "Accuracy": f"of the {study.accuracy} epoch",
     }
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    """The seeds; of many, the first, the last and their number."""
+    if len(seeds) <= MOST_SEEDS:
+        return ", ".join(map(str, seeds))
+    return f"{seeds[0]} to {seeds[-1]} ({len(seeds)})"
 
 
 def _latest(trials: pd.DataFrame) -> str:

@@ -6,11 +6,16 @@ import math
 from dataclasses import dataclass
 from statistics import median
 
+import pandas as pd
+
 from analysis.conclusions import Conclusion, conclusions, leading, verdict_on
 from analysis.keys import BASE
 from analysis.records import Record
+from analysis.report.drawings import interval_words
 from analysis.statistics.differences import MEAN
+from analysis.statistics.verdicts import WITHIN_MARGIN
 from analysis.study import Study
+from fdt_core.quantities import points
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,14 +45,13 @@ class ModelVerdict:
 def model_verdicts(study: Study) -> list[ModelVerdict]:
     """The verdict on each run, model and width."""
     found = conclusions(study)
-    return [_verdict(study, title, found.get(title, [])) for title, _ in study.blocks()]
+    return [_verdict(study, title, cells, found.get(title, [])) for title, cells in study.blocks()]
 
 
-def _verdict(study: Study, title: str, found: list[Conclusion]) -> ModelVerdict:
+def _verdict(study: Study, title: str, cells: pd.DataFrame, found: list[Conclusion]) -> ModelVerdict:
     if not found:
-        return ModelVerdict(
-            title=title, sentence=f"{BASE} is not among the templates, so that none is compared with it."
-        )
+        missing = f"there is no {BASE}" if BASE not in set(cells["template"]) else f"there is nothing but {BASE}"
+        return ModelVerdict(title=title, sentence=f"{missing}, so nothing is compared.")
     sentence, lead = verdict_on(found, study.question.margin), leading(found)
     return ModelVerdict(
         title=title, sentence=sentence, numbers=_numbers(study, lead) if lead else _open_numbers(study, found)
@@ -55,12 +59,12 @@ def _verdict(study: Study, title: str, found: list[Conclusion]) -> ModelVerdict:
 
 
 def _numbers(study: Study, lead: Conclusion) -> tuple[KeyNumber, ...]:
-    where, difference = (MEAN, lead.mean) if lead.mean else next(iter(lead.by_dataset.items()))
+    where, difference = _main_difference(lead)
     accuracy = KeyNumber(
         label=f"points of accuracy, {where}", text=f"{difference['difference']:+z.2f}", detail=_interval(difference)
     )
     held = KeyNumber(
-        label=f"data sets without a loss of more than {study.question.margin:g} points",
+        label=f"data sets where a loss of more than {points(study.question.margin)} is ruled out",
         text=f"{lead.within} of {len(lead.by_dataset)}",
     )
     if lead.params is None:
@@ -69,13 +73,20 @@ def _numbers(study: Study, lead: Conclusion) -> tuple[KeyNumber, ...]:
     return params, accuracy, held
 
 
+def _main_difference(lead: Conclusion) -> tuple[str, Record]:
+    """The difference in the mean over data sets; if it is unknown, that on the first data set within the margin."""
+    if lead.mean and not math.isnan(lead.mean["difference"]):
+        return MEAN, lead.mean
+    return next((name, found) for name, found in lead.by_dataset.items() if found["verdict"] in WITHIN_MARGIN)
+
+
 def _open_numbers(study: Study, found: list[Conclusion]) -> tuple[KeyNumber, ...]:
     """Why nothing is shown: intervals that reach further than the margin, from few seeds."""
     margin = study.question.margin
     every = [record for each in found for record in each.by_dataset.values()]
     reaches = [record["difference"] - record["low"] for record in every if not math.isnan(record["low"])]
     seeds = min(int(record["pairs"]) for record in every)
-    held = KeyNumber(label=f"templates shown to lose at most {margin:g} points", text=f"0 of {len(found)}")
+    held = KeyNumber(label=f"templates shown to lose at most {points(margin)}", text=f"0 of {len(found)}")
     shared = KeyNumber(label="seeds in common with base, at least", text=str(seeds))
     if not reaches:
         return held, shared
@@ -88,9 +99,5 @@ def _open_numbers(study: Study, found: list[Conclusion]) -> tuple[KeyNumber, ...
 
 
 def _interval(record: Record) -> str:
-    """The interval in words; empty for a difference without one."""
-    if math.isnan(record["low"]):
-        return ""
-    if math.isinf(record["high"]):
-        return f"95 % sure: at least {record['low']:+z.2f}"
-    return f"95 % interval {record['low']:+z.2f} to {record['high']:+z.2f}"
+    interval = interval_words(record)
+    return f"95 % interval: {interval}" if interval else ""

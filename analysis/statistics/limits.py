@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.statistics.seeds_needed import POWER, detectable_effect
 from analysis.statistics.verdicts import Verdict, is_separated
-from fdt_core.quantities import counted
+from fdt_core.quantities import counted, points
 
 
 def statements(differences: pd.DataFrame, margin: float) -> tuple[str, ...]:
@@ -39,7 +39,7 @@ def _found(tested: pd.DataFrame, margin: float) -> str:
     found = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts.get(verdict))
     separated = int(is_separated(tested).sum())
     return (
-        f"Of {counted(len(tested), 'difference')}: {found}, with a margin of {margin:g} points; {separated} separated "
+        f"Of {counted(len(tested), 'difference')}: {found}, with a margin of {points(margin)}; {separated} separated "
         "from zero. All intervals hold together with 95 % confidence (Dunnett's test, corrected for the whole table)."
     )
 

@@ -9,6 +9,7 @@ from analysis.study import Study
 from analysis.tables.differences import interval
 from analysis.tables.numbers import count, number
 from analysis.tables.table import Column, Entry, Table, text_column, word
+from fdt_core.quantities import points
 
 _COLUMNS = (
     text_column("Template"),
@@ -33,7 +34,7 @@ def across_tables(study: Study) -> list[Table]:
             notes=(
                 f"A random-effects analysis over data sets, the models of each averaged; at least {LEAST_DATASETS} are "
                 "needed. Difference: the mean over all such data sets, with an interval that holds for the whole table "
-                f"at once; margin {study.question.margin:g} points. Spread: standard deviation of the true difference "
+                f"at once; margin {points(study.question.margin)}. Spread: standard deviation of the true difference "
                 "between data sets. On another data set: where its true difference lies with 95 % confidence.",
                 "It assumes that the data sets are a sample of those that one cares about, and that true differences "
                 "are normal. With few data sets, the interval is wide because little is known.",

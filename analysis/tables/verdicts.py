@@ -12,6 +12,7 @@ from analysis.statistics.verdicts import WITHIN_MARGIN
 from analysis.study import Study
 from analysis.tables.numbers import number
 from analysis.tables.table import Column, Entry, Table, text_column, transposed, word
+from fdt_core.quantities import points
 
 _ABOUT = (
     "superior: above {base}; equivalent: within the margin on both sides; non-inferior: not below {base} by more than "
@@ -41,7 +42,7 @@ def _table(study: Study, title: str, found: list[Conclusion]) -> Table:
         *([[_entry(each.mean) for each in found]] if len(datasets) > 1 else []),
     ]
     return Table(
-        title=f"{title}: accuracy ({study.accuracy} epoch) against {BASE}'s, margin {margin:g} points",
+        title=f"{title}: accuracy ({study.accuracy} epoch) against {BASE}'s, margin {points(margin)}",
         columns=tuple(columns),
         rows=transposed(entries),
         notes=(*(each.sentence(margin) for each in found), _ABOUT.format(base=BASE), _confidence(study)),

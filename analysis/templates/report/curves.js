@@ -35,11 +35,15 @@ async function openCurve(row, title) {
   const [Plotly, found] = await Promise.all([plotly, curves()]);
   const curve = found[row];
   dialog.querySelector("h2").textContent = title;
-  dialog.showModal();
+  if (!dialog.open) dialog.showModal();
   const canvas = dialog.querySelector(".canvas");
   Plotly.purge(canvas);
+  canvas.replaceChildren();
   if (curve) Plotly.newPlot(canvas, ...themed(curveDrawing(curve)), config);
   else canvas.textContent = "This trial has no epochs.";
+  canvas.ariaLabel = curve
+    ? `Learning curve of ${title}: test accuracy ${curve.test_accuracy.at(-1)} % in epoch ${curve.epoch.at(-1)}`
+    : canvas.textContent;
 }
 
 /** The name of a trial; a button that opens its learning curve, unless the trial is missing. */

@@ -1,5 +1,7 @@
 // What the page holds packed, and what its address says.
 
+document.getElementById("too-old").hidden = "DecompressionStream" in window;
+
 /** The text that the page holds packed (gzip in base64). */
 async function unpack(id) {
   const text = atob(document.getElementById(id).textContent);

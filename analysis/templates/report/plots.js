@@ -3,8 +3,10 @@
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 const config = { responsive: true, displaylogo: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]] };
 const figures = [...document.querySelectorAll(".plot")];
-const PAPER = { "--text": "#000000", "--line": "#d0d7de", "--muted": "#57606a", "--panel": "#ffffff" };
-const PAPER_SIZE = { width: 1000, height: 330, most: 600 };
+const PAPER = {
+  "--text": "#000000", "--line": "#d0d7de", "--muted": "#57606a", "--panel": "#ffffff", "--base-band": "rgba(0,0,0,0.15)",
+};
+const PAPER_SIZE = { width: 1000, height: 330, most: 640 };
 const drawings = {};
 let printing = false;
 
@@ -28,7 +30,11 @@ function color(name) {
 /** A drawing in the colours of the page; base is black on a light page, white on a dark one. */
 function themed(drawing) {
   const text = color("--text"), line = color("--line");
-  const { data, layout } = JSON.parse(JSON.stringify(drawing).replaceAll('"#000000"', JSON.stringify(text)));
+  const { data, layout } = JSON.parse(
+    JSON.stringify(drawing)
+      .replaceAll('"#000000"', JSON.stringify(text))
+      .replaceAll('"rgba(0,0,0,0.15)"', JSON.stringify(color("--base-band"))),
+  );
   const axis = { gridcolor: line, zerolinecolor: line, linecolor: line };
   Object.assign(layout, { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)" });
   layout.font = { color: text, family: getComputedStyle(document.body).fontFamily };
@@ -38,7 +44,9 @@ function themed(drawing) {
   layout.yaxis = { ...layout.yaxis, ...axis };
   if (printing) {
     layout.width = PAPER_SIZE.width;
-    layout.height = Math.min(layout.height ?? PAPER_SIZE.height, PAPER_SIZE.most);
+    const height = layout.height ?? PAPER_SIZE.height;
+    layout.height = Math.max(Math.min(height, PAPER_SIZE.most), height / 2);
+    if (layout.height < height) layout.font.size = 8;
   }
   if (selection.size) {
     for (const trace of data.filter((each) => each.meta && !selection.has(each.meta))) trace.opacity = 0.15;
@@ -66,6 +74,7 @@ function drawNow(figure) {
   const isNew = !canvas.querySelector(".main-svg");
   if (isNew) canvas.textContent = "";
   const [data, layout] = themed(drawing);
+  layout.uirevision = key; // the reader's zoom stays while a template is selected
   canvas.style.height = layout.height ? `${layout.height}px` : "";
   canvas.ariaLabel = drawing.alt;
   Plotly.react(canvas, data, layout, config);

@@ -8,13 +8,13 @@ addEventListener("beforeprint", () => {
   printing = true;
   opened = [...document.querySelectorAll("details:not([open])")];
   for (const each of opened) each.open = true;
-  for (const table of printedTables) table.render(table.shown);
+  for (const table of printedTables) table.showAll();
   for (const figure of figures) if (window.Plotly && drawings[figure.dataset.plot]) drawNow(figure);
 });
 
 addEventListener("afterprint", () => {
   printing = false;
   for (const each of opened) each.open = false;
-  for (const table of printedTables) table.turnTo(table.page);
+  for (const table of printedTables) table.showPage();
   redraw();
 });

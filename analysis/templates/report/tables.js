@@ -1,31 +1,37 @@
 // Tables: sorted, filtered, paged, copied and saved. Their rows are data; only those of one page are in the document.
 
-const PAGE_ROWS = 100;
+const { pageRows, templates } = document.getElementById("main").dataset;
+const PAGE_ROWS = Number(pageRows);
+const TEMPLATES = new Set(JSON.parse(templates));
 const MOST_IN_VIEW = 25;
 const FILTERED_FROM = 13;
 const MOST_OPTIONS = { left: 200, right: 12 };
 
-/** Numbers by size, words by alphabet, empty values last. */
-function compare(one, other) {
-  const [first, second] = [Number(one), Number(other)];
-  return Number.isNaN(first) || Number.isNaN(second)
-    ? String(one).localeCompare(String(other), undefined, { numeric: true })
-    : first - second;
+const inWords = new Intl.Collator(undefined, { numeric: true });
+
+/** How the values of a column are sorted: numbers by size, words by alphabet, with the numbers in them by size. */
+function orderOf(values) {
+  const isNumber = (value) => typeof value === "number" || value === "Infinity" || value === "-Infinity";
+  return values.every(isNumber) ? (one, other) => Number(one) - Number(other) || 0 : inWords.compare;
 }
 
-/** A test of rows from what was typed: `=a` is exactly a, `> 90` compares numbers, anything else must occur. */
+/**
+ * A test of rows from what was typed: `=a` is exactly a, `> 90` compares numbers, anything else must occur. It is null
+ * if nothing is asked, and undefined if the number is none.
+ */
 function columnTest(column, typed) {
   const [, sign, wanted] = typed.match(/^\s*(<=|>=|=|<|>)?\s*(.*?)\s*$/);
   if (!wanted) return null;
   if (!sign) return (row) => column.texts[row].toLowerCase().includes(wanted.toLowerCase());
   if (sign === "=") return (row) => column.texts[row] === wanted;
   const limit = Number(wanted);
+  if (Number.isNaN(limit)) return undefined;
   const holds = {
     "<": (value) => value < limit, ">": (value) => value > limit,
     "<=": (value) => value <= limit, ">=": (value) => value >= limit,
   }[sign];
-  // By the number as shown: the value behind 20.04 (M) is 20,035,018.
-  return (row) => holds(parseFloat(column.texts[row]));
+  // By the number as shown: the value behind 20.04 (M) is 20,035,018. It may be shown as '< 0.001' or '> 100'.
+  return (row) => holds(parseFloat(column.texts[row].replace(/^[<>]\s*/, "")));
 }
 
 /** A value as a CSV field; a text that a spreadsheet would run as a formula is quoted. */
@@ -45,6 +51,22 @@ async function copyText(text) {
   field.remove();
 }
 
+/** The templates that a cell names, each as a button that selects it. */
+function templateButtons(text) {
+  const names = TEMPLATES.has(text) ? [text] : text.split(", ");
+  const found = document.createDocumentFragment();
+  if (!names.every((name) => TEMPLATES.has(name))) {
+    found.append(text);
+    return found;
+  }
+  names.forEach((name, index) => {
+    const button = make("button", { type: "button", className: "template", textContent: name });
+    button.addEventListener("click", () => toggleSelected(name));
+    found.append(index ? ", " : "", button);
+  });
+  return found;
+}
+
 class DataTable {
   constructor(place, data) {
     this.place = place;
@@ -57,7 +79,7 @@ class DataTable {
     this.template = data.columns.findIndex((column) => column.title === "Template");
     this.body = place.querySelector("tbody");
     this.head = place.querySelector("thead");
-    this.counter = make("output");
+    this.counter = make("span", { className: "counter" });
     this.addSorting();
     this.addTools();
     if (data.rows >= FILTERED_FROM) this.addFilters();
@@ -81,7 +103,7 @@ class DataTable {
       const button = make("button", { type: "button", textContent: name, ariaLabel: `Sort by ${this.columns[index].title}` });
       button.addEventListener("click", () => {
         this.sort(index, header.ariaSort === "ascending");
-        remember(`${this.place.id}.sort`, [this.columns[index].title, header.ariaSort]);
+        remember(`${this.place.id}:sort`, [this.columns[index].title, header.ariaSort]);
         this.filter();
       });
       header.replaceChildren(button);
@@ -93,7 +115,8 @@ class DataTable {
     const rows = this.order.map((_, row) => row);
     const present = rows.filter((row) => this.value(column, row) !== null);
     const absent = rows.filter((row) => this.value(column, row) === null);
-    present.sort((one, other) => compare(this.value(column, one), this.value(column, other)));
+    const order = orderOf(present.map((row) => this.value(column, row)));
+    present.sort((one, other) => order(this.value(column, one), this.value(column, other)));
     if (descending) present.reverse();
     this.order = [...present, ...absent];
     for (const header of this.headers) header.ariaSort = null;
@@ -101,7 +124,7 @@ class DataTable {
   }
 
   restoreSorting() {
-    const [title, direction] = address.choices.getAll(`${this.place.id}.sort`);
+    const [title, direction] = address.choices.getAll(`${this.place.id}:sort`);
     const index = this.columns.findIndex((column) => column.title === title);
     if (index >= 0) this.sort(index, direction === "descending");
   }
@@ -111,7 +134,7 @@ class DataTable {
   addFilters() {
     const field = make("input", { type: "search", placeholder: "words that must all occur" });
     this.tools.prepend(make("label", {}, "Filter ", field));
-    this.connect(field, "words", (typed) => {
+    this.connect(field, `${this.place.id}:words`, (typed) => {
       const words = typed.toLowerCase().split(/\s+/).filter(Boolean);
       return words.length ? (row) => words.every((word) => this.searched(row).includes(word)) : null;
     });
@@ -125,7 +148,7 @@ class DataTable {
 
   /** A cell with a choice among the texts of a column, or a field if there are many. */
   filterOf(column) {
-    const options = [...new Set(column.texts)];
+    const options = [...new Set(column.texts)].filter(Boolean).sort(inWords.compare);
     const cell = make("td");
     if (options.length < 2) return cell;
     // Names that rarely come twice, such as those of trials, are typed or pasted.
@@ -133,10 +156,10 @@ class DataTable {
     const field = few ? make("select") : make("input", { type: "search", placeholder: column.align === "right" ? "> 0" : "" });
     field.ariaLabel = `Filter by ${column.title}`;
     if (few) {
-      options.sort(compare);
-      field.append(make("option", { value: "", textContent: "all" }), ...options.map((text) => make("option", { value: text, textContent: text })));
+      const choices = options.map((text) => make("option", { value: text, textContent: text }));
+      field.append(make("option", { value: "", textContent: "all" }), ...choices);
     }
-    this.connect(field, column.title, (chosen) => {
+    this.connect(field, `${this.place.id}.${column.title}`, (chosen) => {
       if (!few) return columnTest(column, chosen);
       return chosen ? (row) => column.texts[row] === chosen : null;
     });
@@ -144,17 +167,21 @@ class DataTable {
     return cell;
   }
 
-  /** Filter by a field: `testOf` makes the test of a row from its value, or null if every row passes. */
-  connect(field, name, testOf) {
-    const choice = `${this.place.id}.${name}`;
+  /**
+   * Filter by a field, whose value the address keeps as `choice`. `testOf` makes the test of a row from the value: null
+   * if every row passes, undefined if the value makes no sense.
+   */
+  connect(field, choice, testOf) {
     const set = () => {
       const test = testOf(field.value);
-      if (test) this.tests.set(name, test);
-      else this.tests.delete(name);
+      if (test) this.tests.set(choice, test);
+      else this.tests.delete(choice);
+      field.ariaInvalid = test === undefined;
     };
     field.addEventListener(field.matches("select") ? "change" : "input", () => {
       set();
       remember(choice, field.value ? [field.value] : []);
+      this.counter.role = "status"; // is read out from now on
       this.filter();
     });
     field.value = address.choices.get(choice) ?? "";
@@ -172,21 +199,29 @@ class DataTable {
 
   turnTo(page) {
     this.page = page;
-    const first = page * PAGE_ROWS;
-    this.render(this.shown.slice(first, first + PAGE_ROWS));
+    this.showPage();
+    this.place.querySelector(".scroll").scrollTop = 0;
+  }
+
+  showPage() {
+    const first = this.page * PAGE_ROWS;
     const last = Math.min(first + PAGE_ROWS, this.shown.length);
-    const of = this.shown.length < this.order.length ? `${this.shown.length} of ${this.order.length}` : this.order.length;
-    const paged = this.shown.length > PAGE_ROWS;
-    const noun = this.order.length === 1 ? "row" : "rows";
-    this.counter.textContent = paged ? `${noun} ${first + 1} to ${last} of ${of}` : `${of} ${noun}`;
-    this.pager.hidden = !paged;
+    this.render(this.shown.slice(first, last));
+    this.pager.hidden = this.shown.length <= PAGE_ROWS;
+    if (!this.pager.hidden) this.counter.prepend(`${first + 1} to ${last} of `);
     const [back, forward] = this.pager.querySelectorAll("button");
-    back.disabled = page === 0;
-    forward.disabled = last === this.shown.length;
+    back.ariaDisabled = this.page === 0;
+    forward.ariaDisabled = last === this.shown.length;
+  }
+
+  /** All pages that pass the filters, for printing. */
+  showAll() {
+    this.render(this.shown);
   }
 
   render(rows) {
-    this.rendered = rows;
+    const count = this.shown.length, every = this.order.length;
+    this.counter.textContent = `${count} ${count === 1 ? "row" : "rows"}${count < every ? ` (${every} in all)` : ""}`;
     const lines = document.createDocumentFragment();
     for (const row of rows) lines.append(this.line(row));
     this.body.replaceChildren(lines);
@@ -201,23 +236,18 @@ class DataTable {
 
   content(column, index, row) {
     const text = column.texts[row];
-    if (index === this.template && text) {
-      const button = make("button", { type: "button", className: "template", textContent: text });
-      button.addEventListener("click", () => toggleSelected(text));
-      return button;
-    }
+    if (index === this.template) return templateButtons(text);
     if (index === 0 && "curves" in this.place.dataset) return curveButton(this, row, text);
     return this.best[index].has(row) ? make("strong", { textContent: text }) : text;
   }
 
   markSelected() {
     if (this.template < 0) return;
-    this.rendered.forEach((row, line) => {
-      const chosen = selection.has(this.columns[this.template].texts[row]);
-      const element = this.body.rows[line];
-      element.classList.toggle("selected", chosen);
-      element.cells[this.template].firstElementChild?.setAttribute("aria-pressed", chosen);
-    });
+    for (const line of this.body.rows) {
+      const buttons = [...line.cells[this.template].querySelectorAll("button")];
+      for (const button of buttons) button.ariaPressed = selection.has(button.textContent);
+      line.classList.toggle("selected", buttons.some((button) => selection.has(button.textContent)));
+    }
   }
 
   // Copies
@@ -225,13 +255,12 @@ class DataTable {
   addTools() {
     const back = make("button", { type: "button", textContent: "‹", ariaLabel: "Previous rows" });
     const forward = make("button", { type: "button", textContent: "›", ariaLabel: "Next rows" });
-    back.addEventListener("click", () => this.turnTo(this.page - 1));
-    forward.addEventListener("click", () => this.turnTo(this.page + 1));
+    back.addEventListener("click", () => this.page > 0 && this.turnTo(this.page - 1));
+    forward.addEventListener("click", () => (this.page + 1) * PAGE_ROWS < this.shown.length && this.turnTo(this.page + 1));
     this.pager = make("span", { className: "pager" }, back, " ", forward);
     const copy = make("button", { type: "button", className: "copy", textContent: "Copy", title: "Copy the rows shown, as text" });
     copy.addEventListener("click", async () => {
-      await copyText(this.asText());
-      copy.textContent = "Copied";
+      copy.textContent = await copyText(this.asText()).then(() => "Copied", () => "Not allowed");
       setTimeout(() => { copy.textContent = "Copy"; }, 1500);
     });
     const save = make("button", { type: "button", className: "save", textContent: "CSV", title: "Save the rows shown, in full precision" });

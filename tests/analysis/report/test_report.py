@@ -47,7 +47,7 @@ def test_the_verdict_comes_first(page: str) -> None:
     order = [page.index(f'<section id="{name}"') for name in names]
     assert order == sorted(order)
     assert page.index("<b>vgg19:</b>") < page.index('data-plot="accuracy"') < page.index('<section id="summary"')
-    assert page.index("<h3>Question") < page.index("<h3>Results") < page.index("<h3>Certainty")
+    assert page.index("<h3>Question") < page.index("<h3>Results") < page.index(">Certainty</h3>")
     assert "<b>144</b> done" in page
 
 
@@ -116,7 +116,7 @@ def test_the_resources_show_what_was_lost_by_cause(tmp_path: Path) -> None:
         "results: training diverged": ["1", "0.50", "25.0", "0"],
         "lost: oom": ["1", "0.50", "25.0", "0"],
     }
-    assert "1 cells reuse the training of another cell, which saved 2.00 hours." in table.notes
+    assert "Training reused from other cells: 1 trial, which saved 2.00 hours." in table.notes
 
 
 def test_the_commands_reproduce_with_the_versions_and_the_commit_of_the_rows(tmp_path: Path) -> None:

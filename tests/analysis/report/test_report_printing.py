@@ -52,9 +52,14 @@ def test_what_was_filtered_is_printed_filtered_and_the_page_is_as_before(page: P
     assert len(shown) == 36
     page.printed()
     assert page.column("#trials table", 0) == shown
+    assert page.one("#trials .counter").text == "36 rows (148 in all)"
     page.show("#trials .tools input").clear()
     page.one("#trials .tools input").send_keys("done")
     before = page.column("#trials table", 0)
+    assert page.one("#trials .counter").text == "1 to 100 of 145 rows (148 in all)"
+    page.driver.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.one("#trials .counter").text == "145 rows (148 in all)"
+    page.driver.execute_script("window.dispatchEvent(new Event('afterprint'))")
     page.printed()
     assert page.column("#trials table", 0) == before
     assert len(before) == 100

@@ -21,7 +21,7 @@ from tests.analysis.synthetic import done, epoch_rows, write_run
 
 pytestmark = pytest.mark.browser
 
-COUNTER = "#trials .tools output"
+COUNTER = "#trials .counter"
 
 
 def choose(page: Page, table: str, column: str, option: str) -> None:
@@ -49,13 +49,13 @@ def test_a_comparison_sorts_by_its_numbers(page: Page) -> None:
 
 
 def test_a_long_table_is_shown_page_by_page(page: Page) -> None:
-    assert page.one(COUNTER).text == "rows 1 to 100 of 148"
+    assert page.one(COUNTER).text == "1 to 100 of 148 rows"
     first = page.column("#trials table", 0)
     page.click("#trials .pager button:last-child")
-    assert page.one(COUNTER).text == "rows 101 to 148 of 148"
+    assert page.one(COUNTER).text == "101 to 148 of 148 rows"
     second = page.column("#trials table", 0)
     assert len(set(first + second)) == 148
-    assert page.one("#trials .pager button:last-child").get_attribute("disabled")
+    assert page.one("#trials .pager button:last-child").get_attribute("aria-disabled") == "true"
     page.click("#trials .pager button:first-child")
     assert page.column("#trials table", 0) == first
 
@@ -63,20 +63,20 @@ def test_a_long_table_is_shown_page_by_page(page: Page) -> None:
 def test_words_leave_the_rows_that_have_them_all(page: Page) -> None:
     field = page.show("#trials .tools input")
     field.send_keys("vgg19 cinic10")
-    assert page.one(COUNTER).text == "18 of 148 rows"
+    assert page.one(COUNTER).text == "18 rows (148 in all)"
     assert set(page.column("#trials table", 4)) == {"cinic10"}
     page.screenshot("filtered")
     field.clear()
     field.send_keys("diverged")
-    assert page.one(COUNTER).text == "1 of 148 rows"
+    assert page.one(COUNTER).text == "1 row (148 in all)"
 
 
 def test_a_column_filter_finds_template_a_alone(page: Page) -> None:
     choose(page, "#trials", "Template", "a")
-    assert page.one(COUNTER).text == "24 of 148 rows"
+    assert page.one(COUNTER).text == "24 rows (148 in all)"
     assert set(page.column("#trials table", 3)) == {"a"}
     choose(page, "#trials", "Data set", "cifar10")
-    assert page.one(COUNTER).text == "6 of 148 rows"
+    assert page.one(COUNTER).text == "6 rows (148 in all)"
     field = page.show('#trials [aria-label="Filter by Test accuracy (%) Final"]')
     field.send_keys(">= 96")
     assert all(float(text) >= 96 for text in page.column("#trials table", 7))
@@ -104,8 +104,40 @@ def test_a_trial_without_epochs_says_so_and_a_missing_one_has_no_curve(page: Pag
     page.one("dialog form button").click()
     field.clear()
     field.send_keys("missing")
-    assert page.one(COUNTER).text == "1 of 148 rows"
+    assert page.one(COUNTER).text == "1 row (148 in all)"
     assert not page.all("#trials tbody td:first-child button")
+
+
+def test_a_number_filter_counts_what_is_shown_as_less_than_a_limit(page: Page) -> None:
+    field = page.show('#differences [aria-label="Filter by p"]')
+    field.send_keys("< 0.05")
+    shown = page.column("#differences table", 6)
+    assert "< 0.001" in shown
+    assert all(float(text.removeprefix("< ")) < 0.05 for text in shown)
+    field.clear()
+    field.send_keys("< 0,05")
+    assert field.get_attribute("aria-invalid") == "true"
+    assert len(page.column("#differences table", 6)) == 40
+
+
+def test_a_page_is_shown_from_its_start(page: Page) -> None:
+    script = "return document.querySelector('#trials .scroll').scrollTop"
+    page.show("#trials table")
+    page.driver.execute_script("document.querySelector('#trials .scroll').scrollTop = 900")
+    assert page.driver.execute_script(script) > 0
+    page.click("#trials .pager button:last-child")
+    assert page.driver.execute_script(script) == 0
+
+
+def test_a_curve_replaces_what_the_last_one_said(page: Page) -> None:
+    field = page.show("#trials .tools input")
+    for words, said in (("diverged", True), ("resnet50 a cifar100", False)):
+        field.clear()
+        field.send_keys(words)
+        page.click("#trials tbody tr button")
+        page.wait(lambda: page.one("dialog").is_displayed() and page.one("dialog .canvas").text)
+        assert ("This trial has no epochs." in page.one("dialog .canvas").text) == said
+        page.one("dialog form button").click()
 
 
 def test_a_template_is_selected_in_all_tables_and_plots(page: Page) -> None:
@@ -201,3 +233,42 @@ def test_many_trials_open_and_filter_quickly(chromium: webdriver.Chrome, tmp_pat
     page.wait(lambda: page.all("dialog .main-svg"))
     assert "resnet50, b, cifar10, 1999" in page.one("#curve-title").text
     assert read_log(page.driver, "browser") == []
+
+
+def test_names_of_every_kind_are_shown_and_selected_as_they_are(chromium: webdriver.Chrome, tmp_path: Path) -> None:
+    names = ["base", "16", "32", "<b>bold</b>", "%{y}", "</script><i>", "Zwölf, 12"]
+    rows = [
+        done(90.0 + number + 0.1 * seed, template=name, seed=seed, params=1000, trial_id=f"{number}{seed}")
+        for number, name in enumerate(names)
+        for seed in range(3)
+    ]
+    epochs = [row for trial in rows for row in epoch_rows(trial, 3)]
+    paths = [write_run(tmp_path / name, rows, epochs=epochs) for name in ("my  run", "run %{x}")]
+    page = Page(chromium, write_report(study(*paths), tmp_path / "index.html"))
+    figure = page.drawn("accuracy")
+    legend = [each.text for each in figure.find_elements(By.CSS_SELECTOR, ".legendtext")]
+    assert sorted(legend) == sorted(names)
+    figure = page.drawn("times")
+    ticks = [each.text for each in figure.find_elements(By.CSS_SELECTOR, ".xtick text")]
+    assert sorted(ticks) == sorted(names)
+    for name in names[1:]:
+        place = names.index(name)
+        button = next(each for each in page.all("#comparison-table-1 button.template") if each.text == name)
+        page.driver.execute_script("arguments[0].click()", button)
+        assert page.one("#selection span").text == f"Selected: {name}", place
+        page.click("#selection button")
+    assert read_log(page.driver, "browser") == []
+
+
+def test_tied_templates_are_selected_one_by_one(chromium: webdriver.Chrome, tmp_path: Path) -> None:
+    rows = [
+        done(90.0 + seed / 7, template=name, seed=seed, params=1000 if name == "base" else 500)
+        for name in ("base", "a", "b")
+        for seed in range(3)
+    ]
+    page = Page(chromium, write_report(study(write_run(tmp_path / "run", rows)), tmp_path / "index.html"))
+    tied = page.all("#needs-table tbody tr:nth-child(2) button.template")
+    assert [each.text for each in tied] == ["a", "b"]
+    tied[1].click()
+    assert page.one("#selection span").text == "Selected: b"
+    assert len(page.all("#comparison tr.selected")) == 1
