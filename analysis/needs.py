@@ -10,9 +10,7 @@ import pandas as pd
 from analysis.costs import COSTS, Cost, measured_costs
 from analysis.keys import BASE, dataset_order, template_order
 from analysis.records import Record, by_template, of_block, records
-from analysis.statistics.accuracies import Accuracies, accuracies
 from analysis.statistics.best import compared_with_the_best
-from analysis.statistics.differences import ALIKE
 from analysis.statistics.verdicts import WITHIN_MARGIN, Verdict
 from analysis.study import Study
 from fdt_core.quantities import points
@@ -44,18 +42,13 @@ def choices(study: Study) -> dict[str, list[Choice]]:
     """The best templates for accuracy, parameters, memory and latency, by title of a run, model and width."""
     if study.outcomes.empty:
         return {}
-    against_best = compared_with_the_best(_accuracies(study.outcomes))
+    against_best = compared_with_the_best(study.accuracies)
     return {
         title: _block_choices(
             cells, of_block(against_best, cells), of_block(study.mean_differences, cells), study.question.margin
         )
         for title, cells in study.blocks()
     }
-
-
-def _accuracies(outcomes: pd.DataFrame) -> Accuracies:
-    """The outcomes, to compare each template with all others; those not trained like base, or the first, are left."""
-    return accuracies(outcomes, axis="template", reference=template_order(outcomes["template"])[0], alike=ALIKE)
 
 
 def _block_choices(
@@ -82,13 +75,13 @@ def _for_accuracy(
     winners = sorted(map(str, highest), key=lambda name: (costs[name]["params"], name))
     winner = winners[0]
     firsts = int((per_dataset[winner] == per_dataset.max(axis=1)).sum())
-    candidates = template_order(against_best.loc[against_best["candidate"], "template"])
-    others = [name for name in candidates if name not in winners]
     unlike = template_order(differences.loc[differences["unlike"], "template"])
-    untested = template_order(set(map(str, per_dataset)) - set(against_best["template"]) - set(unlike))
+    tested = against_best.loc[against_best["high"].notna(), "template"]
+    untested = template_order(set(map(str, per_dataset)) - set(tested) - set(unlike))
     certainty = [f"highest on {firsts} of {len(per_dataset)} data sets"]
-    if candidates:
-        certainty.append(f"may also be the best: {', '.join(others)}" if others else "surely the best")
+    if len(tested):
+        candidates = template_order(against_best.loc[against_best["candidate"], "template"])
+        certainty.append(_certainty_of_best(winners, candidates, every_one=not unlike and not untested))
     if unlike:
         certainty.append(f"trained by a different recipe or on different data: {', '.join(unlike)}")
     if untested:
@@ -98,9 +91,20 @@ def _for_accuracy(
         need="accuracy (mean of data sets)",
         templates=tuple(winners),
         value=f"{means[winner]:.2f} %",
-        against_base="" if difference is None else f"{difference:+z.2f} points",
+        against_base="" if difference is None or math.isnan(difference) else f"{difference:+z.2f} points",
         certainty="; ".join(certainty),
     )
+
+
+def _certainty_of_best(winners: list[str], candidates: list[str], *, every_one: bool) -> str:
+    """What the comparisons with the best show of the winners; `every_one`: whether they include every template."""
+    others = [name for name in candidates if name not in winners]
+    among = "" if every_one else " of those tested"
+    if others:
+        return f"may also be the best: {', '.join(others)}"
+    if len(winners) > 1:
+        return f"they are equal, and surely ahead of the others{among}"
+    return f"surely the best{among}"
 
 
 def _for_cost(cells: pd.DataFrame, cost: Cost) -> Choice:

@@ -20,6 +20,7 @@ from analysis.keys import BLOCK, CELL, CELL_ROW, STATUSES, dataset_order, model_
 from analysis.measurements import SETTING, latencies, network_keys, training_costs
 from analysis.statistics.accuracies import Accuracies
 from analysis.statistics.differences import (
+    ALIKE,
     Question,
     differences,
     differences_between_runs,
@@ -188,6 +189,7 @@ def _cells(outcomes: pd.DataFrame) -> pd.DataFrame:
     groups = outcomes.groupby(CELL, sort=False)
     of_done = outcomes[outcomes["status"] == "done"].groupby(CELL, sort=False)
     counts = outcomes.groupby([*CELL, "status"], sort=False).size().unstack("status", fill_value=0)
+    kinds = outcomes.groupby(list(ALIKE), dropna=False, sort=False).ngroup()
     return pd.DataFrame(
         {
             "seeds": groups.size(),
@@ -197,7 +199,7 @@ def _cells(outcomes: pd.DataFrame) -> pd.DataFrame:
             **training_costs(outcomes),
             **{name: groups[name].first() for name in (*FROM_PLAN, *SETTING)},
             "uncut_memory_mb": groups[["params", "activations"]].first().pipe(_uncut_memory),
-            "recipes": groups["recipe"].agg(_distinct),
+            "kinds": outcomes.assign(kind=kinds).groupby(CELL, sort=False)["kind"].agg(_distinct),
         }
     ).reset_index()
 

@@ -74,7 +74,7 @@ def as_latex_document(tables: str) -> str:
 def _label(table: Table) -> str:
     """A label from the kind of table and its title."""
     words = f"{table.name} {table.title}".lower().replace("±", "")
-    return _NOT_IN_LABELS.sub("-", words).strip("-")[:60]
+    return _NOT_IN_LABELS.sub("-", words).strip("-")
 
 
 def _row(row: tuple[Entry, ...], siunitx: bool) -> str:
@@ -106,4 +106,5 @@ def _cell(entry: Entry, siunitx: bool) -> str:
 
 
 def _escaped(text: str) -> str:
-    return _MINUS.sub("$-$", text.translate(_ESCAPES))
+    # The two hyphens of an option would become a dash.
+    return _MINUS.sub("$-$", text.translate(_ESCAPES).replace("--", "-{}-"))

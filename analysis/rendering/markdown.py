@@ -24,6 +24,6 @@ def _cell(entry: Entry) -> str:
 
 def _escaped(text: str) -> str:
     """`text` with the characters escaped that have a meaning in a Markdown table."""
-    for special in "\\|*_<>`[]~$":
+    for special in "\\|*_<>`[]~$&":
         text = text.replace(special, f"\\{special}")
     return text.replace("\n", " ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import pandas as pd
@@ -89,7 +90,7 @@ def _forest(study: Study, title: str, cells: dict[str, pd.DataFrame], seeds: dic
 def _traces(record: Record, seeds: list[float], place: int, label: str, look: Style) -> Iterator[Trace]:
     if len(seeds) > 1:
         yield seed_trace("x", seeds, place, label, look.color)
-    if pd.notna(record["low"]):
+    if not math.isnan(record["low"]):
         yield interval_trace("x", record, place, 0.0, look)
     hollow = "" if record["verdict"] in WITHIN_MARGIN else "-open"
     yield {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -131,7 +132,7 @@ def _traces(
     seeds = model.seeds.get(template, [])
     if with_seeds and len(seeds) > 1:
         yield seed_trace("y", seeds, x, template, look.color)
-    if pd.notna(cell["low"]) and model.base is not None:
+    if not math.isnan(cell["low"]) and model.base is not None:
         yield interval_trace("y", cell, x, model.base, look)
     yield {
         "type": "scatter",
@@ -146,7 +147,7 @@ def _traces(
 def _words(cell: Record, cost: Cost) -> str:
     at = f"{cost.title}: {cell[cost.column] / cost.scale:z.{cost.decimals}f}"
     text = f"{cell['mean']:.2f} % ({counted(int(cell['done']), 'seed')}), {at}"
-    if pd.isna(cell["difference"]):
+    if math.isnan(cell["difference"]):
         return text
     interval = interval_words(cell)
     shown = f" ({interval})" if interval else ""

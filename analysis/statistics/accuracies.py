@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -22,8 +23,7 @@ class Accuracies:
         treatments: the treatments; the first is the reference.
         values: per cent, of shape blocks, treatments, seeds; NaN where there is no result.
         planned: of shape blocks, treatments: whether such a cell was planned.
-        alike: of shape blocks, treatments: whether the seeds that a treatment shares with the reference were trained
-            alike.
+        kinds: numbers of the ways of training, of the shape of `values`. Only values of one kind may be compared.
     """
 
     axis: str
@@ -31,12 +31,26 @@ class Accuracies:
     treatments: tuple[str, ...]
     values: Values
     planned: Flags
-    alike: Flags
+    kinds: Numbers
 
-    @property
+    @cached_property
+    def alike(self) -> Flags:
+        """Whether all seeds that a treatment shares with the reference were trained alike; shape blocks, treatments."""
+        both = ~np.isnan(self.values) & ~np.isnan(self.values[:, :1])
+        alike: Flags = ~((self.kinds != self.kinds[:, :1]) & both).any(axis=2)
+        return alike
+
+    @cached_property
     def comparable(self) -> Values:
-        """The values, without those of treatments that were not trained like the reference."""
-        return np.where(self.alike[:, :, np.newaxis], self.values, np.nan)
+        """The values, without those that were not trained like the reference.
+
+        Where a block has several kinds, seeds that the reference lacks do not count: nothing says which kind is right.
+        """
+        present = ~np.isnan(self.values)
+        highest = np.where(present, self.kinds, -1).max(axis=(1, 2), initial=-1)
+        one_kind = (~present | (self.kinds == highest[:, np.newaxis, np.newaxis])).all(axis=(1, 2))
+        known = present[:, :1] | one_kind[:, np.newaxis, np.newaxis]
+        return np.where(self.alike[:, :, np.newaxis] & known, self.values, np.nan)
 
 
 def accuracies(outcomes: pd.DataFrame, *, axis: str, reference: str, alike: Sequence[str] = ()) -> Accuracies:
@@ -46,8 +60,8 @@ def accuracies(outcomes: pd.DataFrame, *, axis: str, reference: str, alike: Sequ
         outcomes: as `Study.outcomes`.
         axis: the column that names the treatments.
         reference: the treatment that the others are compared with.
-        alike: columns in which a treatment must agree with the reference, seed by seed. If it does not, their
-            difference has other causes too.
+        alike: columns in which treatments must agree, seed by seed. If they do not, their difference has other
+            causes too.
     """
     key = [name for name in CELL if name != axis]
     treatments = (reference, *sorted(set(outcomes[axis]) - {reference}))
@@ -55,15 +69,13 @@ def accuracies(outcomes: pd.DataFrame, *, axis: str, reference: str, alike: Sequ
     treatment = pd.Index(treatments).get_indexer(outcomes[axis])
     seed = pd.factorize(outcomes["seed"])[0]
     shape = len(keys), len(treatments), int(seed.max(initial=-1)) + 1
-    values, codes = np.full(shape, np.nan), np.full(shape, -1)
-    planned, same = np.zeros(shape[:2], dtype=np.bool_), np.ones(shape[:2], dtype=np.bool_)
+    values, kinds = np.full(shape, np.nan), np.zeros(shape, dtype=np.int64)
+    planned = np.zeros(shape[:2], dtype=np.bool_)
     values[block, treatment, seed] = outcomes["accuracy"]
     planned[block, treatment] = True
-    both = ~np.isnan(values) & ~np.isnan(values[:, :1])
-    for name in alike:
-        codes[block, treatment, seed] = pd.factorize(outcomes[name])[0]
-        same &= ~((codes != codes[:, :1]) & both).any(axis=2)
-    return Accuracies(axis=axis, keys=keys, treatments=treatments, values=values, planned=planned, alike=same)
+    if alike:
+        kinds[block, treatment, seed] = outcomes.groupby(list(alike), dropna=False, sort=False).ngroup()
+    return Accuracies(axis=axis, keys=keys, treatments=treatments, values=values, planned=planned, kinds=kinds)
 
 
 def _numbers(keys: pd.DataFrame) -> tuple[Numbers, pd.DataFrame]:

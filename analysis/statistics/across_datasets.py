@@ -40,13 +40,13 @@ def differences_across_datasets(data: Accuracies, question: Question | None = No
     errors = block_errors(data)
     groups = data.keys.groupby(["run", "dataset"], sort=True)
     keys = groups.size().index.to_frame(index=False)
-    means = averaged(
-        contrasts_to(data, errors.moderated), groups.ngroup().to_numpy(), most_df=float(errors.alone.df.sum())
-    )
+    means = averaged(contrasts_to(data, errors.moderated), groups.ngroup().to_numpy(), most_df=errors.total_df)
     found = []
     for run in dict.fromkeys(keys["run"]):
         of_run = (keys["run"] == run).to_numpy()
-        for number, template in enumerate(data.treatments[1:], start=1):
+        planned = data.planned[(data.keys["run"] == run).to_numpy()].any(axis=0)
+        for number in np.flatnonzero(planned[1:]) + 1:
+            template = data.treatments[number]
             at = of_run & means.tested[:, number]
             row = {"run": run, "template": template, "datasets": int(at.sum())}
             found.append(row | _combined(means.difference[at, number], means.standard_error[at, number] ** 2))

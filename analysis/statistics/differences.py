@@ -18,7 +18,7 @@ from scipy.special import gammaln
 from analysis.keys import BASE, BLOCK, CELL
 from analysis.statistics.accuracies import Accuracies, accuracies
 from analysis.statistics.arrays import Flags, Numbers, Values
-from analysis.statistics.errors import Errors, moderated, two_way_errors
+from analysis.statistics.errors import Errors, Prior, moderated, two_way_errors
 from analysis.statistics.simultaneous import Contrasts, averaged, simultaneous
 from analysis.statistics.verdicts import MARGIN, Verdict, verdicts
 
@@ -60,11 +60,12 @@ def differences(data: Accuracies, question: Question | None = None) -> pd.DataFr
 
     Returns:
         One row per cell that has a partner. Besides the columns of a cell: `pairs` (seeds in common), `difference`
-        (mean, points), `error` (standard deviation of a seed, points) and `df` (its degrees of freedom), `own_error`
-        and `own_df` (the same from the block alone), `low` and `high` (95 % limits, simultaneous for all rows), `p` (of
-        no difference, corrected for all rows), `effect` (the difference in standard deviations of a seed, corrected
-        for few degrees of freedom: Hedges, 1981), `unlike` (whether the two were not trained alike) and `verdict` (a
-        `Verdict`).
+        (mean, points), `error` (standard deviation of a training beyond what its seed does to all templates alike,
+        points) and `df` (its degrees of freedom), `own_error` and `own_df` (the same from the block alone), `prior_df`
+        (how many degrees of freedom the other blocks are worth: see `errors.Prior`), `low` and `high` (95 % limits,
+        simultaneous for all rows), `p` (of no difference, corrected for all rows), `effect` (the difference over
+        `error`, corrected for few degrees of freedom: Hedges, 1981), `unlike` (whether the two were not trained alike)
+        and `verdict` (a `Verdict`).
         A difference of fewer than `LEAST_PAIRS` pairs, of unlike partners, or in a block whose seeds all agree, has no
         interval: its verdict is `untested`.
     """
@@ -76,6 +77,7 @@ def differences(data: Accuracies, question: Question | None = None) -> pd.DataFr
         "df": errors.moderated.df,
         "own_error": np.sqrt(errors.alone.variance),
         "own_df": errors.alone.df,
+        "prior_df": np.full(len(errors.alone.df), errors.prior.df),
     }
     frame = _frame(data, data.keys, contrasts, (block, treatment), question or Question())
     frame = frame.assign(
@@ -90,7 +92,7 @@ def differences(data: Accuracies, question: Question | None = None) -> pd.DataFr
 
 _COLUMNS = (
     *("pairs", "difference", "low", "high", "p", "verdict", "effect"),
-    *("error", "df", "own_error", "own_df", "unlike"),
+    *("error", "df", "own_error", "own_df", "prior_df", "unlike"),
 )
 
 
@@ -104,7 +106,7 @@ def mean_differences(data: Accuracies, question: Question | None = None) -> pd.D
     """
     errors = block_errors(data)
     group, keys = model_groups(data)
-    contrasts = averaged(contrasts_to(data, errors.moderated), group, most_df=errors.alone.df.sum())
+    contrasts = averaged(contrasts_to(data, errors.moderated), group, most_df=errors.total_df)
     planned = np.zeros(contrasts.difference.shape, dtype=np.bool_)
     pairs = np.full(planned.shape, data.values.shape[2])
     alike = np.ones(planned.shape, dtype=np.bool_)
@@ -126,16 +128,23 @@ def model_groups(data: Accuracies) -> tuple[Numbers, pd.DataFrame]:
 
 @dataclass(frozen=True, kw_only=True)
 class BlockErrors:
-    """The error of each block, from the block `alone` and `moderated` by the other blocks."""
+    """The error of each block, `alone` and `moderated` by the `prior`, which all blocks have in common."""
 
     alone: Errors
     moderated: Errors
+    prior: Prior
+
+    @property
+    def total_df(self) -> float:
+        """The degrees of freedom of all blocks with an error: no estimate that combines them can have more."""
+        return float(self.alone.df[self.alone.known].sum())
 
 
 def block_errors(data: Accuracies) -> BlockErrors:
     """The errors of the blocks, from all treatments that were trained like the reference."""
     alone = two_way_errors(data.comparable)
-    return BlockErrors(alone=alone, moderated=moderated(alone)[0])
+    shrunk, prior = moderated(alone)
+    return BlockErrors(alone=alone, moderated=shrunk, prior=prior)
 
 
 def contrasts_to(data: Accuracies, errors: Errors) -> Contrasts:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pandas as pd
 
+from analysis.statistics.differences import LEAST_PAIRS
 from analysis.statistics.seeds_needed import POWER, detectable_effect
 from analysis.statistics.verdicts import Verdict, is_separated
 from fdt_core.quantities import counted, points
@@ -27,7 +29,9 @@ def statements(differences: pd.DataFrame, margin: float) -> tuple[str, ...]:
     if len(tested) < len(differences):
         sentences.append(_untested(differences))
     if (tested["verdict"] == Verdict.UNDECIDED).any():
-        sentences.append("'Undecided' does not mean equal: these seeds can neither show a loss nor rule it out.")
+        sentences.append(
+            "'Undecided' does not mean equal: the interval neither rules out a loss beyond the margin nor shows one."
+        )
     sentences.append(
         "Intervals and tests are about other seeds. Other test images or training choices may make a larger difference."
     )
@@ -45,41 +49,49 @@ def _found(tested: pd.DataFrame, margin: float) -> str:
 
 
 def _errors(tested: pd.DataFrame) -> str:
-    """How much seeds vary, and how far the errors of the blocks count for each other."""
+    """How much trainings vary, and how far the errors of the blocks count for each other."""
     blocks = tested.drop_duplicates(["own_error", "own_df"])
     low, high = f"{blocks['own_error'].min():.2f}", f"{blocks['own_error'].max():.2f}"
+    beyond = "Beyond what its seed does to all templates alike, a training varies by"
     if len(blocks) == 1:
-        return f"A seed varies by {low} points (standard deviation, {blocks['own_df'].iloc[0]:.0f} degrees of freedom)."
-    varies = f"A seed varies by {low} to {high} points (standard deviations of the blocks)."
-    if blocks["error"].nunique() == 1:
+        return f"{beyond} {low} points (standard deviation, {blocks['own_df'].iloc[0]:.0f} degrees of freedom)."
+    varies = f"{beyond} {low} to {high} points (standard deviations of the blocks)."
+    prior = float(blocks["prior_df"].iloc[0])
+    if math.isinf(prior):
         return (
-            f"{varies} They differ by no more than chance, and are pooled: {blocks['df'].min():.0f} degrees of freedom."
+            f"{varies} No difference between these was found, so they are pooled: {blocks['df'].min():.0f} degrees of "
+            "freedom."
         )
-    prior = float((blocks["df"] - blocks["own_df"]).max())
+    if not prior:
+        return f"{varies} These have nothing in common: each block stands alone."
     return (
-        f"{varies} They differ by more than chance: the estimate of each block is shrunk towards those of the others, "
-        f"which count like {prior:.1f} degrees of freedom, its own like {blocks['own_df'].max():.0f}."
+        f"{varies} These seem to differ: the estimate of each block is shrunk towards those of the others, which count "
+        f"like {prior:.1f} degrees of freedom, its own like {blocks['own_df'].max():.0f}."
     )
 
 
 def _sensitivity(tested: pd.DataFrame) -> str:
     """What this number of seeds can show at all."""
-    seeds = int(tested["pairs"].min())
-    reach = tested["difference"] - tested["low"]
-    ratio = float((tested["df"] / (tested["pairs"] - 1)).median())
-    found = detectable_effect(seeds, df_per_seed=round(ratio, 1), tests=len(tested)) * float(tested["error"].median())
-    shown = f"{found:.2f} points" if math.isfinite(found) else "no size that can be computed"
-    sides = "to each side" if math.isfinite(tested["high"].max()) else "down and has no upper limit"
+    seeds = int(tested["pairs"].median())
+    one_sided = bool(np.isinf(tested["high"]).any())
+    reach = f"{(tested['difference'] - tested['low']).median():.2f} points {'down' if one_sided else 'to each side'}"
+    per_seed = float((tested["df"] / (tested["pairs"] - 1)).median())
+    found = detectable_effect(seeds, df_per_seed=round(per_seed, 1), tests=len(tested)) * float(
+        tested["error"].median()
+    )
+    shown = f"; a two-sided test finds true differences of {found:.2f} points with {100 * POWER:.0f} % certainty"
+    only = " One-sided intervals have no upper limit: they rule losses out, and never find any." if one_sided else ""
+    few = " Intervals from two seeds hold together in only about 90 of 100 studies if blocks vary differently."
     return (
-        f"With {counted(seeds, 'seed')}, an interval reaches {reach.median():.2f} points {sides} (median), and "
-        f"a two-sided test finds true differences of {shown} with {100 * POWER:.0f} % certainty."
+        f"With {counted(seeds, 'seed')}, an interval reaches {reach} (medians){shown if math.isfinite(found) else ''}."
+        f"{only}{few if tested['pairs'].min() == LEAST_PAIRS and tested['own_error'].nunique() > 1 else ''}"
     )
 
 
 def _untested(differences: pd.DataFrame) -> str:
     untested = differences[differences["verdict"] == Verdict.UNTESTED]
     unlike = int(untested["unlike"].sum())
-    few = int((untested["pairs"][~untested["unlike"]] < 2).sum())
+    few = int((untested["pairs"][~untested["unlike"]] < LEAST_PAIRS).sum())
     flat = len(untested) - few - unlike
     reasons = [f"{unlike} between cells that were trained by different recipes or on different data"] if unlike else []
     reasons += [f"{few} with fewer than two seeds in common"] if few else []

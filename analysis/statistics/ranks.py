@@ -50,12 +50,13 @@ def rank_analysis(cells: pd.DataFrame) -> RankAnalysis:
 
     The accuracies of the models on a data set are averaged first: two models on the same images are not independent,
     and counted as if they were, one in four studies without any effect found one. Blocks whose templates were trained
-    by different recipes are left out, because they would rank recipes too.
+    by different recipes or on different data are left out, because they would rank recipes too.
     """
     means = cells.pivot(index=[*BLOCK, "dataset"], columns="template", values="mean")
-    alike = cells.groupby([*BLOCK, "dataset"])["recipes"].nunique() == 1
+    alike = cells.groupby([*BLOCK, "dataset"])["kinds"].nunique() == 1
     complete = means[alike].dropna()
-    by_dataset = complete.groupby("dataset").mean().rank(axis=1, ascending=False)
+    # Rounded: equal means of several models may differ by an error of rounding, which would rank them.
+    by_dataset = complete.groupby("dataset").mean().round(9).rank(axis=1, ascending=False)
     mean_ranks = by_dataset.mean().dropna().sort_values(kind="stable")
     datasets, templates = by_dataset.shape
     analysis = RankAnalysis(mean_ranks=mean_ranks, datasets=datasets, left_out=len(means) - len(complete))
@@ -68,7 +69,7 @@ def rank_analysis(cells: pd.DataFrame) -> RankAnalysis:
 
 
 def _friedman(ranks: np.ndarray) -> float:
-    """The p-value of Friedman's test by permutation within the data sets: exact for any number of them.
+    """The p-value of Friedman's test by permutation within the data sets: valid for any number of them.
 
     Args:
         ranks: shape data sets, templates.

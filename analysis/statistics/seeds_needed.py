@@ -16,7 +16,7 @@ ALPHA = 0.05
 MOST = 100
 """The largest number of seeds computed; more is infinity."""
 
-LEAST_PAIRS = 3
+LEAST_FOR_RANGE = 3
 """Seeds in common from which a number is given: two say too little about the size of a difference."""
 
 RANGE = 0.8
@@ -28,7 +28,7 @@ _REACH = 50.0
 
 @cache
 def detectable_effect(seeds: int, *, df_per_seed: float = 1.0, tests: int = 1, power: float = POWER) -> float:
-    """The smallest true difference, in standard deviations of a seed, that a two-sided test finds with this power.
+    """The smallest true difference, in units of the error, that a two-sided test finds with this power.
 
     Args:
         seeds: seeds per template.
@@ -70,13 +70,13 @@ def likely_seeds(differences: pd.DataFrame) -> pd.DataFrame:
         differences: as `analysis.statistics.differences.differences`.
 
     Returns:
-        The columns `seeds_low` and `seeds_high`; NaN below `LEAST_PAIRS` pairs, infinity above `MOST`.
+        The columns `seeds_low` and `seeds_high`; NaN below `LEAST_FOR_RANGE` pairs, infinity above `MOST`.
     """
-    tested = differences["effect"].notna() & (differences["pairs"] >= LEAST_PAIRS)
+    tested = differences["effect"].notna() & (differences["pairs"] >= LEAST_FOR_RANGE)
     rows = differences[tested]
     spread = stats.norm.isf((1 - RANGE) / 2) * np.sqrt(2 / rows["pairs"] + rows["effect"] ** 2 / (2 * rows["df"]))
     per_seed = (rows["df"] / (rows["pairs"] - 1)).round(1)
-    size, tests = rows["effect"].abs(), len(rows)
+    size, tests = rows["effect"].abs(), int(differences["effect"].notna().sum())
     found = pd.DataFrame(np.nan, index=differences.index, columns=["seeds_low", "seeds_high"])
     for ratio in per_seed.unique():
         same = per_seed.index[per_seed == ratio]

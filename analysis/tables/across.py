@@ -33,9 +33,10 @@ def across_tables(study: Study) -> list[Table]:
             rows=tuple(map(_row, records(rows))),
             notes=(
                 f"A random-effects analysis over data sets, the models of each averaged; at least {LEAST_DATASETS} are "
-                "needed. Difference: the mean over all such data sets, with an interval that holds for the whole table "
-                f"at once; margin {points(study.question.margin)}. Spread: standard deviation of the true difference "
-                "between data sets. On another data set: where its true difference lies with 95 % confidence.",
+                "needed on which every model has the template. Difference: the mean over all such data sets, with an "
+                f"interval that holds for the whole table at once; margin {points(study.question.margin)}. Spread: "
+                "standard deviation of the true difference between data sets. On another data set: where its true "
+                "difference lies with 95 % confidence.",
                 "It assumes that the data sets are a sample of those that one cares about, and that true differences "
                 "are normal. With few data sets, the interval is wide because little is known.",
             ),

@@ -44,8 +44,8 @@ _PAIRED_COLUMNS = (
 )
 
 _ABOUT_COLUMNS = (
-    "p: of no difference (one-sided: of no gain), corrected for the whole table. Effect g: the difference in standard "
-    "deviations of a seed (Hedges' g). Seeds needed: how many in all would separate the two from each other with "
+    "p: of no difference (one-sided: of no gain), corrected for the whole table. Effect g: the difference over that "
+    "standard deviation, corrected like Hedges' g. Seeds needed: how many in all would separate the two with "
     f"{100 * POWER:.0f} % certainty; the truth is in this range in {100 * RANGE:.0f} of 100 cases."
 )
 
@@ -106,7 +106,7 @@ def _row(record: Record, several: bool) -> tuple[Entry, ...]:
         p_value(record["p"]),
         number(record["effect"], 1, signed=True),
         word(record["verdict"]),
-        Entry() if record["separated"] else _seeds_needed(record["seeds_low"], record["seeds_high"]),
+        _seeds_needed(record["seeds_low"], record["seeds_high"]),
     )
 
 

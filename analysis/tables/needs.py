@@ -19,9 +19,10 @@ def needs_tables(study: Study) -> list[Table]:
                 tuple(map(word, (c.need, ", ".join(c.templates), c.value, c.against_base, c.certainty))) for c in found
             ),
             notes=(
-                f"Accuracy of the {study.accuracy} epoch, on the seeds that both of two templates have. With 95 % "
-                "confidence, the best template of every model is among those that may be (Hsu's multiple comparisons "
-                "with the best), and no loss that is shown to be small is larger than the margin.",
+                f"Accuracy of the {study.accuracy} epoch, on the seeds that both of two templates have. The best of "
+                "the tested templates is the one named or among those that may also be, for all models of the table at "
+                "once with 95 % confidence (Hsu's multiple comparisons with the best). That no loss shown to be small "
+                "is larger than the margin has its own 95 %.",
             ),
         )
         for title, found in choices(study).items()

@@ -27,7 +27,8 @@ Device = Annotated[
 
 Margin = Annotated[float, typer.Option(help="Points of accuracy that a template may lose, for the verdicts.")]
 OneSided = Annotated[
-    bool, typer.Option("--one-sided", help="Only losses matter: one-sided intervals, which show small ones sooner.")
+    bool,
+    typer.Option("--one-sided", help="Intervals without upper limits: they rule losses out with fewer seeds."),
 ]
 
 

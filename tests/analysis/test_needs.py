@@ -41,7 +41,7 @@ def test_equal_templates_are_both_named_the_smaller_first(study_of: Callable[...
     trials = seeds("base", [90.0, 90.1, 90.2]) + seeds("a", equal, params=20) + seeds("b", equal, params=10)
     found = choice(study_of(trials), "accuracy")
     assert found.templates == ("b", "a")
-    assert "surely the best" in found.certainty
+    assert "they are equal, and surely ahead of the others" in found.certainty
 
 
 def test_a_missing_bad_seed_chooses_nothing(study_of: Callable[..., Study]) -> None:
@@ -111,3 +111,12 @@ def test_needs_without_base_or_results(study_of: Callable[..., Study]) -> None:
     assert [each.against_base for each in no_base] == ["", "", ""]
     only_failures = choices(study_of([trial_row(status="failed")], name="other"))["vgg19"]
     assert [each.need for each in only_failures] == ["parameters", "memory"]
+
+
+def test_if_base_failed_the_others_are_still_compared(study_of: Callable[..., Study]) -> None:
+    failed = [done(0.0, seed=seed) | {"status": "failed", "final_test_accuracy": None} for seed in range(3)]
+    trials = failed + seeds("a", [92.0, 92.11, 92.2]) + seeds("b", [90.9, 91.2, 91.05])
+    found = choice(study_of(trials), "accuracy")
+    assert found.templates == ("a",)
+    assert found.against_base == ""
+    assert "surely the best of those tested" in found.certainty

@@ -114,7 +114,8 @@ def test_ranks(made: dict[str, pd.DataFrame], rows: pd.DataFrame) -> None:
     means = finished.pivot_table(index=["model", "dataset"], columns="template", values="final_test_accuracy")
     recipes = finished.groupby(["model", "dataset"])["learning_rate"].nunique()
     complete = means[recipes == 1].dropna()
-    expected = complete.groupby("dataset").mean().rank(axis=1, ascending=False).mean()
+    # Two templates of the paper have equal means over both models on one data set, but for an error of rounding.
+    expected = complete.groupby("dataset").mean().round(9).rank(axis=1, ascending=False).mean()
     ranks = made["ranks"]
     found = dict(zip(ranks["template"], ranks["mean_rank"], strict=True)) if len(ranks) else {}
     assert found == pytest.approx(expected.dropna().to_dict())

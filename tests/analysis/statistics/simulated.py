@@ -43,8 +43,9 @@ def accuracies_of(values: Values, models: int = 2) -> Accuracies:
         }
     )
     every = np.ones((blocks, templates), dtype=np.bool_)
+    kinds = np.zeros(values.shape, dtype=np.int64)
     return Accuracies(
-        axis="template", keys=keys, treatments=TEMPLATES[:templates], values=values, planned=every, alike=every
+        axis="template", keys=keys, treatments=TEMPLATES[:templates], values=values, planned=every, kinds=kinds
     )
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import stats
 
+from analysis import study as load
 from analysis.statistics.across_datasets import differences_across_datasets
 from analysis.statistics.differences import Question, differences
 from tests.analysis.statistics.simulated import accuracies_of, study
+from tests.analysis.synthetic import done, write_run
 
 RANDOM = np.random.default_rng(4)
 
@@ -64,3 +68,17 @@ def test_one_side_has_no_upper_limit() -> None:
     both, single = (differences_across_datasets(data, Question(one_sided=side)) for side in (False, True))
     assert (single["high"] == np.inf).all()
     assert (single["low"] > both["low"]).all()
+
+
+def test_a_template_of_another_run_is_no_row(tmp_path: Path) -> None:
+    def run(name: str, template: str) -> Path:
+        rows = [
+            done(90.0 + seed / 7, template=each, dataset=dataset, seed=seed)
+            for each in ("base", template)
+            for dataset in ("cifar10", "cifar100", "cinic10")
+            for seed in range(3)
+        ]
+        return write_run(tmp_path / name, rows)
+
+    found = differences_across_datasets(load(run("one", "a"), run("two", "b")).accuracies)
+    assert list(zip(found["run"], found["template"], strict=True)) == [("one", "a"), ("two", "b")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -56,8 +58,34 @@ def test_a_missing_bad_seed_wins_nothing() -> None:
     assert found["ahead"].idxmax() == "a"
 
 
+def test_a_study_without_base_is_compared_like_any_other() -> None:
+    """So is one whose base failed, and one beside a model that has base."""
+    values = np.random.default_rng(5).normal(90, 1, size=(4, 4, 3))
+    alone = compared_with_the_best(accuracies_of(values[:, 1:], models=1))
+    without = values.copy()
+    without[:, 0] = np.nan
+    found = compared_with_the_best(accuracies_of(without, models=1))
+    assert found["template"].tolist() == ["a", "b", "c"]
+    for name in ("ahead", "low", "high", "candidate"):
+        assert found[name].tolist() == pytest.approx(alone[name].tolist(), rel=1e-3)
+    # On the seeds that both have, a is ahead of b; the mean of b alone is higher.
+    missing = np.array([[[np.nan] * 3, [90.3, 91.31, 80.29], [90.2, 91.19, np.nan]]])
+    found = compared_with_the_best(accuracies_of(missing, models=1)).set_index("template")
+    assert found["ahead"].idxmax() == "a"
+
+
+def test_templates_of_another_kind_are_not_compared() -> None:
+    data = study(np.random.default_rng(0), seeds=3)
+    kinds = data.kinds.copy()
+    kinds[:, 2] = 1
+    found = compared_with_the_best(replace(data, kinds=kinds))
+    assert set(found["template"]) == {"base", "a", "c", "d", "e"}
+
+
 def test_studies_without_errors_have_no_candidates() -> None:
-    assert compared_with_the_best(accuracies_of(np.full((1, 3, 1), 90.0))).empty
+    found = compared_with_the_best(accuracies_of(np.full((1, 3, 1), 90.0)))
+    assert not found["candidate"].any()
+    assert found["high"].isna().all()
     empty = pd.DataFrame(columns=["run", "model", "width", "dataset"])
     nothing = Accuracies(
         axis="template",
@@ -65,6 +93,6 @@ def test_studies_without_errors_have_no_candidates() -> None:
         treatments=("base",),
         values=np.empty((0, 1, 0)),
         planned=np.empty((0, 1), dtype=np.bool_),
-        alike=np.empty((0, 1), dtype=np.bool_),
+        kinds=np.empty((0, 1, 0), dtype=np.int64),
     )
     assert compared_with_the_best(nothing).empty

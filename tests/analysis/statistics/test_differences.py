@@ -184,13 +184,15 @@ def test_the_sentences_say_what_was_found_and_what_three_seeds_cannot_show(paper
     text = " ".join(statements(paper.differences, MARGIN))
     assert "Of 40 differences" in text
     assert "superior" in text
-    assert "A seed varies by 0.09 to 0.44 points" in text
+    assert "a training varies by 0.09 to 0.44 points" in text
     assert "'Undecided' does not mean equal" in text
 
 
 def test_the_sentences_on_one_sided_intervals_promise_no_upper_limit(paper: Study) -> None:
     found = differences(paper.accuracies, Question(one_sided=True))
-    assert "points down and has no upper limit (median)" in " ".join(statements(found, MARGIN))
+    text = " ".join(statements(found, MARGIN))
+    assert "points down (medians)" in text
+    assert "they rule losses out, and never find any" in text
 
 
 def test_the_sentences_count_untested_differences() -> None:
@@ -204,3 +206,29 @@ def test_the_mean_differences_of_the_paper(paper: Study) -> None:
     found = paper.mean_differences.set_index(["model", "template"])["verdict"]
     assert found["vgg19", "d"] == "superior"
     assert found["vgg19", "c"] == "inferior"
+
+
+def test_blocks_without_an_error_lend_no_degrees_of_freedom_to_means() -> None:
+    """The seeds of two blocks all agree: the mean of the other two has the two degrees of freedom of these."""
+    values = np.full((4, 2, 2), 100.0)
+    values[[0, 2]] = two_templates(np.array([[0.1, 0.3], [0.2, 0.5]]))
+    found = mean_differences(accuracies_of(values, models=2)).set_index("model")
+    variances = np.array([0.2, 0.3]) ** 2 / 2 / 2  # of a training, from the differences of two pairs
+    error = np.sqrt((2 * variances.mean() / 2) / 2)
+    reach = stats.t.ppf(0.975, 2) * error
+    assert found.loc["model0", "high"] - found.loc["model0", "difference"] == pytest.approx(reach, rel=1e-3)
+    assert found.loc["model1", "verdict"] == "untested"
+
+
+def test_a_seed_of_another_recipe_that_base_lacks_does_not_count(study_of: StudyOf) -> None:
+    """Base's seed 3 failed; a's was trained by another recipe, which nothing else shows."""
+    trials = [
+        done(value, template=template, seed=seed)
+        for template, mean in (("base", 90.0), ("a", 90.5), ("b", 90.2))
+        for seed, value in enumerate(seeds_with(mean, 0.2))
+    ]
+    more = [done(99.0, template="a", seed=3, learning_rate=0.9), done(90.1, template="b", seed=3)]
+    failed = trial_row(template="base", seed=3, status="failed")
+    with_them = study_of([*trials, *more, failed], name="with").differences
+    without = study_of(trials, name="without").differences
+    assert with_them["error"].tolist() == pytest.approx(without["error"].tolist())

@@ -17,7 +17,7 @@ def cells(means: np.ndarray, models: int = 1) -> pd.DataFrame:
     """Cells from means of shape blocks, templates, the blocks being `models` on each data set."""
     return pd.DataFrame(
         {"run": "r", "model": f"m{i % models}", "width": 1.0, "dataset": f"d{i // models}", "template": f"t{j}",
-         "mean": value, "recipes": "0"}
+         "mean": value, "kinds": "0"}
         for (i, j), value in np.ndenumerate(means)
     )  # fmt: skip
 
@@ -113,3 +113,19 @@ def test_the_table_of_few_data_sets_explains_why_there_is_no_test(study_of: Call
     table = tables(study_of(rows), "ranks")[0]
     assert [column.title for column in table.columns] == ["Template", "Mean rank"]
     assert "Not tested" in table.notes[-1]
+
+
+def test_equal_means_of_two_models_rank_equally() -> None:
+    """(90.1 + 90.3) / 2 and (90.2 + 90.2) / 2 differ by an error of rounding."""
+    means = np.array([[90.1, 90.2, 90.0], [90.3, 90.2, 90.0]] * 4)
+    found = rank_analysis(cells(means, models=2))
+    assert found.mean_ranks.to_dict() == {"t0": 1.5, "t1": 1.5, "t2": 3.0}
+
+
+def test_templates_trained_on_different_data_are_not_ranked(study_of: Callable[..., Study]) -> None:
+    trials = [
+        done(90.0 + number, template=name, dataset=dataset, dataset_digest="other" if name == "b" else "digest")
+        for number, name in enumerate(("base", "a", "b"))
+        for dataset in ("cifar10", "cifar100", "cinic10")
+    ]
+    assert rank_analysis(study_of(trials).cells).left_out == 3
