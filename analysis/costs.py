@@ -37,6 +37,11 @@ class Cost:
     paper_decimals: int | None = None
 
     @property
+    def stored_unit(self) -> str:
+        """The unit of the stored values; empty for a count."""
+        return self.unit if self.scale == 1 else ""
+
+    @property
     def title(self) -> str:
         """Label and unit."""
         return f"{self.label} ({self.unit})"

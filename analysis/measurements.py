@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import pandas as pd
@@ -56,12 +57,13 @@ def latencies(cells: pd.DataFrame, profiles: pd.DataFrame, *, batch: int, device
 def training_costs(outcomes: pd.DataFrame) -> pd.DataFrame:
     """Mean training time and peak memory of each cell's done seeds, on the device on which most of its model trained.
 
-    Seeds on other devices are left out: the mean over a GPU and a CPU would describe neither.
+    Seeds on other devices, and those that moved between kinds of devices, are left out: the mean over a GPU and a CPU
+    would describe neither.
 
     Returns:
         Indexed by cell: `train_seconds`, `peak_memory_mb`, `train_device`.
     """
-    done = _of_one_kind(outcomes[outcomes["status"] == "done"], ["device_name"])
+    done = _of_one_kind(outcomes[(outcomes["status"] == "done") & on_one_device(outcomes)], ["device_name"])
     cells = done.groupby(CELL, sort=False)
     return pd.DataFrame(
         {
@@ -70,6 +72,11 @@ def training_costs(outcomes: pd.DataFrame) -> pd.DataFrame:
             "train_device": cells["device_name"].first(),
         }
     )
+
+
+def on_one_device(outcomes: pd.DataFrame) -> pd.Series[bool]:
+    """Whether each trial ran on one model of device from start to end, as far as its row says."""
+    return outcomes["devices"].map(lambda names: len(set(names)) < 2 if isinstance(names, Collection) else True)
 
 
 def _of_one_kind(rows: pd.DataFrame, kind: list[str]) -> pd.DataFrame:

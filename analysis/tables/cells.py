@@ -10,26 +10,35 @@ from analysis.tables.comparison import Layout, absence, accuracy_title
 from analysis.tables.numbers import count, mean_and_std, number
 from analysis.tables.table import Column, Entry, Table, text_column, word
 
+_DEVICES = {
+    "latency_device": ("Inference on", {"latency"}),
+    "train_device": ("Training on", {"training", "peak_memory"}),
+}
+"""Heading of the column with the device of measured costs, and the names of these costs."""
+
 
 def cell_table(study: Study, layout: Layout) -> Table:
-    """A row per run, model, template and data set: seeds by status, accuracy, costs."""
+    """A row per run, model, template and data set: seeds by status, accuracy, costs, and where these were measured."""
     costs = measured_costs(study.cells, layout.costs, paper=layout.rounding.percent_of_shown)
+    measured = {cost.name for cost in costs}
+    devices = {column: heading for column, (heading, names) in _DEVICES.items() if measured & names}
     columns = (
         *map(text_column, ("Run", "Model", "Template")),
         text_column("Data set", key="dataset"),
         *(Column(name=status, group="Seeds") for status in STATUSES),
-        Column(name=accuracy_title(study), parts=("mean", "std")),
-        Column(name="Budget error (%)"),
-        *(Column(name=cost.title, key=cost.column) for cost in costs),
+        Column(name=accuracy_title(study), parts=("mean", "std"), unit="%"),
+        Column(name="Budget error (%)", unit="%"),
+        *(Column(name=cost.title, key=cost.column, unit=cost.stored_unit) for cost in costs),
+        *(text_column(heading, key=column) for column, heading in devices.items()),
     )
     places = {name: place for place, name in enumerate(study.datasets)}
     ordered = study.cells.assign(place=study.cells["dataset"].map(places), other=study.cells["template"] != BASE)
     ordered = ordered.sort_values(["run", "model", "width", "place", "other", "template"], kind="stable")
-    rows = tuple(_row(cell, costs, layout) for cell in records(ordered))
+    rows = tuple(_row(cell, costs, list(devices), layout) for cell in records(ordered))
     return Table(title="All cells", columns=columns, rows=rows)
 
 
-def _row(cell: Record, costs: list[Cost], layout: Layout) -> tuple[Entry, ...]:
+def _row(cell: Record, costs: list[Cost], devices: list[str], layout: Layout) -> tuple[Entry, ...]:
     names = (cell["run"], model_name(cell["model"], cell["width"]))
     return (
         *map(word, (*names, cell["template"], cell["dataset"])),
@@ -37,4 +46,5 @@ def _row(cell: Record, costs: list[Cost], layout: Layout) -> tuple[Entry, ...]:
         mean_and_std(cell["mean"], cell["std"], layout.decimals, layout.rounding, absent=absence(cell)),
         number(100 * cell["budget_error"], 2, layout.rounding),
         *(number(cell[cost.column], cost.decimals, layout.rounding, scale=cost.scale) for cost in costs),
+        *(word(name) if isinstance(name := cell[column], str) else Entry() for column in devices),
     )

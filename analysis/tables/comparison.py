@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.costs import SHOWN, Cost, measured_costs
 from analysis.keys import BASE, STATUSES, dataset_order, template_order
-from analysis.measurements import NOISY
+from analysis.measurements import NOISY, on_one_device
 from analysis.records import Record, by_template, of_block
 from analysis.rounding import Rounding
 from analysis.study import Study
@@ -86,7 +86,7 @@ def _cost_columns(
     ]
     shown = [number(value, cost.decimals, rounding, scale=cost.scale) for value in values]
     return (
-        (Column(group=cost.title, key=cost.column), best_marked(shown, best=min)),
+        (Column(group=cost.title, key=cost.column, unit=cost.stored_unit), best_marked(shown, best=min)),
         (Column(group=cost.title, name="vs base", key=f"{cost.column}_vs_base_percent", unit="%"), percents),
     )
 
@@ -151,8 +151,10 @@ def _notes(study: Study, cells: pd.DataFrame, costs: list[Cost], datasets: list[
 
 
 def latency_notes(cells: pd.DataFrame, batch: int) -> Iterator[str]:
-    """On what the latencies of a model were measured, how they vary, and which are doubtful."""
+    """On what the latencies of a model were measured, how they vary, and which are doubtful; nothing without any."""
     measured = cells.dropna(subset=["latency_ms"])
+    if measured.empty:
+        return
     first = measured.iloc[0]
     spread = (measured["latency_p90_ms"] - measured["latency_p10_ms"]) / measured["latency_ms"]
     varies = f"; 80 % of the measurements span up to {100 * spread.max():.0f} % of it" if spread.notna().any() else ""
@@ -169,8 +171,8 @@ def _training_notes(study: Study, cells: pd.DataFrame) -> Iterator[str]:
     if not (devices := sorted(set(cells["train_device"].dropna()))):
         return
     done = of_block(study.outcomes[study.outcomes["status"] == "done"], cells)
-    others = int((~done["device_name"].isin(devices)).sum())
-    left_out = f"; {counted(others, 'trial')} on other devices left out" if others else ""
+    others = int((~(done["device_name"].isin(devices) & on_one_device(done))).sum())
+    left_out = f"; {counted(others, 'trial')} on other or several devices left out" if others else ""
     yield f"Training: mean over seeds on {', '.join(devices)}{left_out}."
 
 

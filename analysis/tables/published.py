@@ -13,7 +13,7 @@ from analysis.keys import template_order
 from analysis.records import Record, by_template
 from analysis.statistics.simultaneous import CONFIDENCE
 from analysis.study import Study
-from analysis.tables.comparison import Layout, absence
+from analysis.tables.comparison import Layout, absence, latency_notes
 from analysis.tables.numbers import mean_and_std, number
 from analysis.tables.table import Column, Entry, Table, text_column, transposed, word
 from fdt_core.matching.paper_tables import PAPER_DATASETS, PublishedRow, published_rows
@@ -70,6 +70,7 @@ def _table(study: Study, title: str, cells: pd.DataFrame, published: dict[str, P
         f"{DIFFERS} differs from the paper (Welch's test, with the paper's means and standard deviations of {SEEDS} "
         "trainings, Holm-corrected, 5 %); without the mark, nothing is shown either way.",
         "The paper truncates its costs. Its inference time is from other hardware, by a method that it does not state.",
+        *latency_notes(cells, study.batch),
     )
     return Table(title=f"{title}: ours and the paper's", columns=tuple(columns), rows=transposed(entries), notes=notes)
 

@@ -65,10 +65,14 @@ def test_a_measurement_on_a_busy_machine_is_flagged(tmp_path: Path, trials: dict
 def test_training_times_of_a_cpu_and_a_gpu_are_not_averaged(tmp_path: Path) -> None:
     trials = [done(90.0, seed=seed, train_seconds=100.0 + seed) for seed in range(3)]
     trials.append(done(90.0, seed=3, train_seconds=9000.0, peak_memory_mb=1.0, device_name="AMD EPYC"))
+    trials.append(done(90.0, seed=4, train_seconds=5000.0, devices=["AMD EPYC", "NVIDIA H100"]))  # moved to the GPU
     seen = study(write_run(tmp_path / "run", trials))
     assert seen.cells["train_seconds"].item() == 101.0
     assert seen.cells["peak_memory_mb"].item() == 900.0
-    assert "Training: mean over seeds on NVIDIA H100; 1 trial on other devices left out." in comparison(seen)[0].notes
+    assert (
+        "Training: mean over seeds on NVIDIA H100; 2 trials on other or several devices left out."
+        in comparison(seen)[0].notes
+    )
 
 
 def test_a_cell_that_trained_elsewhere_has_no_training_time(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from statsmodels.formula.api import ols
 
 from analysis import Study
 from analysis.keys import CELL
+from analysis.records import records
 from analysis.statistics.differences import (
     Question,
     differences,
@@ -212,12 +213,12 @@ def test_blocks_without_an_error_lend_no_degrees_of_freedom_to_means() -> None:
     """The seeds of two blocks all agree: the mean of the other two has the two degrees of freedom of these."""
     values = np.full((4, 2, 2), 100.0)
     values[[0, 2]] = two_templates(np.array([[0.1, 0.3], [0.2, 0.5]]))
-    found = mean_differences(accuracies_of(values, models=2)).set_index("model")
+    first, second = records(mean_differences(accuracies_of(values, models=2)))
     variances = np.array([0.2, 0.3]) ** 2 / 2 / 2  # of a training, from the differences of two pairs
     error = np.sqrt((2 * variances.mean() / 2) / 2)
     reach = stats.t.ppf(0.975, 2) * error
-    assert found.loc["model0", "high"] - found.loc["model0", "difference"] == pytest.approx(reach, rel=1e-3)
-    assert found.loc["model1", "verdict"] == "untested"
+    assert first["high"] - first["difference"] == pytest.approx(reach, rel=1e-3)
+    assert second["verdict"] == "untested"
 
 
 def test_a_seed_of_another_recipe_that_base_lacks_does_not_count(study_of: StudyOf) -> None:
