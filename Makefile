@@ -22,8 +22,8 @@ SYSTEM_PACKAGES := chromium chromium-driver dataset-fashion-mnist iproute2 \
 help:
 	@echo 'make demo      a small real sweep, its table and its report'
 	@echo 'make check     format, lint, types, import rules, fast tests (under 2 minutes)'
-	@echo 'make test      all tests except the slow ones (under 25 minutes on 2 cores)'
-	@echo 'make test-all  all tests (under 60 minutes)'
+	@echo 'make test      all tests except the slow ones (under 30 minutes on 2 cores)'
+	@echo 'make test-all  all tests (under 75 minutes)'
 	@echo 'make test-least  fast tests with the minimum versions that pyproject.toml allows (Python 3.11)'
 	@echo 'make coverage  fast tests and tests of commands, and a report of the lines they run'
 	@echo 'make docs      the documentation as a site, in site/'

@@ -44,6 +44,7 @@ def finish(run: SlurmRun, reference: Path, injections: Sequence[Injection]) -> N
     assert_nothing_left(run.lab, after_power_cut=any(injection.is_power_cut for injection in injections))
 
 
+@pytest.mark.slow
 def test_worker_cancelled_worker_preempted_head_requeued_and_sweep_cancelled(
     lab: SlurmLab, tmp_path: Path, data: Path, longer_local_run: Path
 ) -> None:

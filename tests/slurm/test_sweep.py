@@ -46,6 +46,7 @@ def test_three_workers_give_the_rows_of_a_local_run(slurm_run: SlurmRun, local_r
     assert "[8/8]" in slurm_run.fdt_sweep("logs", "head")
 
 
+@pytest.mark.slow
 def test_two_gpus_a_node_and_workers_that_start_late_one_by_one(slurm_run: SlurmRun, local_run: Path) -> None:
     lab = slurm_run.lab
     for node in ("n2", "n3", "n4"):
@@ -71,6 +72,7 @@ def _joined(run: SlurmRun) -> list[str]:
     return [worker.job_id for worker in run.files.read_workers() if worker.joined_at]
 
 
+@pytest.mark.slow
 def test_cancel_in_mid_run_leaves_nothing_and_the_next_launch_finishes(slurm_run: SlurmRun, local_run: Path) -> None:
     slurm_run.launch()
     wait_for(lambda: slurm_run.status()["progress"]["done"] >= 1, "a trial is done", 120)

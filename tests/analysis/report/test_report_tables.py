@@ -211,6 +211,7 @@ def test_a_table_is_copied_as_text_and_saved_as_csv(page: Page, report: Path, tm
     pd.testing.assert_frame_equal(ours, expected, check_exact=True)
 
 
+@pytest.mark.slow
 def test_many_trials_open_and_filter_quickly(chromium: webdriver.Chrome, tmp_path: Path) -> None:
     trials = [
         done(80.0 + seed % 7, model=model, template=template, seed=seed, trial_id=f"{model}{template}{seed}")

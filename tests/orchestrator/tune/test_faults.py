@@ -104,6 +104,7 @@ def test_a_damaged_part_is_set_aside_and_its_trials_run_again(place: Place, undi
     assert run_differences(place.run / "results", undisturbed.run / "results") == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root: run as root")
 def test_a_full_disk_loses_nothing(place: Place, undisturbed: Place) -> None:
     place.run.parent.mkdir()
@@ -126,6 +127,7 @@ def test_a_full_disk_loses_nothing(place: Place, undisturbed: Place) -> None:
         subprocess.run(["umount", str(place.run.parent)], check=True)
 
 
+@pytest.mark.slow
 def test_a_paused_and_overtaken_driver_writes_nothing_more(place: Place, undisturbed: Place) -> None:
     launched = place.start()
     wait_until(lambda: has_begun(place))

@@ -95,6 +95,7 @@ def test_one_interrupt_saves_and_exits_with_75(place: Place, undisturbed: Place)
     assert resumed_trials(place) >= 1
 
 
+@pytest.mark.slow
 def test_two_interrupts_stop_at_once_with_130(place: Place, undisturbed: Place) -> None:
     launched = place.start()
     wait_until(lambda: any(trial["epoch"] >= 1 for trial in place.status().get("running", [])))

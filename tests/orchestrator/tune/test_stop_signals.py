@@ -69,6 +69,7 @@ def test_a_hang_up_that_is_ignored_stays_ignored(restored: None) -> None:
         assert signals.reason is None
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 def test_sigterm_to_the_whole_group_drains(place: Place, undisturbed: Place) -> None:
     launched = place.start()
