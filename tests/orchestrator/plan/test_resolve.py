@@ -19,7 +19,12 @@ from tests.fdt_core.paper_networks import RECONSTRUCTED_PARAMS
 SWEEPS = Path(__file__).parents[3] / "sweeps"
 
 
-@pytest.mark.parametrize("path", sorted(SWEEPS.glob("*.yaml")), ids=lambda path: path.stem)
+def _marked(sweep: Path) -> Any:
+    """The sweeps of the zoo trace their networks, for seconds."""
+    return pytest.param(sweep, id=sweep.stem, marks=[pytest.mark.trainer] if "zoo" in sweep.stem else [])
+
+
+@pytest.mark.parametrize("path", [_marked(sweep) for sweep in sorted(SWEEPS.glob("*.yaml"))])
 def test_every_shipped_sweep_says_what_it_asks_and_plans(path: Path) -> None:
     assert path.read_text().startswith("# Question: ")
     plan = plan_sweep(path)
