@@ -11,7 +11,7 @@ import pandas as pd
 
 from analysis.keys import STATUSES
 from analysis.recipes import unlike_runs, unlike_trainings
-from analysis.statistics.limits import statements
+from analysis.statistics.limits import statements, uneven_templates
 from analysis.study import Study
 
 MOST_SEEDS = 20
@@ -50,7 +50,7 @@ def summary(study: Study) -> Summary:
         asked=_asked(study),
         counts={status: int((study.outcomes["status"] == status).sum()) for status in STATUSES},
         latest=_latest(study.results.trials),
-        certainty=statements(study.differences, margin),
+        certainty=(*statements(study.differences, margin), *uneven_templates(study.accuracies)),
         between_runs=between,
         warnings=tuple(unlike_trainings(study)),
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import digamma, polygamma
+from scipy.stats import f as f_distribution
 
 from analysis.statistics.arrays import Flags, Values
 
@@ -59,21 +60,26 @@ def two_way_errors(accuracies: Values) -> Errors:
     Args:
         accuracies: shape blocks, templates, seeds; NaN where there is none.
     """
+    residuals, df = two_way_residuals(accuracies)
+    squares = (residuals**2).sum(axis=(1, 2))
+    return Errors(variance=np.divide(squares, df, where=df > 0, out=np.full(len(df), np.nan)), df=df)
+
+
+def two_way_residuals(accuracies: Values) -> tuple[Values, Values]:
+    """What the additive model of templates and seeds leaves: residuals (0 where there is none), and df by block."""
     present = ~np.isnan(accuracies)
-    variance, df = np.full(len(accuracies), np.nan), np.zeros(len(accuracies))
+    residuals, df = np.zeros(accuracies.shape), np.zeros(len(accuracies))
     if not accuracies.size:
-        return Errors(variance=variance, df=df)
+        return residuals, df
     patterns, pattern_of = np.unique(present.reshape(len(present), -1), axis=0, return_inverse=True)
     for number, pattern in enumerate(patterns):
         same = np.flatnonzero(pattern_of.reshape(-1) == number)
-        squares, free = _residual_squares(accuracies[same], pattern.reshape(accuracies.shape[1:]))
-        if free:
-            variance[same], df[same] = squares / free, free
-    return Errors(variance=variance, df=df)
+        residuals[same], df[same] = _residuals(accuracies[same], pattern.reshape(accuracies.shape[1:]))
+    return residuals, df
 
 
-def _residual_squares(accuracies: Values, present: Flags) -> tuple[Values, int]:
-    """The sum of squared residuals of each block, and their degrees of freedom; `present` holds for all blocks.
+def _residuals(accuracies: Values, present: Flags) -> tuple[Values, int]:
+    """The residuals of each block, and their degrees of freedom; `present` holds for all blocks.
 
     The templates' means are taken out first; what is left of the seeds is solved by the reduced normal equations, which
     are as many as seeds.
@@ -89,7 +95,37 @@ def _residual_squares(accuracies: Values, present: Flags) -> tuple[Values, int]:
     residuals = np.where(present, centred - effects[:, np.newaxis, :] + average[:, :, np.newaxis], 0.0)
     rank = round(float(np.trace(inverse @ normal)))
     free = int(present.sum() - (of_template > 0).sum() - rank)
-    return (residuals**2).sum(axis=(1, 2)), free
+    return residuals, free
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variation:
+    """How much each template varies, over all blocks with an error.
+
+    Args:
+        ratio: its standard deviation over that of the other templates, by template.
+        p: of so high a variance if all templates vary alike, corrected for all templates (Bonferroni); approximate.
+    """
+
+    ratio: Values
+    p: Values
+
+
+def variation_of_templates(accuracies: Values) -> Variation:
+    """How much the templates of the same blocks differ in their variances; `accuracies` as in `two_way_errors`."""
+    residuals, df = two_way_residuals(accuracies)
+    errors = two_way_errors(accuracies)
+    known = errors.known
+    present = (~np.isnan(accuracies[known])).sum(axis=2)
+    # Each template has the part of a block's degrees of freedom that it has of its values.
+    parts = df[known][:, np.newaxis] * present / np.maximum(present.sum(axis=1, keepdims=True), 1)
+    squares = ((residuals[known] ** 2).sum(axis=2) / errors.variance[known][:, np.newaxis]).sum(axis=0)
+    own = parts.sum(axis=0)
+    rest = own.sum() - own
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.sqrt(squares / own / ((squares.sum() - squares) / rest))
+        p = len(own) * f_distribution.sf(ratio**2, own, rest)
+    return Variation(ratio=ratio, p=np.minimum(np.where(np.isnan(p), 1.0, p), 1.0))
 
 
 def moderated(errors: Errors) -> tuple[Errors, Prior]:

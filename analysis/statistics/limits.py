@@ -7,10 +7,15 @@ import math
 import numpy as np
 import pandas as pd
 
+from analysis.statistics.accuracies import Accuracies
 from analysis.statistics.differences import LEAST_PAIRS
+from analysis.statistics.errors import variation_of_templates
 from analysis.statistics.seeds_needed import POWER, detectable_effect
 from analysis.statistics.verdicts import Verdict, is_separated
 from fdt_core.quantities import counted, points
+
+LEAST_P_ALIKE = 0.01
+"""Templates are said to vary more than the others below this p."""
 
 
 def statements(differences: pd.DataFrame, margin: float) -> tuple[str, ...]:
@@ -36,6 +41,23 @@ def statements(differences: pd.DataFrame, margin: float) -> tuple[str, ...]:
         "Intervals and tests are about other seeds. Other test images or training choices may make a larger difference."
     )
     return tuple(sentences)
+
+
+def uneven_templates(data: Accuracies) -> tuple[str, ...]:
+    """A sentence if templates vary more than the others of their blocks, which the intervals do not allow for."""
+    variation = variation_of_templates(data.comparable)
+    noisy = [
+        f"{name} ({ratio:.1f} times)"
+        for name, ratio, p in zip(data.treatments, variation.ratio, variation.p, strict=True)
+        if p < LEAST_P_ALIKE
+    ]
+    if not noisy:
+        return ()
+    return (
+        f"Some templates vary more than the others from seed to seed: {', '.join(noisy)}. The intervals of their "
+        "differences are too short (of all differences, if base is one); --table paired does not assume that all vary "
+        "alike.",
+    )
 
 
 def _found(tested: pd.DataFrame, margin: float) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.keys import BASE, dataset_order, model_name
 from analysis.recipes import unlike_runs
 from analysis.records import Record, records
-from analysis.statistics.limits import statements
+from analysis.statistics.limits import statements, uneven_templates
 from analysis.statistics.paired import paired_tests
 from analysis.statistics.seeds_needed import MOST, POWER, RANGE, likely_seeds
 from analysis.statistics.verdicts import is_separated
@@ -53,7 +53,8 @@ _ABOUT_COLUMNS = (
 def difference_tables(study: Study) -> list[Table]:
     """The differences to base; with several runs, also those of each run to the first."""
     several, margin = study.cells["run"].nunique() > 1, study.question.margin
-    tables = [difference_table(study.differences, f"Accuracy ({study.accuracy} epoch) minus {BASE}'s", margin)]
+    to_base = difference_table(study.differences, f"Accuracy ({study.accuracy} epoch) minus {BASE}'s", margin)
+    tables = [replace(to_base, notes=(*to_base.notes, *uneven_templates(study.accuracies)))]
     if several:
         first = next(iter(study.results.paths))
         title = f"Accuracy ({study.accuracy} epoch) minus that of run {first}"

@@ -178,7 +178,7 @@ def test_the_diagram_of_ranks_joins_templates_that_are_not_separated(paper: Stud
     assert [text.get_text().strip() for text in axis.texts] == ["d", "a", "b", "c", "base", "e"]
     bars = [line for line in axis.lines if line.get_linewidth() == 3]
     ends = np.array([bar.get_xdata() for bar in bars])
-    assert ends == pytest.approx(np.array([[0.95, 4.55], [2.45, 5.55]]))
+    assert ends == pytest.approx(np.array([[0.95, 4.55], [2.325, 5.55]]))
     assert "p = 0.002" in axis.get_title()
 
 

@@ -19,7 +19,7 @@ from analysis.statistics.differences import (
     differences_between_runs,
     mean_differences,
 )
-from analysis.statistics.limits import statements
+from analysis.statistics.limits import statements, uneven_templates
 from analysis.statistics.verdicts import MARGIN
 from tests.analysis.statistics.simulated import accuracies_of
 from tests.analysis.synthetic import done, seeds_with, trial_row
@@ -233,3 +233,18 @@ def test_a_seed_of_another_recipe_that_base_lacks_does_not_count(study_of: Study
     with_them = study_of([*trials, *more, failed], name="with").differences
     without = study_of(trials, name="without").differences
     assert with_them["error"].tolist() == pytest.approx(without["error"].tolist())
+
+
+def test_a_template_that_varies_more_is_named_with_how_much(study_of: StudyOf) -> None:
+    rng = np.random.default_rng(0)
+    trials = [
+        done(
+            90 + (4.0 if template == "b" else 1.0) * float(rng.normal()), template=template, dataset=dataset, seed=seed
+        )
+        for template in ("base", "a", "b", "c")
+        for dataset in ("cifar10", "cifar100", "cinic10")
+        for seed in range(5)
+    ]
+    (sentence,) = uneven_templates(study_of(trials).accuracies)
+    assert "vary more than the others from seed to seed: b (" in sentence
+    assert uneven_templates(study_of([row for row in trials if row["template"] != "b"], name="even").accuracies) == ()

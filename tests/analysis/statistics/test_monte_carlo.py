@@ -7,6 +7,7 @@ docs/analysis.md: the bounds here are those that it states.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from analysis.statistics.accuracies import Accuracies
 from analysis.statistics.best import compared_with_the_best
 from analysis.statistics.differences import Question, block_errors, contrasts_to, mean_differences
+from analysis.statistics.errors import variation_of_templates
 from analysis.statistics.paired import paired_tests
 from analysis.statistics.simultaneous import Contrasts, Intervals, simultaneous
 from analysis.statistics.verdicts import verdicts
@@ -60,6 +62,34 @@ def test_all_intervals_of_a_study_hold_together(seeds: int, spread: NDArray[np.f
 @pytest.mark.parametrize("spread", [EQUAL, UNEQUAL], ids=["equal", "unequal"])
 def test_all_intervals_of_a_study_of_three_seeds_hold_together(spread: NDArray[np.float64]) -> None:
     assert family_error(300, seeds=3, spread=spread, noise=normal) <= within(300, 0.06)
+
+
+def uneven(rng: np.random.Generator, scale: float) -> Accuracies:
+    """A study of three seeds whose template b varies `scale` times as much as the others."""
+    data = study(rng, seeds=3)
+    values = data.values.copy()
+    values[:, 2] += np.sqrt(scale**2 - 1) * rng.normal(size=values[:, 2].shape)
+    return replace(data, values=values)
+
+
+@pytest.mark.slow
+def test_a_template_that_varies_more_than_the_others_breaks_its_intervals() -> None:
+    rng = np.random.default_rng(1)
+    wrong = 0
+    for _ in range(300):
+        _, found = compared(uneven(rng, 3.0))
+        wrong += bool(((found.low > 0) | (found.high < 0)).any())
+    assert 0.1 < wrong / 300 < 0.35
+
+
+@pytest.mark.parametrize(("scale", "least", "most"), [(1.0, 0.0, 0.03), (3.0, 0.5, 1.0), (4.0, 0.95, 1.0)])
+def test_what_varies_more_than_the_others_is_noticed(scale: float, least: float, most: float) -> None:
+    rng = np.random.default_rng(2)
+    noticed = 0
+    for _ in range(200):
+        variation = variation_of_templates(uneven(rng, scale).comparable)
+        noticed += bool((variation.p < 0.01).any())
+    assert least <= noticed / 200 <= most
 
 
 def power(effect: float, *, blocks: int, studies: int = 200) -> float:
