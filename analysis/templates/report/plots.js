@@ -6,7 +6,7 @@ const figures = [...document.querySelectorAll(".plot")];
 const PAPER = {
   "--text": "#000000", "--line": "#d0d7de", "--muted": "#57606a", "--panel": "#ffffff", "--base-band": "rgba(0,0,0,0.15)",
 };
-const PAPER_SIZE = { width: 1000, height: 330, most: 640 };
+const PAPER_SIZE = { width: 1000, height: 330, most: 590 };
 const drawings = {};
 let printing = false;
 
