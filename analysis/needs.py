@@ -20,21 +20,30 @@ _EQUAL = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
+class Amount:
+    """A number in full precision, its unit (empty for a count), and the text that shows it."""
+
+    value: float
+    unit: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Choice:
     """A need, and the template that serves it best.
 
     Args:
         need: the need, in words.
         templates: the templates that serve it best; more than one if they tie.
-        value: the value they reach, with its unit.
-        against_base: the value relative to base; empty if there is no base.
+        reached: what they reach.
+        change: the same relative to base; None if there is no base, or no difference to it.
         certainty: how certain the choice is.
     """
 
     need: str
     templates: tuple[str, ...]
-    value: str
-    against_base: str
+    reached: Amount
+    change: Amount | None
     certainty: str
 
 
@@ -90,8 +99,10 @@ def _for_accuracy(
     return Choice(
         need="accuracy (mean of data sets)",
         templates=tuple(winners),
-        value=f"{means[winner]:.2f} %",
-        against_base="" if difference is None or math.isnan(difference) else f"{difference:+z.2f} points",
+        reached=Amount(value=float(means[winner]), unit="%", text=f"{means[winner]:.2f} %"),
+        change=None
+        if difference is None or math.isnan(difference)
+        else Amount(value=float(difference), unit="points", text=f"{difference:+z.2f} points"),
         certainty="; ".join(certainty),
     )
 
@@ -114,23 +125,25 @@ def _for_cost(cells: pd.DataFrame, cost: Cost) -> Choice:
     return Choice(
         need=f"{'inference time' if cost.name == 'latency' else cost.label.lower()}",
         templates=tuple(winners),
-        value=_shown(lowest, cost),
-        against_base=_percent(lowest, known.get(BASE), cost),
+        reached=_shown(lowest, cost),
+        change=_percent(lowest, known.get(BASE), cost),
         certainty=_latency_certainty(known, winners[0]) + _not_measured(cells, cost)
         if cost.measured
         else "computed, exact",
     )
 
 
-def _shown(value: float, cost: Cost) -> str:
-    return f"{value / cost.scale:.{cost.decimals}f} {cost.unit}"
+def _shown(value: float, cost: Cost) -> Amount:
+    text = f"{value / cost.scale:.{cost.decimals}f} {cost.unit}"
+    return Amount(value=float(value), unit=cost.stored_unit, text=text)
 
 
-def _percent(value: float, base: Record | None, cost: Cost) -> str:
-    """The cost relative to base; empty if there is no base, or no difference to it."""
+def _percent(value: float, base: Record | None, cost: Cost) -> Amount | None:
+    """The cost relative to base; None if there is no base, or no difference to it."""
     if not base or not base[cost.column] or value == base[cost.column]:
-        return ""
-    return f"{100 * (value / base[cost.column] - 1):+z.1f} %"
+        return None
+    percent = 100 * (value / base[cost.column] - 1)
+    return Amount(value=float(percent), unit="%", text=f"{percent:+z.1f} %")
 
 
 def _latency_certainty(cells: dict[str, Record], winner: str) -> str:
@@ -160,8 +173,8 @@ def _frugal(cells: pd.DataFrame, differences: pd.DataFrame, margin: float) -> Ch
     return Choice(
         need=f"parameters, at most {points(margin)} lost",
         templates=(winner,),
-        value=_shown(params, cost),
-        against_base=_percent(params, known.get(BASE), cost),
+        reached=_shown(params, cost),
+        change=_percent(params, known.get(BASE), cost),
         certainty=_loss_certainty(of_template.get(winner), _smaller(known, of_template, params)),
     )
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from analysis.needs import choices
+from analysis.needs import Amount, Choice, choices
 from analysis.study import Study
 from analysis.tables.comparison import latency_notes
-from analysis.tables.table import Table, text_column, word
+from analysis.tables.table import Column, Entry, Table, text_column, word
 
-_COLUMNS = tuple(map(text_column, ("Need", "Template", "Reaches", "Against base", "How sure")))
+_COLUMNS = (
+    text_column("Need"),
+    text_column("Template"),
+    Column(name="Reaches", parts=("", "unit"), align="left"),
+    Column(name="Against base", parts=("", "unit"), align="left"),
+    text_column("How sure"),
+)
 
 
 def needs_tables(study: Study) -> list[Table]:
@@ -17,9 +23,7 @@ def needs_tables(study: Study) -> list[Table]:
         Table(
             title=f"{title}: which template for which need",
             columns=_COLUMNS,
-            rows=tuple(
-                tuple(map(word, (c.need, ", ".join(c.templates), c.value, c.against_base, c.certainty))) for c in found
-            ),
+            rows=tuple(map(_row, found)),
             notes=(
                 f"Accuracy of the {study.accuracy} epoch, on the seeds that both of two templates have. The best of "
                 "the tested templates is the one named or among those that may also be, for all models of the table at "
@@ -30,3 +34,20 @@ def needs_tables(study: Study) -> list[Table]:
         )
         for title, found in choices(study).items()
     ]
+
+
+def _row(choice: Choice) -> tuple[Entry, ...]:
+    return (
+        word(choice.need),
+        word(", ".join(choice.templates)),
+        _entry(choice.reached),
+        _entry(choice.change),
+        word(choice.certainty),
+    )
+
+
+def _entry(amount: Amount | None) -> Entry:
+    """An amount, with its unit as a part of its own for programs."""
+    if amount is None:
+        return Entry(parts=("",))
+    return Entry(parts=(amount.text,), values=(amount.value, amount.unit))

@@ -27,7 +27,8 @@ def test_the_winner_is_sure_only_against_those_that_it_clearly_beats(study_of: C
     )  # fmt: skip
     found = choice(study_of(trials), "accuracy")
     assert found.templates == ("a",)
-    assert found.against_base == "+2.00 points"
+    assert found.change is not None
+    assert found.change.text == "+2.00 points"
     assert found.certainty == "highest on 1 of 1 data sets; may also be the best: b; not tested: c"
 
 
@@ -49,7 +50,8 @@ def test_a_missing_bad_seed_chooses_nothing(study_of: Callable[..., Study]) -> N
     trials = seeds("base", [90.0, 91.0, 80.0]) + seeds("a", [90.3, 91.31, 80.29]) + seeds("b", [90.2, 91.19])
     found = choice(study_of(trials), "accuracy")
     assert found.templates == ("a",)
-    assert found.against_base == "+0.30 points"
+    assert found.change is not None
+    assert found.change.text == "+0.30 points"
 
 
 def test_a_template_that_loses_too_much_is_not_chosen_for_few_parameters(study_of: Callable[..., Study]) -> None:
@@ -71,7 +73,8 @@ def test_the_smallest_template_whose_loss_is_shown_to_be_small_is_chosen(study_o
     )
     found = choice(study_of(trials), "parameters, at most")
     assert found.templates == ("b",)
-    assert found.against_base == "-50.0 %"
+    assert found.change is not None
+    assert found.change.text == "-50.0 %"
     assert found.certainty.startswith("shown: -0.19 points, 95 % interval from -0.2")
 
 
@@ -108,7 +111,7 @@ def test_the_certainty_of_latency_depends_on_the_spread_of_its_measurements(
 
 def test_needs_without_base_or_results(study_of: Callable[..., Study]) -> None:
     no_base = choices(study_of(seeds("a", seeds_with(90.0, 0.1))))["vgg19"]
-    assert [each.against_base for each in no_base] == ["", "", ""]
+    assert [each.change for each in no_base] == [None, None, None]
     only_failures = choices(study_of([trial_row(status="failed")], name="other"))["vgg19"]
     assert [each.need for each in only_failures] == ["parameters", "memory"]
 
@@ -118,5 +121,5 @@ def test_if_base_failed_the_others_are_still_compared(study_of: Callable[..., St
     trials = failed + seeds("a", [92.0, 92.11, 92.2]) + seeds("b", [90.9, 91.2, 91.05])
     found = choice(study_of(trials), "accuracy")
     assert found.templates == ("a",)
-    assert found.against_base == ""
+    assert found.change is None
     assert "surely the best of those tested" in found.certainty

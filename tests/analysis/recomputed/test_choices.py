@@ -34,9 +34,9 @@ def test_the_cheapest_templates(made: dict[str, pd.DataFrame], rows: pd.DataFram
             values = costs["params" if need == "parameters" else "memory"]
             lowest, base = values.min(), values["base"]
             assert row["template"].split(", ") == sorted(values.index[values == lowest])
-            unit = {"M": 1e6, "k": 1e3, "MB": 1.0}[row["reaches"].split()[1]]
-            assert float(row["reaches"].split()[0]) == pytest.approx(lowest / unit, abs=0.005)
-            assert row["against_base"] == f"{100 * (lowest / base - 1):+.1f} %"
+            assert (row["reaches"], row["reaches_unit"] or "") == (lowest, "MB" if need == "memory" else "")
+            assert row["against_base"] == pytest.approx(100 * (lowest / base - 1))
+            assert row["against_base_unit"] == "%"
         elif need.startswith("parameters, at most"):
             verdicts = made["verdicts"][made["verdicts"]["title"].str.startswith(f"{title.partition(':')[0]}:")]
             column = "verdict_mean" if "verdict_mean" in verdicts.dropna(axis=1, how="all") else "verdict_digits"
@@ -73,7 +73,10 @@ def test_the_most_accurate_template_and_those_that_may_be(made: dict[str, pd.Dat
         ]
         winner = str(means.idxmax())
         assert row["template"].split(", ")[0] == winner or means[row["template"]] == pytest.approx(means.max())
-        assert row["reaches"] == f"{means.max():.2f} %"
+        assert (row["reaches"], row["reaches_unit"]) == (pytest.approx(means.max()), "%")
+        if winner != "base":
+            assert row["against_base"] == pytest.approx(means.max() - means["base"])
+            assert row["against_base_unit"] == "points"
         firsts = sum(block.mean(axis=1)[winner] == block.mean(axis=1).max() for block in own.values())
         assert f"highest on {firsts} of {len(own)} data sets" in row["how_sure"]
         error, df = contrast([moderated[model, name] for name in own], seeds=next(iter(own.values())).shape[1])
