@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from analysis.curves import ATTEMPT, METRICS, thinned
-from analysis.report.packing import packed
+from analysis.report.packing import packed_json
 from analysis.statistics.arrays import Values
 from analysis.study import Study
 
@@ -40,7 +39,7 @@ def curve_data(study: Study, most_points: int = MOST_POINTS) -> CurveData:
     numbers, starts, lengths = np.unique(kept["row"], return_index=True, return_counts=True)
     for row, start, length in zip(numbers.tolist(), starts, lengths, strict=True):
         found[row] = {name: values[start : start + length] for name, values in columns.items()}
-    return CurveData(packed=packed(json.dumps(found, separators=(",", ":"))), every=every)
+    return CurveData(packed=packed_json(found), every=every)
 
 
 def _digits(values: Values) -> list[float | None]:

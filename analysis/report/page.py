@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from analysis.failures import failures_by_signature
 from analysis.records import Record, records
 from analysis.rendering.html import environment
 from analysis.report.curve_data import curve_data
-from analysis.report.packing import packed
+from analysis.report.packing import packed, packed_json
 from analysis.report.plots import plots
 from analysis.report.provenance import provenance_table, reproduction
 from analysis.report.resources import resource_tables
@@ -66,8 +65,8 @@ def render_page(study: Study, layout: Layout | None = None, *, former: bool = Fa
         plots=drawn,
         templates=study.templates,
         page_rows=PAGE_ROWS,
-        drawings={plot.name: _packed_json(plot.drawings) for plot in drawn},
-        table_data=_packed_json({table.name: table.data() for section in every for table in section.tables}),
+        drawings={plot.name: packed_json(plot.drawings) for plot in drawn},
+        table_data=packed_json({table.name: table.data() for section in every for table in section.tables}),
         trials=trials,
         curves=curve_data(study),
         failures=[_with_command(failure) for failure in records(failures_by_signature(study.results.trials))],
@@ -83,10 +82,6 @@ def render_page(study: Study, layout: Layout | None = None, *, former: bool = Fa
 def _plotly() -> str:
     """The plotting library, packed."""
     return packed(get_plotlyjs())
-
-
-def _packed_json(data: object) -> str:
-    return packed(json.dumps(data, separators=(",", ":"), allow_nan=False))
 
 
 def _with_command(failure: Record) -> Record:

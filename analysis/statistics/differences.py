@@ -71,7 +71,7 @@ def differences(data: Accuracies, question: Question | None = None) -> pd.DataFr
     """
     errors = block_errors(data)
     contrasts = contrasts_to(data, errors.moderated)
-    block, treatment = np.nonzero(_partnered(data))
+    block, treatment = np.nonzero(partnered(data))
     of_block = {
         "error": np.sqrt(errors.moderated.variance),
         "df": errors.moderated.df,
@@ -110,7 +110,7 @@ def mean_differences(data: Accuracies, question: Question | None = None) -> pd.D
     planned = np.zeros(contrasts.difference.shape, dtype=np.bool_)
     pairs = np.full(planned.shape, data.values.shape[2])
     alike = np.ones(planned.shape, dtype=np.bool_)
-    np.logical_or.at(planned, group, _partnered(data))
+    np.logical_or.at(planned, group, partnered(data))
     np.minimum.at(pairs, group, _both(data).sum(axis=2))
     np.logical_and.at(alike, group, data.alike)
     block, treatment = np.nonzero(planned)
@@ -187,7 +187,7 @@ def least_correlation(pairs: Numbers, seeds: Numbers, tested: Flags) -> Values:
     return bound
 
 
-def _partnered(data: Accuracies) -> Flags:
+def partnered(data: Accuracies) -> Flags:
     """The planned treatments of blocks in which the reference was planned too, without the reference itself."""
     partnered = data.planned & data.planned[:, :1]
     partnered[:, 0] = False

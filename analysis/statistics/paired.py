@@ -10,6 +10,7 @@ from statsmodels.stats.multitest import multipletests
 from analysis.keys import CELL
 from analysis.statistics.accuracies import Accuracies
 from analysis.statistics.arrays import Flags, Values
+from analysis.statistics.differences import partnered
 from analysis.statistics.simultaneous import CONFIDENCE
 
 
@@ -22,9 +23,7 @@ def paired_tests(data: Accuracies) -> pd.DataFrame:
         `p_holm` (corrected for all rows; Holm, 1979). Without a test (fewer than two pairs, no spread, or partners
         that were not trained alike), these are NaN.
     """
-    wanted = data.planned & data.planned[:, :1]
-    wanted[:, 0] = False
-    block, treatment = np.nonzero(wanted)
+    block, treatment = np.nonzero(partnered(data))
     paired = data.values[block, treatment] - data.values[block, 0]
     frame = data.keys.iloc[block].reset_index(drop=True)
     frame = frame.assign(**{data.axis: np.asarray(data.treatments, dtype=object)[treatment]}, **_of_pairs(paired))
