@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 
@@ -51,7 +52,7 @@ class ModelPoints:
     cells: pd.DataFrame
     seeds: dict[str, list[float]]
 
-    @property
+    @cached_property
     def base(self) -> float | None:
         """The mean accuracy of base, if it is known."""
         known = self.cells.loc[self.cells["template"] == BASE, "mean"].dropna()
