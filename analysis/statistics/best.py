@@ -21,7 +21,7 @@ from analysis.statistics.differences import (
 )
 from analysis.statistics.errors import Errors
 from analysis.statistics.many_to_one import ManyToOne
-from analysis.statistics.simultaneous import CONFIDENCE, Contrasts, averaged
+from analysis.statistics.simultaneous import CONFIDENCE, Contrasts, averaged, two_digits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class Pairs:
         comparable: of the same shape: whether both have a seed in common and were trained alike, on every data set.
         tested: whether each of these differences has a standard error, too.
         standard_error: points.
-        df: degrees of freedom of all tested differences.
+        df: degrees of freedom of all tested differences, rounded down to two digits.
         correlation: a lower bound on the correlation of tested differences to the same treatment.
     """
 
@@ -121,8 +121,8 @@ def _pairs(data: Accuracies, errors: Errors, blocks: Numbers, most_df: float) ->
         comparable=np.all(comparable, axis=0),
         tested=mean.tested.reshape(square),
         standard_error=mean.standard_error.reshape(square),
-        df=float(mean.df[0]),
-        correlation=float(mean.correlation[0]),
+        df=float(two_digits(mean.df)[0]),
+        correlation=float(two_digits(mean.correlation)[0]),
     )
 
 

@@ -56,7 +56,7 @@ def simultaneous(contrasts: Contrasts, *, one_sided: bool = False, confidence: f
     treatments = contrasts.tested.sum(axis=1)
     blocks = int((treatments > 0).sum())
     level = -np.expm1(np.log(confidence) / max(blocks, 1))
-    designs = np.column_stack([treatments, _two_digits(contrasts.df), _two_digits(contrasts.correlation)])
+    designs = np.column_stack([treatments, two_digits(contrasts.df), two_digits(contrasts.correlation)])
     for design in np.unique(designs[treatments > 0], axis=0):
         at = contrasts.tested & (designs == design).all(axis=1)[:, np.newaxis]
         distribution = ManyToOne(
@@ -71,7 +71,7 @@ def simultaneous(contrasts: Contrasts, *, one_sided: bool = False, confidence: f
     return Intervals(low=low, high=high, p=p)
 
 
-def _two_digits(values: Values) -> Values:
+def two_digits(values: Values) -> Values:
     """Rounded down to two significant digits, which is conservative: few designs are computed, each once."""
     finite = np.isfinite(values) & (values > 0)
     some = np.where(finite, values, 1.0)
@@ -91,17 +91,17 @@ def averaged(contrasts: Contrasts, groups: Numbers, *, most_df: float) -> Contra
         groups: the number of each block's group.
         most_df: the degrees of freedom of all blocks together, which no mean can exceed.
     """
-    shape = int(groups.max(initial=-1)) + 1, contrasts.difference.shape[1]
-    difference, variance, quotient = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    tested, correlation = np.ones(shape, dtype=np.bool_), np.ones(shape[0])
-    squares = contrasts.standard_error**2
-    np.add.at(difference, groups, contrasts.difference)
-    np.add.at(variance, groups, squares)
-    np.add.at(quotient, groups, squares**2 / np.maximum(contrasts.df, 1e-9)[:, np.newaxis])
-    np.logical_and.at(tested, groups, contrasts.tested)
-    np.minimum.at(correlation, groups, contrasts.correlation)
-    sizes = np.bincount(groups, minlength=shape[0])[:, np.newaxis]
-    df = np.divide(variance**2, quotient, where=tested, out=np.full(shape, np.inf)).min(axis=1, initial=np.inf)
+    # Sorted by group and summed in runs: `numpy.add.at` takes ten times as long.
+    order = np.argsort(groups, kind="stable")
+    starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
+    sizes = np.bincount(groups)[:, np.newaxis]
+    squares = contrasts.standard_error[order] ** 2
+    variance = np.add.reduceat(squares, starts, axis=0)
+    quotient = np.add.reduceat(squares**2 / np.maximum(contrasts.df[order], 1e-9)[:, np.newaxis], starts, axis=0)
+    tested = np.logical_and.reduceat(contrasts.tested[order], starts, axis=0)
+    df = np.divide(variance**2, quotient, where=tested, out=np.full(tested.shape, np.inf)).min(axis=1, initial=np.inf)
+    difference = np.add.reduceat(contrasts.difference[order], starts, axis=0)
+    correlation = np.minimum.reduceat(contrasts.correlation[order], starts)
     return Contrasts(
         difference=difference / sizes,
         standard_error=np.sqrt(variance) / sizes,
