@@ -5,6 +5,7 @@ One of each kind is part of `make test`; the others take minutes.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -14,6 +15,7 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 
 from fdt_core.results.equality import run_differences
@@ -46,20 +48,40 @@ def fill(path: Path) -> None:
             file.flush()
 
 
+def has_ended(launched: subprocess.Popen[str]) -> bool:
+    return launched.poll() is not None
+
+
+def _living_actors(launched: subprocess.Popen[str], seconds: float = 0.0) -> list[psutil.Process]:
+    """The processes that train after so many seconds, once there are any; none if the launch ends before."""
+    time.sleep(seconds)
+    found: list[psutil.Process] = []
+
+    def look() -> bool:
+        found.clear()
+        with contextlib.suppress(psutil.Error):  # it may end at any moment
+            found[:] = [process for process in actors(launched) if is_alive(process)]
+        return bool(found) or has_ended(launched)
+
+    wait_until(look)
+    return found
+
+
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_actors_killed_at_random_moments(place: Place, undisturbed: Place, seed: int) -> None:
     moments = random.Random(seed)
     launched = place.start()
     wait_until(lambda: has_begun(place))
-    for _ in range(3):
-        time.sleep(moments.uniform(0.0, 2.0))
-        wait_until(lambda: [process for process in actors(launched) if is_alive(process)])
-        alive = actors(launched)
-        kill(moments.choice([process for process in alive if is_alive(process)]))
-        wait_until(lambda before=frozenset(alive): set(actors(launched)) - before)  # type: ignore[misc]  # inferred late
+    kills = 0
+    # Three, unless the sweep is over before: it is short, and a busy machine may show its actors late.
+    while kills < 3 and (alive := _living_actors(launched, seconds=moments.uniform(0.0, 2.0))):
+        kill(moments.choice(alive))
+        kills += 1
+        wait_until(lambda before=frozenset(alive): set(_living_actors(launched)) - before or has_ended(launched))  # type: ignore[misc]  # inferred late
     output, _ = launched.communicate(timeout=300)
     assert launched.returncode == 0, output
-    assert output.count("its process died") == 3
+    assert kills >= 1
+    assert output.count("its process died") == kills
     assert run_differences(place.run / "results", undisturbed.run / "results") == []
 
 
