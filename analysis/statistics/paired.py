@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from analysis.keys import CELL
 from analysis.statistics.accuracies import Accuracies
@@ -31,9 +30,20 @@ def paired_tests(data: Accuracies) -> pd.DataFrame:
     tested = frame["p"].notna()
     frame["p_holm"] = np.nan
     if tested.any():
-        frame.loc[tested, "p_holm"] = multipletests(frame.loc[tested, "p"], method="holm")[1]
+        frame.loc[tested, "p_holm"] = holm(frame.loc[tested, "p"].to_numpy())
     columns = [*CELL, "pairs", "difference", "std", "low", "high", "p", "p_holm"]
     return frame.sort_values(CELL, ignore_index=True)[columns]
+
+
+def holm(p: Values) -> Values:
+    """P-values corrected for all of them together (Holm, 1979).
+
+    That of statsmodels collects garbage at each call, which takes a quarter of a second where many tables are alive.
+    """
+    order = np.argsort(p, kind="stable")
+    corrected = np.empty_like(p)
+    corrected[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1.0)
+    return corrected
 
 
 def _of_pairs(paired: Values) -> dict[str, Values]:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from analysis.costs import COSTS
 from analysis.keys import template_order
 from analysis.records import Record, by_template
+from analysis.statistics.paired import holm
 from analysis.statistics.simultaneous import CONFIDENCE
 from analysis.study import Study
 from analysis.tables.comparison import Layout, absence, latency_notes
@@ -110,5 +110,5 @@ def _differing(
         *(tested[name].to_numpy(dtype=float) for name in ("mean", "std", "done")),
         [cell.mean for cell in theirs], [cell.std for cell in theirs], SEEDS, equal_var=False,
     ).pvalue  # fmt: skip
-    rejected = multipletests(p, alpha=1 - CONFIDENCE, method="holm")[0]
+    rejected = holm(p) <= 1 - CONFIDENCE
     return {key for key, differs in zip(keys, rejected, strict=True) if differs}

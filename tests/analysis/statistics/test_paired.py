@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from analysis.records import records
-from analysis.statistics.paired import paired_tests
+from analysis.statistics.paired import holm, paired_tests
 from tests.analysis.statistics.simulated import accuracies_of
 
 RANDOM = np.random.default_rng(5)
@@ -43,3 +44,10 @@ def test_equal_differences_and_single_seeds_are_not_tested() -> None:
     found = paired_tests(accuracies_of(np.stack([base, base + differences], axis=1)))
     assert found["difference"].tolist() == pytest.approx([0.28, 0.3])
     assert found[["low", "high", "p", "p_holm"]].isna().all(axis=None)
+
+
+def test_holms_correction_is_that_of_statsmodels() -> None:
+    p = np.random.default_rng(0).uniform(0, 0.1, size=40)
+    p[3] = p[7]
+    assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])
+    assert holm(np.array([])).size == 0
