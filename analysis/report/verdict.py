@@ -91,7 +91,7 @@ def _open_numbers(study: Study, found: list[Conclusion]) -> tuple[KeyNumber, ...
     if not reaches:
         return held, shared
     reach = KeyNumber(
-        label="points that an interval reaches",
+        label="reach of an interval (points)",
         text=f"{median(reaches):.2f}",
         detail=f"median; the margin is {margin:g}",
     )

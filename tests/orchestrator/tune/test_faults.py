@@ -67,6 +67,11 @@ def _living_actors(launched: subprocess.Popen[str], seconds: float = 0.0) -> lis
     return found
 
 
+def _wait_for_another(launched: subprocess.Popen[str], before: list[psutil.Process]) -> None:
+    """Wait until a process trains that is not among those `before`, or the launch ends."""
+    wait_until(lambda: set(_living_actors(launched)) - set(before) or has_ended(launched))
+
+
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_actors_killed_at_random_moments(place: Place, undisturbed: Place, seed: int) -> None:
     moments = random.Random(seed)
@@ -77,7 +82,7 @@ def test_actors_killed_at_random_moments(place: Place, undisturbed: Place, seed:
     while kills < 3 and (alive := _living_actors(launched, seconds=moments.uniform(0.0, 2.0))):
         kill(moments.choice(alive))
         kills += 1
-        wait_until(lambda before=frozenset(alive): set(_living_actors(launched)) - before or has_ended(launched))  # type: ignore[misc]  # inferred late
+        _wait_for_another(launched, alive)
     output, _ = launched.communicate(timeout=300)
     assert launched.returncode == 0, output
     assert kills >= 1
