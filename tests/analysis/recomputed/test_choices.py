@@ -11,6 +11,8 @@ import pytest
 from scipy import optimize, stats
 
 import fdt_core
+from analysis import study
+from analysis.tables import tables
 from tests.analysis.recomputed.oracle import by_key, comparable, contrast, errors, quantile_of_best
 
 pytestmark = pytest.mark.oracle
@@ -157,6 +159,40 @@ def test_published_numbers(made: dict[str, pd.DataFrame], rows: pd.DataFrame) ->
             assert row[f"{dataset}_paper_mean"] == paper[f"{dataset}_mean"]
             assert row[f"{dataset}_paper_std"] == paper[f"{dataset}_std"]
             assert row[f"{dataset}_difference"] == pytest.approx(own.mean() - paper[f"{dataset}_mean"], abs=1e-9)
+
+
+def test_marks_of_published_numbers(run: Path, rows: pd.DataFrame) -> None:
+    """The mark stands where Welch's t test rejects at 5 %, by Holm's procedure over the templates and data sets."""
+    printed = by_key(pd.read_csv(PUBLISHED), "model", "template")
+    finished = rows[rows["status"] == "done"]
+    for table in tables(study(run), "published"):
+        model = table.title.partition(":")[0]
+        own = finished[finished["model"] == model].groupby(["template", "dataset"])["final_test_accuracy"]
+        p_values = {
+            (template, dataset): welch_p(accuracies, printed[model, template], dataset)
+            for (template, dataset), accuracies in own
+            if len(accuracies) > 1 and f"{dataset}_mean" in printed[model, template]
+        }
+        rejected = set()
+        for place, (key, p) in enumerate(sorted(p_values.items(), key=lambda each: each[1])):
+            if p > 0.05 / (len(p_values) - place):
+                break
+            rejected.add(key)
+        places = {column.key: place for place, column in enumerate(table.columns)}
+        marked = {
+            (row[0].text, dataset)
+            for row in table.rows
+            for dataset in DATASETS[:4]
+            if (place := places.get(f"{dataset}_difference")) and "§" in row[place].marks
+        }
+        assert marked == rejected
+
+
+def welch_p(ours: pd.Series[float], paper: dict[str, float], dataset: str) -> float:
+    """The p value of Welch's t test against the published mean and standard deviation of three trainings."""
+    squares = ours.var(ddof=1) / len(ours), paper[f"{dataset}_std"] ** 2 / 3
+    df = sum(squares) ** 2 / (squares[0] ** 2 / (len(ours) - 1) + squares[1] ** 2 / 2)
+    return float(2 * stats.t.sf(abs(ours.mean() - paper[f"{dataset}_mean"]) / math.sqrt(sum(squares)), df))
 
 
 def test_failures(made: dict[str, pd.DataFrame], rows: pd.DataFrame) -> None:

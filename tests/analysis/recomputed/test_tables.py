@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from tests.analysis.recomputed.oracle import by_key, comparable, errors, joint_p
+from tests.analysis.recomputed.oracle import by_key, comparable, errors, joint_p, seeds_for_power
 
 pytestmark = pytest.mark.oracle
 
@@ -80,6 +80,23 @@ def test_differences_and_verdicts(made: dict[str, pd.DataFrame], rows: pd.DataFr
             verdicts = made["verdicts"]
             own = verdicts[(verdicts["template"] == template) & verdicts["title"].str.startswith(model)]
             assert own[f"verdict_{dataset}"].item() == expected
+
+
+def test_seeds_needed(made: dict[str, pd.DataFrame], rows: pd.DataFrame) -> None:
+    moderated = errors(comparable(rows))
+    found = made["differences"]
+    family = int(found["effect_g"].notna().sum())
+    for (model, dataset, _), row in by_key(found, "model", "dataset", "template").items():
+        limits = row["seeds_needed_low"], row["seeds_needed_high"]
+        if math.isnan(row["effect_g"]) or row["seeds"] < 3:
+            assert all(limit is None or math.isnan(limit) for limit in limits)
+            continue
+        df, size = moderated[model, dataset][1], abs(row["effect_g"])
+        reach = stats.norm.ppf(0.9) * math.sqrt(2 / row["seeds"] + size**2 / (2 * df))
+        df_per_seed = round(df / (row["seeds"] - 1), 1)
+        for limit, effect in zip(limits, (size + reach, max(size - reach, 0)), strict=True):
+            fewest, most = (seeds_for_power(effect + slack, df_per_seed, family) for slack in (1e-3, -1e-3))
+            assert fewest <= (math.inf if math.isnan(limit) else limit) <= most  # JSON has no infinity
 
 
 def test_unlike_recipes_are_shown_and_not_tested(made: dict[str, pd.DataFrame], rows: pd.DataFrame) -> None:
