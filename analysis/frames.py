@@ -6,8 +6,8 @@ changed and launched again, are kept apart in `Results.former`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import pandas as pd
 
 from analysis.keys import CELL, CELL_ROW
 from fdt_core.errors import UsageError
+from fdt_core.results.cell_filter import AXES, cell_filters, filter_text
 from fdt_core.results.columns import PLANNED_COLUMNS
 from fdt_core.results.damage import find_damage
 from fdt_core.results.plan_file import PLAN_FILE
@@ -53,6 +54,33 @@ class Results:
             if (path / PLAN_FILE).is_file():
                 frames[run] = frames[run][frames[run]["trial_id"].isin(planned.get(run, set()))]
         return _together(frames)
+
+    def matching(self, filters: Sequence[str]) -> Results:
+        """The results of the cells that every filter keeps, such as `template=base,a` or `dataset!=digits`.
+
+        Raises:
+            UsageError: what is no filter, an axis or a value that the results do not have, or a choice of nothing.
+        """
+        if not filters:
+            return self
+        chosen = cell_filters(filters, {axis: self.planned[axis].tolist() for axis in AXES})
+
+        def kept(frame: pd.DataFrame) -> pd.DataFrame:
+            for each in chosen:
+                frame = frame[frame[each.axis].map(each.keeps).astype(bool)]
+            return frame.reset_index(drop=True)
+
+        planned = kept(self.planned)
+        if planned.empty:
+            raise UsageError(f"{filter_text(filters)}: no cell is left")
+        note = f"{filter_text(filters)}: all other cells are left out, and comparisons are corrected for these alone"
+        return replace(
+            self,
+            trials=kept(self.trials),
+            former=kept(self.former),
+            planned=planned,
+            notes=(*self.notes, note),
+        )
 
     @property
     def left_out(self) -> tuple[str, ...]:

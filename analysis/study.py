@@ -6,7 +6,7 @@ recipe for instance, never replaces it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -151,15 +151,17 @@ class Study:
 
 def study(
     *runs: str | Path,
+    filters: Sequence[str] = (),
     accuracy: str = "final",
     batch: int = 16,
     device: str | None = None,
     margin: float = MARGIN,
     one_sided: bool = False,
 ) -> Study:
-    """The study of one or several run directories: `analysis.load` and `Study` in one call."""
+    """The study of one or several run directories: `analysis.load`, `Results.matching` and `Study` in one call."""
     question = Question(margin=margin, one_sided=one_sided)
-    return Study(results=load(*runs), accuracy=accuracy, batch=batch, device=device, question=question)
+    results = load(*runs).matching(filters)
+    return Study(results=results, accuracy=accuracy, batch=batch, device=device, question=question)
 
 
 def _outcomes(results: Results, accuracy: str) -> pd.DataFrame:

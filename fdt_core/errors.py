@@ -38,8 +38,9 @@ class Terminated(BaseException):
 
 def nearest_match(name: str, known: Iterable[str]) -> str:
     """A clause for a message that names the known word closest to `name`; empty if none is close."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    spelled = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(name.lower(), spelled, n=1, cutoff=0.6)
+    return f"; did you mean {spelled[close[0]]!r}?" if close else ""
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:

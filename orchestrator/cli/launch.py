@@ -8,7 +8,19 @@ import typer
 
 from orchestrator.cli.damage import tell_damage
 from orchestrator.cli.drive import perform_launch
-from orchestrator.cli.options import DataDir, Detach, DryRun, Json, Limit, RunsDir, Settings, SweepFile, Verbose, Yes
+from orchestrator.cli.options import (
+    DataDir,
+    Detach,
+    DryRun,
+    Filters,
+    Json,
+    Limit,
+    RunsDir,
+    Settings,
+    SweepFile,
+    Verbose,
+    Yes,
+)
 
 Reuse = Annotated[
     list[str] | None,
@@ -30,6 +42,7 @@ def launch(
     ] = "local",
     set_: Settings = None,
     limit: Limit = None,
+    filter_: Filters = None,
     dry_run: DryRun = False,
     detach: Detach = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="The same as --wait.")] = False,
@@ -56,9 +69,10 @@ def launch(
     A launch, a relaunch after an interruption, and an extension by seeds, templates or data sets are the same:
     the plan minus what the results already hold. Half-trained trials continue from their checkpoints.
 
-    If the sweep has been launched before and trials would drop out of its plan (another --limit, other --set
-    values, a changed file), launch reports how many and asks; without a terminal, give --yes. Rows and weights of
-    what drops out stay. A launch that is refused or cannot start leaves the plan of the last one unchanged.
+    If the sweep has been launched before and trials would drop out of its plan (another --limit or --filter, other
+    --set values, a changed file), launch reports how many and asks; without a terminal, give --yes. Rows and
+    weights of what drops out stay. A launch that is refused or cannot start leaves the plan of the last one
+    unchanged.
 
     On Slurm, it submits the jobs and returns; --wait watches them through files alone, ends with the sweep's exit
     code, and can be left with Ctrl-C. Locally, Ctrl-C, SIGTERM or a closed terminal saves the running trials and
@@ -70,11 +84,11 @@ def launch(
     Examples:
       fdt-sweep launch sweeps/demo.yaml
       fdt-sweep launch sweeps/demo.yaml --limit 1 --set epochs=1
-      fdt-sweep launch sweeps/paper.yaml --cluster slurm
+      fdt-sweep launch sweeps/paper.yaml --cluster slurm --filter dataset=cifar10
       fdt-sweep launch renamed.yaml --rename-from demo
     """
     if dry_run:
-        plan(sweep_file, set_, limit, json_, runs_dir, data_dir, cluster=cluster, reuse=reuse)
+        plan(sweep_file, set_, limit, filter_, json_, runs_dir, data_dir, cluster=cluster, reuse=reuse)
         return
     from cluster.profile.schema import load_profile
     from fdt_core.datasets.info import data_directory
@@ -91,6 +105,7 @@ def launch(
     settings = LaunchSettings(
         data_directory=str(data_directory(data_dir).absolute()),
         limit=limit,
+        filters=tuple(filter_ or ()),
         max_failures=1 if fail_fast else max_failures,
         profile=profile_,
         reuse=source_runs(reuse or [], runs_dir),
@@ -107,6 +122,7 @@ def plan(
     sweep_file: SweepFile,
     set_: Settings = None,
     limit: Limit = None,
+    filter_: Filters = None,
     json_: Json = False,
     runs_dir: RunsDir = None,
     data_dir: DataDir = None,
@@ -139,7 +155,10 @@ def plan(
     sweep_settings, profile_settings = split_settings(set_ or [])
     profile = load_profile(cluster, profile_settings)
     settings = LaunchSettings(
-        data_directory=str(data_directory(data_dir)), limit=limit, reuse=source_runs(reuse or [], runs_dir)
+        data_directory=str(data_directory(data_dir)),
+        limit=limit,
+        filters=tuple(filter_ or ()),
+        reuse=source_runs(reuse or [], runs_dir),
     )
     planned = new_launch(sweep_file, runs_dir=runs_dir, overrides=sweep_settings, settings=settings)
     tell_damage(planned.run.results)

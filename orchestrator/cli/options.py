@@ -44,6 +44,16 @@ Limit = Annotated[
     int | None,
     typer.Option("--limit", min=1, help="Only the first N trials of the plan.", show_default=False),
 ]
+Filters = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--filter",
+        metavar="AXIS=VALUE,...",
+        help="Only these cells, such as --filter template=base,a or --filter 'model!=timm/*'; the axes are model, "
+        "template, dataset and seed. May be repeated; all must fit.",
+        show_default=False,
+    ),
+]
 Detach = Annotated[
     bool | None,
     typer.Option(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import FormerPlans, Json, RunsDir, Verbose
+from orchestrator.cli.options import Filters, FormerPlans, Json, RunsDir, Verbose
 from orchestrator.cli.results import AccuracyKind, Batch, Device, Margin, OneSided, RunNames, paths_of, tell_notes
 
 
@@ -24,6 +24,7 @@ def report(
         str | None,
         typer.Option(help="Also draw the figures, as pdf, svg or png (several separated by commas), next to it."),
     ] = None,
+    filter_: Filters = None,
     accuracy: AccuracyKind = "final",
     batch: Batch = 16,
     device: Device = None,
@@ -49,7 +50,15 @@ def report(
     paths = paths_of(runs, runs_dir)
     name = "index" if len(paths) == 1 else "-and-".join(Path(path).name for path in paths)
     file = output or Path(paths[0]) / "report" / f"{name}.html"
-    study = study_of(*paths, accuracy=accuracy, batch=batch, device=device, margin=margin, one_sided=one_sided)
+    study = study_of(
+        *paths,
+        filters=filter_ or (),
+        accuracy=accuracy,
+        batch=batch,
+        device=device,
+        margin=margin,
+        one_sided=one_sided,
+    )
     drawn = save_figures(study, file.parent / "figures", figures.split(",")) if figures else []
     report_file = write_report(study, file, former=all_)
     tell_notes(study, all_)

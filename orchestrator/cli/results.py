@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.options import FormerPlans, Json, RunsDir, Verbose, other_meaning
+from orchestrator.cli.options import Filters, FormerPlans, Json, RunsDir, Verbose, other_meaning
 
 if TYPE_CHECKING:
     from analysis.study import Study
@@ -43,6 +43,7 @@ def results(
         ),
     ] = "comparison",
     format: Annotated[str, typer.Option("--format", help="text, markdown, latex, csv, html or json.")] = "text",
+    filter_: Filters = None,
     accuracy: AccuracyKind = "final",
     costs: Annotated[
         str | None,
@@ -81,6 +82,7 @@ def results(
     Examples:
       fdt-sweep results demo
       fdt-sweep results demo --table verdicts --margin 1
+      fdt-sweep results paper --filter model=vgg19 --filter dataset=cifar*
       fdt-sweep results paper --rounding paper --costs paper --format latex
     """
     if schema:
@@ -95,7 +97,13 @@ def results(
     from analysis.tables.comparison import Layout
 
     study = study_of(
-        *paths_of(runs, runs_dir), accuracy=accuracy, batch=batch, device=device, margin=margin, one_sided=one_sided
+        *paths_of(runs, runs_dir),
+        filters=filter_ or (),
+        accuracy=accuracy,
+        batch=batch,
+        device=device,
+        margin=margin,
+        one_sided=one_sided,
     )
     layout = Layout(
         rounding=rounding_named(rounding),

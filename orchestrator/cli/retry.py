@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.cli.drive import perform_launch
-from orchestrator.cli.options import Detach, DryRun, Json, RunName, RunsDir, Verbose
+from orchestrator.cli.options import Detach, DryRun, Filters, Json, RunName, RunsDir, Verbose
 
 if TYPE_CHECKING:
     from orchestrator.plan.cells import Cell
@@ -33,6 +33,7 @@ def retry(
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Retry only the first N of them.", show_default=False)
     ] = None,
+    filter_: Filters = None,
     dry_run: DryRun = False,
     detach: Detach = None,
     json_: Json = False,
@@ -49,6 +50,7 @@ def retry(
       fdt-sweep retry demo
       fdt-sweep retry demo -n
       fdt-sweep retry demo oom --set resources.trials_per_gpu=1
+      fdt-sweep retry demo --filter template=a,c
     """
     from cluster.profile.schema import load_profile
     from orchestrator.cli.set_options import profile_options, split_settings
@@ -59,7 +61,7 @@ def retry(
     sweep_settings, profile_settings = split_settings(set_ or [])
     profile = load_profile(cluster, profile_settings)
     found = RunDirectory(find_run(run, runs_dir).path.absolute())
-    launch, trials = retry_launch(found, kind, limit=limit, overrides=sweep_settings)
+    launch, trials = retry_launch(found, kind, limit=limit, filters=filter_ or (), overrides=sweep_settings)
     if dry_run:
         _show(launch, trials, json_)
         return
@@ -87,11 +89,4 @@ def _show(launch: Launch, trials: tuple[Cell, ...], json_: bool) -> None:
 
 
 def _names(cell: Cell) -> dict[str, str | int]:
-    spec = cell.spec
-    return {
-        "trial_id": cell.trial_id,
-        "model": spec.model,
-        "template": cell.template,
-        "dataset": spec.dataset,
-        "seed": spec.seed,
-    }
+    return {"trial_id": cell.trial_id, **cell.axes}

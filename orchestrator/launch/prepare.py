@@ -13,6 +13,7 @@ from cluster.profile.schema import ClusterProfile
 from fdt_core.datasets.prepared import prepared_digest
 from fdt_core.provenance import git_commit, uncommitted_digest, versions
 from fdt_core.results.run_lookup import runs_root
+from orchestrator.plan.cells import SweepPlan
 from orchestrator.plan.estimate import estimate, refuse_above
 from orchestrator.plan.resolve import plan_sweep
 from orchestrator.plan.trial_slots import check_slots
@@ -33,7 +34,7 @@ def new_launch(
 
     Raises UsageError for a wrong sweep file.
     """
-    plan = plan_sweep(sweep_file, overrides, Path(settings.data_directory)).first(settings.limit)
+    plan = _planned(sweep_file, overrides, settings)
     run = RunDirectory((runs_root(runs_dir) / plan.name).absolute())
     return Launch(
         run=run,
@@ -52,7 +53,7 @@ def frozen_launch_again(run: RunDirectory, overrides: Sequence[str] = ()) -> Lau
     if not overrides:
         return frozen
     both = (*frozen.overrides, *overrides)
-    plan = plan_sweep(run.sweep_file, both, Path(frozen.settings.data_directory)).first(frozen.settings.limit)
+    plan = _planned(run.sweep_file, both, frozen.settings)
     return replace(frozen, plan=plan, overrides=both)
 
 
@@ -73,6 +74,12 @@ def checked(launch: Launch, profile: ClusterProfile, *, max_gpu_hours: float | N
         check_slots(plan, profile)
     refuse_above(max_gpu_hours, estimate(left, plan.keep, launch.run.results, launch.parts))
     return launch
+
+
+def _planned(sweep_file: Path, overrides: Sequence[str], settings: LaunchSettings) -> SweepPlan:
+    """The part of a sweep file's plan that the launch asks for."""
+    plan = plan_sweep(sweep_file, overrides, Path(settings.data_directory))
+    return plan.matching(settings.filters).first(settings.limit)
 
 
 def _code() -> dict[str, object]:

@@ -16,7 +16,12 @@ _ANY = ("failed", "all")
 
 
 def retry_launch(
-    run: RunDirectory, kind: str, *, limit: int | None = None, overrides: Sequence[str] = ()
+    run: RunDirectory,
+    kind: str,
+    *,
+    limit: int | None = None,
+    filters: Sequence[str] = (),
+    overrides: Sequence[str] = (),
 ) -> tuple[Launch, tuple[Cell, ...]]:
     """The frozen launch with the failures of given-up trials forgiven; and those trials.
 
@@ -24,10 +29,11 @@ def retry_launch(
         run: the run.
         kind: a failure kind, or `failed` or `all` for any.
         limit: forgive at most this many trials, the first ones of the plan.
+        filters: forgive only trials of the cells that these options `--filter` keep.
         overrides: `--set` options of the sweep file that change no trial, such as `resources.time_limit=3600`.
 
     Raises:
-        UsageError: for an unknown kind, or overrides that make other trials.
+        UsageError: for an unknown kind, a wrong filter, or overrides that make other trials.
     """
     if kind not in (*_ANY, *ATTEMPTS):
         raise unknown_name("failure kind", kind, (*_ANY, *ATTEMPTS))
@@ -36,7 +42,7 @@ def retry_launch(
     ledger = launch.ledger()
     given_up = {
         cell.trial_id: cell
-        for cell in reversed(launch.plan.cells)
+        for cell in reversed(launch.plan.matching(filters).cells)
         if ledger.record(cell.trial_id).given_up
         and (kind in _ANY or kind in ledger.record(cell.trial_id).counted_failures)
     }

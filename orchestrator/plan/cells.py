@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fdt_core.errors import UsageError
 from fdt_core.files.json_file import parse_json
 from fdt_core.networks.cost import Cost
+from fdt_core.results.cell_filter import AXES, AxisValue, cell_filters, filter_text
 from fdt_core.results.keys import cell_key, trial_label
 from fdt_core.results.plan_file import LAUNCH_AGAIN, PLAN_VERSION
 from fdt_core.training.checkpoint import Keep
@@ -53,8 +55,13 @@ class Cell:
     @property
     def label(self) -> str:
         """The cell as messages name it: `3f6a1c09be22 vgg11 base digits seed 0`."""
-        names = {"model": self.spec.model, "template": self.template}
-        return f"{self.trial_id} {trial_label({**names, 'dataset': self.spec.dataset, 'seed': self.spec.seed})}"
+        return f"{self.trial_id} {trial_label(self.axes)}"
+
+    @property
+    def axes(self) -> dict[str, AxisValue]:
+        """The values by axis of the grid."""
+        spec = self.spec
+        return {"model": spec.model, "template": self.template, "dataset": spec.dataset, "seed": spec.seed}
 
     def to_json(self) -> dict[str, object]:
         """Plain data: the columns, the spec (the trial_id is its hash), and the number of training images."""
@@ -109,6 +116,16 @@ class SweepPlan:
     def first(self, limit: int | None) -> SweepPlan:
         """The plan with only the first `limit` cells."""
         return self if limit is None else dataclasses.replace(self, cells=self.cells[:limit])
+
+    def matching(self, filters: Sequence[str]) -> SweepPlan:
+        """The plan with only the cells that every option `--filter` keeps. Raises UsageError if none is left."""
+        if not filters:
+            return self
+        chosen = cell_filters(filters, {axis: [cell.axes[axis] for cell in self.cells] for axis in AXES})
+        kept = tuple(cell for cell in self.cells if all(each.keeps(cell.axes[each.axis]) for each in chosen))
+        if not kept:
+            raise UsageError(f"{filter_text(filters)}: no trial is left")
+        return dataclasses.replace(self, cells=kept)
 
     def datasets(self) -> tuple[str, ...]:
         """The data sets that the cells use, in order of first use."""

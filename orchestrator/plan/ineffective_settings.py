@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from fdt_core.files.yaml_file import YamlFile
 from fdt_core.image import ImageShape
+from fdt_core.results.cell_filter import AxisValue
 from fdt_core.trial.recipe import Recipe
 from orchestrator.plan.cell_recipe import GivenRecipe
-from orchestrator.plan.sweep_file import AxisValue, Sweep, selects
+from orchestrator.plan.sweep_file import Sweep, selects
 
 _ACTS_ONLY_WITH = {
     "momentum": ("optimiser", "sgd"),

@@ -18,6 +18,7 @@ from fdt_core.matching.match import Budget, Match, match
 from fdt_core.matching.paper_tables import require_paper_dataset
 from fdt_core.models import ModelIdentity, find_model, model_identity
 from fdt_core.networks.family import Model
+from fdt_core.results.cell_filter import AXES, AxisValue
 from fdt_core.templates import Template, template
 from fdt_core.tracing.trace_ahead import trace_ahead
 from fdt_core.tracing.traced_network import TracedModel
@@ -26,7 +27,7 @@ from fdt_core.trial.spec import TrialSpec
 from orchestrator.plan.cell_recipe import given_recipe, resolve_recipe
 from orchestrator.plan.cells import Cell, Exclusion, SweepPlan, as_json
 from orchestrator.plan.ineffective_settings import recipe_slips, unused_overrides
-from orchestrator.plan.sweep_file import AXES, AxisValue, Sweep, check_selectors, load_sweep, selects
+from orchestrator.plan.sweep_file import Sweep, check_selectors, load_sweep, selects
 
 
 def plan_sweep(path: Path, settings: Sequence[str] = (), data_dir: Path | None = None) -> SweepPlan:

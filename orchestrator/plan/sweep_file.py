@@ -19,18 +19,16 @@ from fdt_core.files.set_options import Setting, apply_setting, parse_setting
 from fdt_core.files.yaml_file import YamlFile, load_yaml
 from fdt_core.matching.match import Budget
 from fdt_core.model_definition import ModelDefinition
+from fdt_core.results.cell_filter import AXES, AxisValue, fits
 from fdt_core.trial.recipe import Recipe
 from orchestrator.plan.model_entries import with_model_mappings
 
 _STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 MAX_SEEDS = 10_000
-AXES = ("model", "template", "dataset", "seed")
-"""The axes of the grid, by the names that `where` and `exclude` use."""
 
 Name = Annotated[str, Field(min_length=1)]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
-AxisValue = str | int
 Selector = Mapping[str, AxisValue | tuple[AxisValue, ...]]
 
 
@@ -117,13 +115,7 @@ def template_name(value: str | Mapping[str, object]) -> str:
 
 def selects(selector: Selector, cell: Mapping[str, AxisValue]) -> bool:
     """Whether every axis of `selector` fits the cell's value; names may use `*` and `?`."""
-    return all(any(_fits(pattern, cell[axis]) for pattern in _as_tuple(want)) for axis, want in selector.items())
-
-
-def _fits(pattern: AxisValue, value: AxisValue) -> bool:
-    from fnmatch import fnmatchcase
-
-    return fnmatchcase(value, pattern) if isinstance(pattern, str) and isinstance(value, str) else pattern == value
+    return all(any(fits(pattern, cell[axis]) for pattern in _as_tuple(want)) for axis, want in selector.items())
 
 
 def _as_tuple(want: AxisValue | tuple[AxisValue, ...]) -> tuple[AxisValue, ...]:
@@ -233,7 +225,7 @@ def _check_selector(
         if axis not in values:
             file.fail((*where, axis), f"unknown axis{nearest_match(axis, AXES)} (known: {', '.join(AXES)})")
         for pattern in _as_tuple(want):
-            if not any(_fits(pattern, value) for value in values[axis]):
+            if not any(fits(pattern, value) for value in values[axis]):
                 known = [str(value) for value in values[axis]]
                 file.fail(
                     (*where, axis),

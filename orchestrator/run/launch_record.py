@@ -23,6 +23,8 @@ class LaunchSettings:
 
     data_directory: str
     limit: int | None = None
+    filters: tuple[str, ...] = ()
+    """The options `--filter`: only the cells that all of them keep are planned."""
     max_failures: int | None = None
     profile: bool = True
     """Whether each network is measured when the training is over."""

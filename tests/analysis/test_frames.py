@@ -32,6 +32,24 @@ def test_runs_with_one_name_are_told_apart_by_their_paths(tmp_path: Path) -> Non
     assert list(load(*paths).paths) == [str(path) for path in paths]
 
 
+def test_filters_leave_out_planned_cells_and_their_rows(tmp_path: Path) -> None:
+    rows = [done(90.0 + seed, template=name, seed=seed) for name in ("base", "a") for seed in (0, 1)]
+    former = done(80.0, template="a", learning_rate=0.9)
+    path = write_run(tmp_path / "run", [*rows, former], planned=[*rows, trial_row(template="a", seed=2)])
+    found = load(path).matching(["template=a", "seed!=0"])
+    assert found.planned[["template", "seed"]].to_numpy().tolist() == [["a", 1], ["a", 2]]
+    assert found.trials[["template", "seed"]].to_numpy().tolist() == [["a", 1]]
+    assert found.former.empty
+    assert found.notes == (
+        *load(path).notes,
+        "--filter template=a --filter seed!=0: all other cells are left out, "
+        "and comparisons are corrected for these alone",
+    )
+    assert load(path).matching([]).notes == load(path).notes
+    with pytest.raises(UsageError, match="no cell is left"):
+        load(path).matching(["template=a", "template=base"])
+
+
 def test_a_row_written_twice_counts_once_and_is_reported(tmp_path: Path) -> None:
     rows = [done(90.0, epochs=1), done(90.0, epochs=1), done(91.0, epochs=1, seed=1)]
     results = load(write_run(tmp_path / "run", rows, epochs=[*epoch_rows(rows[0], 1), *epoch_rows(rows[2], 1)]))

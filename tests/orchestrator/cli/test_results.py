@@ -68,6 +68,18 @@ def test_every_table_and_format(runs_dir: Path) -> None:
     assert {"comparison", "verdicts", "needs", "cells"} <= {table["name"] for table in document["tables"]}
 
 
+def test_a_filter_leaves_cells_out_of_every_table_and_says_so(runs_dir: Path) -> None:
+    chosen = ["--filter", "model=vgg19", "--filter", "template!=b,d,e", "--filter", "dataset=cifar*"]
+    shown = call(runs_dir, "results", "paper", "--table", "all", "--json", *chosen)
+    assert "comparisons are corrected for these alone" in shown.stderr
+    made = {table["name"]: table for table in json.loads(shown.stdout)["tables"]}
+    assert {row["template"] for row in made["cells"]["rows"]} == {"base", "a", "c"}
+    assert {row["dataset"] for row in made["differences"]["rows"]} == {"cifar10", "cifar100"}
+    assert {row["model"] for row in made["differences"]["rows"]} == {"vgg19"}
+    page = call(runs_dir, "report", "small", "--filter", "template=base")
+    assert "all other cells are left out" in Path(page.stdout.strip()).read_text()
+
+
 def test_the_schema_lists_every_column(runs_dir: Path) -> None:
     text = call(runs_dir, "results", "--schema").stdout
     words = " ".join(text.split())  # long descriptions are wrapped
@@ -86,6 +98,8 @@ def test_the_schema_lists_every_column(runs_dir: Path) -> None:
         (["results", "paper", "--format", "tex"], "did you mean 'text'"),
         (["results", "paper", "--accuracy", "last"], "known: final, best"),
         (["results", "paper", "--costs", "params,macz"], "did you mean 'macs'"),
+        (["results", "paper", "--filter", "template=f"], "no template is 'f'"),
+        (["report", "paper", "--filter", "dataset!=cifr10"], "did you mean 'cifar10'"),
         (["report", "papr"], "did you mean 'paper'"),
         (["report", "paper", "--figures", "gif"], "known: pdf, svg, png"),
     ],

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from fdt_core.errors import BudgetRefused, EnvironmentProblem, FdtError
+from fdt_core.errors import BudgetRefused, EnvironmentProblem, FdtError, UsageError
 from lab.sweeps import SWEEP, Place, fdt_sweep
+from orchestrator.launch.prepare import frozen_launch_again
 from orchestrator.plan.resolve import plan_sweep
 from orchestrator.run.driver_lease import claim
 from orchestrator.run.launch_record import frozen_launch
@@ -39,8 +40,19 @@ def test_changing_the_sweep_file_afterwards_changes_nothing_that_runs(place: Pla
     assert run.plan() == before == plan_sweep(run.sweep_file)
 
 
+def test_filters_keep_cells_of_the_plan_and_are_frozen_with_it(place: Place) -> None:
+    run = freeze_at(place, filters=("template!=base", "seed=1"))
+    assert [cell.axes for cell in run.plan().cells] == [
+        {"model": "vgg11", "template": "c", "dataset": "digits", "seed": 1}
+    ]
+    assert frozen_launch_again(run, ["checkpoint_interval=5"]).plan.cells == run.plan().cells
+    assert len(launch_of(place).plan.cells) == 4
+    with pytest.raises(UsageError, match="--filter template=c --filter template!=c: no trial is left"):
+        launch_of(place, filters=("template=c", "template!=c"))
+
+
 def test_a_driver_reads_back_what_was_frozen(place: Place) -> None:
-    launch = launch_of(place, "seeds=3", limit=2, max_failures=4, profile=False)
+    launch = launch_of(place, "seeds=3", limit=2, filters=("template=c",), max_failures=4, profile=False)
     launch.run.create()
     launch.freeze()
     assert frozen_launch(launch.run) == launch

@@ -111,6 +111,16 @@ def test_a_limit_forgives_the_first_ones_of_the_plan(run: RunDirectory) -> None:
     assert_given_up(run, [cells[2]])
 
 
+def test_a_filter_forgives_only_the_cells_that_it_keeps(run: RunDirectory) -> None:
+    cells = run.plan().cells
+    chosen = cells[2]
+    launch, trials = retry_launch(run, "failed", filters=[f"template={chosen.template}", f"seed={chosen.spec.seed}"])
+    assert trials == (chosen,)
+    assert launch.plan.cells == cells
+    with pytest.raises(UsageError, match="no template is 'd'"):
+        retry_launch(run, "failed", filters=["template=d"])
+
+
 def test_settings_that_change_no_trial_are_laid_over_the_frozen_sweep_file(run: RunDirectory) -> None:
     before = run.plan()
     launch, _ = retry_launch(run, "failed", overrides=["resources.time_limit=3600", "checkpoint_interval=5"])

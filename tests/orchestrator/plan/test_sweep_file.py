@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from fdt_core.errors import UsageError
+from fdt_core.results.cell_filter import AxisValue
 from orchestrator.plan.resolve import plan_sweep
-from orchestrator.plan.sweep_file import AxisValue, load_sweep, selects
+from orchestrator.plan.sweep_file import load_sweep, selects
 
 GOOD = """\
 name: study
