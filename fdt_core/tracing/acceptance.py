@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import random
 import re
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 
 import torch
 import torch.nn.functional as F
@@ -142,7 +144,8 @@ def _require_a_step(network: nn.Module, structure: Structure, image: ImageShape,
 def _run(network: nn.Module, structure: Structure, images: Tensor, image: ImageShape, label: str) -> Tensor:
     running = [""]
     try:
-        with reporting_modules(network, lambda name: running.__setitem__(0, name)):
+        # stdout may be a table or JSON, so what the network prints goes to stderr.
+        with redirect_stdout(sys.stderr), reporting_modules(network, lambda name: running.__setitem__(0, name)):
             logits: Tensor = network(images)
     except Exception as error:  # a network may raise anything
         raise UsageError(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import redirect_stdout
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -70,7 +72,9 @@ def _constructed(build: Callable[[], Any], definition: ModelDefinition) -> nn.Mo
     from torch import nn
 
     try:
-        network = build()
+        # stdout may be a table or JSON, so what the network prints goes to stderr.
+        with redirect_stdout(sys.stderr):
+            network = build()
     except Exception as error:  # a constructor may raise anything
         given = f" with {_shown(definition.arguments)}" if definition.arguments else ""
         raise UsageError(f"{definition.name!r} cannot be constructed{given}: {error_line(error)}") from error

@@ -1,4 +1,4 @@
-"""Traces on disk: a network is traced once per user, library version, arguments and image shape."""
+"""Traces on disk: a network is traced once per user, version of its library and of torch, arguments and image shape."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 
 from fdt_core.files.atomic_files import write_atomically
@@ -32,6 +33,7 @@ def trace_file(definition: ModelDefinition, image: ImageShape, source: str) -> P
     key = {
         "tracer": TRACER_VERSION,
         "source": source,
+        "torch": version("torch"),
         "name": definition.name,
         "arguments": definition.arguments,
         "overrides": [definition.slots, definition.follow, definition.fixed],

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import redirect_stdout
 
 import torch
 from torch import Tensor, nn
@@ -61,7 +63,8 @@ def trace(construct: Construct, image: ImageShape, name: str) -> Structure:
     set_facts(images, pooled=False, of_image=True)
     system.enter("")
     try:
-        with torch.no_grad(), reporting_modules(network, system.enter), tracer:
+        # stdout may be a table or JSON, so what the network prints goes to stderr.
+        with redirect_stdout(sys.stderr), torch.no_grad(), reporting_modules(network, system.enter), tracer:
             output = network(images)
     except Exception as error:  # a network may raise anything
         raise UsageError(f"{name} {failed_on(image, system.where, error)}") from error

@@ -20,6 +20,7 @@ NonNegativeFloat = Annotated[float, Field(ge=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Probability = Annotated[float, Field(ge=0, le=1)]
+BetaParameter = Annotated[float, Field(ge=0, le=1000)]
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))
@@ -73,9 +74,9 @@ class Recipe:
     """Side in pixels of the square hole cut at a random position in each image; 0 = none (DeVries and Taylor, 2017)."""
     random_erasing: Probability = field(default=0.0, metadata=ADDED)
     """Probability that a box of random size and shape is erased from an image (Zhong et al., 2020)."""
-    mixup: NonNegativeFloat = field(default=0.0, metadata=ADDED)
+    mixup: BetaParameter = field(default=0.0, metadata=ADDED)
     """Mix the images and labels of each batch with weights from Beta(mixup, mixup); 0 = off (Zhang et al., 2018)."""
-    cutmix: NonNegativeFloat = field(default=0.0, metadata=ADDED)
+    cutmix: BetaParameter = field(default=0.0, metadata=ADDED)
     """Replace a box whose share of the image comes from Beta(cutmix, cutmix); 0 = off (Yun et al., 2019).
 
     With `mixup` and `cutmix`, one of the two is drawn for each batch."""

@@ -83,10 +83,10 @@ def submit_run(launch: Launch, lease: DriverLease, profile: ClusterProfile) -> S
     try:
         work = open_run(launch, lease, device=profile.device)
         left = work.backlog.progress().left
+        workers = wanted_workers(work.plan, profile, left) if left else 0
         launch.freeze()
         if not left:
             return SubmittedRun(work=work, submission=None)
-        workers = wanted_workers(work.plan, profile, left)
     finally:
         lease.release()
     try:

@@ -75,6 +75,18 @@ class Grouped(nn.Module):
         return logits
 
 
+class Talkative(Chain):
+    """It prints while it is constructed, and in every forward pass."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__(num_classes)
+        print("constructed")
+
+    def forward(self, images: Tensor) -> Tensor:
+        print("run")
+        return super().forward(images)
+
+
 class BranchesOnData(Chain):
     def forward(self, images: Tensor) -> Tensor:
         return super().forward(images) if images.sum() > 0 else super().forward(-images)

@@ -63,6 +63,12 @@ def test_another_source_image_argument_or_override_is_another_trace(traced: Coun
     assert [traced(), traced(**other), traced(**other), traced()] == [1, 2, 2, 2]
 
 
+def test_another_version_of_torch_is_another_trace(traced: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = traced()
+    monkeypatch.setattr(store, "version", lambda package: f"another {package}")
+    assert [before, traced(), traced()] == [1, 2, 2]
+
+
 def test_a_label_and_the_least_filters_are_not_part_of_the_trace(traced: Counted) -> None:
     named = ModelDefinition(name="timm/test", arguments={"depth": 3}, alias="short", least=4)
     assert [traced(), traced(named)] == [1, 1]
@@ -79,6 +85,19 @@ def test_a_damaged_trace_is_made_again(traced: Counted, tmp_path: Path, damage: 
 def test_a_folder_that_cannot_be_made_costs_only_time(traced: Counted, tmp_path: Path) -> None:
     (tmp_path / "fdt-sweep").write_text("a file, not a folder")
     assert [traced(), traced()] == [1, 2]
+
+
+def test_what_a_network_prints_does_not_reach_stdout(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fdt_core.tracing.traced_network import traced_network
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    network = traced_network(ModelDefinition(name=f"{small_networks.__name__}:Talkative"), IMAGE)
+    network.build(network.choice.base_filters(1.0), 1.0, seed=0)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert {"constructed", "run"} <= set(printed.err.split())
 
 
 def test_a_trace_survives_a_round_trip() -> None:

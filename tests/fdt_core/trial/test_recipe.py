@@ -67,6 +67,7 @@ def test_base_names_another_recipe() -> None:
         ({"eps": 0}, "eps: must be greater than 0"),
         ({"ema": 1}, "ema: must be less than 1"),
         ({"mixup": -0.1}, "mixup: must be greater than or equal to 0"),
+        ({"cutmix": 1e300}, "cutmix: must be less than or equal to 1000"),
         ({"cutmix": "on"}, "cutmix: must be a number"),
         ({"random_erasing": 1.5}, "random_erasing: must be less than or equal to 1"),
         ({"crop": "resized"}, "crop: must be 'pad' or 'random_resized'"),
