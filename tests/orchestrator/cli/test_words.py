@@ -36,6 +36,7 @@ def leaves(command: Any, name: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
 ROOT_COMMAND: Any = typer.main.get_command(app)
 COMMANDS = dict(leaves(ROOT_COMMAND))
 NAMES = [" ".join(name) for name in COMMANDS]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def options(command: Any) -> Iterator[Any]:
@@ -130,3 +131,16 @@ def test_a_missing_argument_is_a_wrong_usage_without_a_traceback(tmp_path: Path)
     assert shown.returncode == 2
     assert "Missing argument" in shown.stderr
     assert "Traceback" not in shown.stderr
+
+
+FOREIGN = {"--me", "--start", "--pid", "--nv", "--gres", "--test-only"}
+"""Options of squeue, py-spy, Apptainer and sbatch that pages name."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_option_that_a_page_names_exists(page: Path) -> None:
+    """In code, or in a sentence; a command line of another program has its own."""
+    named = set(re.findall(r"(?:^|[ `'(])(--[a-z][a-z-]+)", page.read_text(encoding="utf-8"), re.MULTILINE))
+    ours = {option for command in COMMANDS.values() for parameter in command.params for option in
+            (*parameter.opts, *parameter.secondary_opts)}  # fmt: skip
+    assert named - FOREIGN <= ours | {"--version", "--help"}
