@@ -82,7 +82,7 @@ def results(
     Examples:
       fdt-sweep results demo
       fdt-sweep results demo --table verdicts --margin 1
-      fdt-sweep results paper --filter model=vgg19 --filter dataset=cifar*
+      fdt-sweep results paper --filter model=vgg19 --filter 'dataset=cifar*'
       fdt-sweep results paper --rounding paper --costs paper --format latex
     """
     if schema:
