@@ -10,7 +10,7 @@ from fdt_core.errors import UsageError
 from fdt_core.image import ImageShape
 from fdt_core.matching.budget import Budget
 from fdt_core.matching.paper_tables import published_n
-from fdt_core.matching.width_search import Unreachable, at_most, nearest, readable, step_above
+from fdt_core.matching.width_search import Unreachable, at_most, nearest, readable, step_at
 from fdt_core.networks.cost import Cost
 from fdt_core.networks.family import Model
 from fdt_core.templates import Template
@@ -28,7 +28,8 @@ class Match:
         cost: the cost of the network.
         target: the target, in the budget's metric.
         budget_error: achieved / target - 1.
-        step: what the next larger n that costs more adds, as a part of the target; None if there is no n.
+        step: the difference in cost to the next n on the other side of the target, as a part of the target; None if
+            there is no n.
     """
 
     n: int | None
@@ -75,6 +76,7 @@ def match(model: Model, template: Template, *, image: ImageShape, width: float, 
     def spent_at(n: int) -> Fraction:
         return budget.spent(cost_at(n))
 
+    rising_from = _rising_from(start)
     if least is None:
         n = None
     elif budget.rule == "paper":
@@ -82,7 +84,7 @@ def match(model: Model, template: Template, *, image: ImageShape, width: float, 
     else:
         rule = at_most if budget.rule == "at_most" else nearest
         try:
-            n = rule(spent_at, least=least, rising_from=_rising_from(start), target=target)
+            n = rule(spent_at, least=least, rising_from=rising_from, target=target)
         except Unreachable as problem:
             wanted = f"{budget.metric} of {readable(target)}"
             raise UsageError(f"{model.name} with template {template.name!r}: {wanted} {problem}") from None
@@ -93,7 +95,7 @@ def match(model: Model, template: Template, *, image: ImageShape, width: float, 
         cost=cost,
         target=float(target),
         budget_error=float(budget.spent(cost) / target - 1),
-        step=None if n is None else float(step_above(spent_at, max(n, _rising_from(start))) / target),
+        step=None if n is None else float(step_at(spent_at, n, rising_from=rising_from, target=target) / target),
     )
 
 

@@ -57,7 +57,18 @@ def at_most(cost_at: CostAt, *, least: int, rising_from: int, target: Fraction) 
     return max(n for n in candidates if cost_at(n) <= target)
 
 
-def step_above(cost_at: CostAt, n: int) -> Fraction:
+def step_at(cost_at: CostAt, n: int, *, rising_from: int, target: Fraction) -> Fraction:
+    """The difference in cost between `n` and its neighbour on the other side of `target`: how finely n can match it.
+
+    The search has tried both. Below `rising_from`, the first step above it stands for the others. A neighbour has
+    another cost; 0 if there is none.
+    """
+    if n > rising_from and cost_at(n) > target:
+        return cost_at(n) - cost_at(n - 1)
+    return _step_above(cost_at, max(n, rising_from))
+
+
+def _step_above(cost_at: CostAt, n: int) -> Fraction:
     """What the smallest n above `n` that costs more adds; `n` must be where the cost rises. 0 if there is none."""
     cost, reach = cost_at(n), 1
     while cost_at(n + reach) == cost:

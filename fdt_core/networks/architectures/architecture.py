@@ -7,7 +7,7 @@ from typing import Protocol
 
 from fdt_core.errors import UsageError
 from fdt_core.image import ImageShape
-from fdt_core.networks.cost import cost_of
+from fdt_core.networks.cost import Cost, cost_of
 from fdt_core.networks.family import NetworkFamily
 from fdt_core.networks.layers import Layer, check_connected
 from fdt_core.scaling import scaled
@@ -77,7 +77,10 @@ class Architecture:
                 together.
         """
         base = self.scaled_widths(width)
-        check_connected(self.plan(base, width=width, image=image), image, self.name)
-        return NetworkFamily(
-            base_filters=base, cost_of=lambda filters: cost_of(self.plan(filters, width=width, image=image))
-        )
+        base_plan = self.plan(base, width=width, image=image)
+        check_connected(base_plan, image, self.name)
+
+        def cost_at(filters: tuple[int, ...]) -> Cost:
+            return cost_of(base_plan if filters == base else self.plan(filters, width=width, image=image))
+
+        return NetworkFamily(base_filters=base, cost_of=cost_at)

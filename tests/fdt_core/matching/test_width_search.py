@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fdt_core.matching.width_search import LARGEST_N, Unreachable, at_most, nearest
+from fdt_core.matching.width_search import LARGEST_N, Unreachable, at_most, nearest, step_at
 
 
 @st.composite
@@ -76,3 +76,36 @@ def test_the_search_needs_few_evaluations() -> None:
     n = nearest(quadratic, least=64, rising_from=65, target=quadratic(50_000) + 1)
     assert n == 50_000
     assert len(asked) < 30 < LARGEST_N
+
+
+@pytest.mark.parametrize("rule", [nearest, at_most])
+@given(found=costs(), least=st.integers(1, 15), target=targets)
+def test_a_step_is_from_one_side_of_the_target_to_the_other(
+    rule: Callable[..., int], found: tuple[Callable[[int], Fraction], int], least: int, target: Fraction
+) -> None:
+    cost, rising_from = found
+    try:
+        n = rule(cost, least=least, rising_from=rising_from, target=target)
+    except Unreachable:
+        return
+    step = step_at(cost, n, rising_from=rising_from, target=target)
+    rising = [cost(each) for each in range(rising_from, rising_from + FAR)]
+    if n > rising_from:
+        assert step == min(each for each in rising if each > target) - max(each for each in rising if each <= target)
+    else:
+        assert step == min(each for each in rising if each > rising[0]) - rising[0]
+
+
+@pytest.mark.parametrize("target", [90, 99, 100, 101, 110, 5000, 5050])
+@pytest.mark.parametrize("rule", [nearest, at_most])
+def test_a_step_needs_no_network_that_the_search_has_not_tried(rule: Callable[..., int], target: int) -> None:
+    tried = set()
+
+    def cost(n: int) -> Fraction:
+        tried.add(n)
+        return Fraction(n * n)
+
+    n = rule(cost, least=1, rising_from=2, target=Fraction(target))
+    searched = set(tried)
+    assert step_at(cost, n, rising_from=2, target=Fraction(target)) > 0
+    assert tried == searched
