@@ -34,8 +34,10 @@ def unused_overrides(file: YamlFile, sweep: Sweep, cells: Iterable[Mapping[str, 
             yield str(file.error(("overrides", index), "selects no trial", joint=[("exclude",)]))
 
 
-def recipe_slips(file: YamlFile, given: GivenRecipe, recipe: Recipe, dataset: str, image: ImageShape) -> Iterator[str]:
-    """Fields of a recipe that do nothing, or hide the images."""
+def recipe_slips(
+    file: YamlFile, given: GivenRecipe, recipe: Recipe, dataset: str, image: ImageShape, training_images: int
+) -> Iterator[str]:
+    """Fields of a recipe that do nothing, hide the images, or leave a batch that some networks cannot train on."""
 
     def slip(message: str, *fields: str) -> str:
         return str(file.error(given.place(*fields), message))
@@ -58,6 +60,9 @@ def recipe_slips(file: YamlFile, given: GivenRecipe, recipe: Recipe, dataset: st
     if recipe.cutout >= image.size:
         hole = f"a cutout of {recipe.cutout} pixels"
         yield slip(f"{hole} can hide whole images of {dataset}, which are {image.size} pixels wide", "cutout")
+    if training_images % recipe.batch_size == 1 < training_images:
+        batches = f"batches of {recipe.batch_size} leave a last one of a single image of {dataset}"
+        yield slip(f"{batches}, on which BatchNorm fails where maps have one pixel", "batch_size", "validation")
 
 
 def _epochs(count: int) -> str:

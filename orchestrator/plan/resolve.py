@@ -165,9 +165,10 @@ class _Study:
             budget = self._sweep.overrides[index].budget or budget
         given, image = given_recipe(self._sweep, overriding), self._datasets[dataset].image
         recipe = resolve_recipe(self._file, given, dataset)
+        training_images = self._datasets[dataset].train_images
         with self._blaming(given.place("validation")):
-            held_out_images(self._datasets[dataset].train_images, recipe.validation)
-        self.slips |= dict.fromkeys(recipe_slips(self._file, given, recipe, dataset, image))
+            training_images -= held_out_images(training_images, recipe.validation)
+        self.slips |= dict.fromkeys(recipe_slips(self._file, given, recipe, dataset, image, training_images))
         return width, budget, recipe
 
     def _identity_of(self, model: str, dataset: str) -> ModelIdentity:

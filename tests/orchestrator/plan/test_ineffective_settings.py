@@ -35,6 +35,16 @@ def warnings(folder: Path, text: str, *settings: str) -> list[str]:
             "recipe: {epochs: 9, milestones: [3, 9], cutout: 0}\n",
             ":7: recipe.milestones: milestones 9 do nothing in a training of 9 epochs (digits)",
         ),
+        (
+            "recipe: {base: quick, batch_size: 359}\n",
+            ":7: recipe.batch_size: batches of 359 leave a last one of a single image of digits, "
+            "on which BatchNorm fails where maps have one pixel",
+        ),
+        (
+            "recipe: {base: quick, batch_size: 34, validation: 0.1}\n",
+            ":7: recipe.batch_size: batches of 34 leave a last one of a single image of digits, "
+            "on which BatchNorm fails where maps have one pixel",
+        ),
         ("recipe: {schedule: cosine, gamma: 0.5}\n", ":7: recipe.gamma: gamma does nothing with the schedule cosine"),
         (
             "recipe: {base: quick, milestones: [1]}\n",
