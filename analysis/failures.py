@@ -20,13 +20,14 @@ def failed_attempts(trials: pd.DataFrame) -> pd.DataFrame:
 def failures_by_signature(trials: pd.DataFrame) -> pd.DataFrame:
     """One row per kind and signature, the most frequent first.
 
-    Columns: `run`, `failure_kind`, `signature`, `attempts`, `models`, `templates`, `datasets`, `hosts` (names, joined),
-    and the `trial_id` and whole `error` of one example.
+    Columns: `run`, `failure_kind`, `signature`, `attempts`; `models`, `variants`, `templates`, `datasets`, `hosts`
+    (names, joined); and the `trial_id` and whole `error` of one example.
     """
     attempts = failed_attempts(trials)
     groups = attempts.groupby(["run", "failure_kind", "signature"], dropna=False)
     named = {
         "models": "model",
+        "variants": "variant",
         "templates": "template",
         "datasets": "dataset",
         "hosts": "hostname",

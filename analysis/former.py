@@ -10,7 +10,7 @@ from analysis.recipes import RECIPE, value_text
 from analysis.records import Record, records
 from analysis.study import Study
 
-_LABELS = {"model": "model", "template": "template", "dataset": "data set"}
+_LABELS = {"model": "model", "variant": "variant", "template": "template", "dataset": "data set"}
 _SAME_PLACE = ("run", *_LABELS)
 _COMPARED = ("sweep", "width", *RECIPE, "threads", "budget_metric", "budget_rule", "budget_target", "widths")
 
@@ -35,12 +35,14 @@ def _differences(row: Record, planned: list[Record], names: set[tuple[str, str, 
 
     Args:
         row: a row of a former plan.
-        planned: the planned trials with the row's model, template and data set.
+        planned: the planned trials with the row's model, variant, template and data set.
         names: (run, kind of name, name) of all planned models, templates and data sets.
     """
     if not planned:
         unknown = [
-            f"{word} {row[label]}" for label, word in _LABELS.items() if (row["run"], label, row[label]) not in names
+            f"{word} {row[label] or 'none'}"
+            for label, word in _LABELS.items()
+            if (row["run"], label, row[label]) not in names
         ]
         yield f"{', '.join(unknown)} not planned" if unknown else "combination not planned"
         return

@@ -1,6 +1,6 @@
 """The keys of trials and cells, and the order in which names are shown.
 
-A trial is a cell and a seed; a cell is a run, model, width, template and data set.
+A trial is a cell and a seed; a cell is a run, model, width, variant, template and data set.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ from fdt_core.results.keys import CELL_KEY
 BASE = "base"
 """The template that all others are compared with."""
 
-BLOCK = ["run", "model", "width"]
-"""The key of one table of the comparison."""
+BLOCK = ["run", "model", "width", "variant"]
+"""The key of one table of the comparison. No mean is taken over any of these."""
+
+OVER_DATASETS = ["run", "variant"]
+"""The key of a comparison over data sets, in which the models of a data set are averaged."""
 
 CELL = [*BLOCK, "template", "dataset"]
 
@@ -27,6 +30,18 @@ STATUSES = ("done", "failed", "diverged", "missing")
 def model_name(model: str, width: float) -> str:
     """The model, with the multiplier of its filters unless that is 1."""
     return model if width == 1 else f"{model} x {width:g}"
+
+
+def block_title(run: object, model: object, width: object, variant: object, *, several_runs: bool) -> str:
+    """The title of a block: its model, then its variant if it has one, after its run if there are several."""
+    name = model_name(str(model), float(str(width)))
+    return f"{f'{run}: ' if several_runs else ''}{name}{f', {variant}' if variant else ''}"
+
+
+def over_datasets_title(run: object, variant: object, title: str, *, several_runs: bool) -> str:
+    """The title of a comparison over data sets, after its run if there are several, and its variant if it has one."""
+    names = [str(name) for name, shown in ((run, several_runs), (variant, variant)) if shown]
+    return f"{', '.join(names)}: {title[:1].lower()}{title[1:]}" if names else title
 
 
 def template_order(names: Iterable[str]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.keys import BLOCK, model_name
+from analysis.keys import BLOCK, block_title
 from analysis.study import Study
 from fdt_core.results.columns import RECIPE_COLUMNS
 
@@ -23,10 +23,10 @@ def unlike_trainings(study: Study) -> Iterator[str]:
     done = study.outcomes[study.outcomes["status"] == "done"]
     shown = done[_COMPARED].apply(value_texts)
     several = done["run"].nunique() > 1
-    for (run, model, width, dataset), rows in done.groupby([*BLOCK, "dataset"]):
+    for (run, model, width, variant, dataset), rows in done.groupby([*BLOCK, "dataset"]):
         counts = shown.loc[rows.index].nunique()
         if unlike := list(counts.index[counts > 1]):
-            title = (f"{run}: " if several else "") + model_name(str(model), float(str(width)))
+            title = block_title(run, model, width, variant, several_runs=several)
             yield f"{title} on {dataset}: the trials differ in {', '.join(unlike)}, which affects their accuracies too."
 
 

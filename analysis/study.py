@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frames import Results, load
-from analysis.keys import BLOCK, CELL, CELL_ROW, STATUSES, dataset_order, model_name, template_order
+from analysis.keys import BLOCK, CELL, CELL_ROW, STATUSES, block_title, dataset_order, template_order
 from analysis.measurements import SETTING, latencies, network_keys, training_costs
 from analysis.statistics.accuracies import Accuracies
 from analysis.statistics.differences import (
@@ -142,11 +142,10 @@ class Study:
         return dataset_order(self.cells["dataset"])
 
     def blocks(self) -> Iterator[tuple[str, pd.DataFrame]]:
-        """A title and the cells of each run, model and width. The title names the run if there are several."""
+        """A title and the cells of each run, model, width and variant; see `analysis.keys.block_title`."""
         several = self.cells["run"].nunique() > 1
-        for (run, model, width), cells in self.cells.groupby(BLOCK, sort=True):
-            title = model_name(str(model), float(str(width)))
-            yield (f"{run}: {title}" if several else title), cells
+        for (run, model, width, variant), cells in self.cells.groupby(BLOCK, sort=True):
+            yield block_title(run, model, width, variant, several_runs=several), cells
 
 
 def study(
@@ -177,9 +176,10 @@ def _outcomes(results: Results, accuracy: str) -> pd.DataFrame:
 
 def _recipe_numbers(outcomes: pd.DataFrame) -> pd.Series[int]:
     columns = list(RECIPE_COLUMNS)
-    # Only columns of objects may hold lists. To look at every value of the others as well takes half a second for
-    # 100,000 trials.
-    lists = {name: outcomes[name].map(_hashable) for name in columns if outcomes[name].dtype == object}
+    # Only columns of objects that are not all null may hold lists. To look at every value of the others as well takes
+    # half a second for 100,000 trials.
+    objects = [name for name in columns if outcomes[name].dtype == object and outcomes[name].notna().any()]
+    lists = {name: outcomes[name].map(_hashable) for name in objects}
     return outcomes[columns].assign(**lists).groupby(columns, dropna=False, sort=False).ngroup()
 
 

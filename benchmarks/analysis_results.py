@@ -85,7 +85,7 @@ def _trials(trials: int, seeds: int) -> Iterator[dict[str, Any]]:
             accuracy = float(rng.normal(level, 0.3))
             yield {
                 "trial_id": f"{model}-{dataset}-{template}-{seed}", "sweep": "scale", "model": model, "width": 1.0,
-                "template": template, "dataset": dataset, "seed": seed, "attempt": 1, "status": "done",
+                "template": template, "dataset": dataset, "variant": "", "seed": seed, "attempt": 1, "status": "done",
                 "params": 10**6, "macs": 10**8, "paper_flops": 10**8, "memory_mb": 20.0, "activations": 10**6,
                 "widths": [64] * 16, "budget_metric": "paper_flops", "budget_rule": "nearest", "budget_error": 0.0,
                 "final_test_accuracy": accuracy, "best_test_accuracy": accuracy + 0.2, "best_epoch": 190,

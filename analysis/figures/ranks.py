@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures.style import panels, styled, styles
+from analysis.keys import OVER_DATASETS, over_datasets_title
 from analysis.statistics.ranks import RankAnalysis, rank_analysis
 from analysis.study import Study
 from analysis.tables.numbers import p_text
@@ -15,14 +16,18 @@ from fdt_core.quantities import counted
 
 @styled
 def ranks(study: Study) -> Figure:
-    """One panel per run. A bar joins templates whose mean ranks differ by no more than the critical difference."""
-    analyses = {str(run): rank_analysis(cells) for run, cells in study.cells.groupby("run")}
+    """One panel per run and variant.
+
+    A bar joins templates whose mean ranks differ by no more than the critical difference.
+    """
+    several = study.cells["run"].nunique() > 1
+    analyses = {key: rank_analysis(cells) for key, cells in study.cells.groupby(OVER_DATASETS)}
     most = max((len(found.mean_ranks) for found in analyses.values()), default=1)
     figure, axes = panels(max(1, len(analyses)), 1, (4.6, 0.7 + 0.15 * most))
-    for axis, (run, found) in zip(axes, analyses.items(), strict=False):
+    for axis, ((run, variant), found) in zip(axes, analyses.items(), strict=False):
         _draw(axis[0], found)
         title = f"Mean ranks over {counted(found.datasets, 'data set')}{_test(found)}"
-        axis[0].set_title(f"{run}: {title}" if len(analyses) > 1 else title)
+        axis[0].set_title(over_datasets_title(run, variant, title, several_runs=several))
     return figure
 
 

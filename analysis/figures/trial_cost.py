@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis.figures.style import panels, styled, styles
+from analysis.records import of_block
 from analysis.study import Study
 
 
@@ -17,7 +18,7 @@ def trial_cost(study: Study) -> Figure:
     figure, axes = panels(max(1, len(blocks)), max(1, len(study.datasets)), (2.5, 1.9), sharex=True)
     done = study.outcomes[study.outcomes["status"] == "done"]
     for row, (title, cells) in zip(axes, blocks, strict=False):
-        trials = done.merge(cells[["run", "model", "width", "template", "dataset"]])
+        trials = of_block(done, cells)
         for axis, dataset in zip(row, study.datasets, strict=True):
             for place, template in enumerate(study.templates):
                 minutes = (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.keys import STATUSES
+from analysis.keys import STATUSES, model_name
 from analysis.recipes import unlike_runs, unlike_trainings
 from analysis.statistics.limits import statements, uneven_templates
 from analysis.study import Study
@@ -67,9 +67,11 @@ def opening_comment(run: Path) -> str:
 
 def _asked(study: Study) -> dict[str, str]:
     outcomes = study.outcomes
+    variants = list(dict.fromkeys(outcomes["variant"]))
     budgets = outcomes[["budget_metric", "budget_rule"]].drop_duplicates().dropna()
     return {
-        "Models": ", ".join(dict.fromkeys(title for title, _ in study.blocks())),
+        "Models": ", ".join(dict.fromkeys(map(model_name, outcomes["model"], outcomes["width"]))),
+        **({"Variants": ", ".join(filter(None, variants))} if any(variants) else {}),
         "Templates": ", ".join(study.templates),
         "Data sets": ", ".join(study.datasets),
         "Seeds": _seeds(sorted(outcomes["seed"].unique())),

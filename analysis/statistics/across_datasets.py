@@ -14,8 +14,9 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats.meta_analysis import combine_effects
 
+from analysis.keys import OVER_DATASETS
 from analysis.statistics.accuracies import Accuracies
-from analysis.statistics.arrays import Values
+from analysis.statistics.arrays import Flags, Values
 from analysis.statistics.differences import Question, block_errors, contrasts_to
 from analysis.statistics.simultaneous import CONFIDENCE, averaged
 from analysis.statistics.verdicts import Verdict, verdicts
@@ -23,35 +24,40 @@ from analysis.statistics.verdicts import Verdict, verdicts
 LEAST_DATASETS = 3
 """Data sets from which their spread can be estimated at all."""
 
-COLUMNS = ("run", "template", "datasets", "difference", "low", "high", "spread", "new_low", "new_high", "verdict")
+COLUMNS = (
+    *OVER_DATASETS,
+    *("template", "datasets", "difference", "low", "high", "spread", "new_low", "new_high", "verdict"),
+)
 
 
 def differences_across_datasets(data: Accuracies, question: Question | None = None) -> pd.DataFrame:
     """Each template minus the reference for data sets like those of the study.
 
     Returns:
-        One row per run and template: `datasets` (number of data sets on which every model has a tested difference),
-        `difference` (mean, points), `low` and `high` (its 95 % limits, simultaneous for all rows by Bonferroni's
-        correction), `spread` (standard deviation of the true difference between data sets), `new_low` and `new_high`
-        (95 % limits for the true difference on another such data set, for this row alone) and `verdict` (a
+        One row per run, variant and template: `datasets` (number of data sets on which every model has a tested
+        difference), `difference` (mean, points), `low` and `high` (its 95 % limits, simultaneous for all rows by
+        Bonferroni's correction), `spread` (standard deviation of the true difference between data sets), `new_low` and
+        `new_high` (95 % limits for the true difference on another such data set, for this row alone) and `verdict` (a
         `Verdict` on the mean). With fewer than `LEAST_DATASETS` data sets, the limits are NaN.
     """
     asked = question or Question()
     errors = block_errors(data)
-    groups = data.keys.groupby(["run", "dataset"], sort=True)
+    groups = data.keys.groupby([*OVER_DATASETS, "dataset"], sort=True)
     keys = groups.size().index.to_frame(index=False)
-    means = averaged(contrasts_to(data, errors.moderated), groups.ngroup().to_numpy(), most_df=errors.total_df)
+    number_of = groups.ngroup().to_numpy()
+    means = averaged(contrasts_to(data, errors.moderated), number_of, most_df=errors.total_df)
     found = []
-    for run in dict.fromkeys(keys["run"]):
-        of_run = (keys["run"] == run).to_numpy()
-        planned = data.planned[(data.keys["run"] == run).to_numpy()].any(axis=0)
+    for key, of_key in keys.groupby(OVER_DATASETS, sort=True):
+        here = keys.index.isin(of_key.index)
+        blocks: Flags = pd.Index(number_of).isin(of_key.index)
+        planned = np.logical_or.reduce(data.planned[blocks], axis=0)
         for number in np.flatnonzero(planned[1:]) + 1:
             template = data.treatments[number]
-            at = of_run & means.tested[:, number]
-            row = {"run": run, "template": template, "datasets": int(at.sum())}
+            at = here & means.tested[:, number]
+            row = dict(zip(OVER_DATASETS, key, strict=True)) | {"template": template, "datasets": int(at.sum())}
             found.append(row | _combined(means.difference[at, number], means.standard_error[at, number] ** 2))
     numbers = ["difference", "error", "spread", "new_low", "new_high"]
-    frame = pd.DataFrame(found, columns=["run", "template", "datasets", *numbers])
+    frame = pd.DataFrame(found, columns=[*OVER_DATASETS, "template", "datasets", *numbers])
     frame[numbers] = frame[numbers].astype(float)
     return _with_intervals(frame, asked)[list(COLUMNS)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.keys import BASE
+from analysis.keys import BASE, OVER_DATASETS, over_datasets_title
 from analysis.records import Record, records
 from analysis.statistics.across_datasets import LEAST_DATASETS, differences_across_datasets
 from analysis.study import Study
@@ -23,12 +23,13 @@ _COLUMNS = (
 
 
 def across_tables(study: Study) -> list[Table]:
-    """A table per run: each template against base for data sets like those of the study."""
+    """A table per run and variant: each template against base for data sets like those of the study."""
     found = differences_across_datasets(study.accuracies, study.question)
     several = study.cells["run"].nunique() > 1
+    title = f"Accuracy minus {BASE}'s on data sets like these"
     return [
         Table(
-            title=f"{f'{run}: a' if several else 'A'}ccuracy minus {BASE}'s on data sets like these",
+            title=over_datasets_title(run, variant, title, several_runs=several),
             columns=_COLUMNS,
             rows=tuple(map(_row, records(rows))),
             notes=(
@@ -41,7 +42,7 @@ def across_tables(study: Study) -> list[Table]:
                 "are normal. With few data sets, the interval is wide because little is known.",
             ),
         )
-        for run, rows in found.groupby("run", sort=False)
+        for (run, variant), rows in found.groupby(OVER_DATASETS, sort=False)
     ]
 
 

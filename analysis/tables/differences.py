@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import pandas as pd
 
-from analysis.keys import BASE, dataset_order, model_name
+from analysis.keys import BASE, BLOCK, dataset_order, model_name
 from analysis.recipes import unlike_runs
 from analysis.records import Record, records
 from analysis.statistics.limits import statements, uneven_templates
@@ -15,13 +16,11 @@ from analysis.statistics.paired import paired_tests
 from analysis.statistics.seeds_needed import MOST, POWER, RANGE, likely_seeds
 from analysis.statistics.verdicts import is_separated
 from analysis.study import Study
+from analysis.tables.cells import is_varied
 from analysis.tables.numbers import count, number, p_value
 from analysis.tables.table import Column, Entry, Table, text_column, word
 
 _COLUMNS = (
-    text_column("Model"),
-    text_column("Data set", key="dataset"),
-    text_column("Template"),
     Column(name="Difference", unit="points"),
     Column(name="95 % interval", parts=("low", "high"), key="interval", unit="points"),
     Column(name="Seeds"),
@@ -32,9 +31,6 @@ _COLUMNS = (
 )
 
 _PAIRED_COLUMNS = (
-    text_column("Model"),
-    text_column("Data set", key="dataset"),
-    text_column("Template"),
     Column(name="Difference", unit="points"),
     Column(name="Std", unit="points"),
     Column(name="95 % interval", parts=("low", "high"), key="interval", unit="points"),
@@ -47,6 +43,13 @@ _ABOUT_COLUMNS = (
     "p: of no difference (one-sided: of no gain), corrected for the whole table. Effect g: the difference over that "
     "standard deviation, corrected like Hedges' g. Seeds needed: how many in all would separate the two with "
     f"{100 * POWER:.0f} % certainty; the truth is in this range in {100 * RANGE:.0f} of 100 cases."
+)
+
+
+_ABOUT_PAIRED = (
+    "Each difference is tested by its own seeds alone, which finds little with few seeds; each interval is for its "
+    "difference alone. Holm p: corrected for the whole table. --table differences uses all seeds of a model on a data "
+    "set."
 )
 
 
@@ -65,30 +68,45 @@ def difference_tables(study: Study) -> list[Table]:
 
 def difference_table(differences: pd.DataFrame, title: str, margin: float) -> Table:
     """A frame of `differences` as a table in points of accuracy, with sentences on what it shows."""
-    several = differences["run"].nunique() > 1
     shown = differences.assign(separated=is_separated(differences), **likely_seeds(differences))
-    rows = tuple(_row(record, several) for record in records(in_reading_order(shown)))
     notes = statements(differences, margin)
-    return Table(
-        title=title, columns=_COLUMNS, rows=rows, notes=notes if differences.empty else (*notes, _ABOUT_COLUMNS)
-    )
+    return _named(shown, title, _COLUMNS, _row, notes if differences.empty else (*notes, _ABOUT_COLUMNS))
 
 
 def in_reading_order(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows by run, model and width, then by data set and template."""
+    """The rows block by block, then by data set and template."""
     places = {name: place for place, name in enumerate(dataset_order(frame["dataset"]))}
     ordered = frame.assign(place=frame["dataset"].map(places))
-    return ordered.sort_values(["run", "model", "width", "place", "template"], kind="stable")
+    return ordered.sort_values([*BLOCK, "place", "template"], kind="stable")
 
 
-def cell_words(record: Record, several_runs: bool) -> tuple[Entry, Entry, Entry]:
-    """Model, data set and template of a row; the model names its run if there are several."""
-    model = model_name(record["model"], record["width"])
-    return (
-        word(f"{record['run']}: {model}" if several_runs else model),
-        word(record["dataset"]),
-        word(record["template"]),
+def _named(
+    frame: pd.DataFrame,
+    title: str,
+    columns: tuple[Column, ...],
+    row: Callable[[Record], tuple[Entry, ...]],
+    notes: tuple[str, ...],
+) -> Table:
+    """The table of a frame of cells: the names of each, then what `row` makes of it.
+
+    The names are model (after its run, if there are several), variant (if there are any), data set and template.
+    """
+    several, varied = frame["run"].nunique() > 1, is_varied(frame)
+
+    def names(record: Record) -> tuple[Entry, ...]:
+        model = model_name(record["model"], record["width"])
+        variant = [record["variant"]] if varied else []
+        shown = f"{record['run']}: {model}" if several else model
+        return tuple(map(word, (shown, *variant, record["dataset"], record["template"])))
+
+    of_names = (
+        text_column("Model"),
+        *([text_column("Variant")] if varied else []),
+        text_column("Data set", key="dataset"),
+        text_column("Template"),
     )
+    rows = tuple((*names(record), *row(record)) for record in records(in_reading_order(frame)))
+    return Table(title=title, columns=(*of_names, *columns), rows=rows, notes=notes)
 
 
 def interval(low: float, high: float) -> Entry:
@@ -98,9 +116,8 @@ def interval(low: float, high: float) -> Entry:
     return Entry(parts=(f"{low:+z.2f}", f"{high:+z.2f}"), values=(low, high), joint=" .. ")
 
 
-def _row(record: Record, several: bool) -> tuple[Entry, ...]:
+def _row(record: Record) -> tuple[Entry, ...]:
     return (
-        *cell_words(record, several),
         number(record["difference"], 2, signed=True, best=record["separated"]),
         interval(record["low"], record["high"]),
         count(record["pairs"]),
@@ -121,25 +138,12 @@ def _seeds_needed(low: float, high: float) -> Entry:
 
 def paired_tables(study: Study) -> list[Table]:
     """The differences to base, each tested by its own seeds alone."""
-    frame = paired_tests(study.accuracies)
-    several = frame["run"].nunique() > 1
-    return [
-        Table(
-            title=f"Accuracy ({study.accuracy} epoch) minus {BASE}'s: paired t tests",
-            columns=_PAIRED_COLUMNS,
-            rows=tuple(_paired_row(record, several) for record in records(in_reading_order(frame))),
-            notes=(
-                "Each difference is tested by its own seeds alone, which finds little with few seeds; each interval is "
-                "for its difference alone. Holm p: corrected for the whole table. --table differences uses all seeds "
-                "of a model on a data set.",
-            ),
-        )
-    ]
+    title = f"Accuracy ({study.accuracy} epoch) minus {BASE}'s: paired t tests"
+    return [_named(paired_tests(study.accuracies), title, _PAIRED_COLUMNS, _paired_row, (_ABOUT_PAIRED,))]
 
 
-def _paired_row(record: Record, several: bool) -> tuple[Entry, ...]:
+def _paired_row(record: Record) -> tuple[Entry, ...]:
     return (
-        *cell_words(record, several),
         number(record["difference"], 2, signed=True),
         number(record["std"], 2),
         interval(record["low"], record["high"]),

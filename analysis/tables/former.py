@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from analysis.former import former_rows
-from analysis.keys import CELL, model_name
+from analysis.keys import CELL
 from analysis.records import Record, records
 from analysis.study import ACCURACIES, Study
+from analysis.tables.cells import is_varied, name_columns, name_words
 from analysis.tables.numbers import number
 from analysis.tables.table import Column, Entry, Table, text_column, word
 
@@ -18,9 +19,10 @@ def former_tables(study: Study) -> list[Table]:
     """Every row of a former plan, with how it differs from the plan; no table if there is none."""
     if study.results.former.empty:
         return []
+    varied = is_varied(study.results.former)
     columns = (
-        *map(text_column, ("Trial", "Run", "Model", "Template")),
-        text_column("Data set", key="dataset"),
+        text_column("Trial"),
+        *name_columns(varied=varied),
         Column(name="Seed"),
         text_column("Status"),
         Column(name=f"{study.accuracy.capitalize()} accuracy (%)"),
@@ -28,14 +30,14 @@ def former_tables(study: Study) -> list[Table]:
     )
     accuracy = ACCURACIES[study.accuracy]
     rows = former_rows(study).sort_values([*CELL, "seed", "finished_at"], kind="stable")
-    entries = tuple(_row(row, accuracy) for row in records(rows))
+    entries = tuple(
+        (word(row["trial_id"]), *name_words(row, varied=varied), *_row(row, accuracy)) for row in records(rows)
+    )
     return [Table(title="Rows of former plans", columns=columns, rows=entries, notes=(_NOTE,))]
 
 
 def _row(row: Record, accuracy: str) -> tuple[Entry, ...]:
-    names = (row["trial_id"], row["run"], model_name(row["model"], row["width"]), row["template"], row["dataset"])
     return (
-        *map(word, names),
         number(row["seed"]),
         word(row["status"]),
         number(row[accuracy], 2),

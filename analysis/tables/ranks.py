@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from analysis.keys import OVER_DATASETS, over_datasets_title
 from analysis.statistics.ranks import LEAST_DATASETS, RankAnalysis, rank_analysis
 from analysis.study import Study
 from analysis.tables.numbers import p_text
@@ -15,11 +16,11 @@ MOST_NAMES = 12
 
 
 def rank_tables(study: Study) -> list[Table]:
-    """A table per run: the templates by mean rank of accuracy over data sets, the models of each averaged."""
+    """A table per run and variant: the templates by mean rank of accuracy over data sets, models averaged."""
     several = study.cells["run"].nunique() > 1
     return [
-        _table(rank_analysis(cells), f"{run}: mean ranks" if several else "Mean ranks")
-        for run, cells in study.cells.groupby("run")
+        _table(rank_analysis(cells), over_datasets_title(run, variant, "Mean ranks", several_runs=several))
+        for (run, variant), cells in study.cells.groupby(OVER_DATASETS)
     ]
 
 

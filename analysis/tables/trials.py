@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from analysis.keys import model_name
 from analysis.records import Record, records
 from analysis.study import Study
+from analysis.tables.cells import is_varied, name_columns, name_words
 from analysis.tables.numbers import number
 from analysis.tables.table import Column, Entry, Table, text_column, word
 
 _COLUMNS = (
-    *map(text_column, ("Trial", "Run", "Model", "Template")),
-    text_column("Data set", key="dataset"),
     Column(name="Seed"),
     text_column("Status"),
     Column(name="Final", group="Test accuracy (%)", unit="%"),
@@ -25,20 +23,20 @@ _COLUMNS = (
 
 def trial_table(study: Study) -> Table:
     """A row per cell and seed, also for missing ones, in the order of `Study.outcomes`."""
-    return Table(title="Trials", columns=_COLUMNS, rows=tuple(map(_row, records(study.outcomes))))
+    varied = is_varied(study.outcomes)
+    return Table(
+        title="Trials",
+        columns=(text_column("Trial"), *name_columns(varied=varied), *_COLUMNS),
+        rows=tuple(
+            (word(trial["trial_id"]), *name_words(trial, varied=varied), *_row(trial))
+            for trial in records(study.outcomes)
+        ),
+    )
 
 
 def _row(trial: Record) -> tuple[Entry, ...]:
-    names = (
-        trial["trial_id"],
-        trial["run"],
-        model_name(trial["model"], trial["width"]),
-        trial["template"],
-        trial["dataset"],
-    )
     places = (trial["device_name"], trial["hostname"])
     return (
-        *map(word, names),
         number(trial["seed"]),
         word(trial["status"]),
         number(trial["final_test_accuracy"], 2),

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from fdt_core.errors import UsageError, nearest_match, unknown_name
 
-AXES = ("model", "template", "dataset", "seed")
+AXES = ("model", "variant", "template", "dataset", "seed")
 """The axes of a sweep's grid; columns of the results."""
 
 AxisValue = str | int

@@ -15,7 +15,7 @@ from fdt_core.trial.recipe import Recipe
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raised when a column changes. Readers fill columns that an older version lacks: see `Column.before`."""
 
 ColumnType = Literal["string", "int", "float", "bool", "time", "list<int>", "list<float>", "list<string>"]
@@ -53,6 +53,12 @@ _IDENTITY = (
     _column("width", "float", "multiplier of the architecture's base filters"),
     _column("template", "string", "filter distribution template"),
     _column("dataset", "string", "data set"),
+    Column(
+        name="variant",
+        type="string",
+        description="what it changes in the recipe, by the sweep file's name; empty without variants",
+        before="",
+    ),
     _column("seed", "int", "seed of every random stream"),
     _column("attempt", "int", "1 for the first try of the trial, 2 for its retry, ...", volatile=True),
     _column("status", "string", "done | failed | diverged"),
@@ -155,11 +161,11 @@ TRIAL_COLUMNS = _IDENTITY + _MODEL_COST + _OUTCOME + _recipe_columns() + _PROVEN
 RECIPE_COLUMNS = tuple(column.name for column in _recipe_columns())
 """The columns of `trials` that hold the recipe."""
 
-FORMER_RECIPE = {column.name: column.before for column in _recipe_columns() if column.before is not None}
-"""The value of each column of the recipe that plans and rows of version 0.1 lack."""
+FORMER_VALUES = {column.name: column.before for column in TRIAL_COLUMNS if column.before is not None}
+"""The value of each column that plans and rows of version 0.1 lack."""
 
 PLANNED_COLUMNS = (
-    *("trial_id", "sweep", "model", "width", "template", "dataset", "seed"),
+    *("trial_id", "sweep", "model", "width", "template", "dataset", "variant", "seed"),
     *(column.name for column in _MODEL_COST),
     *RECIPE_COLUMNS,
     "threads",

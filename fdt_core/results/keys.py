@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-CELL_KEY = ("trial_id", "sweep", "model", "template", "dataset", "budget_rule")
+CELL_KEY = ("trial_id", "sweep", "model", "template", "dataset", "variant", "budget_rule")
 """The columns that identify a cell among the finished rows of a run."""
 
 _NETWORK = ("model", "width", "widths", "params", "macs", "paper_flops")
@@ -18,8 +18,9 @@ def cell_key(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def trial_label(row: Mapping[str, Any]) -> str:
-    """How messages name the trial of a row, or a planned trial: `vgg11 base digits seed 0`."""
-    return f"{row['model']} {row['template']} {row['dataset']} seed {row['seed']}"
+    """How messages name the trial of a row, or a planned trial: `vgg11 base digits lr_low seed 0`."""
+    names = (row["model"], row["template"], row["dataset"], row["variant"])
+    return f"{' '.join(filter(None, names))} seed {row['seed']}"
 
 
 def measurement_key(row: Mapping[str, Any]) -> tuple[Any, ...]:

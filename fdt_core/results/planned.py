@@ -11,7 +11,7 @@ from typing import Any
 
 from fdt_core.files.json_file import damaged
 from fdt_core.quantities import counted
-from fdt_core.results.columns import FORMER_RECIPE
+from fdt_core.results.columns import FORMER_VALUES
 from fdt_core.results.keys import cell_key
 from fdt_core.results.plan_file import LAUNCH_AGAIN, PLAN_FILE, read_plan_file
 
@@ -19,7 +19,7 @@ from fdt_core.results.plan_file import LAUNCH_AGAIN, PLAN_FILE, read_plan_file
 def planned_trials(run: Path) -> list[dict[str, Any]] | None:
     """The trials of a run directory's frozen plan, as plain data; None if it has no plan.
 
-    Columns of the recipe that the plan is too old for have the value that `FORMER_RECIPE` gives.
+    Columns that the plan is too old for have the value that `FORMER_VALUES` gives.
 
     Raises EnvironmentProblem if plan.json is damaged, or if a newer fdt-sweep wrote it.
     """
@@ -28,12 +28,12 @@ def planned_trials(run: Path) -> list[dict[str, Any]] | None:
     if plan is None:
         return None
     try:
-        trials: list[dict[str, Any]] = plan["trials"]
+        trials = [FORMER_VALUES | trial for trial in plan["trials"]]
         for trial in trials:
             cell_key(trial)
     except KeyError as error:
         raise damaged(file, f"{error.args[0]} is missing", LAUNCH_AGAIN) from error
-    return [FORMER_RECIPE | trial for trial in trials]
+    return trials
 
 
 def left_out(rows: int) -> str:

@@ -54,7 +54,7 @@ def read_part(path: Path, table: str) -> pa.Table:
 
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
         stored = file.read()
-    if not set(ROW_KEYS[table]) <= set(stored.column_names):
+    if not _required(table) <= set(stored.column_names):
         raise pa.ArrowInvalid(f"{path} holds no rows of {table}")
     schema = arrow_schema(table)
     if stored.schema.equals(schema):
@@ -66,6 +66,11 @@ def read_part(path: Path, table: str) -> pa.Table:
         for column, field in zip(TABLES[table], schema, strict=True)
     ]
     return pa.table(columns, schema=schema)
+
+
+def _required(table: str) -> set[str]:
+    """The columns that every part of a table has, however old it is."""
+    return {column.name for column in TABLES[table] if column.name in ROW_KEYS[table] and column.before is None}
 
 
 PartReader = Callable[[Path, str], "pa.Table"]

@@ -50,7 +50,7 @@ Filters = Annotated[
         "--filter",
         metavar="AXIS=VALUE,...",
         help="Only these cells, such as --filter template=base,a or --filter 'model!=timm/*'; the axes are model, "
-        "template, dataset and seed. May be repeated; all must fit.",
+        "variant, template, dataset and seed. May be repeated; all must fit.",
         show_default=False,
     ),
 ]

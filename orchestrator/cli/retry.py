@@ -84,7 +84,8 @@ def _show(launch: Launch, trials: tuple[Cell, ...], json_: bool) -> None:
         print(json.dumps({"run": str(launch.run.path), "retry": again, "left": left}, indent=1))
         return
     for cell in trials:
-        print("  ".join([*map(str, _names(cell).values()), f"failed with: {', '.join(failures[cell.trial_id])}"]))
+        names = [str(name) for name in _names(cell).values() if name != ""]
+        print("  ".join([*names, f"failed with: {', '.join(failures[cell.trial_id])}"]))
     print(f"{len(trials)} to retry; {left} trials to run in all")
 
 

@@ -1,4 +1,4 @@
-"""The recipe of a cell: that of the sweep, with the overrides that select the cell applied to it."""
+"""The recipe of a cell: that of the sweep, with its overrides and the variant of the cell applied to it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from fdt_core.files.plain_yaml import KeyPath
 from fdt_core.files.yaml_file import WrongValue, YamlFile
 from fdt_core.trial.recipe import Recipe, recipe_for
 from orchestrator.plan.sweep_file import Sweep
+from orchestrator.plan.variants import Variant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,19 +24,27 @@ class GivenRecipe:
         return next((self.places[name] for name in fields if name in self.places), ("recipe",))
 
 
-def given_recipe(sweep: Sweep, overriding: Sequence[int]) -> GivenRecipe:
-    """What the sweep and its overrides with these numbers give; later ones win, and one with a base starts afresh."""
+def given_recipe(sweep: Sweep, overriding: Sequence[int], variant: Variant) -> GivenRecipe:
+    """What the sweep, its overrides with these numbers and the variant give; later ones win.
+
+    One with a base starts afresh. The variant comes last: an override must not make two variants equal.
+    """
+    rules = [_at(("recipe",), sweep.recipe)]
+    rules += [_at(("overrides", index, "recipe"), sweep.overrides[index].recipe or {}) for index in overriding]
     fields: dict[str, object] = {}
     places: dict[str, KeyPath] = {}
-    rules: list[tuple[KeyPath, str | Mapping[str, object]]] = [(("recipe",), sweep.recipe)]
-    rules += [(("overrides", index, "recipe"), sweep.overrides[index].recipe or {}) for index in overriding]
-    for where, recipe in rules:
-        given = {"base": recipe} if isinstance(recipe, str) else dict(recipe)
-        if "base" in given:
+    for rule in (*rules, GivenRecipe(fields=variant.recipe, places=variant.places)):
+        if "base" in rule.fields:
             fields, places = {}, {}
-        fields |= given
-        places |= {name: (*where, name) for name in given}
+        fields |= rule.fields
+        places |= rule.places
     return GivenRecipe(fields=fields, places=places)
+
+
+def _at(where: KeyPath, recipe: str | Mapping[str, object]) -> GivenRecipe:
+    """The recipe that stands at this place of the file; a name is that of its base."""
+    given = {"base": recipe} if isinstance(recipe, str) else recipe
+    return GivenRecipe(fields=given, places={name: (*where, name) for name in given})
 
 
 def resolve_recipe(file: YamlFile, given: GivenRecipe, dataset: str) -> Recipe:

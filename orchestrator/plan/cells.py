@@ -24,6 +24,7 @@ class Cell:
     """One cell of the comparison: a trial, and its place in the study."""
 
     sweep: str
+    variant: str = ""
     template: str
     spec: TrialSpec
     trial_id: str
@@ -49,7 +50,7 @@ class Cell:
     @property
     def key(self) -> tuple[str, ...]:
         """What makes the cell one row among the `done` rows of a run."""
-        own = {name: getattr(self, name) for name in ("trial_id", "sweep", "template", "budget_rule")}
+        own = {name: getattr(self, name) for name in ("trial_id", "sweep", "template", "variant", "budget_rule")}
         return cell_key({**own, "model": self.spec.model, "dataset": self.spec.dataset})
 
     @property
@@ -61,7 +62,13 @@ class Cell:
     def axes(self) -> dict[str, AxisValue]:
         """The values by axis of the grid."""
         spec = self.spec
-        return {"model": spec.model, "template": self.template, "dataset": spec.dataset, "seed": spec.seed}
+        return {
+            "model": spec.model,
+            "variant": self.variant,
+            "template": self.template,
+            "dataset": spec.dataset,
+            "seed": spec.seed,
+        }
 
     def to_json(self) -> dict[str, object]:
         """Plain data: the columns, the spec (the trial_id is its hash), and the number of training images."""
@@ -77,6 +84,7 @@ class Cell:
             "width": spec.width,
             "template": self.template,
             "dataset": spec.dataset,
+            "variant": self.variant,
             "seed": spec.seed,
             "widths": list(spec.widths),
             "n": self.n,

@@ -9,6 +9,7 @@ from fdt_core.image import ImageShape
 from fdt_core.results.cell_filter import AxisValue
 from fdt_core.trial.recipe import Recipe
 from orchestrator.plan.cell_recipe import GivenRecipe
+from orchestrator.plan.cells import Cell
 from orchestrator.plan.sweep_file import Sweep, selects
 
 _ACTS_ONLY_WITH = {
@@ -32,6 +33,18 @@ def unused_overrides(file: YamlFile, sweep: Sweep, cells: Iterable[Mapping[str, 
     for index, rule in enumerate(sweep.overrides):
         if not any(selects(rule.where, point) for point in points):
             yield str(file.error(("overrides", index), "selects no trial", joint=[("exclude",)]))
+
+
+def equal_variants(file: YamlFile, sweep: Sweep, cells: Iterable[Cell]) -> Iterator[str]:
+    """Variants that train the same everywhere as one before them: their rows would be copies."""
+    trials: dict[str, list[str]] = {variant.name: [] for variant in sweep.variant_list}
+    for cell in cells:
+        trials[cell.variant].append(cell.trial_id)
+    first: dict[tuple[str, ...], str] = {}
+    for name, ids in trials.items():
+        if ids and (other := first.setdefault(tuple(sorted(ids)), name)) != name:
+            where = ("variants", name) if sweep.variants else ("vary",)
+            yield str(file.error(where, f"{name} trains the same as {other}"))
 
 
 def recipe_slips(

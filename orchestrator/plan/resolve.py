@@ -26,8 +26,9 @@ from fdt_core.trial.recipe import Recipe, held_out_images
 from fdt_core.trial.spec import TrialSpec
 from orchestrator.plan.cell_recipe import given_recipe, resolve_recipe
 from orchestrator.plan.cells import Cell, Exclusion, SweepPlan, as_json
-from orchestrator.plan.ineffective_settings import recipe_slips, unused_overrides
+from orchestrator.plan.ineffective_settings import equal_variants, recipe_slips, unused_overrides
 from orchestrator.plan.sweep_file import Sweep, check_selectors, load_sweep, selects
+from orchestrator.plan.variants import Variant
 
 
 def plan_sweep(path: Path, settings: Sequence[str] = (), data_dir: Path | None = None) -> SweepPlan:
@@ -55,6 +56,7 @@ def plan_sweep(path: Path, settings: Sequence[str] = (), data_dir: Path | None =
             *study.slips,
             *study.coarse_budgets(),
             *unused_overrides(file, sweep, (point.axes() for point in kept)),
+            *equal_variants(file, sweep, cells),
         ),
         width_steps={model: (min(steps), max(steps)) for model, steps in study.width_steps.items()},
     )
@@ -65,13 +67,20 @@ class _Point:
     """A point of the grid."""
 
     model: str
+    variant: Variant
     template: str
     dataset: str
     seed: int
 
     def axes(self) -> dict[str, AxisValue]:
         """The values by axis, for selectors."""
-        return {"model": self.model, "template": self.template, "dataset": self.dataset, "seed": self.seed}
+        return {
+            "model": self.model,
+            "variant": self.variant.name,
+            "template": self.template,
+            "dataset": self.dataset,
+            "seed": self.seed,
+        }
 
 
 COARSE_STEP = 0.01
@@ -90,6 +99,7 @@ class _Study:
         self._models: dict[str, Model] = {}
         self._templates: dict[str, Template] = {}
         self._datasets: dict[str, DatasetInfo] = {}
+        self._variants = {variant.name: variant for variant in sweep.variant_list}
         for index, definition in enumerate(sweep.models):
             with self._blaming(("models", index)):
                 self._models[definition.label] = find_model(definition)
@@ -111,10 +121,10 @@ class _Study:
 
     def grid(self) -> Iterator[_Point]:
         """All points, the seeds outermost: every cell gets its first seed before any gets its second."""
-        for seed, dataset, model, template_name in itertools.product(
-            self._sweep.seed_list, self._datasets, self._models, self._templates
+        for seed, dataset, model, variant, template_name in itertools.product(
+            self._sweep.seed_list, self._datasets, self._models, self._sweep.variant_list, self._templates
         ):
-            yield _Point(model=model, template=template_name, dataset=dataset, seed=seed)
+            yield _Point(model=model, variant=variant, template=template_name, dataset=dataset, seed=seed)
 
     def trace_ahead(self, points: Iterable[_Point]) -> None:
         """Trace the networks of `points` on all cores. Without it, they are traced one by one as their cells come."""
@@ -128,7 +138,7 @@ class _Study:
     def cell(self, point: _Point) -> Cell:
         """The resolved and matched cell of `point`."""
         overriding = tuple(i for i, rule in enumerate(self._sweep.overrides) if selects(rule.where, point.axes()))
-        width, budget, recipe = self._settings(point.dataset, overriding)
+        width, budget, recipe = self._settings(point.dataset, overriding, point.variant.name)
         identity = self._identity(point.model, point.dataset)
         found = self._match(point.model, point.template, point.dataset, width, budget)
         spec = TrialSpec(
@@ -145,6 +155,7 @@ class _Study:
         )
         return Cell(
             sweep=self._sweep.name,
+            variant=point.variant.name,
             template=point.template,
             spec=spec,
             trial_id=spec.trial_id,
@@ -157,13 +168,14 @@ class _Study:
             train_images=self._datasets[point.dataset].train_images,
         )
 
-    def _settings_of(self, dataset: str, overriding: tuple[int, ...]) -> tuple[float, Budget, Recipe]:
-        """Width, budget and recipe for a data set under the overrides with these numbers, the last one winning."""
+    def _settings_of(self, dataset: str, overriding: tuple[int, ...], variant: str) -> tuple[float, Budget, Recipe]:
+        """Width, budget and recipe of a variant for a data set, under the overrides with these numbers."""
         width, budget = self._sweep.width, self._sweep.budget
         for index in overriding:
             width = self._sweep.overrides[index].width or width
             budget = self._sweep.overrides[index].budget or budget
-        given, image = given_recipe(self._sweep, overriding), self._datasets[dataset].image
+        given = given_recipe(self._sweep, overriding, self._variants[variant])
+        image = self._datasets[dataset].image
         recipe = resolve_recipe(self._file, given, dataset)
         training_images = self._datasets[dataset].train_images
         with self._blaming(given.place("validation")):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -22,12 +23,14 @@ from fdt_core.model_definition import ModelDefinition
 from fdt_core.results.cell_filter import AXES, AxisValue, fits
 from fdt_core.trial.recipe import Recipe
 from orchestrator.plan.model_entries import with_model_mappings
+from orchestrator.plan.variants import Variant, all_variants
 
 _STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 MAX_SEEDS = 10_000
 
 Name = Annotated[str, Field(min_length=1)]
+VariantName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+=-]{0,63}$")]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Selector = Mapping[str, AxisValue | tuple[AxisValue, ...]]
 
@@ -73,6 +76,10 @@ class Sweep:
         | Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MAX_SEEDS)]
     ) = 3
     """A count N for the seeds 0 to N-1, or a list."""
+    variants: Mapping[VariantName, str | Mapping[str, object]] = field(default_factory=dict)
+    """Changes of the recipe by name, each trained and compared by itself; instead of fields, a recipe's name."""
+    vary: Mapping[str, Annotated[tuple[object, ...], Field(min_length=1)]] = field(default_factory=dict)
+    """Fields of the recipe with several values: every combination is a variant."""
     schema_version: Literal[1] = 1
     width: Annotated[float, Field(gt=0)] = 1.0
     budget: Budget = Budget()
@@ -88,6 +95,11 @@ class Sweep:
     def seed_list(self) -> tuple[int, ...]:
         """The seeds as a list, even if a count was given."""
         return tuple(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
+
+    @property
+    def variant_list(self) -> tuple[Variant, ...]:
+        """The variants; a sweep that names none has one, without a name."""
+        return all_variants(self.variants, self.vary)
 
 
 def load_sweep(path: Path, settings: Sequence[str] = ()) -> tuple[YamlFile, Sweep]:
@@ -134,12 +146,23 @@ def _with_setting(file: YamlFile, setting: Setting) -> YamlFile:
     if first not in known:
         raise UsageError(f"{setting.text}: unknown key{nearest_match(first, known)} (known: {', '.join(known)})")
     keys = ("recipe", *setting.keys) if first in fields else setting.keys
+    if keys[0] == "recipe" and (varied := _varied_at(file, keys[1:])):
+        raise UsageError(f"{setting.text}: variants set it; give --set {'.'.join(map(str, varied))}=... instead")
     places: list[KeyPath] = [keys]
     if keys[0] in ("recipe", "width", "budget"):
         places += [(*place, *keys) for place, override in _overrides(file) if keys[0] in override]
     for place in places:
         file = apply_setting(file, setting, place)
     return file
+
+
+def _varied_at(file: YamlFile, keys: Sequence[str]) -> KeyPath | None:
+    """Where variants set a field of the recipe; None if none does."""
+    named, vary = file.data.get("variants"), file.data.get("vary")
+    for name, recipe in named.items() if isinstance(named, dict) else ():
+        if keys and isinstance(recipe, dict) and keys[0] in recipe:
+            return ("variants", name, keys[0])
+    return ("vary", keys[0]) if keys and isinstance(vary, dict) and keys[0] in vary else None
 
 
 def _with_recipes(file: YamlFile) -> YamlFile:
@@ -202,6 +225,7 @@ def check_selectors(file: YamlFile, sweep: Sweep) -> None:
 def _axis_values(sweep: Sweep) -> dict[str, tuple[AxisValue, ...]]:
     return {
         "model": tuple(model.label for model in sweep.models),
+        "variant": tuple(variant.name for variant in sweep.variant_list),
         "template": tuple(template_name(item) for item in sweep.templates),
         "dataset": sweep.datasets,
         "seed": sweep.seed_list,
@@ -210,10 +234,13 @@ def _axis_values(sweep: Sweep) -> dict[str, tuple[AxisValue, ...]]:
 
 def _check_axes(file: YamlFile, sweep: Sweep) -> None:
     """Refuse repeated axis values."""
+    if sweep.variants and sweep.vary:
+        file.fail(("vary",), "give either variants or vary, not both")
     for axis, names in _axis_values(sweep).items():
         for index, name in enumerate(names):
             if name in names[:index]:
-                file.fail((f"{axis}s", index), f"repeated value {name!r}")
+                where: KeyPath = ("vary",) if axis == "variant" else (f"{axis}s", index)
+                file.fail(where, f"repeated value {name!r}")
 
 
 def _check_selector(
@@ -224,6 +251,8 @@ def _check_selector(
     for axis, want in selector.items():
         if axis not in values:
             file.fail((*where, axis), f"unknown axis{nearest_match(axis, AXES)} (known: {', '.join(AXES)})")
+        if axis == "variant" and not any(values[axis]):
+            file.fail((*where, axis), "this sweep has no variants")
         for pattern in _as_tuple(want):
             if not any(fits(pattern, value) for value in values[axis]):
                 known = [str(value) for value in values[axis]]

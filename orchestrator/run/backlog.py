@@ -15,9 +15,9 @@ from orchestrator.run.ledger import Ledger, TrialState
 from orchestrator.run.retry_policy import needs_whole_device
 
 BREAKER_TRIALS = 3
-"""A (model, template) pair is held back once this many of its trials were given up and none has finished."""
+"""A model, template and variant are held back once this many of their trials were given up and none has finished."""
 
-_Pair = tuple[str, str]
+_Kind = tuple[str, str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class Backlog:
         for cell in cells:
             self._cells.setdefault(cell.trial_id, []).append(cell)
         self._state: dict[str, TrialState] = {}
-        self._count: Counter[tuple[_Pair, TrialState]] = Counter()
+        self._count: Counter[tuple[_Kind, TrialState]] = Counter()
         self._waiting: dict[str, None] = {}
         for trial_id in self._cells:
             self._enter(trial_id, ledger.record(trial_id).state)
@@ -98,9 +98,9 @@ class Backlog:
         """Counts over the planned cells."""
         counts: Counter[TrialState] = Counter()
         held_back = 0
-        for (pair, state), count in self._count.items():
+        for (kind, state), count in self._count.items():
             counts[state] += count
-            if state is TrialState.WAITING and self._is_broken(pair):
+            if state is TrialState.WAITING and self._is_broken(kind):
                 held_back += count
         return Progress(
             done=counts[TrialState.DONE],
@@ -112,10 +112,10 @@ class Backlog:
 
     def _enter(self, trial_id: str, state: TrialState) -> None:
         """Move a trial to `state` and update the counts."""
-        pair, cells = self._pair(trial_id), len(self._cells[trial_id])
+        kind, cells = self._kind(trial_id), len(self._cells[trial_id])
         if trial_id in self._state:
-            self._count[pair, self._state[trial_id]] -= cells
-        self._count[pair, state] += cells
+            self._count[kind, self._state[trial_id]] -= cells
+        self._count[kind, state] += cells
         self._state[trial_id] = state
         if state is TrialState.WAITING:
             self._waiting[trial_id] = None
@@ -125,16 +125,16 @@ class Backlog:
     def _ready(self, whole_device: bool) -> Iterator[str]:
         """Waiting trials with this need that the breaker does not hold back, in running order."""
         for trial_id in self._waiting:
-            if self._needs_whole_device(trial_id) == whole_device and not self._is_broken(self._pair(trial_id)):
+            if self._needs_whole_device(trial_id) == whole_device and not self._is_broken(self._kind(trial_id)):
                 yield trial_id
 
     def _needs_whole_device(self, trial_id: str) -> bool:
         return needs_whole_device(self._ledger.record(trial_id).counted_failures)
 
-    def _is_broken(self, pair: _Pair) -> bool:
-        finished = self._count[pair, TrialState.DONE] + self._count[pair, TrialState.DIVERGED]
-        return self._count[pair, TrialState.FAILED] >= BREAKER_TRIALS and not finished
+    def _is_broken(self, kind: _Kind) -> bool:
+        finished = self._count[kind, TrialState.DONE] + self._count[kind, TrialState.DIVERGED]
+        return self._count[kind, TrialState.FAILED] >= BREAKER_TRIALS and not finished
 
-    def _pair(self, trial_id: str) -> _Pair:
+    def _kind(self, trial_id: str) -> _Kind:
         cell = self._cells[trial_id][0]
-        return cell.spec.model, cell.template
+        return cell.spec.model, cell.template, cell.variant

@@ -25,6 +25,7 @@ class RunningStatus:
     model: str
     template: str
     dataset: str
+    variant: str = ""
     seed: int
     epoch: int
     epochs: int

@@ -55,4 +55,4 @@ def reused_row(row: Row, cell: Cell, source: str, attempt: int) -> dict[str, obj
 
 def place_in_study(row: Row) -> str:
     """How `reused_from` names a row of the same run."""
-    return f"{row['sweep']}/{row['model']}/{row['template']}"
+    return "/".join(str(row[name]) for name in ("sweep", "model", "template", "variant") if row[name])

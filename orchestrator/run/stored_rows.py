@@ -21,6 +21,7 @@ class TrialRow(TypedDict):
     model: str
     template: str
     dataset: str
+    variant: str
     budget_rule: str
     attempt: int
     status: str

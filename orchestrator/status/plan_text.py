@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from fdt_core.files.json_file import DamagedFile
+from fdt_core.results.cell_filter import AXES
 from orchestrator.plan.cells import Cell, SweepPlan
 from orchestrator.plan.estimate import as_json, estimate, estimate_lines
 from orchestrator.run.launch_record import Launch
@@ -74,12 +75,9 @@ def _summary(launch: Launch) -> Iterator[str]:
 
 
 def _axes(plan: SweepPlan) -> dict[str, Counter[str]]:
-    return {
-        "model": Counter(cell.spec.model for cell in plan.cells),
-        "template": Counter(cell.template for cell in plan.cells),
-        "dataset": Counter(cell.spec.dataset for cell in plan.cells),
-        "seed": Counter(str(cell.spec.seed) for cell in plan.cells),
-    }
+    """For each axis, how many cells have each value; without variants, that axis is left out."""
+    counts = {axis: Counter(str(cell.axes[axis]) for cell in plan.cells) for axis in AXES}
+    return {axis: values for axis, values in counts.items() if set(values) != {""}}
 
 
 def _cost_table(plan: SweepPlan) -> Iterator[str]:

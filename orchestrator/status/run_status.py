@@ -43,11 +43,15 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class CellCounts:
-    """How many cells of one model, template and data set are `done`, `diverged`, `failed` or `left`; no zeros."""
+    """How many cells of one model, template, data set and variant are `done`, `diverged`, `failed` or `left`.
+
+    No zeros.
+    """
 
     model: str
     template: str
     dataset: str
+    variant: str
     counts: Mapping[str, int]
 
     @property
@@ -67,16 +71,18 @@ class CellCounts:
 
     def to_json(self) -> dict[str, object]:
         """Plain data, for `status --json`."""
-        return {"model": self.model, "template": self.template, "dataset": self.dataset, **self.counts}
+        names = {"model": self.model, "template": self.template, "dataset": self.dataset, "variant": self.variant}
+        return {**names, **self.counts}
 
 
 @dataclass(frozen=True, kw_only=True)
 class FormerCount:
-    """How many rows of former plans share a model, template, data set and status."""
+    """How many rows of former plans share a model, template, data set, variant and status."""
 
     model: str
     template: str
     dataset: str
+    variant: str
     status: str
     rows: int
 
@@ -99,7 +105,7 @@ class RunStatus:
         state: what the run is doing.
         silent_seconds: since the driver last wrote; None if it is not running.
         progress: counts of cells.
-        cells: counts by model, template and data set.
+        cells: counts by model, template, data set and variant.
         running: the running trials.
         failures: failed attempts, counted by signature.
         former: rows of former plans.
@@ -203,24 +209,24 @@ def _starts(run: RunDirectory, status: DriverStatus | None) -> bool:
 
 
 def _cells(plan: SweepPlan, ledger: Ledger) -> tuple[CellCounts, ...]:
-    found: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
+    found: dict[tuple[str, str, str, str], Counter[str]] = defaultdict(Counter)
     for cell in plan.cells:
         state = ledger.record(cell.trial_id).state
         name = "left" if state is TrialState.WAITING else str(state)
-        found[cell.spec.model, cell.template, cell.spec.dataset][name] += 1
+        found[cell.spec.model, cell.template, cell.spec.dataset, cell.variant][name] += 1
     return tuple(
-        CellCounts(model=model, template=template, dataset=dataset, counts=counts)
-        for (model, template, dataset), counts in found.items()
+        CellCounts(model=model, template=template, dataset=dataset, variant=variant, counts=counts)
+        for (model, template, dataset, variant), counts in found.items()
     )
 
 
 def _former(rows: Sequence[TrialRow]) -> FormerRows:
-    counts = Counter((row["model"], row["template"], row["dataset"], row["status"]) for row in rows)
+    counts = Counter((row["model"], row["template"], row["dataset"], row["variant"], row["status"]) for row in rows)
     return FormerRows(
         rows=len(rows),
         counts=tuple(
-            FormerCount(model=model, template=template, dataset=dataset, status=status, rows=count)
-            for (model, template, dataset, status), count in sorted(counts.items())
+            FormerCount(model=model, template=template, dataset=dataset, variant=variant, status=status, rows=count)
+            for (model, template, dataset, variant, status), count in sorted(counts.items())
         ),
     )
 

@@ -57,11 +57,12 @@ def _driver_lines(status: RunStatus) -> Iterator[str]:
 
 
 def _cell_lines(cells: Sequence[CellCounts]) -> Iterator[str]:
-    """For each model and data set, how many trials of each template have ended."""
+    """For each model, data set and variant, how many trials of each template have ended."""
     groups: dict[str, list[str]] = defaultdict(list)
     for cell in cells:
         failed = f" ({cell.failed} failed)" if cell.failed else ""
-        groups[f"{cell.model} {cell.dataset}"].append(f"{cell.template} {cell.ended}/{cell.ended + cell.left}{failed}")
+        name = " ".join(filter(None, (cell.model, cell.dataset, cell.variant)))
+        groups[name].append(f"{cell.template} {cell.ended}/{cell.ended + cell.left}{failed}")
     for name, counts in sorted(groups.items()):
         yield f"  {name}:  " + "  ".join(sorted(counts))
 
@@ -81,5 +82,5 @@ def _former_lines(former: FormerRows, *, shown: bool) -> Iterator[str]:
     if former.rows and not shown:
         yield f"  {left_out(former.rows)}"
     for count in former.counts if shown else ():
-        name = f"{count.model} {count.template} {count.dataset}"
+        name = " ".join(filter(None, (count.model, count.template, count.dataset, count.variant)))
         yield f"  former plan, counted nowhere: {name}:  {count.rows} {count.status}"

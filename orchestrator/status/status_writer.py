@@ -42,6 +42,7 @@ class RunningTrial:
             model=spec.model,
             template=self.cell.template,
             dataset=spec.dataset,
+            variant=self.cell.variant,
             seed=spec.seed,
             epoch=self.epoch,
             epochs=spec.recipe.epochs,

@@ -40,8 +40,8 @@ def trial_row(**given: Any) -> dict[str, Any]:
     recipe = {**dataclasses.asdict(Recipe()), "milestones": [60, 120, 160]}
     row: dict[str, Any] = {
         **recipe,
-        "sweep": "synthetic", "model": "vgg19", "width": 1.0, "template": "base", "dataset": "cifar10", "seed": 0,
-        "attempt": 1, "status": "done", "widths": [64, 128], "params": 20_035_018, "macs": 398_136_320,
+        "sweep": "synthetic", "model": "vgg19", "width": 1.0, "template": "base", "dataset": "cifar10", "variant": "",
+        "seed": 0, "attempt": 1, "status": "done", "widths": [64, 128], "params": 20_035_018, "macs": 398_136_320,
         "paper_flops": 399_170_560, "memory_mb": 87.0, "activations": 1_000_000, "budget_metric": "paper_flops",
         "budget_rule": "nearest", "budget_target": 399_170_560.0, "budget_error": 0.0, "best_epoch": 190,
         "train_seconds": 3600.0, "images_per_second": 2500.0, "peak_memory_mb": 900.0, "device": "cuda",

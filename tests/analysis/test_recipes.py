@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from analysis import Study, study
 from analysis.former import former_rows
 from analysis.recipes import unlike_runs, unlike_trainings, value_text, values_by_dataset
-from fdt_core.results.columns import FORMER_RECIPE
+from fdt_core.results.columns import FORMER_VALUES
 from tests.analysis.synthetic import done, write_run
 
 
@@ -30,11 +30,11 @@ def test_a_run_of_version_0_1_was_trained_like_one_that_has_the_new_columns(tmp_
     rows = [done(90.0), done(90.5, template="a"), done(91.0, seed=1), done(91.5, template="a", seed=1)]
     old, new = write_run(tmp_path / "old", rows), write_run(tmp_path / "new", rows)
     plan = json.loads((old / "plan.json").read_text())
-    plan["trials"] = [{name: trial[name] for name in trial if name not in FORMER_RECIPE} for trial in plan["trials"]]
+    plan["trials"] = [{name: trial[name] for name in trial if name not in FORMER_VALUES} for trial in plan["trials"]]
     (old / "plan.json").write_text(json.dumps(plan))
     part = old / "results" / "trials" / "part-000000.parquet"
-    pq.write_table(pq.read_table(part).drop_columns(list(FORMER_RECIPE)), part)
-    assert "optimiser" in FORMER_RECIPE
+    pq.write_table(pq.read_table(part).drop_columns(list(FORMER_VALUES)), part)
+    assert "optimiser" in FORMER_VALUES
     both = study(old, new)
     assert list(unlike_runs(both)) == list(unlike_trainings(both)) == []
     assert values_by_dataset(both, "optimiser") == "sgd"

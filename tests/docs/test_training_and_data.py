@@ -103,5 +103,18 @@ def test_the_overrides_and_settings_shown_are_valid(tmp_path: Path) -> None:
         (model, template): (6, 128) for model in ("vgg11", "resnet18") for template in ("a", "b")
     }
     settings = re.findall(r"`--set '?(.*?)'?`", TRAINING)
-    assert len(settings) == 3
+    assert len(settings) == 4
     assert {cell.spec.recipe.epochs for cell in plan_sweep(file, settings).cells} == {2}
+
+
+def test_the_variants_shown_are_valid(tmp_path: Path) -> None:
+    (block,) = re.findall(r"```yaml\n(variants.*?)```", TRAINING, re.DOTALL)
+    file = tmp_path / "study.yaml"
+    head = "name: study\nmodels: [vgg11]\nwidth: 0.125\ntemplates: [base]\ndatasets: [digits]\nseeds: 1\n"
+    found = []
+    for text in block.split("# or:\n"):
+        file.write_text(head + text)
+        found.append([cell.variant for cell in plan_sweep(file).cells])
+    assert sorted(found[0]) == ["lr_high", "lr_low"]
+    assert len(found[1]) == 6
+    assert re.findall(r"such as `(learning_rate=\S+)`", TRAINING)[0] in found[1]

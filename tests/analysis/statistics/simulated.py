@@ -39,6 +39,7 @@ def accuracies_of(values: Values, models: int = 2) -> Accuracies:
             "run": "run",
             "model": [f"model{block % models}" for block in range(blocks)],
             "width": 1.0,
+            "variant": "",
             "dataset": [f"data{block // models}" for block in range(blocks)],
         }
     )

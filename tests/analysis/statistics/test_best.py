@@ -86,7 +86,7 @@ def test_studies_without_errors_have_no_candidates() -> None:
     found = compared_with_the_best(accuracies_of(np.full((1, 3, 1), 90.0)))
     assert not found["candidate"].any()
     assert found["high"].isna().all()
-    empty = pd.DataFrame(columns=["run", "model", "width", "dataset"])
+    empty = pd.DataFrame(columns=["run", "model", "width", "variant", "dataset"])
     nothing = Accuracies(
         axis="template",
         keys=empty,

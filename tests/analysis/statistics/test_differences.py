@@ -135,8 +135,9 @@ def test_runs_are_compared_cell_by_cell(study_of: StudyOf) -> None:
     for run, by_seed in shift.items():
         for template, mean in (("base", 90.0), ("a", 91.0 + (run == "two"))):
             for seed, value in enumerate(seeds_with(mean, 0.5)):
-                rows.append({"run": run, "model": "m", "width": 1.0, "template": template, "dataset": "d", "seed": seed,
-                             "accuracy": value + by_seed[seed], "dataset_digest": "same"})  # fmt: skip
+                rows.append({"run": run, "model": "m", "width": 1.0, "variant": "", "template": template,
+                             "dataset": "d", "seed": seed, "accuracy": value + by_seed[seed],
+                             "dataset_digest": "same"})  # fmt: skip
     found = differences_between_runs(pd.DataFrame(rows), "one").set_index("template")
     assert set(found["run"]) == {"two"}
     assert found.loc["base", "difference"] == pytest.approx(0.2)

@@ -16,8 +16,8 @@ from tests.analysis.synthetic import done
 def cells(means: np.ndarray, models: int = 1) -> pd.DataFrame:
     """Cells from means of shape blocks, templates, the blocks being `models` on each data set."""
     return pd.DataFrame(
-        {"run": "r", "model": f"m{i % models}", "width": 1.0, "dataset": f"d{i // models}", "template": f"t{j}",
-         "mean": value, "kinds": "0"}
+        {"run": "r", "model": f"m{i % models}", "width": 1.0, "variant": "", "dataset": f"d{i // models}",
+         "template": f"t{j}", "mean": value, "kinds": "0"}
         for (i, j), value in np.ndenumerate(means)
     )  # fmt: skip
 

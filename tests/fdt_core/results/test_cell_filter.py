@@ -7,6 +7,7 @@ from fdt_core.results.cell_filter import AxisValue, cell_filters
 
 VALUES: dict[str, list[AxisValue]] = {
     "model": ["vgg19", "timm/convnext_atto", "timm/resnet10t"],
+    "variant": [""],
     "template": ["base", "a", "c"],
     "dataset": ["cifar10", "cifar100", "digits"],
     "seed": [0, 1, 10, 11],
@@ -41,7 +42,10 @@ def test_a_filter_keeps_the_values_that_fit_or_with_an_exclamation_mark_the_othe
         ("template=", r"--filter template=: give AXIS=VALUE"),
         ("template=a,,c", r"give AXIS=VALUE"),
         ("=a", r"--filter =a: unknown axis ''"),
-        ("templte=a", r"unknown axis 'templte'; did you mean 'template'\? \(known: model, template, dataset, seed\)"),
+        (
+            "templte=a",
+            r"unknown axis 'templte'; did you mean 'template'\? \(known: model, variant, template, da",
+        ),
         ("template=f", r"--filter template=f: no template is 'f' \(there are: base, a, c\)"),
         ("dataset=cifar10,cifr100", r"no dataset is 'cifr100'; did you mean 'cifar100'\?"),
         ("model!=VGG19", r"no model is 'VGG19'; did you mean 'vgg19'\?"),

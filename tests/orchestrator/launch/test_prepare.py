@@ -43,7 +43,7 @@ def test_changing_the_sweep_file_afterwards_changes_nothing_that_runs(place: Pla
 def test_filters_keep_cells_of_the_plan_and_are_frozen_with_it(place: Place) -> None:
     run = freeze_at(place, filters=("template!=base", "seed=1"))
     assert [cell.axes for cell in run.plan().cells] == [
-        {"model": "vgg11", "template": "c", "dataset": "digits", "seed": 1}
+        {"model": "vgg11", "variant": "", "template": "c", "dataset": "digits", "seed": 1}
     ]
     assert frozen_launch_again(run, ["checkpoint_interval=5"]).plan.cells == run.plan().cells
     assert len(launch_of(place).plan.cells) == 4

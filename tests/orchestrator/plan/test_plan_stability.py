@@ -30,6 +30,7 @@ STUDY: dict[str, Any] = {
     "seeds": [0, 7],
     "budget": {"metric": "macs", "target": "1.5 x base", "rule": "at_most"},
     "recipe": {"base": "quick", "learning_rate": 0.05, "epochs": 3},
+    "vary": {"momentum": [0.9, 0.8], "flip": [True, False]},
     "overrides": [{"where": {"model": "vgg*"}, "recipe": {"weight_decay": 1e-4}}],
 }
 
@@ -64,7 +65,7 @@ def planned(text: str) -> SweepPlan:
 def test_a_plan_does_not_depend_on_the_order_of_keys_or_the_format(data: Any, written: Callable[[Any], str]) -> None:
     plan = planned(written(data))
     assert plan == planned(json.dumps(STUDY))
-    assert len({cell.trial_id for cell in plan.cells}) == 16
+    assert len({cell.trial_id for cell in plan.cells}) == 16 * 4
 
 
 @pytest.mark.parametrize("axis", ["models", "templates", "seeds"])

@@ -30,6 +30,7 @@ def row(cell: Cell, status: str, *, kind: str | None = None, attempt: int = 1) -
         "model": cell.spec.model,
         "template": cell.template,
         "dataset": cell.spec.dataset,
+        "variant": cell.variant,
         "budget_rule": cell.budget_rule,
         "status": status,
         "failure_kind": kind,

@@ -219,13 +219,13 @@ def test_the_keys_of_the_json_are_an_interface(run: RunDirectory, plan: SweepPla
         "notes",
     }
     assert set(status["progress"]) == {"done", "diverged", "failed", "held_back", "total", "left"}
-    place, counts = {"model", "template", "dataset"}, {"done", "diverged", "failed", "left"}
+    place, counts = {"model", "template", "dataset", "variant"}, {"done", "diverged", "failed", "left"}
     assert all(place < set(cell) <= place | counts for cell in status["cells"])
     assert {key for cell in status["cells"] for key in cell} == place | {"done", "failed", "left"}
-    assert status["running"] == [FORMER]
+    assert status["running"] == [FORMER | {"variant": ""}]
     assert status["failures"] == {"error: ValueError: no such luck": 2}
     cell = former.cells[2]
-    count = {"model": cell.spec.model, "template": cell.template, "dataset": "digits", "status": "done", "rows": 1}
-    assert status["former"] == {"rows": 1, "counts": [count]}
+    names = {"model": cell.spec.model, "template": cell.template, "dataset": "digits", "variant": ""}
+    assert status["former"] == {"rows": 1, "counts": [{**names, "status": "done", "rows": 1}]}
     assert status["driver"] == {"pid": 1, "host": "here", "generation": lease.number}
     assert (status["slurm"], status["notes"], status["driver_is_gone"]) == (None, [], False)
