@@ -6,6 +6,7 @@ Strict: unknown keys, repeated values and names that do not exist are refused wi
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
@@ -28,6 +29,7 @@ from orchestrator.plan.variants import Variant, all_variants
 _STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 MAX_SEEDS = 10_000
+MAX_VARIANTS = 10_000
 
 Name = Annotated[str, Field(min_length=1)]
 VariantName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+=-]{0,63}$")]
@@ -236,6 +238,8 @@ def _check_axes(file: YamlFile, sweep: Sweep) -> None:
     """Refuse repeated axis values."""
     if sweep.variants and sweep.vary:
         file.fail(("vary",), "give either variants or vary, not both")
+    if (size := math.prod(map(len, sweep.vary.values()))) > MAX_VARIANTS:
+        file.fail(("vary",), f"makes {size:,} variants; {MAX_VARIANTS:,} are the most")
     for axis, names in _axis_values(sweep).items():
         for index, name in enumerate(names):
             if name in names[:index]:

@@ -112,6 +112,10 @@ def test_variants_that_train_the_same_are_a_likely_slip(tmp_path: Path) -> None:
         ("vary: {learning_rate: []}\n", r"study.yaml:8: vary.learning_rate: must not be empty"),
         ("vary: {learning_rate: 0.1}\n", r"study.yaml:8: vary.learning_rate: must be a list"),
         ("vary: {epochs: [1, 2, 1]}\n", r"study.yaml:8: vary: repeated value 'epochs=1'"),
+        (
+            f"vary: {{epochs: {list(range(1, 200))}, batch_size: {list(range(1, 200))}}}\n",
+            r"makes 39,601 variants; 10,000",
+        ),
         (TWO + GRID, r"study.yaml:9: vary: give either variants or vary"),
         (TWO + "exclude: [{variant: lr_lo}]\n", r"'lr_lo' is not a variant of this sweep; did you mean 'lr_low'"),
         ("exclude: [{variant: lr_low}]\n", r"exclude\[0\].variant: this sweep has no variants"),
