@@ -17,7 +17,7 @@ from fdt_core.quantities import points
 
 @dataclass(frozen=True, kw_only=True)
 class Conclusion:
-    """What is shown of one template of a run, model and width, relative to base.
+    """What is shown of one template of a run, model, width and variant, relative to base.
 
     Args:
         template: the template.
@@ -66,7 +66,7 @@ class Conclusion:
 
 
 def conclusions(study: Study) -> dict[str, list[Conclusion]]:
-    """What is shown of each template, by title of a run, model and width; no entry where base has no partner."""
+    """What is shown of each template, by title of a block of cells; no entry where base has no partner."""
     found = {}
     for title, cells in study.blocks():
         differences, means = (of_block(frame, cells) for frame in (study.differences, study.mean_differences))

@@ -26,8 +26,8 @@ def network_keys(frame: pd.DataFrame) -> pd.Series[Any]:
 def latencies(cells: pd.DataFrame, profiles: pd.DataFrame, *, batch: int, device: str | None) -> pd.DataFrame:
     """The latency of each cell's network that has one, on the device and in the setting of its model.
 
-    For each run, model and width, that is what measured the most of its cells. So a device that measured all templates
-    comes before one that lacks some.
+    For each run, model, width and variant, that is what measured the most of its cells. So a device that measured all
+    templates comes before one that lacks some.
 
     Args:
         cells: as `Study.cells`.
@@ -80,7 +80,7 @@ def on_one_device(outcomes: pd.DataFrame) -> pd.Series[bool]:
 
 
 def _of_one_kind(rows: pd.DataFrame, kind: list[str]) -> pd.DataFrame:
-    """For each run, model and width, the rows of the most frequent kind; of equally frequent ones, of the first."""
+    """By run, model, width and variant, the rows of the most frequent kind; of equally frequent ones, of the first."""
     rows = rows.reset_index(drop=True)
     kinds = rows.groupby([*BLOCK, *kind], dropna=False, sort=True)
     # Compared by number, not merged by value: pandas 2 reads a column of nothing but None back from its groups as

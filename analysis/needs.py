@@ -48,7 +48,7 @@ class Choice:
 
 
 def choices(study: Study) -> dict[str, list[Choice]]:
-    """The best templates for accuracy, parameters, memory and latency, by title of a run, model and width."""
+    """The best templates for accuracy, parameters, memory and latency, by title of a run, model, width and variant."""
     if study.outcomes.empty:
         return {}
     against_best = compared_with_the_best(study.accuracies)

@@ -25,5 +25,5 @@ def by_template(cells: pd.DataFrame) -> dict[str, Record]:
 
 
 def of_block(frame: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `frame` that belong to the run, model and width of `cells`."""
+    """The rows of `frame` that belong to the run, model, width and variant of `cells`."""
     return frame.merge(cells[BLOCK].drop_duplicates(), on=BLOCK)

@@ -43,7 +43,7 @@ def _means(study: Study) -> pd.DataFrame:
 
 
 def _planned_datasets(study: Study) -> pd.DataFrame:
-    """The number of data sets of each run, model and width: `planned`."""
+    """The number of data sets of each run, model, width and variant: `planned`."""
     return study.cells.groupby(BLOCK, as_index=False).agg(planned=("dataset", "nunique"))
 
 
@@ -66,7 +66,7 @@ def seed_points(study: Study) -> pd.DataFrame:
 
 
 def by_model_and_dataset(study: Study, points: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
-    """The rows of `points` by title of a run, model and width and by data set, in the order in which they are shown."""
+    """The rows of `points` by title (see `Study.blocks`) and data set, in the order in which they are shown."""
     found: dict[tuple[str, str], pd.DataFrame] = {}
     for title, cells in study.blocks():
         groups = {str(name): rows for name, rows in of_block(points, cells).groupby("dataset")}

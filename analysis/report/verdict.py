@@ -43,7 +43,7 @@ class ModelVerdict:
 
 
 def model_verdicts(study: Study) -> list[ModelVerdict]:
-    """The verdict on each run, model and width."""
+    """The verdict on each run, model, width and variant."""
     found = conclusions(study)
     return [_verdict(study, title, cells, found.get(title, [])) for title, cells in study.blocks()]
 

@@ -26,7 +26,7 @@ from analysis.statistics.simultaneous import CONFIDENCE, Contrasts, averaged, tw
 
 @dataclass(frozen=True, kw_only=True)
 class Pairs:
-    """Treatments minus each other in the mean over the data sets of one run, model and width.
+    """Treatments minus each other in the mean over the data sets of one run, model, width and variant.
 
     Args:
         treatments: numbers of the k treatments.
@@ -54,15 +54,15 @@ class Pairs:
 
 
 def compared_with_the_best(data: Accuracies, confidence: float = CONFIDENCE) -> pd.DataFrame:
-    """Every treatment against the best of the others, in the mean over the data sets of a run, model and width.
+    """Every treatment against the best of the others, in the mean over data sets: by run, model, width and variant.
 
     Those are compared that can be compared with the reference of `data`; if none can, with the treatment that has the
     most partners.
 
     Returns:
-        One row per run, model, width and treatment: `ahead` (points above the best of the others; negative if it is
-        not the highest), `low` and `high` (simultaneous limits of that; `high` is at least 0, `low` at most 0), and
-        `candidate` (whether it may be the best). Untested treatments have no limits, and are no candidates.
+        One row per run, model, width, variant and treatment: `ahead` (points above the best of the others; negative if
+        it is not the highest), `low` and `high` (simultaneous limits of that; `high` is at least 0, `low` at most 0),
+        and `candidate` (whether it may be the best). Untested treatments have no limits, and are no candidates.
     """
     errors = block_errors(data)
     group, keys = model_groups(data)
@@ -134,7 +134,7 @@ def _shared(present: Flags) -> Numbers:
 
 
 def _against_the_best(pairs: Pairs, level: float) -> pd.DataFrame:
-    """The rows of one run, model and width, by the place of the treatment; `level`: the chance that any is wrong."""
+    """The rows of one run, model, width and variant by treatment; `level`: the chance that any of all is wrong."""
     partners = pairs.comparable.sum(axis=1)
     reference = 0 if pairs.treatments[0] == 0 and partners[0] else int(partners.argmax())
     chosen = pairs.among(reference, pairs.comparable)

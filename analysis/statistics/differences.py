@@ -46,7 +46,7 @@ class Question:
 
 
 def to_base(outcomes: pd.DataFrame) -> Accuracies:
-    """The accuracies of each run, model, width and data set, whose templates are compared with base."""
+    """The accuracies of each run, model, width, variant and data set, whose templates are compared with base."""
     return accuracies(outcomes, axis="template", reference=BASE, alike=ALIKE)
 
 
@@ -100,9 +100,9 @@ def mean_differences(data: Accuracies, question: Question | None = None) -> pd.D
     """Each treatment minus the reference in the mean over data sets, all of the same weight.
 
     Returns:
-        One row per run, model, width and template, with the columns of `differences` that a mean has; `dataset` is
-        `MEAN`, and `pairs` is that of the data set with the fewest. A treatment is tested if it can be tested on every
-        data set.
+        One row per run, model, width, variant and template, with the columns of `differences` that a mean has;
+        `dataset` is `MEAN`, and `pairs` is that of the data set with the fewest. A treatment is tested if it can be
+        tested on every data set.
     """
     errors = block_errors(data)
     group, keys = model_groups(data)
@@ -121,7 +121,7 @@ def mean_differences(data: Accuracies, question: Question | None = None) -> pd.D
 
 
 def model_groups(data: Accuracies) -> tuple[Numbers, pd.DataFrame]:
-    """The number of each block's run, model and width, and these in order."""
+    """The number of each block's run, model, width and variant, and these in order."""
     groups = data.keys.groupby(BLOCK, sort=True)
     return groups.ngroup().to_numpy(), groups.size().index.to_frame(index=False)
 

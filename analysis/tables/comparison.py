@@ -42,7 +42,7 @@ class Layout:
 
 
 def comparison(study: Study, layout: Layout | None = None) -> list[Table]:
-    """A table per run, model and width; a row per template with costs, accuracy per data set, and number of seeds."""
+    """A table per run, model, width and variant; a row per template with costs, accuracy per data set, and seeds."""
     return [_model_table(study, cells, title, layout or Layout()) for title, cells in study.blocks()]
 
 

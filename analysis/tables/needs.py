@@ -17,7 +17,7 @@ _COLUMNS = (
 
 
 def needs_tables(study: Study) -> list[Table]:
-    """A table per run, model and width: the best template for each need, and how certain the choice is."""
+    """A table per run, model, width and variant: the best template for each need, and how certain the choice is."""
     cells = dict(study.blocks())
     return [
         Table(

@@ -22,7 +22,7 @@ _ABOUT = (
 
 
 def verdict_tables(study: Study) -> list[Table]:
-    """A table per run, model and width: a row per template, with a verdict per data set and for their mean."""
+    """A table per run, model, width and variant: a row per template, with a verdict per data set and for their mean."""
     return [_table(study, title, found) for title, found in conclusions(study).items()]
 
 

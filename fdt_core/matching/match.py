@@ -28,7 +28,7 @@ class Match:
         cost: the cost of the network.
         target: the target, in the budget's metric.
         budget_error: achieved / target - 1.
-        step: the difference in cost to the next n on the other side of the target, as a part of the target; None if
+        step: the difference in cost to the next n in the direction of the target, as a part of the target; None if
             there is no n.
     """
 

@@ -58,7 +58,7 @@ def at_most(cost_at: CostAt, *, least: int, rising_from: int, target: Fraction) 
 
 
 def step_at(cost_at: CostAt, n: int, *, rising_from: int, target: Fraction) -> Fraction:
-    """The difference in cost between `n` and its neighbour on the other side of `target`: how finely n can match it.
+    """The difference in cost between `n` and its neighbour in the direction of `target`: how finely n can match it.
 
     The search has tried both. Below `rising_from`, the first step above it stands for the others. A neighbour has
     another cost; 0 if there is none.

@@ -84,7 +84,8 @@ def launch(
     Examples:
       fdt-sweep launch sweeps/demo.yaml
       fdt-sweep launch sweeps/demo.yaml --limit 1 --set epochs=1
-      fdt-sweep launch sweeps/paper.yaml --cluster slurm --filter dataset=cifar10
+      fdt-sweep launch sweeps/paper.yaml --cluster slurm
+      fdt-sweep launch sweeps/paper.yaml --filter dataset=cifar10
       fdt-sweep launch renamed.yaml --rename-from demo
     """
     if dry_run:

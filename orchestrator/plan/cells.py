@@ -129,8 +129,13 @@ class SweepPlan:
         """The plan with only the cells that every option `--filter` keeps. Raises UsageError if none is left."""
         if not filters:
             return self
-        chosen = cell_filters(filters, {axis: [cell.axes[axis] for cell in self.cells] for axis in AXES})
-        kept = tuple(cell for cell in self.cells if all(each.keeps(cell.axes[each.axis]) for each in chosen))
+        every = [cell.axes for cell in self.cells]
+        chosen = cell_filters(filters, {axis: [axes[axis] for axes in every] for axis in AXES})
+        kept = tuple(
+            cell
+            for cell, axes in zip(self.cells, every, strict=True)
+            if all(each.keeps(axes[each.axis]) for each in chosen)
+        )
         if not kept:
             raise UsageError(f"{filter_text(filters)}: no trial is left")
         return dataclasses.replace(self, cells=kept)

@@ -241,10 +241,12 @@ def _check_axes(file: YamlFile, sweep: Sweep) -> None:
     if (size := math.prod(map(len, sweep.vary.values()))) > MAX_VARIANTS:
         file.fail(("vary",), f"makes {size:,} variants; {MAX_VARIANTS:,} are the most")
     for axis, names in _axis_values(sweep).items():
+        seen: set[AxisValue] = set()
         for index, name in enumerate(names):
-            if name in names[:index]:
+            if name in seen:
                 where: KeyPath = ("vary",) if axis == "variant" else (f"{axis}s", index)
                 file.fail(where, f"repeated value {name!r}")
+            seen.add(name)
 
 
 def _check_selector(

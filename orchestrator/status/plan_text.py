@@ -76,7 +76,8 @@ def _summary(launch: Launch) -> Iterator[str]:
 
 def _axes(plan: SweepPlan) -> dict[str, Counter[str]]:
     """For each axis, how many cells have each value; without variants, that axis is left out."""
-    counts = {axis: Counter(str(cell.axes[axis]) for cell in plan.cells) for axis in AXES}
+    every = [cell.axes for cell in plan.cells]
+    counts = {axis: Counter(str(axes[axis]) for axes in every) for axis in AXES}
     return {axis: values for axis, values in counts.items() if set(values) != {""}}
 
 

@@ -47,3 +47,10 @@ def test_the_example_answers(run: Path, language: str, code: str, capsys: pytest
 
 def test_there_are_examples_in_both_languages() -> None:
     assert {language for language, _ in EXAMPLES} == {"python", "sql"}
+
+
+def test_no_example_averages_over_variants() -> None:
+    """A row of a variant, and one without: what is grouped by template is grouped by variant, too."""
+    for _, code in EXAMPLES:
+        aggregated = re.search(r"accuracy.*(agg|mean|avg)|(agg|mean|avg).*accuracy", code, re.DOTALL)
+        assert not aggregated or "variant" in code, code

@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from fdt_core.errors import BudgetRefused, EnvironmentProblem, FdtError, UsageError
 from lab.sweeps import SWEEP, Place, fdt_sweep
+from orchestrator.cli import app
 from orchestrator.launch.prepare import frozen_launch_again
 from orchestrator.plan.resolve import plan_sweep
 from orchestrator.run.driver_lease import claim
@@ -49,6 +51,21 @@ def test_filters_keep_cells_of_the_plan_and_are_frozen_with_it(place: Place) -> 
     assert len(launch_of(place).plan.cells) == 4
     with pytest.raises(UsageError, match="--filter template=c --filter template!=c: no trial is left"):
         launch_of(place, filters=("template=c", "template!=c"))
+
+
+def test_commands_pass_their_filters_on(place: Place) -> None:
+    file = str(place.directory / "small.yaml")
+    chosen = ["--filter", "template=c", "--filter", "seed!=1", "--json", *options(place)[:4]]
+    for command in (["plan", file], ["launch", file, "-n"]):
+        shown = CliRunner().invoke(app, [*command, *chosen])
+        assert shown.exit_code == 0, shown.output
+        assert [(trial["template"], trial["seed"]) for trial in json.loads(shown.stdout)["trials"]] == [("c", 0)]
+    run = freeze_at(place)
+    write(run, [failed(cell) for cell in run.plan().cells])
+    shown = CliRunner().invoke(app, ["retry", str(run.path), "all", "-n", "--json", "--filter", "template=c"])
+    assert {trial["template"] for trial in json.loads(shown.stdout)["retry"]} == {"c"}
+    refused = launch_in_process(place, "--filter", "template=d")
+    assert str(refused) == "--filter template=d: no template is 'd' (there are: base, c)"
 
 
 def test_a_driver_reads_back_what_was_frozen(place: Place) -> None:
