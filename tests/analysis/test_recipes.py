@@ -36,6 +36,7 @@ def test_a_run_of_version_0_1_was_trained_like_one_that_has_the_new_columns(tmp_
     pq.write_table(pq.read_table(part).drop_columns(list(FORMER_VALUES)), part)
     assert "optimiser" in FORMER_VALUES
     both = study(old, new)
+    assert both.outcomes.groupby("run")["status"].apply(list).to_dict() == {"new": ["done"] * 4, "old": ["done"] * 4}
     assert list(unlike_runs(both)) == list(unlike_trainings(both)) == []
     assert values_by_dataset(both, "optimiser") == "sgd"
     assert values_by_dataset(both, "betas") == "0.9, 0.999"

@@ -13,6 +13,7 @@ from matplotlib.text import Text
 
 from analysis import study
 from analysis.figures import FIGURES
+from analysis.figures.trial_cost import trial_cost
 from analysis.records import records
 from analysis.rendering import as_json
 from analysis.report import write_report
@@ -93,6 +94,21 @@ def test_the_page_and_every_figure_name_the_variants(varied: Study, tmp_path: Pa
     for name, draw in FIGURES.items():
         texts = {text.get_text() for text in draw(varied).findobj(Text)}
         assert any("lr_high" in text for text in texts), name
+
+
+def test_a_trial_that_two_variants_share_counts_in_each(tmp_path: Path) -> None:
+    own = done(90.0, variant="one", trial_id="t")
+    copy = done(90.0, variant="two", trial_id="t", reused_from="synthetic/vgg19/base/one")
+    found = study(write_run(tmp_path / "run", [own, copy]))
+    assert found.outcomes[["variant", "reused_from"]].fillna("").to_numpy().tolist() == [
+        ["one", ""],
+        ["two", "synthetic/vgg19/base/one"],
+    ]
+
+
+def test_the_times_in_a_panel_are_of_one_variant(varied: Study) -> None:
+    for axis in trial_cost(varied).axes:
+        assert [len(np.asarray(line.get_ydata())) for line in axis.get_lines()] == [3, 3, 3]
 
 
 def test_a_filter_looks_at_one_variant(varied: Study, tmp_path: Path) -> None:

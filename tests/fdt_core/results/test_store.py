@@ -48,6 +48,22 @@ def test_a_new_run_has_an_empty_part_of_every_table_with_its_schema(tmp_path: Pa
         assert list(frame.columns) == [column.name for column in columns]
 
 
+def test_parts_from_before_a_column_of_the_key_are_read_and_appended_to(tmp_path: Path) -> None:
+    store = ResultsWriter(tmp_path)
+    store.append("trials", [trial(0, variant="")])
+    store.flush()
+    (part,) = parts.part_paths(tmp_path, "trials")
+    pq.write_table(pq.read_table(part).drop_columns(["variant"]), part)
+    again = ResultsWriter(tmp_path)
+    assert again.quarantined == ()
+    again.append("trials", [trial(1, variant="lr_low")])
+    again.flush()
+    assert pd.read_parquet(tmp_path / "trials")[["trial_id", "variant"]].to_numpy().tolist() == [
+        ["trial0", ""],
+        ["trial1", "lr_low"],
+    ]
+
+
 def test_every_column_has_a_description_and_a_known_type() -> None:
     for table, columns in TABLES.items():
         assert len({column.name for column in columns}) == len(columns)

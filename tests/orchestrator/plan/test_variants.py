@@ -96,6 +96,8 @@ def test_the_plan_shows_the_variants_where_there_are_any(tmp_path: Path) -> None
 
 def test_variants_that_train_the_same_are_a_likely_slip(tmp_path: Path) -> None:
     plan = planned(tmp_path, "variants: {one: {epochs: 3}, two: {learning_rate: 0.3}, three: {epochs: 3}}\n")
+    assert len({cell.key for cell in plan.cells}) == len(plan.cells) == 12
+    assert len({cell.trial_id for cell in plan.cells}) == 8
     (warning,) = plan.warnings
     assert warning == f"{tmp_path / 'study.yaml'}:8: variants.three: three trains the same as one"
 

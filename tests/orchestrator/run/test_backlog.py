@@ -111,6 +111,18 @@ def test_the_breaker_holds_back_a_pair_that_fails_for_every_seed(plan: SweepPlan
     assert not set(drain(backlog, ledger)) & set(pair)
 
 
+def test_the_breaker_holds_back_only_the_variant_that_fails() -> None:
+    vary = "vary={learning_rate: [0.1, 0.2]}"
+    cells = plan_sweep(SWEEPS / "demo.yaml", ["seeds=4", "models=[vgg19]", "templates=[base]", vary]).cells
+    variant = cells[0].variant
+    failing = [cell for cell in cells if cell.variant == variant]
+    backlog = Backlog(cells, Ledger(row(cell, "failed", kind="crash") for cell in failing[:BREAKER_TRIALS]))
+    assert backlog.progress().held_back == len(failing) - BREAKER_TRIALS
+    assert {cell.variant for cell in iter(lambda: backlog.next(whole_device=False), None)} == {
+        cell.variant for cell in cells
+    } - {variant}
+
+
 def test_the_breaker_spares_a_pair_of_which_one_seed_finished(plan: SweepPlan) -> None:
     pair = [cell for cell in plan.cells if (cell.spec.model, cell.template) == ("vgg19", "a")]
     rows = [row(cell, "failed", kind="crash") for cell in pair[:BREAKER_TRIALS]] + [row(pair[-1], "done")]

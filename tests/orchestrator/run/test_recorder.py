@@ -123,6 +123,15 @@ def test_an_attempt_that_is_only_interrupted_has_no_row(run: RunDirectory, plan:
     assert list(written_epochs(run)) == [1]
 
 
+def test_a_row_reused_from_a_variant_names_it(run: RunDirectory, plan: SweepPlan) -> None:
+    first = Cell(**{**vars(plan.cells[0]), "variant": "lr_low"})
+    twin = Cell(**{**vars(first), "variant": "as_ever"})
+    recorder_of(run).record([first, twin], report(first, 1, outcome=Outcome.DONE))
+    rows = rows_of(run, "trials")
+    assert [row["variant"] for row in rows] == ["lr_low", "as_ever"]
+    assert rows[1]["reused_from"] == f"{first.sweep}/{first.spec.model}/{first.template}/lr_low"
+
+
 def test_cells_that_share_a_trial_each_get_a_row_that_names_the_first(run: RunDirectory, plan: SweepPlan) -> None:
     first = plan.cells[0]
     twin = Cell(**{**vars(first), "template": "twin"})
