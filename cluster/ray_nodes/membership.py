@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,15 +43,20 @@ def lost_node_ids() -> frozenset[str]:
 
 
 def drain_ray_node(node_id: str, deadline: float, reason: str) -> None:
-    """Ask Ray to place nothing more on the node, as `ray drain-node` does.
+    """Ask Ray to place nothing more on the node, as `ray drain-node` does; returns at once.
 
-    A node that is lost already is not an error.
+    If the node's processes are gone and Ray has not noticed yet, it answers only after some 14 s. Meanwhile a driver
+    that waited could give no trial to any node. A node that is lost already is not an error.
 
     Args:
         node_id: the node's id in Ray.
         deadline: when the node will be gone, in seconds since the epoch.
         reason: for Ray's log.
     """
+    threading.Thread(target=_drain, args=(node_id, deadline, reason), daemon=True).start()
+
+
+def _drain(node_id: str, deadline: float, reason: str) -> None:
     import ray
 
     raylet: Any = importlib.import_module("ray._raylet")  # neither has types
