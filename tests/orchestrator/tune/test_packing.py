@@ -13,7 +13,7 @@ import torch
 from fdt_core.training.device_dataset import DeviceDataset
 from lab.engine import Engine, local_engine
 from lab.nothing_session import nothing_session
-from lab.sweeps import SWEEP, Place, wait_until
+from lab.sweeps import SWEEP, Place, driver_process, kill, wait_until
 from orchestrator.plan.trial_slots import TrialSlots
 from orchestrator.run.run_directory import RunDirectory
 from orchestrator.trial.order import TrialOrder
@@ -115,3 +115,35 @@ def test_three_trials_share_a_gpu_and_give_the_rows_of_trials_alone(place: Place
     place.launch("--set", "cluster.gpus_per_node=1", "--set", "cluster.device=cuda")
     alone = pd.read_parquet(place.run.parent / "alone" / "results" / "trials").set_index("trial_id")
     assert packed.final_train_loss.to_dict() == alone.final_train_loss.to_dict()
+
+
+DEMO_RESNET = """\
+name: small
+models: [resnet50]
+width: 0.125
+templates: [base]
+datasets: [digits]
+seeds: 6
+recipe: {base: quick, epochs: 6, batch_size: 40, learning_rate: 0.1, flip: false, cutout: 0, evaluate_every: 2}
+checkpoint_interval: 0
+"""
+
+
+@pytest.mark.gpu
+@pytest.mark.engine
+@needs_gpu
+def test_resnet50_ends_as_accurate_on_a_gpu_as_on_a_cpu_also_after_a_kill(place: Place) -> None:
+    """On a CPU, 46 seeds ended between 92.8 and 99.2 %.
+
+    In the first sweep on a GPU (an H200), whose driver was killed, one of two seeds ended near 49 %. Nobody knows why
+    yet: print the learning curves if this fails.
+    """
+    place.sweep_file(DEMO_RESNET + "resources: {trials_per_gpu: 3}\n")
+    options = ("--set", "cluster.gpus_per_node=1", "--set", "cluster.device=cuda")
+    launched = place.start(*options)
+    wait_until(lambda: len([trial for trial in place.status().get("running", []) if trial["epoch"] >= 2]) == 3)
+    kill(driver_process(launched))
+    launched.communicate()
+    place.launch(*options)
+    trials = pd.read_parquet(place.run / "results" / "trials").set_index(["seed", "interruptions"])
+    assert trials.final_test_accuracy.min() > 90, trials.final_test_accuracy.to_dict()
