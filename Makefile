@@ -92,7 +92,7 @@ chaos: $(INSTALLED) system
 	$(BIN)/python -m lab.slurm.chaos $(SEED)
 
 bench: $(INSTALLED)
-	@for name in solver any_network data_path training fashion_mnist trial_cost utilisation results slurm; do \
+	@for name in solver any_network adaptive data_path training fashion_mnist trial_cost utilisation results slurm; do \
 	  echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; \
 	done
 

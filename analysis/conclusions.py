@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.keys import BASE, dataset_order, template_order
+from analysis.keys import dataset_order, template_order
 from analysis.records import Record, by_template, of_block, records
 from analysis.statistics.verdicts import WITHIN_MARGIN, Verdict
 from analysis.study import Study
 from fdt_core.quantities import points
+from fdt_core.results.keys import BASE
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,12 +17,17 @@ import pandas as pd
 from analysis.keys import CELL, CELL_ROW
 from fdt_core.errors import UsageError
 from fdt_core.results.cell_filter import AXES, cell_filters, filter_text
-from fdt_core.results.columns import PLANNED_COLUMNS
+from fdt_core.results.columns import PLANNED_COLUMNS, arrow_schema
 from fdt_core.results.damage import find_damage
+from fdt_core.results.decisions import COMPARISON, Comparison, asked_seeds, current_decisions, recorded_looks
+from fdt_core.results.looks import Looks
 from fdt_core.results.plan_file import PLAN_FILE
-from fdt_core.results.planned import left_out, planned_trials
+from fdt_core.results.planned import left_out, planned_looks, planned_trials
 from fdt_core.results.reader import read_table
 from fdt_core.results.run_lookup import find_run_path
+
+LastDecisions = Mapping[Comparison, Mapping[str, Any]]
+"""The last decision on each comparison of a run that has one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +40,9 @@ class Results:
         former: the rows of trials that belong to no planned cell, with the same columns.
         profiles: measured costs, one row per network, device and way of running it (`PROFILE_COLUMNS`).
         planned: one row per cell and seed that the plan asks for, with the columns of trials that a plan contains.
+        spared: the same for trainings of runs with adaptive seeds that no look has asked for.
+        looks: when runs with adaptive seeds looked at their comparisons, by run.
+        decisions: the last decision on each comparison of these runs: the columns of a cell, and those of `decisions`.
         notes: sentences for the reader on damage in the runs and on what the frames assume.
     """
 
@@ -43,6 +51,9 @@ class Results:
     former: pd.DataFrame
     profiles: pd.DataFrame
     planned: pd.DataFrame
+    spared: pd.DataFrame
+    looks: Mapping[str, Looks]
+    decisions: pd.DataFrame
     notes: tuple[str, ...] = ()
 
     @cached_property
@@ -73,12 +84,16 @@ class Results:
         planned = kept(self.planned)
         if planned.empty:
             raise UsageError(f"{filter_text(filters)}: no cell is left")
-        note = f"{filter_text(filters)}: all other cells are left out, and comparisons are corrected for these alone"
+        corrected = "for the whole study with adaptive seeds, else for these alone" if self.looks else "for these alone"
+        note = f"{filter_text(filters)}: all other cells are left out, and comparisons are corrected {corrected}"
         return replace(
             self,
             trials=kept(self.trials),
             former=kept(self.former),
             planned=planned,
+            spared=kept(self.spared),
+            # A look is at all seeds: of some of them alone, it says nothing.
+            decisions=self.decisions.iloc[:0] if any(each.axis == "seed" for each in chosen) else kept(self.decisions),
             notes=(*self.notes, note),
         )
 
@@ -104,7 +119,14 @@ def load(*runs: str | Path) -> Results:
     paths = _named([path if (path := Path(run)).is_dir() else find_run_path(path) for run in runs])
     trials = _together({run: _read(path, "trials") for run, path in paths.items()})
     plans = {run: planned_trials(path) for run, path in paths.items()}
-    planned = _planned(plans, trials)
+    decided = {run: read_table(_results(path), "decisions").rows.to_pylist() for run, path in paths.items()}
+    found = {run: recorded_looks(decided[run]) if plans[run] is None else planned_looks(paths[run]) for run in paths}
+    looks = {run: of_run for run, of_run in found.items() if of_run is not None}
+    every = _planned(plans, trials)
+    decisions = {
+        run: _last_decisions(decided[run], of_run, every[every["run"] == run]) for run, of_run in looks.items()
+    }
+    planned, spared = _split_by_asked(every, trials, decisions, looks)
     is_planned = pd.MultiIndex.from_frame(trials[CELL_ROW]).isin(pd.MultiIndex.from_frame(planned[CELL_ROW]))
     return Results(
         paths=paths,
@@ -112,6 +134,11 @@ def load(*runs: str | Path) -> Results:
         former=trials[~is_planned].reset_index(drop=True),
         profiles=_together({run: _read(path, "profiles") for run, path in paths.items()}),
         planned=planned,
+        spared=spared,
+        looks=looks,
+        decisions=_together(
+            {run: _decision_frame(rows.values()) for run, rows in decisions.items()} or {"": _decision_frame(())}
+        ),
         notes=(*_damage(paths), *(_without_plan(run) for run, plan in plans.items() if plan is None)),
     )
 
@@ -173,6 +200,40 @@ def _from_rows(trials: pd.DataFrame) -> pd.DataFrame:
     """The planned cells, derived from the rows of a run without a plan."""
     ordered = trials.assign(is_done=trials["status"] == "done").sort_values(["is_done", "finished_at"], kind="stable")
     return ordered.drop_duplicates([*CELL, "seed"], keep="last")[list(PLANNED_COLUMNS)]
+
+
+def _decision_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Rows of `decisions` as a frame with the types of that table, also without any rows."""
+    import pyarrow as pa
+
+    stored = pa.Table.from_pylist([dict(row) for row in rows], schema=arrow_schema("decisions"))
+    frame: pd.DataFrame = stored.to_pandas()
+    return frame
+
+
+def _last_decisions(rows: Iterable[Mapping[str, Any]], looks: Looks, planned: pd.DataFrame) -> LastDecisions:
+    """The last decision on each planned comparison that has one."""
+    known = set(planned[list(COMPARISON)].itertuples(index=False, name=None))
+    return {
+        comparison: found[-1]
+        for comparison, found in current_decisions(rows, looks).items()
+        if found and comparison in known
+    }
+
+
+def _split_by_asked(
+    planned: pd.DataFrame, trials: pd.DataFrame, decisions: Mapping[str, LastDecisions], looks: Mapping[str, Looks]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The planned trainings, and those of adaptive runs that have no row and that no look has asked for."""
+    spared = pd.Series(False, index=planned.index)
+    for run, of_run in looks.items():
+        cells = planned[planned["run"] == run]
+        comparisons = pd.Series(list(cells[list(COMPARISON)].itertuples(index=False, name=None)), index=cells.index)
+        counts = asked_seeds(dict.fromkeys(comparisons), decisions[run], of_run)
+        spared[cells.index] = cells["seed"].rank(method="dense") > comparisons.map(counts)
+    if spared.any():
+        spared &= ~pd.MultiIndex.from_frame(planned[CELL_ROW]).isin(pd.MultiIndex.from_frame(trials[CELL_ROW]))
+    return planned[~spared].reset_index(drop=True), planned[spared].reset_index(drop=True)
 
 
 def _damage(paths: Mapping[str, Path]) -> list[str]:

@@ -8,10 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from fdt_core.datasets.info import dataset_names
-from fdt_core.results.keys import CELL_KEY
-
-BASE = "base"
-"""The template that all others are compared with."""
+from fdt_core.results.keys import BASE, CELL_KEY
 
 BLOCK = ["run", "model", "width", "variant"]
 """The key of one table of the comparison. No mean is taken over any of these."""

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.costs import COSTS, Cost, measured_costs
-from analysis.keys import BASE, dataset_order, template_order
+from analysis.keys import dataset_order, template_order
 from analysis.records import Record, by_template, of_block, records
-from analysis.statistics.best import compared_with_the_best
 from analysis.statistics.verdicts import WITHIN_MARGIN, Verdict
 from analysis.study import Study
 from fdt_core.quantities import points
+from fdt_core.results.keys import BASE
 
 _EQUAL = 1e-9
 """Per cent: means that differ by no more are equal but for rounding errors."""
@@ -51,10 +51,12 @@ def choices(study: Study) -> dict[str, list[Choice]]:
     """The best templates for accuracy, parameters, memory and latency, by title of a run, model, width and variant."""
     if study.outcomes.empty:
         return {}
-    against_best = compared_with_the_best(study.accuracies)
     return {
         title: _block_choices(
-            cells, of_block(against_best, cells), of_block(study.mean_differences, cells), study.question.margin
+            cells,
+            of_block(study.against_the_best, cells),
+            of_block(study.mean_differences, cells),
+            study.question.margin,
         )
         for title, cells in study.blocks()
     }

@@ -19,6 +19,7 @@ from analysis.frames import Results, load
 from analysis.keys import BLOCK, CELL, CELL_ROW, STATUSES, block_title, dataset_order, template_order
 from analysis.measurements import SETTING, latencies, network_keys, training_costs
 from analysis.statistics.accuracies import Accuracies
+from analysis.statistics.best import compared_with_the_best
 from analysis.statistics.differences import (
     ALIKE,
     Question,
@@ -27,13 +28,22 @@ from analysis.statistics.differences import (
     mean_differences,
     to_base,
 )
-from analysis.statistics.verdicts import MARGIN
+from analysis.statistics.sequential.decided import (
+    at_usual_confidence,
+    best_of_decided,
+    decided_differences,
+    decided_means,
+)
 from fdt_core.errors import UsageError, unknown_name
 from fdt_core.results.columns import PLANNED_COLUMNS, PROFILE_BATCH_SIZES, RECIPE_COLUMNS
 from fdt_core.results.keys import CELL_KEY
+from fdt_core.results.looks import MARGIN
 
 ACCURACIES = {"final": "final_test_accuracy", "best": "best_test_accuracy"}
 """The kinds of test accuracy: after the last epoch, or of the best epoch (which was chosen on the test set itself)."""
+
+LOOKED_AT = "final"
+"""The kind that runs with adaptive seeds look at."""
 
 COMPUTED = ["params", "macs", "paper_flops", "memory_mb", "activations"]
 """The costs that depend on the network only: the same for every seed of a cell."""
@@ -116,12 +126,39 @@ class Study:
     @cached_property
     def differences(self) -> pd.DataFrame:
         """Every template minus base: see `analysis.statistics.differences.differences`."""
-        return differences(self.accuracies, self.question)
+        usual = differences(self.accuracies, self.question)
+        runs = self.results.looks.keys()
+        return decided_differences(usual, self.decisions, runs, self.question) if runs else usual
 
     @cached_property
     def mean_differences(self) -> pd.DataFrame:
         """The same in the mean over data sets: see `analysis.statistics.differences.mean_differences`."""
-        return mean_differences(self.accuracies, self.question)
+        usual = mean_differences(self.accuracies, self.question)
+        runs = self.results.looks.keys()
+        datasets = self.accuracies.keys.groupby(BLOCK).size()
+        return decided_means(usual, self.differences, runs, datasets, self.question) if runs else usual
+
+    @cached_property
+    def against_the_best(self) -> pd.DataFrame:
+        """Every template against the best of the others: see `analysis.statistics.best.compared_with_the_best`."""
+        usual = compared_with_the_best(self.accuracies)
+        runs = list(self.results.looks)
+        if not runs:
+            return usual
+        decided = best_of_decided(self.mean_differences[self.mean_differences["run"].isin(runs)])
+        return pd.concat([usual[~usual["run"].isin(runs)], decided], ignore_index=True)
+
+    @cached_property
+    def decisions(self) -> pd.DataFrame:
+        """The last decisions of adaptive runs, with limits at the usual confidence.
+
+        None if another accuracy is shown than the one that they looked at.
+        """
+        every = self.results.decisions
+        if self.accuracy != LOOKED_AT or every.empty:
+            return every.iloc[:0]
+        of_runs = every.groupby("run", sort=False)
+        return pd.concat([at_usual_confidence(rows, self.results.looks[str(run)]) for run, rows in of_runs])
 
     @cached_property
     def differences_between_runs(self) -> pd.DataFrame:
@@ -130,6 +167,11 @@ class Study:
         Recipes may differ, as runs are often compared for their recipes. `analysis.recipes` describes the differences.
         """
         return differences_between_runs(self.outcomes, next(iter(self.results.paths)), self.question)
+
+    @property
+    def is_adaptive(self) -> bool:
+        """Whether all runs have adaptive seeds."""
+        return self.results.looks.keys() == self.results.paths.keys()
 
     @property
     def templates(self) -> list[str]:
@@ -154,13 +196,21 @@ def study(
     accuracy: str = "final",
     batch: int = 16,
     device: str | None = None,
-    margin: float = MARGIN,
+    margin: float | None = None,
     one_sided: bool = False,
 ) -> Study:
-    """The study of one or several run directories: `analysis.load`, `Results.matching` and `Study` in one call."""
-    question = Question(margin=margin, one_sided=one_sided)
+    """The study of one or several run directories: `analysis.load`, `Results.matching` and `Study` in one call.
+
+    The default of `margin` is that of the runs with adaptive seeds if there are any, all with the same, else 0.5.
+    """
     results = load(*runs).matching(filters)
+    question = Question(margin=_usual_margin(results) if margin is None else margin, one_sided=one_sided)
     return Study(results=results, accuracy=accuracy, batch=batch, device=device, question=question)
+
+
+def _usual_margin(results: Results) -> float:
+    margins = {looks.margin for looks in results.looks.values()}
+    return margins.pop() if len(margins) == 1 else MARGIN
 
 
 def _outcomes(results: Results, accuracy: str) -> pd.DataFrame:

@@ -69,18 +69,20 @@ class Engine:
         make_session: SessionFactory,
         plan: SweepPlan | None = None,
         *,
+        prepare: Callable[[RunDirectory], None] = lambda _run: None,
         on_device_failure: Callable[[ProcessLocation], None] = lambda _location: None,
         examine: Callable[[RunDirectory], None] = lambda _run: None,
     ) -> EngineRun:
         """Run `trials` trials (seeds of one small model, or those of `plan`) through the whole engine.
 
-        `examine` gets the run directory when all is done, before it is removed.
+        `prepare` gets the new run directory, and `examine` gets it when all is done, before it is removed.
         """
         with tempfile.TemporaryDirectory(dir=self.scratch) as directory:
             place = Path(directory)
             plan = plan or small_plan(place, trials)
             run = RunDirectory(place / "run")
             run.create()
+            prepare(run)
             measured, before, started_at = EngineRun(), _files(run.path), time.perf_counter()
             work = open_dataless_run(run, plan, place)
             status = _MeasuringStatus(
@@ -122,19 +124,24 @@ def small_plan(directory: Path, trials: int) -> SweepPlan:
 
 
 def open_dataless_run(run: RunDirectory, plan: SweepPlan, place: Path) -> OpenRun:
-    """A new run of `plan` that needs no data."""
-    plan, ledger = replace(plan, keep="none"), Ledger()
+    """A run of `plan` that needs no data, new or with the rows that it has."""
+    plan, ledger = replace(plan, keep="none"), Ledger.read(run)
     context = RowContext(
         provenance={"git_commit": None, **versions()}, dataset_digests={"digits": "none"}, device="cpu"
     )
+    backlog = Backlog(plan.cells, ledger, plan.looks)
+    recorder = Recorder(
+        run, ResultsWriter(run.results), ledger, context, keep=plan.keep, sweep=plan.name, looks=plan.looks
+    )
+    recorder.decide(backlog.wanted.decisions(), all_of_them=True)
     return OpenRun(
         run=run,
         lease=claim(run.driver),
         plan=plan,
         settings=LaunchSettings(data_directory=str(place)),
         ledger=ledger,
-        backlog=Backlog(plan.cells, ledger),
-        recorder=Recorder(run, ResultsWriter(run.results), ledger, context, keep=plan.keep),
+        backlog=backlog,
+        recorder=recorder,
         quarantined=(),
     )
 

@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 
 from analysis.costs import Cost, measured_costs
 from analysis.figures.style import Fill, Style, fills, legend_below, panels, styled, styles
-from analysis.keys import BASE, template_order
+from analysis.keys import template_order
 from analysis.records import by_template
 from analysis.study import Study
+from fdt_core.results.keys import BASE
 
 
 @styled

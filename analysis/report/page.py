@@ -29,6 +29,7 @@ SECTIONS = {
     "comparison": "Comparison",
     "verdicts": "Verdicts",
     "differences": "Differences",
+    "decisions": "Adaptive seeds",
     "ranks": "Ranks",
     "across": "Over data sets",
     "published": "Published numbers",

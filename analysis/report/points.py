@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.keys import BASE, BLOCK, CELL
+from analysis.keys import BLOCK, CELL
 from analysis.records import of_block
 from analysis.statistics.differences import MEAN
 from analysis.study import Study
+from fdt_core.results.keys import BASE
 
 _MODEL = [*BLOCK, "template"]
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from analysis.costs import SHOWN, Cost, measured_costs
 from analysis.figures.style import Style, styles
-from analysis.keys import BASE, template_order
+from analysis.keys import template_order
 from analysis.records import Record, by_template
 from analysis.report.drawings import (
     INTERVALS,
@@ -34,6 +34,7 @@ from analysis.report.drawings import (
 from analysis.report.points import by_model_and_dataset, cell_points, seed_points, shown_datasets
 from analysis.study import Study
 from fdt_core.quantities import counted, points
+from fdt_core.results.keys import BASE
 
 ALL = "all models"
 

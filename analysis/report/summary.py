@@ -11,8 +11,9 @@ import pandas as pd
 
 from analysis.keys import STATUSES, model_name
 from analysis.recipes import unlike_runs, unlike_trainings
-from analysis.statistics.limits import statements, uneven_templates
+from analysis.statistics.limits import NOT_CORRECTED, statements, uneven_templates
 from analysis.study import Study
+from analysis.tables.verdicts import looks_sentences
 
 MOST_SEEDS = 20
 """The most seeds that are named one by one."""
@@ -45,12 +46,19 @@ def summary(study: Study) -> Summary:
     """The summary of a study."""
     several, margin = len(study.results.paths) > 1, study.question.margin
     between = (*unlike_runs(study), *statements(study.differences_between_runs, margin)) if several else ()
+    if several and study.results.looks:
+        between = (*between, NOT_CORRECTED)
     return Summary(
         questions=tuple(filter(None, map(opening_comment, study.results.paths.values()))),
         asked=_asked(study),
-        counts={status: int((study.outcomes["status"] == status).sum()) for status in STATUSES},
+        counts={status: int((study.outcomes["status"] == status).sum()) for status in STATUSES}
+        | {"spared": len(study.results.spared)},
         latest=_latest(study.results.trials),
-        certainty=(*statements(study.differences, margin), *uneven_templates(study.accuracies)),
+        certainty=(
+            *looks_sentences(study),
+            *statements(study.differences, margin),
+            *(() if study.is_adaptive else uneven_templates(study.accuracies)),
+        ),
         between_runs=between,
         warnings=tuple(unlike_trainings(study)),
     )

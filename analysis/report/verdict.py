@@ -9,13 +9,13 @@ from statistics import median
 import pandas as pd
 
 from analysis.conclusions import Conclusion, conclusions, leading, verdict_on
-from analysis.keys import BASE
 from analysis.records import Record
 from analysis.report.drawings import interval_words
 from analysis.statistics.differences import MEAN
 from analysis.statistics.verdicts import WITHIN_MARGIN
 from analysis.study import Study
 from fdt_core.quantities import points
+from fdt_core.results.keys import BASE
 
 
 @dataclass(frozen=True, kw_only=True)

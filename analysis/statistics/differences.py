@@ -15,12 +15,14 @@ import numpy as np
 import pandas as pd
 from scipy.special import gammaln
 
-from analysis.keys import BASE, BLOCK, CELL
+from analysis.keys import BLOCK, CELL
 from analysis.statistics.accuracies import Accuracies, accuracies
 from analysis.statistics.arrays import Flags, Numbers, Values
 from analysis.statistics.errors import Errors, Prior, moderated, two_way_errors
 from analysis.statistics.simultaneous import Contrasts, averaged, simultaneous
-from analysis.statistics.verdicts import MARGIN, Verdict, verdicts
+from analysis.statistics.verdicts import Verdict, verdicts
+from fdt_core.results.keys import BASE
+from fdt_core.results.looks import MARGIN
 
 LEAST_PAIRS = 2
 """Seeds in common from which a difference is tested."""
@@ -62,10 +64,11 @@ def differences(data: Accuracies, question: Question | None = None) -> pd.DataFr
         One row per cell that has a partner. Besides the columns of a cell: `pairs` (seeds in common), `difference`
         (mean, points), `error` (standard deviation of a training beyond what its seed does to all templates alike,
         points) and `df` (its degrees of freedom), `own_error` and `own_df` (the same from the block alone), `prior_df`
-        (how many degrees of freedom the other blocks are worth: see `errors.Prior`), `low` and `high` (95 % limits,
-        simultaneous for all rows), `p` (of no difference, corrected for all rows), `effect` (the difference over
-        `error`, corrected for few degrees of freedom: Hedges, 1981), `unlike` (whether the two were not trained alike)
-        and `verdict` (a `Verdict`).
+        (how many degrees of freedom the other blocks are worth: see `errors.Prior`), `look` (NaN; in runs with adaptive
+        seeds, the number of the last look, or 0: see `sequential.decided`), `low` and `high` (95 % limits, simultaneous
+        for all rows), `p` (of no difference, corrected for all rows), `effect` (the difference over `error`, corrected
+        for few degrees of freedom: Hedges, 1981), `unlike` (whether the two were not trained alike) and `verdict` (a
+        `Verdict`).
         A difference of fewer than `LEAST_PAIRS` pairs, of unlike partners, or in a block whose seeds all agree, has no
         interval: its verdict is `untested`.
     """
@@ -83,16 +86,17 @@ def differences(data: Accuracies, question: Question | None = None) -> pd.DataFr
     frame = frame.assign(
         pairs=_both(data).sum(axis=2)[block, treatment],
         unlike=~data.alike[block, treatment],
+        look=np.nan,
         **{name: values[block] for name, values in of_block.items()},
     )
-    frame["effect"] = _hedges(frame["df"]) * frame["difference"] / frame["error"]
+    frame["effect"] = hedges_factor(frame["df"]) * frame["difference"] / frame["error"]
     frame.loc[frame["verdict"] == Verdict.UNTESTED, ["effect", "error", "df"]] = np.nan
     return frame.sort_values(CELL, ignore_index=True)[[*CELL, *_COLUMNS]]
 
 
 _COLUMNS = (
     *("pairs", "difference", "low", "high", "p", "verdict", "effect"),
-    *("error", "df", "own_error", "own_df", "prior_df", "unlike"),
+    *("error", "df", "own_error", "own_df", "prior_df", "unlike", "look"),
 )
 
 
@@ -115,7 +119,7 @@ def mean_differences(data: Accuracies, question: Question | None = None) -> pd.D
     np.logical_and.at(alike, group, data.alike)
     block, treatment = np.nonzero(planned)
     frame = _frame(data, keys.assign(dataset=MEAN), contrasts, (block, treatment), question or Question())
-    frame = frame.assign(pairs=pairs[block, treatment], unlike=~alike[block, treatment])
+    frame = frame.assign(pairs=pairs[block, treatment], unlike=~alike[block, treatment], look=np.nan)
     names = [name for name in _COLUMNS if name in frame]
     return frame.sort_values(CELL, ignore_index=True)[[*CELL, *names]]
 
@@ -215,7 +219,7 @@ def _frame(
     )
 
 
-def _hedges(df: pd.Series[float]) -> Values:
+def hedges_factor(df: pd.Series[float]) -> Values:
     """The factor that takes the bias from a difference over an estimated standard deviation (Hedges, 1981)."""
     many = df.where(df > 1)  # with one, no finite factor takes the bias away
     factor: Values = np.exp(gammaln(many / 2) - gammaln((many - 1) / 2) - 0.5 * np.log(many / 2))

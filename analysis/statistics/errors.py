@@ -15,7 +15,7 @@ from scipy.stats import f as f_distribution
 
 from analysis.statistics.arrays import Flags, Values
 
-_LEAST_VARIANCE = 1e-18
+LEAST_VARIANCE = 1e-18
 """Points squared: smaller variances are rounding errors of equal accuracies."""
 
 _FLOOR = 1e-5
@@ -37,7 +37,7 @@ class Errors:
     @property
     def known(self) -> Flags:
         """The blocks with an error that is not zero."""
-        return (self.df > 0) & (self.variance > _LEAST_VARIANCE)
+        return (self.df > 0) & (self.variance > LEAST_VARIANCE)
 
 
 @dataclass(frozen=True, kw_only=True)

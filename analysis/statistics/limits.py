@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,11 @@ from analysis.statistics.errors import variation_of_templates
 from analysis.statistics.seeds_needed import POWER, detectable_effect
 from analysis.statistics.verdicts import Verdict, is_separated
 from fdt_core.quantities import counted, points
+
+NOT_CORRECTED = (
+    "This does not allow for adaptive seeds, whose number depends on the accuracies: --table differences does, to base."
+)
+"""What tables say whose tests are for a number of seeds that was given in advance."""
 
 LEAST_P_ALIKE = 0.01
 """Templates are said to vary more than the others below this p."""
@@ -25,22 +31,46 @@ def statements(differences: pd.DataFrame, margin: float) -> tuple[str, ...]:
         differences: as `analysis.statistics.differences.differences`.
         margin: the margin of its verdicts, in points.
     """
-    tested = differences[differences["verdict"] != Verdict.UNTESTED]
     if differences.empty:
         return ("There is nothing to compare: no cell has a partner.",)
-    if tested.empty:
-        return (_untested(differences),)
-    sentences = [_found(tested, margin), _errors(tested), _sensitivity(tested)]
+    with_looks = differences["look"].notna()
+    kinds = [frame for frame in (differences[~with_looks], differences[with_looks]) if len(frame)]
+    return (*(sentence for frame in kinds for sentence in _of_kind(frame, margin)), *_meaning(differences))
+
+
+def _of_kind(differences: pd.DataFrame, margin: float) -> Iterator[str]:
+    """What is found, and how certain it is, of runs that all have adaptive seeds, or all have not."""
+    adaptive = bool(differences["look"].notna().all())
+    tested = differences[differences["verdict"] != Verdict.UNTESTED]
+    if len(tested):
+        yield _found(tested, margin, _LOOKS_TOGETHER if adaptive else _ALL_TOGETHER)
+        if adaptive:
+            yield _paired_errors(tested)
+        else:
+            yield _errors(tested)
+            yield _sensitivity(tested)
     if len(tested) < len(differences):
-        sentences.append(_untested(differences))
-    if (tested["verdict"] == Verdict.UNDECIDED).any():
-        sentences.append(
+        yield _untested(differences)
+
+
+_ALL_TOGETHER = "All intervals hold together with 95 % confidence (Dunnett's test, corrected for the whole table)."
+_LOOKS_TOGETHER = (
+    "Each interval is that of the last look with adaptive seeds: those of all looks at all comparisons of a run hold "
+    "together with 95 % confidence (Lan and DeMets, 1983)."
+)
+
+
+def _meaning(differences: pd.DataFrame) -> Iterator[str]:
+    """What the verdicts do not mean."""
+    if (differences["verdict"] == Verdict.UNDECIDED).any():
+        yield (
             "'Undecided' does not mean equal: the interval neither rules out a loss beyond the margin nor shows one."
         )
-    sentences.append(
-        "Intervals and tests are about other seeds. Other test images or training choices may make a larger difference."
-    )
-    return tuple(sentences)
+    if (differences["verdict"] != Verdict.UNTESTED).any():
+        yield (
+            "Intervals and tests are about other seeds. Other test images or training choices may make a larger "
+            "difference."
+        )
 
 
 def uneven_templates(data: Accuracies) -> tuple[str, ...]:
@@ -60,13 +90,13 @@ def uneven_templates(data: Accuracies) -> tuple[str, ...]:
     )
 
 
-def _found(tested: pd.DataFrame, margin: float) -> str:
+def _found(tested: pd.DataFrame, margin: float, together: str) -> str:
     counts = tested["verdict"].value_counts()
     found = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts.get(verdict))
     separated = int(is_separated(tested).sum())
     return (
         f"Of {counted(len(tested), 'difference')}: {found}, with a margin of {points(margin)}; {separated} separated "
-        "from zero. All intervals hold together with 95 % confidence (Dunnett's test, corrected for the whole table)."
+        f"from zero. {together}"
     )
 
 
@@ -92,6 +122,15 @@ def _errors(tested: pd.DataFrame) -> str:
     )
 
 
+def _paired_errors(tested: pd.DataFrame) -> str:
+    """How much trainings vary in comparisons that each have an error of their own."""
+    low, high = tested["error"].min(), tested["error"].max()
+    return (
+        f"In one comparison, a training varies by {low:.2f} to {high:.2f} points beyond what its seed does to both "
+        "sides (standard deviations). Each comparison has its own error, shrunk towards the others of its block."
+    )
+
+
 def _sensitivity(tested: pd.DataFrame) -> str:
     """What this number of seeds can show at all."""
     seeds = int(tested["pairs"].median())
@@ -112,10 +151,14 @@ def _sensitivity(tested: pd.DataFrame) -> str:
 
 def _untested(differences: pd.DataFrame) -> str:
     untested = differences[differences["verdict"] == Verdict.UNTESTED]
+    waiting = int((untested["look"] == 0).sum())
+    untested = untested[untested["look"] != 0]
     unlike = int(untested["unlike"].sum())
     few = int((untested["pairs"][~untested["unlike"]] < LEAST_PAIRS).sum())
     flat = len(untested) - few - unlike
-    reasons = [f"{unlike} between cells that were trained by different recipes or on different data"] if unlike else []
+    no_look = f"{waiting} without a look (none was taken yet, or it was at another accuracy or at other seeds)"
+    reasons = [no_look] if waiting else []
+    reasons += [f"{unlike} between cells that were trained by different recipes or on different data"] if unlike else []
     reasons += [f"{few} with fewer than two seeds in common"] if few else []
     reasons += [f"{flat} on data sets where all seeds differ by the same amount, as on small test sets"] if flat else []
     return f"Not tested: {'; '.join(reasons)}."

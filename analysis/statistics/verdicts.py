@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 
 from analysis.statistics.arrays import Values
 
-MARGIN = 0.5
-"""Points of accuracy that a smaller network may lose, unless a user chooses another margin."""
-
 
 class Verdict(StrEnum):
     """What the seeds show of a difference, by its whole interval (as in Piaggio et al., 2012, figure 1)."""

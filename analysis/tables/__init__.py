@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from analysis.statistics.limits import NOT_CORRECTED
 from analysis.study import Study
 from analysis.tables.across import across_tables
 from analysis.tables.cells import cell_table
@@ -16,24 +17,31 @@ from analysis.tables.needs import needs_tables
 from analysis.tables.published import published_tables
 from analysis.tables.ranks import rank_tables
 from analysis.tables.table import Table
-from analysis.tables.verdicts import verdict_tables
+from analysis.tables.verdicts import decision_tables, verdict_tables
 from fdt_core.errors import unknown_name
 
 __all__ = ["TABLES", "Layout", "Table", "former_tables", "tables"]
 
 TABLES: dict[str, Callable[[Study, Layout], list[Table]]] = {
     "comparison": comparison,
-    "published": published_tables,
+    "published": lambda study, layout: _uncorrected(study, published_tables(study, layout)),
     "verdicts": lambda study, _: verdict_tables(study),
     "differences": lambda study, _: difference_tables(study),
-    "paired": lambda study, _: paired_tables(study),
+    "decisions": lambda study, _: decision_tables(study),
+    "paired": lambda study, _: _uncorrected(study, paired_tables(study)),
     "needs": lambda study, _: needs_tables(study),
-    "ranks": lambda study, _: rank_tables(study),
-    "across": lambda study, _: across_tables(study),
+    "ranks": lambda study, _: _uncorrected(study, rank_tables(study)),
+    "across": lambda study, _: _uncorrected(study, across_tables(study)),
     "failures": lambda study, _: failure_tables(study),
     "cells": lambda study, layout: [cell_table(study, layout)],
 }
 """Every table, by its name."""
+
+
+def _uncorrected(study: Study, tables: list[Table]) -> list[Table]:
+    """Tables whose tests do not allow for adaptive seeds, with a note that says so if there are any."""
+    notes = (NOT_CORRECTED,) if study.results.looks else ()
+    return [replace(table, notes=(*table.notes, *notes)) for table in tables]
 
 
 def tables(study: Study, name: str = "comparison", layout: Layout | None = None) -> list[Table]:

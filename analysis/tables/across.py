@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.keys import BASE, OVER_DATASETS, over_datasets_title
+from analysis.keys import OVER_DATASETS, over_datasets_title
 from analysis.records import Record, records
 from analysis.statistics.across_datasets import LEAST_DATASETS, differences_across_datasets
 from analysis.study import Study
@@ -10,6 +10,7 @@ from analysis.tables.differences import interval
 from analysis.tables.numbers import count, number
 from analysis.tables.table import Column, Entry, Table, text_column, word
 from fdt_core.quantities import points
+from fdt_core.results.keys import BASE
 
 _COLUMNS = (
     text_column("Template"),

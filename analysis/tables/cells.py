@@ -5,12 +5,13 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.costs import Cost, measured_costs
-from analysis.keys import BASE, BLOCK, STATUSES, model_name
+from analysis.keys import BLOCK, STATUSES, model_name
 from analysis.records import Record, records
 from analysis.study import Study
 from analysis.tables.comparison import Layout, absence, accuracy_title
 from analysis.tables.numbers import count, mean_and_std, number
 from analysis.tables.table import Column, Entry, Table, text_column, word
+from fdt_core.results.keys import BASE
 
 _DEVICES = {
     "latency_device": ("Inference on", {"latency"}),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from analysis.costs import SHOWN, Cost, measured_costs
-from analysis.keys import BASE, STATUSES, dataset_order, template_order
+from analysis.keys import STATUSES, dataset_order, template_order
 from analysis.measurements import NOISY, on_one_device
 from analysis.records import Record, by_template, of_block
 from analysis.rounding import Rounding
@@ -17,6 +17,7 @@ from analysis.study import Study
 from analysis.tables.numbers import best_marked, mean_and_std, number
 from analysis.tables.table import Column, Entry, Table, text_column, transposed, word
 from fdt_core.quantities import counted
+from fdt_core.results.keys import BASE
 
 FEWER = "†"
 OFF_BUDGET = "‡"

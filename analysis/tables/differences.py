@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pandas as pd
 
-from analysis.keys import BASE, BLOCK, dataset_order, model_name
+from analysis.keys import BLOCK, dataset_order, model_name
 from analysis.recipes import unlike_runs
 from analysis.records import Record, records
-from analysis.statistics.limits import statements, uneven_templates
+from analysis.statistics.limits import NOT_CORRECTED, statements, uneven_templates
 from analysis.statistics.paired import paired_tests
 from analysis.statistics.seeds_needed import MOST, POWER, RANGE, likely_seeds
 from analysis.statistics.verdicts import is_separated
@@ -19,6 +19,7 @@ from analysis.study import Study
 from analysis.tables.cells import is_varied
 from analysis.tables.numbers import count, number, p_value
 from analysis.tables.table import Column, Entry, Table, text_column, word
+from fdt_core.results.keys import BASE
 
 _COLUMNS = (
     Column(name="Difference", unit="points"),
@@ -57,20 +58,23 @@ def difference_tables(study: Study) -> list[Table]:
     """The differences to base; with several runs, also those of each run to the first."""
     several, margin = study.cells["run"].nunique() > 1, study.question.margin
     to_base = difference_table(study.differences, f"Accuracy ({study.accuracy} epoch) minus {BASE}'s", margin)
-    tables = [replace(to_base, notes=(*to_base.notes, *uneven_templates(study.accuracies)))]
+    uneven = () if study.is_adaptive else uneven_templates(study.accuracies)
+    tables = [replace(to_base, notes=(*to_base.notes, *uneven))]
     if several:
         first = next(iter(study.results.paths))
         title = f"Accuracy ({study.accuracy} epoch) minus that of run {first}"
         between = difference_table(study.differences_between_runs, title, margin)
-        tables.append(replace(between, notes=(*unlike_runs(study), *between.notes)))
+        uncorrected = (NOT_CORRECTED,) if study.results.looks else ()
+        tables.append(replace(between, notes=(*unlike_runs(study), *between.notes, *uncorrected)))
     return tables
 
 
 def difference_table(differences: pd.DataFrame, title: str, margin: float) -> Table:
     """A frame of `differences` as a table in points of accuracy, with sentences on what it shows."""
-    shown = differences.assign(separated=is_separated(differences), **likely_seeds(differences))
+    fixed = differences.assign(effect=differences["effect"].where(differences["look"].isna()))
+    shown = differences.assign(separated=is_separated(differences), **likely_seeds(fixed))
     notes = statements(differences, margin)
-    return _named(shown, title, _COLUMNS, _row, notes if differences.empty else (*notes, _ABOUT_COLUMNS))
+    return named_table(shown, title, _COLUMNS, _row, notes if differences.empty else (*notes, _ABOUT_COLUMNS))
 
 
 def in_reading_order(frame: pd.DataFrame) -> pd.DataFrame:
@@ -80,7 +84,7 @@ def in_reading_order(frame: pd.DataFrame) -> pd.DataFrame:
     return ordered.sort_values([*BLOCK, "place", "template"], kind="stable")
 
 
-def _named(
+def named_table(
     frame: pd.DataFrame,
     title: str,
     columns: tuple[Column, ...],
@@ -139,7 +143,7 @@ def _seeds_needed(low: float, high: float) -> Entry:
 def paired_tables(study: Study) -> list[Table]:
     """The differences to base, each tested by its own seeds alone."""
     title = f"Accuracy ({study.accuracy} epoch) minus {BASE}'s: paired t tests"
-    return [_named(paired_tests(study.accuracies), title, _PAIRED_COLUMNS, _paired_row, (_ABOUT_PAIRED,))]
+    return [named_table(paired_tests(study.accuracies), title, _PAIRED_COLUMNS, _paired_row, (_ABOUT_PAIRED,))]
 
 
 def _paired_row(record: Record) -> tuple[Entry, ...]:

@@ -15,6 +15,9 @@ _COLUMNS = (
     text_column("How sure"),
 )
 
+_HSU = "Hsu's multiple comparisons with the best"
+_LOOKS = f"{_HSU}; with adaptive seeds, by the intervals of the differences to base"
+
 
 def needs_tables(study: Study) -> list[Table]:
     """A table per run, model, width and variant: the best template for each need, and how certain the choice is."""
@@ -27,8 +30,8 @@ def needs_tables(study: Study) -> list[Table]:
             notes=(
                 f"Accuracy of the {study.accuracy} epoch, on the seeds that both of two templates have. The best of "
                 "the tested templates is the one named or among those that may also be, for all models of the table at "
-                "once with 95 % confidence (Hsu's multiple comparisons with the best). That no loss shown to be small "
-                "is larger than the margin has its own 95 %.",
+                f"once with 95 % confidence ({_LOOKS if study.results.looks else _HSU}). That no loss shown to be "
+                "small is larger than the margin has its own 95 %.",
                 *latency_notes(cells[title], study.batch),
             ),
         )

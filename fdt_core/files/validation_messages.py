@@ -23,6 +23,8 @@ def most_specific(error: ValidationError, data: object) -> tuple[KeyPath, str]:
         found.setdefault(_place(data, detail), []).append(detail)
     where = max(found, key=len)
     details = found[where]
+    # A check of our own has run only if the value has the form of that member: it is the one that was meant.
+    details = [detail for detail in details if detail["type"] == "value_error"] or details
     messages = list(dict.fromkeys(_describe(detail) for detail in details))
     if len(messages) == 1 and not messages[0].startswith("must be "):
         return where, messages[0]

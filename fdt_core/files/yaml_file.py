@@ -135,8 +135,9 @@ def _reject_unknown_keys(file: YamlFile, data: object, type_: Any, where: KeyPat
     for member in _members(type_):
         origin, arguments = get_origin(member), get_args(member)
         if dataclasses.is_dataclass(member) and isinstance(data, dict):
-            hints = get_type_hints(member, include_extras=True)
-            known = [field.name for field in dataclasses.fields(member)]
+            every = get_type_hints(member, include_extras=True)
+            hints = {_key(field.name, every[field.name]): every[field.name] for field in dataclasses.fields(member)}
+            known = list(hints)
             for key, value in data.items():
                 if key not in known:
                     file.fail((*where, key), f"unknown key{nearest_match(key, known)} (known: {', '.join(known)})")
@@ -148,6 +149,11 @@ def _reject_unknown_keys(file: YamlFile, data: object, type_: Any, where: KeyPat
         elif origin in (dict, Mapping) and isinstance(data, dict):
             for key, value in data.items():
                 _reject_unknown_keys(file, value, arguments[1], (*where, key))
+
+
+def _key(name: str, hint: Any) -> str:
+    """The key of a field: its alias if it has one, because Python reserves the word, or else its name."""
+    return next((part.alias for part in get_args(hint)[1:] if getattr(part, "alias", None)), name)
 
 
 def _members(type_: Any) -> tuple[Any, ...]:

@@ -241,8 +241,42 @@ PROFILE_COLUMNS = (
     _column("torch_version", "string", "version of torch"),
 )
 
-TABLES: dict[str, tuple[Column, ...]] = {"trials": TRIAL_COLUMNS, "epochs": EPOCH_COLUMNS, "profiles": PROFILE_COLUMNS}
-"""The three tables in a run directory's `results/`."""
+DECISION_COLUMNS = (
+    _column("sweep", "string", "name of the sweep"),
+    _column("model", "string", "architecture"),
+    _column("width", "float", "multiplier of the architecture's base filters"),
+    _column("dataset", "string", "data set"),
+    _column("variant", "string", "what it changes in the recipe; empty without variants"),
+    _column("template", "string", "template that is compared with base"),
+    _column("look", "int", "number of the look, from 1"),
+    _column("seeds", "int", "seeds that the look is taken at"),
+    _column("pairs", "int", "seeds that the template and base have in common by then"),
+    _column("difference", "float", "mean test accuracy after the last epoch, minus that of base", "points"),
+    _column("standard_error", "float", "of the difference, by its own pairs and those of its block", "points"),
+    _column("df", "int", "degrees of freedom of the standard error"),
+    _column("low", "float", "lower limit of the interval of the difference", "points"),
+    _column("high", "float", "upper limit", "points"),
+    _column("p", "float", "p of no difference, corrected for all looks and comparisons of the run"),
+    _column("level", "float", "two-sided level of the interval"),
+    _column("margin", "float", "what may be lost", "points"),
+    _column("error_rate", "float", "chance that any interval of the family misses the truth, at any look"),
+    _column("family", "string", "study | block: all comparisons of the run, or those of one model and data set"),
+    _column("verdict", "string", "superior | equivalent | non-inferior | inferior | undecided | untested | withdrawn"),
+    _column("spared", "int", "trainings of the template that the verdict made needless"),
+    _column("decided_at", "time", "when it was recorded", "UTC", volatile=True),
+    _column("code_version", "string", "version of fdt-sweep"),
+)
+
+TABLES: dict[str, tuple[Column, ...]] = {
+    "trials": TRIAL_COLUMNS,
+    "epochs": EPOCH_COLUMNS,
+    "profiles": PROFILE_COLUMNS,
+    "decisions": DECISION_COLUMNS,
+}
+"""The tables in a run directory's `results/`, in the order in which rows that wait are written."""
+
+MADE_WITH_ROWS = frozenset({"decisions"})
+"""Tables that a run has only once they have rows; every run has the others from its start."""
 
 
 def arrow_schema(table: str) -> pa.Schema:

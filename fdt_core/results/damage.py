@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fdt_core.quantities import counted, listed
-from fdt_core.results.columns import TABLES
+from fdt_core.results.columns import MADE_WITH_ROWS, TABLES
 from fdt_core.results.parts import QUARANTINE, is_part, part_number, part_path, part_paths, table_directory
 from fdt_core.results.reader import PartReader, StoredTable, read_part, read_table
 
@@ -20,6 +20,7 @@ _LOST_ROWS = {
     "trials": "or launch again: the trials whose rows are lost run again",
     "epochs": "because lost learning curves cannot be restored without training",
     "profiles": "or launch again: what is lost is measured again",
+    "decisions": "or launch again: they follow from the other rows, and are written again",
 }
 """What follows 'put a copy of it back, ' for each table."""
 
@@ -66,7 +67,7 @@ def find_damage(results: Path, part_reader: PartReader = read_part) -> tuple[Pro
 def _missing_tables(results: Path, stored: Mapping[str, StoredTable]) -> Iterator[Problem]:
     """Tables without parts. A run without any rows is new, and its writer will make them."""
     if any(table.rows.num_rows or table.damaged for table in stored.values()):
-        for table in TABLES:
+        for table in TABLES.keys() - MADE_WITH_ROWS:
             if not part_paths(results, table):
                 yield _lost(table_directory(results, table), table, "holds no parts")
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+BASE = "base"
+"""The template that all others are compared with."""
+
 CELL_KEY = ("trial_id", "sweep", "model", "template", "dataset", "variant", "budget_rule")
 """The columns that identify a cell among the finished rows of a run."""
 

@@ -14,11 +14,16 @@ from fdt_core.files.json_file import read_json
 PLAN_FILE = "plan.json"
 """The name of the file in a run directory; a directory that holds it is a run directory."""
 
-PLAN_VERSION = 1
+PLAN_VERSION = 2
 """Raised when an older fdt-sweep would misread the file. A newer one reads all earlier versions."""
 
 LAUNCH_AGAIN = "launch the sweep file again"
 """The remedy for a damaged plan: a launch resolves the sweep file again, and the results show what is done."""
+
+
+def plan_version(*, adaptive: bool) -> int:
+    """The version of a plan: 2 with looks, without which a reader would train every seed, and 1 otherwise."""
+    return 2 if adaptive else 1
 
 
 class _Version(TypedDict, total=False):

@@ -6,13 +6,15 @@ the plan: readers leave these out and report how many.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
-from fdt_core.files.json_file import damaged
+from fdt_core.files.json_file import damaged, parse_json
 from fdt_core.quantities import counted
 from fdt_core.results.columns import FORMER_VALUES
 from fdt_core.results.keys import cell_key
+from fdt_core.results.looks import Looks
 from fdt_core.results.plan_file import LAUNCH_AGAIN, PLAN_FILE, read_plan_file
 
 
@@ -39,3 +41,13 @@ def planned_trials(run: Path) -> list[dict[str, Any]] | None:
 def left_out(rows: int) -> str:
     """The note about rows of former plans that are not shown."""
     return f"{counted(rows, 'row')} of former plans left out; --all shows them, marked"
+
+
+def planned_looks(run: Path) -> Looks | None:
+    """When a run directory's frozen plan looks at its comparisons; None if it has no adaptive seeds, or no plan.
+
+    Raises EnvironmentProblem if plan.json is damaged, or if a newer fdt-sweep wrote it.
+    """
+    file = run / PLAN_FILE
+    looks = (read_plan_file(file) or {}).get("looks")
+    return None if looks is None else parse_json(json.dumps(looks), Looks, file, remedy=LAUNCH_AGAIN)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fdt_core.results.columns import TABLES, arrow_schema
+from fdt_core.results.decisions import COMPARISON
 from fdt_core.results.keys import CELL_KEY
 from fdt_core.results.parts import part_paths
 
@@ -29,6 +30,8 @@ ROW_KEYS = {
         "precision",
         "measured_at",
     ),
+    # A look may be taken again, and the latest decision holds: see `decisions.current_decisions`.
+    "decisions": ("sweep", *COMPARISON, "look", "decided_at"),
 }
 """What identifies a row of each table."""
 
@@ -80,7 +83,7 @@ PartReader = Callable[[Path, str], "pa.Table"]
 def read_table(
     results: Path, table: str, columns: Sequence[str] | None = None, *, part_reader: PartReader = read_part
 ) -> StoredTable:
-    """Read `table` (trials, epochs or profiles) from a run's `results` directory.
+    """Read `table` (a key of `columns.TABLES`) from a run's `results` directory.
 
     Rows come in the order they were written. Of rows with the same key (see ROW_KEYS) the first is kept: a writer that
     lost its lease to another one may have appended a row again.

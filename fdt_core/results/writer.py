@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fdt_core.files.atomic_files import replace_durably
-from fdt_core.results.columns import TABLES, arrow_schema
+from fdt_core.results.columns import MADE_WITH_ROWS, TABLES, arrow_schema
 from fdt_core.results.parts import PART_ROWS, QUARANTINE, part_number, part_path, part_paths, table_directory
 from fdt_core.results.reader import PartReader, read_part
 
@@ -37,10 +37,11 @@ class _Part:
 
 
 class ResultsWriter:
-    """Appends rows to trials, epochs and profiles.
+    """Appends rows to the tables of a run.
 
     Args:
-        results: the run's `results` directory; if missing, it is made with an empty first part of each table.
+        results: the run's `results` directory; if missing, it is made, with an empty first part of each table that
+            every run has.
         check_right_to_write: called before each write; raises if another driver has taken over.
         part_rows: how many rows a part may have.
         clock: a monotonic clock, in seconds.
@@ -120,16 +121,17 @@ class ResultsWriter:
         import pyarrow.parquet as pq
 
         self._check_right_to_write()
+        table_directory(self._results, table).mkdir(parents=True, exist_ok=True)
         temporary = self._temporary / f"{table}-{number:06d}.parquet"
         pq.write_table(rows, temporary, compression="zstd", write_page_checksum=True)
         replace_durably(temporary, part_path(self._results, table, number))
 
     def _open_last(self, table: str) -> _Part:
-        """The last part, or a new empty one, written immediately so that readers find a schema."""
-        table_directory(self._results, table).mkdir(parents=True, exist_ok=True)
+        """The last part, or a new empty one, which is written so that readers find a schema."""
         paths = part_paths(self._results, table)
         if not paths:
-            self._write(table, 0, arrow_schema(table).empty_table())
+            if table not in MADE_WITH_ROWS:
+                self._write(table, 0, arrow_schema(table).empty_table())
             return _Part(number=0, stored=arrow_schema(table).empty_table())
         return _Part(number=part_number(paths[-1]), stored=self._read_part(paths[-1], table))
 

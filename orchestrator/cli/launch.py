@@ -34,6 +34,11 @@ Reuse = Annotated[
     ),
 ]
 
+Stop = Annotated[
+    bool,
+    typer.Option("--stop/--no-stop", help="With adaptive seeds: whether a settled template gets no further seed."),
+]
+
 
 def launch(
     sweep_file: SweepFile,
@@ -55,6 +60,7 @@ def launch(
         float | None, typer.Option(min=0, help="Refuse (exit 4) if more would be needed.", show_default=False)
     ] = None,
     reuse: Reuse = None,
+    stop: Stop = True,
     profile_: Annotated[
         bool, typer.Option("--profile/--no-profile", help="Measure each network's speed when training is over.")
     ] = True,
@@ -89,7 +95,7 @@ def launch(
       fdt-sweep launch renamed.yaml --rename-from demo
     """
     if dry_run:
-        plan(sweep_file, set_, limit, filter_, json_, runs_dir, data_dir, cluster=cluster, reuse=reuse)
+        plan(sweep_file, set_, limit, filter_, json_, runs_dir, data_dir, cluster=cluster, reuse=reuse, stop=stop)
         return
     from cluster.profile.schema import load_profile
     from fdt_core.datasets.info import data_directory
@@ -108,6 +114,7 @@ def launch(
         limit=limit,
         filters=tuple(filter_ or ()),
         max_failures=1 if fail_fast else max_failures,
+        stop=stop,
         profile=profile_,
         reuse=source_runs(reuse or [], runs_dir),
     )
@@ -132,6 +139,7 @@ def plan(
         str, typer.Option(help="Cluster profile: for Slurm, the sbatch scripts are shown too.")
     ] = "local",
     reuse: Reuse = None,
+    stop: Stop = True,
 ) -> None:
     """Show what a sweep file asks for: its trials, their widths and costs, what is excluded, what is already done.
 
@@ -159,6 +167,7 @@ def plan(
         data_directory=str(data_directory(data_dir)),
         limit=limit,
         filters=tuple(filter_ or ()),
+        stop=stop,
         reuse=source_runs(reuse or [], runs_dir),
     )
     planned = new_launch(sweep_file, runs_dir=runs_dir, overrides=sweep_settings, settings=settings)

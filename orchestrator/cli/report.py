@@ -28,7 +28,7 @@ def report(
     accuracy: AccuracyKind = "final",
     batch: Batch = 16,
     device: Device = None,
-    margin: Margin = 0.5,
+    margin: Margin = None,
     one_sided: OneSided = False,
     all_: FormerPlans = False,
     json_: Json = False,

@@ -25,7 +25,13 @@ Device = Annotated[
     str | None, typer.Option(help="Device whose inference time counts. Default: the one with the most profiles.")
 ]
 
-Margin = Annotated[float, typer.Option(help="Points of accuracy that a template may lose, for the verdicts.")]
+Margin = Annotated[
+    float | None,
+    typer.Option(
+        help="Points of accuracy that a template may lose, for the verdicts. Default: 0.5, or that of adaptive seeds.",
+        show_default=False,
+    ),
+]
 OneSided = Annotated[
     bool,
     typer.Option("--one-sided", help="Intervals without upper limits: they rule losses out with fewer seeds."),
@@ -39,7 +45,8 @@ def results(
         str,
         typer.Option(
             "--table",
-            help="comparison, published, verdicts, differences, paired, needs, ranks, across, failures, cells or all.",
+            help="comparison, published, verdicts, differences, decisions, paired, needs, ranks, across, failures, "
+            "cells or all.",
         ),
     ] = "comparison",
     format: Annotated[str, typer.Option("--format", help="text, markdown, latex, csv, html or json.")] = "text",
@@ -61,7 +68,7 @@ def results(
     ] = 0.01,
     batch: Batch = 16,
     device: Device = None,
-    margin: Margin = 0.5,
+    margin: Margin = None,
     one_sided: OneSided = False,
     all_: FormerPlans = False,
     standalone: Annotated[bool, typer.Option("--standalone", help="Make LaTeX or HTML a complete document.")] = False,
@@ -120,7 +127,9 @@ def results(
 
 def tell_notes(study: Study, former_shown: bool) -> None:
     """Print on stderr what is wrong with the runs, and what is left out."""
-    for note in (*study.results.notes, *(() if former_shown else study.results.left_out)):
+    from analysis.tables.verdicts import looks_sentences
+
+    for note in (*study.results.notes, *looks_sentences(study), *(() if former_shown else study.results.left_out)):
         typer.echo(note, err=True)
 
 

@@ -74,10 +74,11 @@ def _show(launch: Launch, trials: tuple[Cell, ...], json_: bool) -> None:
     """Print which trials would be retried, how they failed, and how many trials would run in all."""
     import json
 
+    from orchestrator.run.adaptive.wanted_cells import left_now
     from orchestrator.run.ledger import Ledger
 
     before = Ledger.read(launch.run)
-    left = len(launch.ledger().left(launch.plan.cells))
+    left = len(left_now(launch.plan, launch.ledger()))
     failures = {cell.trial_id: before.record(cell.trial_id).counted_failures for cell in trials}
     if json_:
         again = [{**_names(cell), "failures": list(failures[cell.trial_id])} for cell in trials]

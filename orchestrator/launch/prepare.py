@@ -17,6 +17,7 @@ from orchestrator.plan.cells import SweepPlan
 from orchestrator.plan.estimate import estimate, refuse_above
 from orchestrator.plan.resolve import plan_sweep
 from orchestrator.plan.trial_slots import check_slots
+from orchestrator.run.adaptive.wanted_cells import left_at_most
 from orchestrator.run.driver_lease import DriverLease, claim
 from orchestrator.run.launch_record import Launch, LaunchSettings, frozen_launch
 from orchestrator.run.run_directory import RunDirectory
@@ -69,7 +70,7 @@ def checked(launch: Launch, profile: ClusterProfile, *, max_gpu_hours: float | N
     launch = replace(launch, dataset_digests={name: prepared_digest(name, data) for name in plan.datasets()})
     ledger = launch.expected()
     ledger.check_data(plan.cells, launch.dataset_digests)
-    left = ledger.left(plan.cells)
+    left = left_at_most(plan, ledger)
     if left:
         check_slots(plan, profile)
     refuse_above(max_gpu_hours, estimate(left, plan.keep, launch.run.results, launch.parts))
@@ -79,6 +80,8 @@ def checked(launch: Launch, profile: ClusterProfile, *, max_gpu_hours: float | N
 def _planned(sweep_file: Path, overrides: Sequence[str], settings: LaunchSettings) -> SweepPlan:
     """The part of a sweep file's plan that the launch asks for."""
     plan = plan_sweep(sweep_file, overrides, Path(settings.data_directory))
+    if not settings.stop:
+        plan = plan.without_stops()
     return plan.matching(settings.filters).first(settings.limit)
 
 

@@ -65,9 +65,13 @@ class _Workers:
         self._announced: Demand | None = None
 
     def announce_demand(self, progress: Progress) -> None:
-        """Record how many workers the remaining trials can use; mark the nodes of those that leave."""
+        """Record how many workers the remaining trials can use; mark the nodes of those that leave.
+
+        While trials run, those that the next looks may ask for count too: workers stay over the gap between looks.
+        """
         self.departing.look()
-        demand = Demand(slots=progress.left, per_worker=self._per_worker)
+        following = progress.may_follow if progress.left else 0
+        demand = Demand(slots=progress.left + following, per_worker=self._per_worker)
         if demand != self._announced:
             self._announced = demand
             write_record(self._files.demand, demand)

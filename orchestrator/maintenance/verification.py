@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import zipfile
 import zlib
 from collections import defaultdict
@@ -20,10 +21,14 @@ from fdt_core.files.yaml_file import load_yaml
 from fdt_core.quantities import counted, listed
 from fdt_core.results.columns import PLANNED_COLUMNS
 from fdt_core.results.damage import Problem, find_damage
+from fdt_core.results.decisions import comparison_of, current_decisions
 from fdt_core.results.keys import cell_key, trial_label
 from fdt_core.results.part_cache import PartCache
 from fdt_core.results.reader import read_table
 from orchestrator.plan.cells import SweepPlan
+from orchestrator.run.adaptive.wanted_cells import WantedCells
+from orchestrator.run.ledger import Ledger
+from orchestrator.run.report_rows import decision_row
 from orchestrator.run.run_directory import RunDirectory
 
 Row = Mapping[str, Any]
@@ -72,6 +77,7 @@ def verify_run(run: RunDirectory, data_dir: Path | None = None) -> Verification:
         keys = {cell.key for cell in plan.cells}
         planned = [row for row in rows if cell_key(row) in keys]
         problems += [*_identities(run, plan), *_rows_against_plan(run, plan, planned), *_kept(run, plan, planned)]
+        problems += _decisions(run, plan, parts)
     epochs = read_table(run.results, "epochs", part_reader=parts).rows
     accuracies = epochs.select(["trial_id", "attempt", "epoch", "test_accuracy"]).to_pylist()
     problems += _rows_against_epochs(run, rows, accuracies)
@@ -141,6 +147,34 @@ def _rows_against_epochs(run: RunDirectory, rows: Iterable[Row], epochs: Iterabl
         seen = last.get((row["trial_id"], row["attempt"], row["epochs"]), accuracy)
         if seen != accuracy:
             yield _row_problem(run, row, f"has the final test accuracy {accuracy}, and its last epoch {seen}")
+
+
+def _decisions(run: RunDirectory, plan: SweepPlan, parts: PartCache) -> Iterator[Problem]:
+    """Recorded decisions of adaptive seeds that do not follow from the rows of trials."""
+    if plan.looks is None:
+        return
+    recorded = current_decisions(read_table(run.results, "decisions", part_reader=parts).rows.to_pylist(), plan.looks)
+    ledger = Ledger.read(run, part_reader=parts)
+    given = [decision_row(each, plan.name, plan.looks)
+             for each in WantedCells(plan.cells, plan.looks, ledger).decisions()]  # fmt: skip
+    by_look = {(*comparison_of(row), row["look"]): row for row in given}
+    wrong = [
+        f"{' '.join(str(part) for part in comparison_of(row) if part)}, look {row['look']}"
+        for rows in recorded.values()
+        for row in rows  # one that is missing is written by the next launch
+        if (other := by_look.get((*comparison_of(row), row["look"]))) is None or _differ(row, other)
+    ]
+    if wrong:
+        what = f"holds {counted(len(wrong), 'decision')} that the trials do not give ({listed(wrong)})"
+        yield _problem(run.results / "decisions", what, "launch again: they are written anew")
+
+
+def _differ(one: Row, other: Row) -> bool:
+    """Whether two decisions say different things; the last digits of numbers depend on the machine."""
+    if any(one[name] != other[name] for name in ("verdict", "pairs", "spared")):
+        return True
+    numbers = ((one[name] or 0.0, other[name] or 0.0) for name in ("difference", "low", "high", "p"))
+    return not all(math.isclose(*pair, rel_tol=1e-6, abs_tol=1e-6) for pair in numbers)
 
 
 def _kept(run: RunDirectory, plan: SweepPlan, planned: Iterable[Row]) -> Iterator[Problem]:

@@ -13,10 +13,18 @@ from fdt_core.files.json_file import parse_json
 from fdt_core.networks.cost import Cost
 from fdt_core.results.cell_filter import AXES, AxisValue, cell_filters, filter_text
 from fdt_core.results.keys import cell_key, trial_label
-from fdt_core.results.plan_file import LAUNCH_AGAIN, PLAN_VERSION
+from fdt_core.results.looks import Looks
+from fdt_core.results.plan_file import LAUNCH_AGAIN, plan_version
 from fdt_core.training.checkpoint import Keep
 from fdt_core.trial.spec import TrialSpec
 from orchestrator.plan.sweep_file import Resources
+
+BlockKey = tuple[str, float, str, str]
+"""Model, width, variant and data set: the cells whose templates are compared with each other."""
+
+
+KindKey = tuple[str, str, str]
+"""Model, template and variant: the cells that are held back together if all of them fail."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +60,16 @@ class Cell:
         """What makes the cell one row among the `done` rows of a run."""
         own = {name: getattr(self, name) for name in ("trial_id", "sweep", "template", "variant", "budget_rule")}
         return cell_key({**own, "model": self.spec.model, "dataset": self.spec.dataset})
+
+    @property
+    def block(self) -> BlockKey:
+        """Its model, width, variant and data set."""
+        return self.spec.model, self.spec.width, self.variant, self.spec.dataset
+
+    @property
+    def kind(self) -> KindKey:
+        """Its model, template and variant."""
+        return self.spec.model, self.template, self.variant
 
     @property
     def label(self) -> str:
@@ -116,10 +134,21 @@ class SweepPlan:
     resources: Resources
     checkpoint_interval: float
     keep: Keep
+    looks: Looks | None = None
+    """When to look at the comparisons, in a sweep with adaptive seeds."""
     warnings: tuple[str, ...] = dataclasses.field(default=(), compare=False)
     """Likely slips in the sweep file, one line each. Known when it is read; not part of the frozen plan."""
     width_steps: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict, compare=False)
     """For each model, the least and the most that one more n costs, as parts of the budget. Known as the warnings."""
+
+    def without_stops(self) -> SweepPlan:
+        """The plan whose looks only report: every seed is trained.
+
+        Raises UsageError if it has no looks.
+        """
+        if self.looks is None:
+            raise UsageError("--no-stop: this sweep has no adaptive seeds, so nothing stops")
+        return dataclasses.replace(self, looks=dataclasses.replace(self.looks, stops=False))
 
     def first(self, limit: int | None) -> SweepPlan:
         """The plan with only the first `limit` cells."""
@@ -147,11 +176,12 @@ class SweepPlan:
     def to_json(self, extra: Mapping[str, object] | None = None) -> dict[str, object]:
         """Plain data for `plan.json` and `plan --json`; the key `trials` holds one object per cell."""
         return {
-            "plan_version": PLAN_VERSION,
+            "plan_version": plan_version(adaptive=self.looks is not None),
             "sweep": self.name,
             "checkpoint_interval": self.checkpoint_interval,
             "keep": self.keep,
             "resources": dataclasses.asdict(self.resources),
+            **({"looks": dataclasses.asdict(self.looks)} if self.looks else {}),
             "excluded": [dataclasses.asdict(exclusion) for exclusion in self.excluded],
             **(extra or {}),
             "trials": [cell.to_json() for cell in self.cells],

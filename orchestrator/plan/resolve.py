@@ -19,14 +19,17 @@ from fdt_core.matching.paper_tables import require_paper_dataset
 from fdt_core.models import ModelIdentity, find_model, model_identity
 from fdt_core.networks.family import Model
 from fdt_core.results.cell_filter import AXES, AxisValue
+from fdt_core.results.looks import Looks
 from fdt_core.templates import Template, template
 from fdt_core.tracing.trace_ahead import trace_ahead
 from fdt_core.tracing.traced_network import TracedModel
 from fdt_core.trial.recipe import Recipe, held_out_images
 from fdt_core.trial.spec import TrialSpec
+from orchestrator.plan.adaptive_seeds import AdaptiveSeeds
 from orchestrator.plan.cell_recipe import given_recipe, resolve_recipe
 from orchestrator.plan.cells import Cell, Exclusion, SweepPlan, as_json
 from orchestrator.plan.ineffective_settings import equal_variants, recipe_slips, unused_overrides
+from orchestrator.plan.planned_looks import lone_cells, plan_looks
 from orchestrator.plan.sweep_file import Sweep, check_selectors, load_sweep, selects
 from orchestrator.plan.variants import Variant
 
@@ -46,6 +49,7 @@ def plan_sweep(path: Path, settings: Sequence[str] = (), data_dir: Path | None =
     study.trace_ahead(kept)
     cells = [study.cell(point) for point in kept]
     return SweepPlan(
+        looks=study.looks(cells),
         name=sweep.name,
         cells=tuple(_in_running_order(cells)),
         excluded=excluded,
@@ -57,6 +61,7 @@ def plan_sweep(path: Path, settings: Sequence[str] = (), data_dir: Path | None =
             *study.coarse_budgets(),
             *unused_overrides(file, sweep, (point.axes() for point in kept)),
             *equal_variants(file, sweep, cells),
+            *study.lone_cells(cells),
         ),
         width_steps={model: (min(steps), max(steps)) for model, steps in study.width_steps.items()},
     )
@@ -167,6 +172,20 @@ class _Study:
             budget_error=found.budget_error,
             train_images=self._datasets[point.dataset].train_images,
         )
+
+    def looks(self, cells: Sequence[Cell]) -> Looks | None:
+        """When to look at the comparisons; None if the number of seeds is given."""
+        seeds = self._sweep.seeds
+        if not isinstance(seeds, AdaptiveSeeds):
+            return None
+        with self._blaming(("seeds",), joint=(("templates",), ("overrides",))):
+            return plan_looks(seeds, cells)
+
+    def lone_cells(self, cells: Sequence[Cell]) -> Iterator[str]:
+        """Cells of a sweep with adaptive seeds that are compared with nothing."""
+        seeds = self._sweep.seeds
+        if isinstance(seeds, AdaptiveSeeds) and (warning := lone_cells(seeds, cells)):
+            yield str(self._file.error(("seeds",), warning))
 
     def _settings_of(self, dataset: str, overriding: tuple[int, ...], variant: str) -> tuple[float, Budget, Recipe]:
         """Width, budget and recipe of a variant for a data set, under the overrides with these numbers."""

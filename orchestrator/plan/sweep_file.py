@@ -23,6 +23,7 @@ from fdt_core.matching.match import Budget
 from fdt_core.model_definition import ModelDefinition
 from fdt_core.results.cell_filter import AXES, AxisValue, fits
 from fdt_core.trial.recipe import Recipe
+from orchestrator.plan.adaptive_seeds import AdaptiveSeeds
 from orchestrator.plan.model_entries import with_model_mappings
 from orchestrator.plan.variants import Variant, all_variants
 
@@ -76,8 +77,9 @@ class Sweep:
     seeds: (
         Annotated[int, Field(ge=1, le=MAX_SEEDS)]
         | Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MAX_SEEDS)]
+        | AdaptiveSeeds
     ) = 3
-    """A count N for the seeds 0 to N-1, or a list."""
+    """A count N for the seeds 0 to N-1, a list, or adaptive seeds: as many as the comparisons need."""
     variants: Mapping[VariantName, str | Mapping[str, object]] = field(default_factory=dict)
     """Changes of the recipe by name, each trained and compared by itself; instead of fields, a recipe's name."""
     vary: Mapping[str, Annotated[tuple[object, ...], Field(min_length=1)]] = field(default_factory=dict)
@@ -95,7 +97,9 @@ class Sweep:
 
     @property
     def seed_list(self) -> tuple[int, ...]:
-        """The seeds as a list, even if a count was given."""
+        """The seeds as a list, even if a count was given; of adaptive seeds, all that may be."""
+        if isinstance(self.seeds, AdaptiveSeeds):
+            return tuple(range(self.seeds.to))
         return tuple(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
 
     @property

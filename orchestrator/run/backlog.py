@@ -10,30 +10,41 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
-from orchestrator.plan.cells import Cell
+from fdt_core.results.looks import Looks
+from orchestrator.plan.cells import Cell, KindKey
+from orchestrator.run.adaptive.wanted_cells import WantedCells
 from orchestrator.run.ledger import Ledger, TrialState
-from orchestrator.run.retry_policy import needs_whole_device
-
-BREAKER_TRIALS = 3
-"""A model, template and variant are held back once this many of their trials were given up and none has finished."""
-
-_Kind = tuple[str, str, str]
+from orchestrator.run.retry_policy import is_held_back, needs_whole_device
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """Counts of cells: finished (done or diverged), given up (failed), held back by the breaker, and all."""
+    """Counts of cells: finished (done or diverged), given up (failed), held back by the breaker, spared, and all."""
 
     done: int
     diverged: int
     failed: int
     held_back: int
+    spared: int = 0
+    """In a sweep with adaptive seeds: no look has asked for them so far."""
+    may_follow: int = 0
+    """Of the spared ones, those that the next looks may ask for."""
     total: int
 
     @property
     def left(self) -> int:
-        """Cells still to be run."""
-        return self.total - self.done - self.diverged - self.failed - self.held_back
+        """Cells still to be run, as far as is known."""
+        return self.total - self.done - self.diverged - self.failed - self.held_back - self.spared
+
+    @property
+    def asked(self) -> int:
+        """Cells that are to be run, or were: all but the spared ones."""
+        return self.total - self.spared
+
+    @property
+    def ended(self) -> int:
+        """Cells of which nothing more comes."""
+        return self.asked - self.left
 
     def to_json(self) -> dict[str, int]:
         """Plain data, `left` included."""
@@ -46,16 +57,19 @@ class Backlog:
     Args:
         cells: the planned cells, in running order.
         ledger: what is known of them; the caller adds rows to it as they are written.
+        looks: when to look at the comparisons, in a sweep with adaptive seeds.
     """
 
-    def __init__(self, cells: Sequence[Cell], ledger: Ledger) -> None:
+    def __init__(self, cells: Sequence[Cell], ledger: Ledger, looks: Looks | None = None) -> None:
         self._ledger = ledger
+        self.wanted = WantedCells(cells, looks, ledger)
         self._total = len(cells)
         self._cells: dict[str, list[Cell]] = {}
         for cell in cells:
             self._cells.setdefault(cell.trial_id, []).append(cell)
         self._state: dict[str, TrialState] = {}
-        self._count: Counter[tuple[_Kind, TrialState]] = Counter()
+        self._running = 0
+        self._count: Counter[tuple[KindKey, TrialState]] = Counter()
         self._waiting: dict[str, None] = {}
         for trial_id in self._cells:
             self._enter(trial_id, ledger.record(trial_id).state)
@@ -81,10 +95,20 @@ class Backlog:
         return self._ledger.record(trial_id).attempt + 1
 
     def ended(self, trial_id: str) -> TrialState:
-        """Record that an attempt has ended and its row is in the ledger; return the trial's new state."""
+        """Record that an attempt has ended and its row is in the ledger; return the trial's new state.
+
+        What a look asks for now waits from here on.
+        """
         state = self._ledger.record(trial_id).state
         self._enter(trial_id, state)
+        for other in self.wanted.ended(trial_id):
+            if self._state[other] is TrialState.SPARED:
+                self._enter(other, TrialState.WAITING)
         return state
+
+    def may_want_more(self) -> bool:
+        """Whether a running trial may end with a look that asks for more."""
+        return self._running > 0 and self.wanted.may_want_more()
 
     def returned(self, trial_id: str) -> None:
         """Record that a trial stopped before its end because its run was stopped: it waits again."""
@@ -107,14 +131,20 @@ class Backlog:
             diverged=counts[TrialState.DIVERGED],
             failed=counts[TrialState.FAILED],
             held_back=held_back,
+            spared=counts[TrialState.SPARED],
+            may_follow=self.wanted.may_follow(),
             total=self._total,
         )
 
     def _enter(self, trial_id: str, state: TrialState) -> None:
-        """Move a trial to `state` and update the counts."""
+        """Move a trial to `state` and update the counts. A trial waits only if it is wanted."""
+        if state is TrialState.WAITING and not self.wanted.wants(trial_id):
+            state = TrialState.SPARED
         kind, cells = self._kind(trial_id), len(self._cells[trial_id])
         if trial_id in self._state:
             self._count[kind, self._state[trial_id]] -= cells
+            self._running -= self._state[trial_id] is TrialState.RUNNING
+        self._running += state is TrialState.RUNNING
         self._count[kind, state] += cells
         self._state[trial_id] = state
         if state is TrialState.WAITING:
@@ -131,10 +161,9 @@ class Backlog:
     def _needs_whole_device(self, trial_id: str) -> bool:
         return needs_whole_device(self._ledger.record(trial_id).counted_failures)
 
-    def _is_broken(self, kind: _Kind) -> bool:
+    def _is_broken(self, kind: KindKey) -> bool:
         finished = self._count[kind, TrialState.DONE] + self._count[kind, TrialState.DIVERGED]
-        return self._count[kind, TrialState.FAILED] >= BREAKER_TRIALS and not finished
+        return is_held_back(given_up=self._count[kind, TrialState.FAILED], finished=finished)
 
-    def _kind(self, trial_id: str) -> _Kind:
-        cell = self._cells[trial_id][0]
-        return cell.spec.model, cell.template, cell.variant
+    def _kind(self, trial_id: str) -> KindKey:
+        return self._cells[trial_id][0].kind

@@ -26,6 +26,8 @@ class LaunchSettings:
     filters: tuple[str, ...] = ()
     """The options `--filter`: only the cells that all of them keep are planned."""
     max_failures: int | None = None
+    stop: bool = True
+    """Whether looks spare the further seeds of settled templates, in a sweep with adaptive seeds."""
     profile: bool = True
     """Whether each network is measured when the training is over."""
     reuse: tuple[str, ...] = ()

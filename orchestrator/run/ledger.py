@@ -34,6 +34,8 @@ class TrialState(StrEnum):
     DIVERGED = "diverged"
     FAILED = "failed"
     """It was given up."""
+    SPARED = "spared"
+    """In a sweep with adaptive seeds: no look has asked for it so far. Only the backlog knows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +44,7 @@ class TrialRecord:
 
     Args:
         result: DONE or DIVERGED; None if the trial has no result.
+        accuracy: test accuracy after the last epoch, in per cent; None without a result, or if training diverged.
         dataset_digest: the data that the result comes from.
         attempt: the highest number of an attempt that has ended.
         failures: the kind of each failed attempt, by its number.
@@ -49,6 +52,7 @@ class TrialRecord:
     """
 
     result: TrialState | None = None
+    accuracy: float | None = None
     dataset_digest: str | None = None
     attempt: int = 0
     failures: Mapping[int, str] = field(default_factory=dict)
@@ -80,8 +84,10 @@ class TrialRecord:
         if row["status"] in FINISHED:
             if self.finished:
                 return replace(self, attempt=attempt)
+            result = TrialState(row["status"])
+            accuracy = row.get("final_test_accuracy") if result is TrialState.DONE else None
             return replace(
-                self, attempt=attempt, result=TrialState(row["status"]), dataset_digest=row["dataset_digest"]
+                self, attempt=attempt, result=result, accuracy=accuracy, dataset_digest=row["dataset_digest"]
             )
         return replace(self, attempt=attempt, failures={row["attempt"]: str(row["failure_kind"]), **self.failures})
 

@@ -55,6 +55,8 @@ class OpenRun:
         """The message if nothing is left to train."""
         progress = self.backlog.progress()
         text = f"nothing to do: {progress.done + progress.diverged} of {progress.total} trials are done"
+        if progress.spared:
+            text += f", {progress.spared} spared"
         if progress.failed:
             text += f", {progress.failed} given up"
         if progress.held_back:
@@ -89,8 +91,12 @@ def open_run(launch: Launch, lease: DriverLease, *, device: str) -> OpenRun:
         dataset_digests=digests,
         device=device,
     )
-    recorder = Recorder(run, writer, ledger, context, keep=plan.keep, part_reader=launch.parts)
+    recorder = Recorder(
+        run, writer, ledger, context, keep=plan.keep, sweep=plan.name, looks=plan.looks, part_reader=launch.parts
+    )
     recorder.reuse(plan.cells, [Path(path) for path in settings.reuse])
+    backlog = Backlog(plan.cells, ledger, plan.looks)
+    recorder.decide(backlog.wanted.decisions(), all_of_them=True)
     launch.parts.forget("epochs")  # a large table, which nothing reads from here on
     return OpenRun(
         run=run,
@@ -98,7 +104,7 @@ def open_run(launch: Launch, lease: DriverLease, *, device: str) -> OpenRun:
         plan=plan,
         settings=settings,
         ledger=ledger,
-        backlog=Backlog(plan.cells, ledger),
+        backlog=backlog,
         recorder=recorder,
         quarantined=writer.quarantined,
     )

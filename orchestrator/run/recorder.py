@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
+from fdt_core.results.decisions import WITHDRAWN, Comparison, comparison_of, current_decisions
+from fdt_core.results.looks import Looks
 from fdt_core.results.reader import PartReader, read_part, read_table
 from fdt_core.results.writer import ResultsWriter
 from fdt_core.training.checkpoint import Keep, TrialCheckpoints
 from orchestrator.plan.cells import Cell
+from orchestrator.run.adaptive.wanted_cells import BlockDecision
 from orchestrator.run.ledger import Ledger
-from orchestrator.run.report_rows import RowContext, epoch_row, trial_row
+from orchestrator.run.report_rows import RowContext, decision_row, epoch_row, trial_row
 from orchestrator.run.reuse import epochs_of, finished_rows, place_in_study, reused_row
 from orchestrator.run.run_directory import RunDirectory
 from orchestrator.run.stored_rows import Row, TrialRow
@@ -30,6 +34,8 @@ class Recorder:
         ledger: receives every row that is written to `trials`.
         context: what all rows of this driver have in common.
         keep: which weights are kept when a trial's row is written.
+        sweep: the name of the sweep, for decisions.
+        looks: when to look at the comparisons, in a sweep with adaptive seeds.
         part_reader: reads the results that exist at the start.
     """
 
@@ -41,6 +47,8 @@ class Recorder:
         context: RowContext,
         *,
         keep: Keep,
+        sweep: str = "",
+        looks: Looks | None = None,
         part_reader: PartReader = read_part,
     ) -> None:
         self._run = run
@@ -48,9 +56,15 @@ class Recorder:
         self._ledger = ledger
         self._context = context
         self._keep = keep
+        self._sweep = sweep
+        self._looks = looks
         self._read_part = part_reader
         self._last_epoch = _last_epochs(run.results, part_reader)
         self._to_finalise: list[str] = []
+        self._decided: dict[Comparison, list[Row]] = {}
+        if looks is not None:
+            decided = read_table(run.results, "decisions", part_reader=part_reader).rows.to_pylist()
+            self._decided = {key: list(map(_undated, rows)) for key, rows in current_decisions(decided, looks).items()}
 
     def dataset_digest(self, name: str) -> str:
         """Digest of the prepared data that this driver's rows must come from."""
@@ -76,6 +90,34 @@ class Recorder:
             for trial_id in self._to_finalise:
                 self._checkpoints(trial_id).finalise()
             self._to_finalise.clear()
+            self._writer.flush_due("decisions")  # never before the rows that they follow from
+
+    def decide(self, decisions: Iterable[BlockDecision], *, all_of_them: bool = False) -> None:
+        """Write a row for each decision that is not recorded yet, or differs from what is recorded of its look.
+
+        Args:
+            decisions: all that hold now on some comparisons, look by look.
+            all_of_them: whether these are all that hold. What is recorded beyond them is then withdrawn.
+        """
+        if self._looks is None:
+            return
+        by_comparison: dict[Comparison, list[Row]] = {}
+        for found in decisions:
+            row = decision_row(found, self._sweep, self._looks)
+            by_comparison.setdefault(comparison_of(row), []).append(row)
+        for key in [*by_comparison, *(self._decided.keys() - by_comparison.keys() if all_of_them else ())]:
+            rows, recorded = by_comparison.get(key, []), self._decided.get(key, [])
+            same = 0
+            while same < min(len(rows), len(recorded)) and rows[same] == recorded[same]:
+                same += 1
+            new = rows[same:]
+            if all_of_them and not new and recorded[same:]:
+                new = [{**recorded[same], "verdict": WITHDRAWN, "spared": 0}]
+            now = {"decided_at": datetime.now(UTC), "code_version": self._context.provenance.get("code_version")}
+            self._writer.append("decisions", [{**row, **now} for row in new])
+            if new:
+                self._decided[key] = rows
+        self.tick()
 
     def reuse(self, cells: Sequence[Cell], runs: Iterable[Path]) -> int:
         """Write a row for each of `cells` whose trial is already trained; return how many rows were written.
@@ -155,6 +197,11 @@ class Recorder:
         self._writer.append("trials", rows)
         for row in rows:
             self._ledger.add(cast(TrialRow, row))
+
+
+def _undated(row: Row) -> Row:
+    """A row of `decisions` without what says when and by what it was recorded."""
+    return {name: value for name, value in row.items() if name not in ("decided_at", "code_version")}
 
 
 def _last_epochs(results: Path, part_reader: PartReader) -> dict[tuple[str, int], int]:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from fdt_core.results.looks import Looks
 from orchestrator.plan.cells import Cell
 from orchestrator.trial.outcome import FINISHED
 from orchestrator.trial.report import TrialReport
 
 if TYPE_CHECKING:
     from fdt_core.trial.history import EpochRecord, TrainingResult
+    from orchestrator.run.adaptive.wanted_cells import BlockDecision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +44,31 @@ def trial_row(cell: Cell, report: TrialReport, context: RowContext) -> dict[str,
         "dataset_digest": context.dataset_digests[cell.spec.dataset],
         **context.provenance,
     }
+
+
+def decision_row(found: BlockDecision, sweep: str, looks: Looks) -> dict[str, object]:
+    """The row of `decisions` for a decision, without when it was made."""
+    decision = found.decision
+    model, width, variant, dataset = found.block
+    values = {
+        "sweep": sweep,
+        "model": model,
+        "width": width,
+        "dataset": dataset,
+        "variant": variant,
+        "template": found.template,
+        "look": decision.look,
+        "seeds": looks.seeds[decision.look - 1],
+        "pairs": decision.pairs,
+        **{name: getattr(decision, name) for name in ("difference", "standard_error", "df", "low", "high", "p")},
+        "level": looks.levels[decision.look - 1],
+        "margin": looks.margin,
+        "error_rate": looks.error,
+        "family": looks.family,
+        "verdict": str(decision.verdict),
+        "spared": found.spared,
+    }
+    return {name: None if value != value else value for name, value in values.items()}  # NaN is null
 
 
 def epoch_row(report: TrialReport, record: EpochRecord) -> dict[str, object]:

@@ -15,6 +15,15 @@ BUSY_REPORTS = 30
 """A device counts as failed after this many consecutive reports that it is in use."""
 
 
+BREAKER_TRIALS = 3
+"""A model, template and variant are held back once this many of their trials were given up and none has finished."""
+
+
+def is_held_back(*, given_up: int, finished: int) -> bool:
+    """Whether the other trials of a model, template and variant are held back, given how its trials have ended."""
+    return given_up >= BREAKER_TRIALS and not finished
+
+
 def given_up(failures: Sequence[str]) -> bool:
     """Whether a trial with these failed attempts may not try again."""
     counts = Counter(failures)

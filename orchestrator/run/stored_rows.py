@@ -27,6 +27,7 @@ class TrialRow(TypedDict):
     status: str
     failure_kind: str | None
     error: str | None
+    final_test_accuracy: float | None
     dataset_digest: str | None
 
 

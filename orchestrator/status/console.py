@@ -73,9 +73,9 @@ def silent_stdout() -> Iterator[None]:
 
 def display(progress: Progress, running: Sequence[RunningTrial]) -> list[str]:
     """A bar over all cells and a line for each running trial."""
-    ended = progress.total - progress.left
-    filled = _BAR * ended // max(1, progress.total)
-    counts = f"{ended}/{progress.total}  failed {progress.failed}  running {len(running)}"
+    filled = _BAR * progress.ended // max(1, progress.asked)
+    spared = f"  spared {progress.spared}" if progress.spared else ""
+    counts = f"{progress.ended}/{progress.asked}  failed {progress.failed}  running {len(running)}{spared}"
     more = [f"... and {len(running) - _SHOWN} more"] if len(running) > _SHOWN else []
     return [f"{'#' * filled}{'-' * (_BAR - filled)} {counts}", *_aligned(map(_words, running[:_SHOWN])), *more]
 

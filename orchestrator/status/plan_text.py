@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 
 from fdt_core.files.json_file import DamagedFile
+from fdt_core.quantities import about, points
 from fdt_core.results.cell_filter import AXES
+from fdt_core.results.looks import Looks
 from orchestrator.plan.cells import Cell, SweepPlan
 from orchestrator.plan.estimate import as_json, estimate, estimate_lines
+from orchestrator.run.adaptive.wanted_cells import WantedCells
 from orchestrator.run.launch_record import Launch
 from orchestrator.run.plan_change import PlanChange, change_to
 
@@ -23,25 +27,97 @@ def plan_json(launch: Launch) -> dict[str, object]:
 
     `plan_change` holds the counts against the plan of the last launch; None if there is none to compare.
     """
-    done, failed, left = _standing(launch)
+    standing = _standing(launch)
     return launch.plan.to_json(
         {
             "warnings": list(launch.plan.warnings),
             "width_steps": {model: list(steps) for model, steps in launch.plan.width_steps.items()},
-            "progress": {"done": done, "failed": failed, "left": len(left)},
-            "estimate": as_json(estimate(left, launch.plan.keep, launch.run.results, launch.parts)),
+            "progress": {"done": standing.done, "failed": standing.failed, "left": len(standing.left)},
+            "estimate": as_json(estimate(standing.most_left, launch.plan.keep, launch.run.results, launch.parts)),
+            "adaptive_seeds": None if (range_ := _range(launch, standing)) is None else asdict(range_),
             "plan_change": None if (change := _change(launch)) is None else change.to_json(),
         }
     )
 
 
-def _standing(launch: Launch) -> tuple[int, int, list[Cell]]:
-    """How many cells are done, how many were given up, and those still to be run."""
-    ledger = launch.expected()
-    records = [ledger.record(cell.trial_id) for cell in launch.plan.cells]
-    done = sum(record.finished for record in records)
-    failed = sum(record.given_up for record in records)
-    return done, failed, ledger.left(launch.plan.cells)
+@dataclass(frozen=True, kw_only=True)
+class _Standing:
+    """Where a plan stands: how many cells are done or given up, and those to be run now, and at most."""
+
+    done: int
+    failed: int
+    left: list[Cell]
+    most_left: list[Cell]
+    wanted: WantedCells
+
+
+def _standing(launch: Launch) -> _Standing:
+    ledger, cells = launch.expected(), launch.plan.cells
+    records = [ledger.record(cell.trial_id) for cell in cells]
+    wanted, left = WantedCells(cells, launch.plan.looks, ledger), ledger.left(cells)
+    at_most = wanted.at_most()
+    return _Standing(
+        done=sum(record.finished for record in records),
+        failed=sum(record.given_up for record in records),
+        left=[cell for cell in left if wanted.wants(cell.trial_id)],
+        most_left=[cell for cell in left if at_most is None or cell.trial_id in at_most],
+        wanted=wanted,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Range:
+    """Trainings that a sweep with adaptive seeds still takes, and the hours on one device."""
+
+    least: int
+    likely: float
+    most: int
+    least_device_hours: float
+    likely_device_hours: float
+    most_device_hours: float
+    error: float
+    error_is_measured: bool
+
+
+def _range(launch: Launch, standing: _Standing) -> _Range | None:
+    """How much is left at least, likely and at most; None if the number of seeds is given."""
+    plan, left, most = launch.plan, standing.left, standing.most_left
+    if plan.looks is None:
+        return None
+    from orchestrator.run.adaptive.likely_trainings import likely_trainings
+
+    likely = likely_trainings(standing.wanted, plan.looks)
+    hours = [estimate(cells, plan.keep, launch.run.results, launch.parts).device_hours for cells in (left, most)]
+    part = (likely.count - len(left)) / max(len(most) - len(left), 1)
+    return _Range(
+        least=len(left),
+        likely=likely.count,
+        most=len(most),
+        least_device_hours=hours[0],
+        likely_device_hours=hours[0] + part * (hours[1] - hours[0]),
+        most_device_hours=hours[1],
+        error=likely.error,
+        error_is_measured=likely.measured,
+    )
+
+
+def _range_lines(range_: _Range, looks: Looks) -> Iterator[str]:
+    """When the sweep looks, and how much is left at least, likely and at most."""
+    *earlier, last = map(str, looks.seeds)
+    at = f"{', '.join(earlier)} and {last}" if earlier else last
+    settled = f"settled at a margin of {points(looks.margin)}" if looks.stops else "only reported"
+    family = "the whole study" if looks.family == "study" else "each model and data set"
+    yield f"  looks     at {at} seeds; {settled}; {100 * looks.error:g} % error for {family}"
+    if not range_.most:
+        return
+    for name, count, hours in (
+        ("least", range_.least, range_.least_device_hours),
+        ("likely", round(range_.likely), range_.likely_device_hours),
+        ("most", range_.most, range_.most_device_hours),
+    ):
+        yield f"  {name:9} {count} trainings, {about(3600 * hours)} on one device"
+    source = "measured in this run" if range_.error_is_measured else "a guess, as nothing is measured in this run"
+    yield f"            (likely: simulated; a training varies by {points(range_.error)}, {source})"
 
 
 def _change(launch: Launch) -> PlanChange | None:
@@ -54,7 +130,8 @@ def _change(launch: Launch) -> PlanChange | None:
 def _summary(launch: Launch) -> Iterator[str]:
     plan = launch.plan
     distinct = len({cell.trial_id for cell in plan.cells})
-    yield f"sweep {plan.name}: {len(plan.cells)} trials" + (
+    at_most = "at most " if plan.looks else ""
+    yield f"sweep {plan.name}: {at_most}{len(plan.cells)} trials" + (
         f" ({distinct} distinct)" if distinct < len(plan.cells) else ""
     )
     for axis, values in _axes(plan).items():
@@ -62,12 +139,14 @@ def _summary(launch: Launch) -> Iterator[str]:
     for exclusion in plan.excluded:
         rule = ", ".join(f"{axis}: {value}" for axis, value in exclusion.rule.items())
         yield f"  excluded  {exclusion.cells} trials by {{{rule}}}"
-    done, failed, left = _standing(launch)
-    yield f"  done      {done}, failed {failed}, to run {len(left)}  ({launch.run.path})"
+    standing = _standing(launch)
+    yield f"  done      {standing.done}, failed {standing.failed}, to run {len(standing.left)}  ({launch.run.path})"
     change = _change(launch)
     if change is not None and (change.dropped or change.new):
         yield f"  changes   against the plan of the last launch: {change}"
-    yield from estimate_lines(estimate(left, plan.keep, launch.run.results, launch.parts))
+    if (range_ := _range(launch, standing)) is not None and plan.looks is not None:
+        yield from _range_lines(range_, plan.looks)
+    yield from estimate_lines(estimate(standing.most_left, plan.keep, launch.run.results, launch.parts))
     for index, (model, (least, most)) in enumerate(plan.width_steps.items()):
         yield f"  {'' if index else 'step of n':9} {model}: {least:.2%} to {most:.2%} of the budget"
     for warning in plan.warnings:

@@ -14,6 +14,7 @@ from fdt_core.files.json_file import DamagedFile
 from fdt_core.results.keys import cell_key
 from fdt_core.results.reader import PartReader, read_part
 from orchestrator.plan.cells import SweepPlan
+from orchestrator.run.adaptive.wanted_cells import WantedCells
 from orchestrator.run.backlog import Backlog, Progress
 from orchestrator.run.driver_lease import newest_generation, owner_here, owner_is_gone
 from orchestrator.run.driver_status import DriverPlace, DriverStatus, RunningStatus
@@ -43,7 +44,7 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class CellCounts:
-    """How many cells of one model, template, data set and variant are `done`, `diverged`, `failed` or `left`.
+    """How many cells of one model, template, data set and variant are `done`, `diverged`, `failed`, `left` or `spared`.
 
     No zeros.
     """
@@ -53,6 +54,8 @@ class CellCounts:
     dataset: str
     variant: str
     counts: Mapping[str, int]
+    verdict: str = ""
+    """In a sweep with adaptive seeds: what the last look says of the template."""
 
     @property
     def left(self) -> int:
@@ -67,12 +70,12 @@ class CellCounts:
     @property
     def ended(self) -> int:
         """Cells that are finished or were given up."""
-        return sum(self.counts.values()) - self.left
+        return sum(self.counts.values()) - self.left - self.counts.get("spared", 0)
 
     def to_json(self) -> dict[str, object]:
         """Plain data, for `status --json`."""
         names = {"model": self.model, "template": self.template, "dataset": self.dataset, "variant": self.variant}
-        return {**names, **self.counts}
+        return {**names, **self.counts, **({"verdict": self.verdict} if self.verdict else {})}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +99,18 @@ class FormerRows:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LooksStatus:
+    """The comparisons of a sweep with adaptive seeds: their number, those settled by verdict, and trainings spared.
+
+    `spared` counts the trainings of settled templates alone; those of base are spared once all are settled.
+    """
+
+    comparisons: int
+    settled: Mapping[str, int]
+    spared: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunStatus:
     """The state of a run.
 
@@ -105,6 +120,7 @@ class RunStatus:
         state: what the run is doing.
         silent_seconds: since the driver last wrote; None if it is not running.
         progress: counts of cells.
+        looks: how far the comparisons are, in a sweep with adaptive seeds.
         cells: counts by model, template, data set and variant.
         running: the running trials.
         failures: failed attempts, counted by signature.
@@ -120,6 +136,7 @@ class RunStatus:
     state: RunState
     silent_seconds: float | None
     progress: Progress
+    looks: LooksStatus | None
     cells: tuple[CellCounts, ...]
     running: tuple[RunningStatus, ...]
     failures: Mapping[str, int]
@@ -147,6 +164,7 @@ class RunStatus:
             "state": self.state,
             "silent_seconds": self.silent_seconds,
             "progress": self.progress.to_json(),
+            "looks": None if self.looks is None else asdict(self.looks),
             "cells": [cell.to_json() for cell in self.cells],
             "running": [asdict(trial) for trial in self.running],
             "failures": dict(self.failures),
@@ -167,6 +185,7 @@ def run_status(
     """
     plan, rows = run.plan(), read_trial_rows(run.results, part_reader)
     ledger, notes, status = Ledger(rows, run.forgiven()), [], None
+    backlog = Backlog(plan.cells, ledger, plan.looks)
     try:
         status = run.status()
     except DamagedFile as problem:  # the rows still show how far the sweep is
@@ -189,8 +208,9 @@ def run_status(
         sweep=plan.name,
         state=state,
         silent_seconds=silent,
-        progress=Backlog(plan.cells, ledger).progress(),
-        cells=_cells(plan, ledger),
+        progress=backlog.progress(),
+        looks=None if plan.looks is None else looks_status(backlog.wanted),
+        cells=_cells(plan, ledger, backlog.wanted),
         running=() if driven is None else driven.running,
         failures=_failures(row for row in rows if cell_key(row) in wanted),
         former=_former([row for row in rows if cell_key(row) not in wanted]),
@@ -208,15 +228,37 @@ def _starts(run: RunDirectory, status: DriverStatus | None) -> bool:
     return status is None or status.driver.generation != newest_generation(run.driver)
 
 
-def _cells(plan: SweepPlan, ledger: Ledger) -> tuple[CellCounts, ...]:
-    found: dict[tuple[str, str, str, str], Counter[str]] = defaultdict(Counter)
+def looks_status(wanted: WantedCells) -> LooksStatus:
+    """How far the comparisons of a sweep with adaptive seeds are."""
+    last = {(found.block, found.template): found for found in wanted.decisions()}
+    settled = Counter(str(found.decision.verdict) for found in last.values() if not found.decision.is_open)
+    return LooksStatus(
+        comparisons=wanted.comparisons(), settled=dict(settled), spared=sum(found.spared for found in last.values())
+    )
+
+
+def _cells(plan: SweepPlan, ledger: Ledger, wanted: WantedCells) -> tuple[CellCounts, ...]:
+    verdicts: dict[tuple[str, str, str, str], str] = {}
+    for found in wanted.decisions():
+        model, _, variant, dataset = found.block
+        verdicts[model, found.template, dataset, variant] = str(found.decision.verdict)
+    counts: dict[tuple[str, str, str, str], Counter[str]] = defaultdict(Counter)
     for cell in plan.cells:
         state = ledger.record(cell.trial_id).state
+        if state is TrialState.WAITING and not wanted.wants(cell.trial_id):
+            state = TrialState.SPARED
         name = "left" if state is TrialState.WAITING else str(state)
-        found[cell.spec.model, cell.template, cell.spec.dataset, cell.variant][name] += 1
+        counts[cell.spec.model, cell.template, cell.spec.dataset, cell.variant][name] += 1
     return tuple(
-        CellCounts(model=model, template=template, dataset=dataset, variant=variant, counts=counts)
-        for (model, template, dataset, variant), counts in found.items()
+        CellCounts(
+            model=key[0],
+            template=key[1],
+            dataset=key[2],
+            variant=key[3],
+            counts=of_cell,
+            verdict=verdicts.get(key, ""),
+        )
+        for key, of_cell in counts.items()
     )
 
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
-from fdt_core.quantities import about
+from fdt_core.quantities import about, counted
 from fdt_core.results.keys import trial_label
 from fdt_core.results.planned import left_out
 from orchestrator.run.driver_status import RunningStatus
@@ -23,10 +23,15 @@ def status_text(status: RunStatus, *, former: bool = False) -> str:
 def _lines(status: RunStatus) -> Iterator[str]:
     progress = status.progress
     yield f"{status.sweep}: {status.state}  ({status.run})"
+    spared = f"{progress.spared} spared{' so far' if progress.left else ''}, " if progress.spared else ""
     yield (
-        f"  {progress.done} done, {progress.diverged} diverged, {progress.failed} failed, "
+        f"  {progress.done} done, {progress.diverged} diverged, {progress.failed} failed, {spared}"
         f"{progress.left} left of {progress.total}"
     )
+    if (looks := status.looks) is not None:
+        settled = ", ".join(f"{count} {verdict}" for verdict, count in sorted(looks.settled.items()))
+        shown = f" ({settled})" if settled else ""
+        yield f"  {sum(looks.settled.values())} of {counted(looks.comparisons, 'comparison')} with base settled{shown}"
     if progress.held_back:
         yield (
             f"  {progress.held_back} held back: every trial of their model and template failed; "
@@ -61,8 +66,9 @@ def _cell_lines(cells: Sequence[CellCounts]) -> Iterator[str]:
     groups: dict[str, list[str]] = defaultdict(list)
     for cell in cells:
         failed = f" ({cell.failed} failed)" if cell.failed else ""
+        verdict = f" {cell.verdict}" if cell.verdict else ""
         name = " ".join(filter(None, (cell.model, cell.dataset, cell.variant)))
-        groups[name].append(f"{cell.template} {cell.ended}/{cell.ended + cell.left}{failed}")
+        groups[name].append(f"{cell.template} {cell.ended}/{cell.ended + cell.left}{failed}{verdict}")
     for name, counts in sorted(groups.items()):
         yield f"  {name}:  " + "  ".join(sorted(counts))
 

@@ -135,9 +135,8 @@ class StatusWriter:
 
 
 def _position(progress: Progress) -> str:
-    ended = progress.total - progress.left
-    width = len(str(progress.total))
-    return f"[{ended:{width}d}/{progress.total}]"
+    width = len(str(progress.asked))
+    return f"[{progress.ended:{width}d}/{progress.asked}]"
 
 
 def _ending(report: TrialReport, state: TrialState) -> str:

@@ -70,9 +70,10 @@ def summary(work: OpenRun) -> str:
     """How the sweep stands, and what to do next."""
     progress = work.backlog.progress()
     held_back = f", {progress.held_back} held back (every seed of their model and template failed)"
+    spared = f", {progress.spared} spared" if progress.spared else ""
     counts = (
         f"{progress.done} done, {progress.diverged} diverged, {progress.failed} failed"
-        f"{held_back if progress.held_back else ''}, {progress.left} left of {progress.total} trials"
+        f"{held_back if progress.held_back else ''}{spared}, {progress.left} left of {progress.total} trials"
     )
     after = (
         "the same launch continues from here"

@@ -119,7 +119,7 @@ class Driver:
         slots = max(int(needs.slots * needs.gpus / needs.whole_gpus), 1) if whole_device and needs.gpus else needs.slots
         gpus = needs.whole_gpus if whole_device else needs.gpus
         resources = tune.PlacementGroupFactory([{"CPU": needs.cpus, **({"GPU": gpus} if gpus else {})}])
-        queue = BacklogSearcher(lambda: self.next_order(whole_device=whole_device))
+        queue = BacklogSearcher(lambda: self.next_order(whole_device=whole_device), self._may_want_more)
         with tempfile.TemporaryDirectory(prefix="tune-", dir=self._compute.scratch) as scratch, quiet_tune(slots):
             # Not tune.Tuner: it pickles callbacks and searcher, to restore a run that is never restored.
             tune.run(
@@ -158,6 +158,10 @@ class Driver:
             gpu_share=self._compute.slots.gpu_share(whole_device=whole_device),
         )
 
+    def _may_want_more(self) -> bool:
+        """Whether a running trial may end with a look that asks for more: the round then goes on."""
+        return not self.must_stop() and self._backlog.may_want_more()
+
     def may_stop(self) -> bool:
         """Whether Tune may end its run: a stop was requested, and no trial is still saving (or one takes too long)."""
         if self._broken_by is not None:
@@ -194,6 +198,7 @@ class Driver:
             if report.outcome == Outcome.DEVICE:
                 self._compute.on_device_failure(report.place)
             state = self._backlog.ended(report.trial_id)
+            self._recorder.decide(self._backlog.wanted.decisions(report.trial_id))
             self._losses.deaths.forget(report.trial_id)
             del self._node_of[report.trial_id]
             self._status.ended(cells[0], report, state, self._backlog.progress())

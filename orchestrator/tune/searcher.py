@@ -15,17 +15,21 @@ class BacklogSearcher(Searcher):
     A grid would fix the trials at the start and leave their order to chance: Tune pops pending trials from a set.
 
     Args:
-        next_order: gives the next trial's order; None ends the run once the running trials have ended.
+        next_order: gives the next trial's order; None if there is none now.
+        may_come: whether one may come later; if not, the run ends once the running trials have ended.
     """
 
-    def __init__(self, next_order: Callable[[], TrialOrder | None]) -> None:
+    def __init__(self, next_order: Callable[[], TrialOrder | None], may_come: Callable[[], bool]) -> None:
         super().__init__(metric=None, mode=None)
         self._next_order = next_order
+        self._may_come = may_come
 
-    def suggest(self, trial_id: str) -> dict[str, object] | str:  # type: ignore[override]  # FINISHED is a word
-        """The config of the next trial, made of its order."""
+    def suggest(self, trial_id: str) -> dict[str, object] | str | None:  # type: ignore[override]  # FINISHED is a word
+        """The config of the next trial, made of its order; None to be asked again."""
         order = self._next_order()
-        return Searcher.FINISHED if order is None else order.to_config()
+        if order is not None:
+            return order.to_config()
+        return None if self._may_come() else Searcher.FINISHED
 
     def on_trial_complete(self, trial_id: str, result: dict[str, object] | None = None, error: bool = False) -> None:
         """Nothing: the driver learns of the end from the trial's last report."""

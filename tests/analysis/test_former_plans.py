@@ -17,9 +17,9 @@ from analysis.rendering import FORMATS, render
 from analysis.report import render_page
 from analysis.statistics.limits import statements
 from analysis.statistics.ranks import rank_analysis
-from analysis.statistics.verdicts import MARGIN
 from analysis.tables import former_tables, tables
 from fdt_core.errors import EnvironmentProblem
+from fdt_core.results.looks import MARGIN
 from tests.analysis.synthetic import STARTED, done, epoch_rows, trial_row, write_run
 
 StudyOf = Callable[..., Study]

@@ -20,7 +20,7 @@ from analysis.statistics.differences import (
     mean_differences,
 )
 from analysis.statistics.limits import statements, uneven_templates
-from analysis.statistics.verdicts import MARGIN
+from fdt_core.results.looks import MARGIN
 from tests.analysis.statistics.simulated import accuracies_of
 from tests.analysis.synthetic import done, seeds_with, trial_row
 

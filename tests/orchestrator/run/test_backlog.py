@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from orchestrator.plan.cells import Cell, SweepPlan
 from orchestrator.plan.resolve import plan_sweep
-from orchestrator.run.backlog import BREAKER_TRIALS, Backlog
+from orchestrator.run.backlog import Backlog
 from orchestrator.run.ledger import Ledger, TrialState
+from orchestrator.run.retry_policy import BREAKER_TRIALS
 from orchestrator.run.stored_rows import TrialRow
 
 SWEEPS = Path(__file__).parents[3] / "sweeps"
@@ -36,6 +37,7 @@ def row(cell: Cell, status: str, *, kind: str | None = None, attempt: int = 1) -
         "failure_kind": kind,
         "error": None,
         "attempt": attempt,
+        "final_test_accuracy": 90.0 if status == "done" else None,
         "dataset_digest": "digest",
     }
 

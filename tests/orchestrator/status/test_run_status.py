@@ -209,6 +209,7 @@ def test_the_keys_of_the_json_are_an_interface(run: RunDirectory, plan: SweepPla
         "state",
         "silent_seconds",
         "progress",
+        "looks",
         "cells",
         "running",
         "failures",
@@ -218,7 +219,16 @@ def test_the_keys_of_the_json_are_an_interface(run: RunDirectory, plan: SweepPla
         "slurm",
         "notes",
     }
-    assert set(status["progress"]) == {"done", "diverged", "failed", "held_back", "total", "left"}
+    assert set(status["progress"]) == {
+        "done",
+        "diverged",
+        "failed",
+        "held_back",
+        "spared",
+        "may_follow",
+        "total",
+        "left",
+    }
     place, counts = {"model", "template", "dataset", "variant"}, {"done", "diverged", "failed", "left"}
     assert all(place < set(cell) <= place | counts for cell in status["cells"])
     assert {key for cell in status["cells"] for key in cell} == place | {"done", "failed", "left"}

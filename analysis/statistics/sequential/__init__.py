@@ -1,0 +1,1 @@
+"""Looks at comparisons while their seeds come in (group sequential methods)."""

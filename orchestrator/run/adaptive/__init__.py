@@ -1,0 +1,1 @@
+"""Adaptive seeds: which cells are wanted, and how many will likely be."""

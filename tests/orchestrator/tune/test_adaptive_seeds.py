@@ -1,0 +1,110 @@
+"""Adaptive seeds through the whole engine: the same decisions and rows however trials arrive, and whatever dies."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fdt_core.results.equality import run_differences
+from lab.engine import local_engine
+from lab.isolation import isolated
+from lab.scripted_session import Script, scripted_session
+from lab.sweeps import SWEEP, Place, driver_process, kill, wait_until
+from orchestrator.plan.trial_slots import TrialSlots
+from orchestrator.run.run_directory import RunDirectory
+from tests.orchestrator.adaptive_plans import accuracies, adaptive_plan, recorded
+
+pytestmark = pytest.mark.engine
+
+
+def test_decisions_and_rows_are_the_same_for_any_number_of_slots_and_order_of_arrival(tmp_path: Path) -> None:
+    plan = adaptive_plan(tmp_path)
+    found: list[tuple[list[dict[str, Any]], dict[str, float]]] = []
+    with local_engine(cpus=7) as engine:
+        for salt, slots in enumerate((1, 2, 7)):
+            of_slots = replace(engine, needs=TrialSlots(cpus=7 // slots, gpus=0, whole_gpus=0, slots=slots))
+            script = Script(accuracies=accuracies(plan), salt=salt)
+            of_slots.run(
+                0,
+                scripted_session,
+                plan,
+                prepare=partial(_write, script),
+                examine=lambda run: found.append(recorded(run.results)),
+            )
+    first, *others = found
+    assert all(repr(other) == repr(first) for other in others)
+    decisions, rows = first
+    assert {row["verdict"] for row in decisions} >= {"superior", "inferior", "undecided"}
+    assert len(rows) < len(plan.cells)
+    last = {(row["variant"], row["template"]): row for row in decisions}
+    assert sum(row["spared"] for row in last.values()) <= len(plan.cells) - len(rows)
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
+def test_kills_at_any_moment_change_neither_decisions_nor_rows(tmp_path: Path, kills: int) -> None:
+    plan = adaptive_plan(tmp_path)
+    script = Script(accuracies=accuracies(plan), seconds=0.3)
+    runs = [RunDirectory(tmp_path / name) for name in ("undisturbed", "killed")]
+    for run in runs:
+        run.create()
+        script.write(run.path)
+    assert _start(runs[0]).wait(timeout=120) == 0
+    moments, finished = random.Random(16), False
+    for _ in range(kills):
+        driver = _start(runs[1])
+        while driver.poll() is None and not _has_started(runs[1]):
+            time.sleep(0.05)
+        time.sleep(moments.uniform(0.0, 1.5))
+        finished = driver.poll() == 0
+        driver.kill()
+        driver.wait()
+    assert not finished, "the kills came too late to show anything"
+    assert _start(runs[1]).wait(timeout=120) == 0
+    assert repr(recorded(runs[1].results)) == repr(recorded(runs[0].results))
+
+
+@pytest.mark.slow
+def test_a_killed_sweep_on_real_data_ends_with_the_rows_and_decisions_of_an_undisturbed_one(
+    place: Place, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    seeds = "seeds: {from: 3, to: 5, looks: [3, 5], until: {margin: 40.0}}"
+    sweep = SWEEP.replace("seeds: 2", seeds).replace("epochs: 8", "epochs: 3")
+    undisturbed = Place(directory=tmp_path_factory.mktemp("undisturbed"), data=place.data)
+    for each in (place, undisturbed):
+        each.sweep_file(sweep)
+    assert "6 done, 0 diverged, 0 failed, 4 spared, 0 left of 10 trials" in undisturbed.launch()
+    for done in (2, 4):
+        launched = place.start()
+        wait_until(partial(_has_done, place, done))
+        kill(driver_process(launched))
+        launched.communicate()
+    place.launch()
+    assert run_differences(place.run / "results", undisturbed.run / "results") == []
+    assert repr(recorded(place.run / "results")) == repr(recorded(undisturbed.run / "results"))
+
+
+def _has_done(place: Place, trials: int) -> bool:
+    return int(place.status().get("progress", {}).get("done", 0)) >= trials
+
+
+def _write(script: Script, run: RunDirectory) -> None:
+    script.write(run.path)
+
+
+def _start(run: RunDirectory) -> subprocess.Popen[str]:
+    """A process that drives what is left of the run."""
+    run.status_file.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "tests.orchestrator.tune.drive_scripted", str(run.path)]
+    return subprocess.Popen(isolated(command), text=True, cwd=Path(__file__).parents[3])
+
+
+def _has_started(run: RunDirectory) -> bool:
+    return run.status_file.exists()
