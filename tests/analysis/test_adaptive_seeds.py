@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +21,20 @@ from orchestrator.run.run_directory import RunDirectory
 from tests.orchestrator.adaptive_plans import ADAPTIVE, accuracies, adaptive_plan, drive, recorded
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a sweep file and its finished run."""
+    folder = tmp_path_factory.mktemp("folder")
+    plan = adaptive_plan(folder)
+    drive(RunDirectory(folder / "adaptive"), plan, accuracies(plan))
+    return folder
+
+
 @pytest.fixture
-def run(tmp_path: Path) -> RunDirectory:
-    """A finished run."""
-    run = RunDirectory(tmp_path / "adaptive")
-    plan = adaptive_plan(tmp_path)
-    drive(run, plan, accuracies(plan))
-    return run
+def run(folder: Path, tmp_path: Path) -> RunDirectory:
+    """A copy of the finished run, beside its sweep file."""
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    return RunDirectory(tmp_path / "adaptive")
 
 
 def text_of(found: Study, name: str) -> str:

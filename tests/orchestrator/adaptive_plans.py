@@ -80,7 +80,11 @@ def drive(
     """
     if not run.plan_file.exists():
         run.create()
-    run.freeze(replace(plan, keep="none"), ADAPTIVE, {"overrides": [], "settings": {"data_directory": "data"}})
+    run.freeze(
+        replace(plan, keep="none"),
+        ADAPTIVE,
+        {"overrides": [], "settings": {"data_directory": str(run.path / "no data")}},
+    )
     ledger = Ledger.read(run)
     context = RowContext(provenance=versions(), dataset_digests=dict.fromkeys(plan.datasets(), "digest"), device="cpu")
     recorder = Recorder(

@@ -27,9 +27,15 @@ def run(tmp_path: Path) -> RunDirectory:
     return RunDirectory(tmp_path / "adaptive")
 
 
-@pytest.fixture
-def plan(tmp_path: Path) -> SweepPlan:
-    return adaptive_plan(tmp_path)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("plan")
+
+
+@pytest.fixture(scope="module")
+def plan(folder: Path) -> SweepPlan:
+    """The plan of `folder`/adaptive.yaml."""
+    return adaptive_plan(folder)
 
 
 def decisions_of(run: RunDirectory) -> list[dict[str, Any]]:
@@ -79,10 +85,10 @@ def test_a_look_that_a_retry_changes_is_recorded_again_and_the_former_one_no_lon
     assert verify_run(run).problems == ()
 
 
-def test_decisions_of_a_former_plan_do_not_hold(run: RunDirectory, plan: SweepPlan, tmp_path: Path) -> None:
+def test_decisions_of_a_former_plan_do_not_hold(run: RunDirectory, plan: SweepPlan, folder: Path) -> None:
     found = accuracies(plan)
     drive(run, plan, found)
-    stricter = plan_sweep(tmp_path / "adaptive.yaml", ["seeds.until.error=0.001"])
+    stricter = plan_sweep(folder / "adaptive.yaml", ["seeds.until.error=0.001"])
     assert stricter.looks is not None
     assert current_decisions(decisions_of(run), stricter.looks) == {}
     drive(run, stricter, found)
@@ -105,10 +111,9 @@ def test_what_is_asked_for_by_the_records_is_what_the_driver_wants(run: RunDirec
             assert wanted.wants(cell.trial_id) == (cell.spec.seed < counts[comparison_of(cell.columns())])
 
 
-def test_a_run_without_adaptive_seeds_has_no_decisions(run: RunDirectory, tmp_path: Path) -> None:
-    plan = plan_sweep(tmp_path / "adaptive.yaml", ["seeds=3"]) if adaptive_plan(tmp_path) else None
-    assert plan is not None
-    assert drive(run, plan, accuracies(plan)) == len(plan.cells)
+def test_a_run_without_adaptive_seeds_has_no_decisions(run: RunDirectory, plan: SweepPlan, folder: Path) -> None:
+    fixed = plan_sweep(folder / "adaptive.yaml", ["seeds=3"])
+    assert drive(run, fixed, accuracies(plan)) == len(fixed.cells)
     assert not (run.results / "decisions").exists()
     assert verify_run(run).problems == ()
 
@@ -153,8 +158,8 @@ def test_verify_finds_a_decision_that_the_trials_do_not_give(run: RunDirectory, 
     assert verify_run(run).problems == (), "the next driver records it anew"
 
 
-def test_more_seeds_continue_an_adaptive_run(run: RunDirectory, plan: SweepPlan, tmp_path: Path) -> None:
-    longer = plan_sweep(tmp_path / "adaptive.yaml", ["seeds.to=12", "seeds.looks=[3,5,9,12]"])
+def test_more_seeds_continue_an_adaptive_run(run: RunDirectory, plan: SweepPlan, folder: Path, tmp_path: Path) -> None:
+    longer = plan_sweep(folder / "adaptive.yaml", ["seeds.to=12", "seeds.looks=[3,5,9,12]"])
     found = accuracies(longer)
     first = drive(run, plan, found)
     more = drive(run, longer, found)
