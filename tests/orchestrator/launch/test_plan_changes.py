@@ -95,5 +95,14 @@ def test_a_launch_with_nothing_to_do_tells_scripts_and_people_how_the_sweep_stan
         "process": None,
         "jobs": [],
         "plan_change": {"drop_out": 0, "finished": 0, "new": 0, "stay": 4},
-        "progress": {"done": 2, "diverged": 0, "failed": 2, "held_back": 0, "total": 4, "left": 0},
+        "progress": {
+            "done": 2,
+            "diverged": 0,
+            "failed": 2,
+            "held_back": 0,
+            "spared": 0,
+            "may_follow": 0,
+            "total": 4,
+            "left": 0,
+        },
     }

@@ -128,5 +128,14 @@ def test_a_launch_tells_scripts_what_it_did_on_stdout_alone(place: Place) -> Non
     assert ended.returncode == 0, ended.stderr
     told = json.loads(ended.stdout)
     assert (told["run"], told["action"], told["exit_code"]) == (str(place.run), "ran", 0)
-    assert told["progress"] == {"done": 1, "diverged": 0, "failed": 0, "held_back": 0, "total": 1, "left": 0}
+    assert told["progress"] == {
+        "done": 1,
+        "diverged": 0,
+        "failed": 0,
+        "held_back": 0,
+        "spared": 0,
+        "may_follow": 0,
+        "total": 1,
+        "left": 0,
+    }
     assert " done  " in ended.stderr
