@@ -94,9 +94,9 @@ def decided_means(
     adaptive = usual["run"].isin(list(runs)).to_numpy()
     key = [*BLOCK, "template"]
     grouped = differences.groupby(key)[["difference", "low", "high"]]
-    found = grouped.mean(skipna=False).join(grouped.size().rename("compared")).reset_index()
-    found = found.merge(datasets.rename("datasets").reset_index(), on=BLOCK)
-    found.loc[found["compared"] < found["datasets"], ["difference", "low", "high"]] = np.nan
+    counts = grouped.count()
+    of_block = datasets.reindex(pd.MultiIndex.from_frame(counts.reset_index()[BLOCK])).to_numpy()
+    found = grouped.mean().where(counts.eq(of_block, axis=0)).reset_index()
     means = usual[key].merge(found, on=key, how="left")
     low, high = means["low"].to_numpy(dtype=float), means["high"].to_numpy(dtype=float)
     decided = {
