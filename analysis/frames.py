@@ -146,7 +146,7 @@ def load(*runs: str | Path) -> Results:
 def run_directory(path: Path) -> Path | None:
     """The run directory that `path` names: itself, or the parent of a `results` folder; None if it is neither.
 
-    A folder with only the three tables, under any name, counts as a run too.
+    A folder with only the tables, under any name, counts as a run too.
     """
     if (path / "results").is_dir():
         return path

@@ -1,1 +1,1 @@
-"""The results store: three Parquet tables (trials, epochs, profiles) with one writer and any number of readers."""
+"""The results store: Parquet tables (trials, epochs, profiles, decisions) with one writer and any number of readers."""

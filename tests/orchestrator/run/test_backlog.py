@@ -14,7 +14,7 @@ from orchestrator.plan.resolve import plan_sweep
 from orchestrator.run.backlog import Backlog
 from orchestrator.run.ledger import Ledger, TrialState
 from orchestrator.run.retry_policy import BREAKER_TRIALS
-from orchestrator.run.stored_rows import TrialRow
+from tests.orchestrator.ledger_rows import row
 
 SWEEPS = Path(__file__).parents[3] / "sweeps"
 
@@ -22,24 +22,6 @@ SWEEPS = Path(__file__).parents[3] / "sweeps"
 @pytest.fixture(scope="module")
 def plan() -> SweepPlan:
     return plan_sweep(SWEEPS / "demo.yaml", ["seeds=4"])
-
-
-def row(cell: Cell, status: str, *, kind: str | None = None, attempt: int = 1) -> TrialRow:
-    return {
-        "trial_id": cell.trial_id,
-        "sweep": cell.sweep,
-        "model": cell.spec.model,
-        "template": cell.template,
-        "dataset": cell.spec.dataset,
-        "variant": cell.variant,
-        "budget_rule": cell.budget_rule,
-        "status": status,
-        "failure_kind": kind,
-        "error": None,
-        "attempt": attempt,
-        "final_test_accuracy": 90.0 if status == "done" else None,
-        "dataset_digest": "digest",
-    }
 
 
 def end(backlog: Backlog, ledger: Ledger, cell: Cell, status: str, kind: str | None = None) -> TrialState:

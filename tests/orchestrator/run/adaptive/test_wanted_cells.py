@@ -17,6 +17,7 @@ from orchestrator.run.backlog import Backlog
 from orchestrator.run.ledger import Ledger
 from orchestrator.run.stored_rows import TrialRow
 from tests.orchestrator.adaptive_plans import accuracies, adaptive_plan
+from tests.orchestrator.ledger_rows import row
 
 
 @pytest.fixture(scope="module")
@@ -29,22 +30,11 @@ def looks_of(plan: SweepPlan) -> Looks:
     return plan.looks
 
 
-def row(cell: Cell, accuracy: float | None, attempt: int = 1) -> TrialRow:
-    return {
-        "trial_id": cell.trial_id,
-        "sweep": cell.sweep,
-        "model": cell.spec.model,
-        "template": cell.template,
-        "dataset": cell.spec.dataset,
-        "variant": cell.variant,
-        "budget_rule": cell.budget_rule,
-        "status": "failed" if accuracy is None else "done",
-        "failure_kind": "error" if accuracy is None else None,
-        "error": None,
-        "attempt": attempt,
-        "final_test_accuracy": accuracy,
-        "dataset_digest": "digest",
-    }
+def row_of(cell: Cell, accuracy: float | None, attempt: int = 1) -> TrialRow:
+    """The row of a cell that ended with this accuracy, or failed."""
+    if accuracy is None:
+        return row(cell, "failed", kind="error", attempt=attempt)
+    return row(cell, "done", accuracy=accuracy, attempt=attempt)
 
 
 def run_to_its_end(plan: SweepPlan, found: dict[str, float], order: random.Random, slots: int) -> Ledger:
@@ -58,7 +48,7 @@ def run_to_its_end(plan: SweepPlan, found: dict[str, float], order: random.Rando
         if not running:
             return ledger
         cell = running.pop(order.randrange(len(running)))
-        ledger.add(row(cell, found.get(cell.trial_id), attempt=backlog.attempt(cell.trial_id)))
+        ledger.add(row_of(cell, found.get(cell.trial_id), attempt=backlog.attempt(cell.trial_id)))
         backlog.ended(cell.trial_id)
         progress = backlog.progress()
         assert progress.left == len(left_now(plan, ledger))
@@ -92,12 +82,12 @@ def test_a_failed_trial_holds_a_look_up_until_it_is_given_up(plan: SweepPlan) ->
     found = accuracies(plan)
     first = [cell for cell in plan.cells if cell.spec.seed < 3]
     failing, others = first[0], first[1:]
-    ledger = Ledger([row(cell, found[cell.trial_id]) for cell in others])
+    ledger = Ledger([row_of(cell, found[cell.trial_id]) for cell in others])
     wanted = WantedCells(plan.cells, plan.looks, ledger)
     assert {each.block for each in wanted.decisions()} == {cell.block for cell in others} - {failing.block}
     attempt = 1
     while not ledger.record(failing.trial_id).given_up:
-        ledger.add(row(failing, None, attempt))
+        ledger.add(row_of(failing, None, attempt))
         attempt += 1
         wanted.ended(failing.trial_id)
     assert failing.block in {each.block for each in wanted.decisions()}
@@ -120,7 +110,7 @@ def test_the_likely_number_is_between_the_least_and_the_most_and_shrinks_to_noth
     assert 30 < start.count < 90
     found = accuracies(plan)
     for cell in (cell for cell in plan.cells if cell.spec.seed < 3):
-        ledger.add(row(cell, found[cell.trial_id]))
+        ledger.add(row_of(cell, found[cell.trial_id]))
     later = likely_trainings(WantedCells(plan.cells, looks, ledger), looks)
     assert later.measured
     assert later.error == pytest.approx(0.4, rel=0.6)

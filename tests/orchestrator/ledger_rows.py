@@ -1,0 +1,25 @@
+"""Rows of `trials` as a ledger reads them."""
+
+from __future__ import annotations
+
+from orchestrator.plan.cells import Cell
+from orchestrator.run.stored_rows import TrialRow
+
+
+def row(cell: Cell, status: str, *, kind: str | None = None, attempt: int = 1, accuracy: float = 90.0) -> TrialRow:
+    """The row of an attempt at a cell's trial that ended with this status."""
+    return {
+        "trial_id": cell.trial_id,
+        "sweep": cell.sweep,
+        "model": cell.spec.model,
+        "template": cell.template,
+        "dataset": cell.spec.dataset,
+        "variant": cell.variant,
+        "budget_rule": cell.budget_rule,
+        "status": status,
+        "failure_kind": kind,
+        "error": None,
+        "attempt": attempt,
+        "final_test_accuracy": accuracy if status == "done" else None,
+        "dataset_digest": "digest",
+    }
