@@ -191,3 +191,10 @@ def test_what_was_trained_is_not_spared(run: RunDirectory, plan: SweepPlan) -> N
     status = run_status(run)
     assert status.looks is not None
     assert (status.looks.spared, status.progress.spared) == (0, 0)
+
+
+def test_decisions_at_another_margin_do_not_hold(run: RunDirectory, plan: SweepPlan) -> None:
+    assert plan.looks is not None
+    drive(run, plan, accuracies(plan))
+    wider = replace(plan.looks, margin=2.0)
+    assert current_decisions(decisions_of(run), wider) == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -148,3 +149,50 @@ def test_no_look_is_taken_at_more_seeds_than_are_planned(plan: SweepPlan) -> Non
     short = run_to_its_end(SweepPlan(**{**vars(plan), "cells": two_seeds}), accuracies(plan), random.Random(0), 4)
     assert len(short.trial_ids()) == len(two_seeds)
     assert list(WantedCells(two_seeds, plan.looks, short).decisions()) == []
+
+
+def test_a_round_goes_on_while_a_running_trial_may_bring_a_look(plan: SweepPlan) -> None:
+    ledger = Ledger()
+    backlog = Backlog(plan.cells, ledger, plan.looks)
+    assert not backlog.may_want_more(), "nothing runs"
+    cell = backlog.next(whole_device=False)
+    assert cell is not None
+    assert backlog.may_want_more()
+    backlog.returned(cell.trial_id)
+    assert not backlog.may_want_more()
+
+
+def test_no_look_waits_for_trials_that_are_held_back(plan: SweepPlan) -> None:
+    """The breaker counts over blocks: one trial of the template is still to run in each when it is held back."""
+    first = [cell for cell in plan.cells if cell.spec.seed < 3]
+    block = first[0].block
+    failed = [cell for cell in plan.cells if cell.template == "b" and cell.block != block][:3]
+    others = [cell for cell in first if cell.template != "b"]
+    found = accuracies(plan)
+    kinds = {cell.kind for cell in failed}
+    twin = tuple(Cell(**{**vars(cell), "variant": failed[0].variant}) for cell in plan.cells if cell.block == block)
+    cells = (*(cell for cell in plan.cells if cell.block != block), *(_on(cell, "other") for cell in twin))
+    ledger = Ledger([row_of(cell, found[cell.trial_id]) for cell in others])
+    for attempt in (1, 2):
+        for cell in failed:
+            ledger.add(row_of(cell, None, attempt))
+    assert len(kinds) == 1
+    decided = {each.block[3] for each in WantedCells(cells, plan.looks, ledger).decisions()}
+    assert "other" in decided
+
+
+def _on(cell: Cell, dataset: str) -> Cell:
+    """The cell on another data set, with the same trial."""
+    return Cell(**{**vars(cell), "spec": replace(cell.spec, dataset=dataset)})
+
+
+def test_the_likely_number_counts_blocks_without_base(plan: SweepPlan) -> None:
+    cells = tuple(cell for cell in plan.cells if cell.template != "base")
+    assert likely_trainings(WantedCells(cells, looks_of(plan), Ledger()), looks_of(plan)).count == 2 * 4 * 3
+
+
+def test_at_most_every_trial_that_no_look_has_spared_is_left(plan: SweepPlan) -> None:
+    found = accuracies(plan)
+    ledger = run_to_its_end(plan, found, random.Random(0), 4)
+    assert left_at_most(plan, ledger) == []
+    assert len(left_at_most(plan, Ledger())) == len(plan.cells)
