@@ -123,9 +123,7 @@ def load(*runs: str | Path) -> Results:
     found = {run: recorded_looks(decided[run]) if plans[run] is None else planned_looks(paths[run]) for run in paths}
     looks = {run: of_run for run, of_run in found.items() if of_run is not None}
     every = _planned(plans, trials)
-    decisions = {
-        run: _last_decisions(decided[run], of_run, every[every["run"] == run]) for run, of_run in looks.items()
-    }
+    decisions = {run: _last_decisions(decided[run], of_run) for run, of_run in looks.items()}
     planned, spared = _split_by_asked(every, trials, decisions, looks)
     is_planned = pd.MultiIndex.from_frame(trials[CELL_ROW]).isin(pd.MultiIndex.from_frame(planned[CELL_ROW]))
     return Results(
@@ -211,14 +209,9 @@ def _decision_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return frame
 
 
-def _last_decisions(rows: Iterable[Mapping[str, Any]], looks: Looks, planned: pd.DataFrame) -> LastDecisions:
-    """The last decision on each planned comparison that has one."""
-    known = set(planned[list(COMPARISON)].itertuples(index=False, name=None))
-    return {
-        comparison: found[-1]
-        for comparison, found in current_decisions(rows, looks).items()
-        if found and comparison in known
-    }
+def _last_decisions(rows: Iterable[Mapping[str, Any]], looks: Looks) -> LastDecisions:
+    """The last decision on each comparison that has one; a launch withdraws those that are no longer planned."""
+    return {comparison: taken[-1] for comparison, taken in current_decisions(rows, looks).items() if taken}
 
 
 def _split_by_asked(
