@@ -9,13 +9,14 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from fdt_core.results.tuning import COMPARED
 from fdt_core.trial.identity import is_added
 from fdt_core.trial.recipe import Recipe
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Raised when a column changes. Readers fill columns that an older version lacks: see `Column.before`."""
 
 ColumnType = Literal["string", "int", "float", "bool", "time", "list<int>", "list<float>", "list<string>"]
@@ -59,9 +60,21 @@ _IDENTITY = (
         description="what it changes in the recipe, by the sweep file's name; empty without variants",
         before="",
     ),
+    Column(
+        name="stage",
+        type="string",
+        description="comparison | tuning: a training of a candidate, which counts in no comparison",
+        before=COMPARED,
+    ),
+    Column(
+        name="candidate",
+        type="string",
+        description="the tuned settings, such as learning_rate=0.05; empty without tuning",
+        before="",
+    ),
     _column("seed", "int", "seed of every random stream"),
     _column("attempt", "int", "1 for the first try of the trial, 2 for its retry, ...", volatile=True),
-    _column("status", "string", "done | failed | diverged"),
+    _column("status", "string", "done | failed | diverged | stopped: by tuning, before its last epoch"),
     _column("failure_kind", "string", "crash | oom | device | error, null unless failed"),
     _column("error", "string", "the error's message and the end of its traceback, null unless failed"),
 )
@@ -92,6 +105,9 @@ _OUTCOME = (
     _column(
         "final_validation_accuracy", "float", "accuracy on the held-out part of the training images; null without", "%"
     ),
+    _column("epochs_trained", "int", "epochs trained; fewer than `epochs` if it was stopped or diverged"),
+    _column("rung_accuracies", "list<float>", "of a candidate: validation accuracy at each rung it reached", "%"),
+    _column("rung_losses", "list<float>", "of a candidate: validation loss at each rung it reached", "nats"),
     _column("train_seconds", "float", "seconds spent in training steps, over all interruptions", "s", volatile=True),
     _column("images_per_second", "float", "training images per second of train_seconds", "1/s", volatile=True),
     _column(
@@ -128,6 +144,7 @@ _RECIPE_UNITS = {
     "crop_padding": "pixels",
     "cutout": "pixels",
     "evaluate_every": "epochs",
+    "evaluate_at": "epochs",
 }
 
 
@@ -151,7 +168,7 @@ def _recipe_columns() -> tuple[Column, ...]:
 def _column_type(default: object) -> ColumnType:
     """The type of the column for a field of the recipe with this default."""
     if isinstance(default, tuple):
-        return "list<float>" if isinstance(default[0], float) else "list<int>"
+        return "list<float>" if any(isinstance(value, float) for value in default) else "list<int>"
     types: dict[type, ColumnType] = {int: "int", float: "float", bool: "bool", str: "string"}
     return types[type(default)]
 
@@ -165,7 +182,7 @@ FORMER_VALUES = {column.name: column.before for column in TRIAL_COLUMNS if colum
 """The value of each column that plans and rows of version 0.1 lack."""
 
 PLANNED_COLUMNS = (
-    *("trial_id", "sweep", "model", "width", "template", "dataset", "variant", "seed"),
+    *("trial_id", "sweep", "model", "width", "template", "dataset", "variant", "stage", "candidate", "seed"),
     *(column.name for column in _MODEL_COST),
     *RECIPE_COLUMNS,
     "threads",

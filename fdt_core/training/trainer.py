@@ -49,6 +49,7 @@ class Training:
         checkpoint_interval: minimum seconds between checkpoints; 0: after every epoch.
         should_stop: called before every batch with the seconds until the end of the epoch (infinite while its pace is
             unknown). If it returns True, the current epoch is abandoned and `Drained` is raised.
+        until: the last epoch to train now, if not all; the state is saved then, for a later training to go on.
         clock: seconds since some moment; paces checkpoints and `should_stop`, but does not time epochs.
 
     Raises:
@@ -64,12 +65,14 @@ class Training:
         checkpoints: TrialCheckpoints | None = None,
         checkpoint_interval: float = 120.0,
         should_stop: Callable[[float], bool] = never,
+        until: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         _require_planned_data(spec, data, torch.device(device))
         reset_peak_memory(data.device)
         self._spec, self._data, self._checkpoints = spec, data, checkpoints
         self._interval, self._clock, self._pace = checkpoint_interval, clock, _Pace(should_stop, clock)
+        self._until = until
         self._learner = Learner(spec, data)
         self._status: TrainingStatus | None = None
         self._history: tuple[EpochRecord, ...] = ()
@@ -97,7 +100,7 @@ class Training:
             Drained: if `should_stop` returned True. This object is then finished; a new one continues after the last
                 complete epoch.
         """
-        while self._status is None:
+        while self._ended_as() is None:
             try:
                 record = self._train_epoch(len(self._history) + 1)
             except Drained:
@@ -119,10 +122,11 @@ class Training:
         Raises:
             RuntimeError: if the training has not ended.
         """
-        if self._status is None:
+        status = self._ended_as()
+        if status is None:
             raise RuntimeError("the training has not ended")
         return TrainingResult(
-            status=self._status,
+            status=status,
             history=self._history,
             peak_memory_mb=self._peak_memory_mb(),
             train_seconds=sum(record.seconds for record in self._history),
@@ -131,6 +135,11 @@ class Training:
             interruptions=len(self._starts) - 1,
             started_at=datetime.fromisoformat(self._starts[0].time),
         )
+
+    def _ended_as(self) -> TrainingStatus | None:
+        """How the training has ended; None if it goes on."""
+        reached = self._until is not None and len(self._history) >= self._until
+        return "stopped" if self._status is None and reached else self._status
 
     def _train_epoch(self, epoch: int) -> EpochRecord:
         self._pace.start_epoch()
@@ -147,11 +156,11 @@ class Training:
         """What to evaluate after `epoch`: if images are held out, those, and the test images only at the end."""
         recipe = self._spec.recipe
         last = epoch == recipe.epochs
-        if not last and epoch % recipe.evaluate_every:
+        if not last and epoch % recipe.evaluate_every and epoch not in recipe.evaluate_at:
             return ()
         if not recipe.validation:
             return ("test",)
-        return ("validation", "test") if last else ("validation",)
+        return ("validation", "test") if last and recipe.evaluate_test else ("validation",)
 
     def _epoch_record(self, epoch: int, scores: dict[str, Score], seconds: float) -> EpochRecord:
         test, validation = scores.get("test"), scores.get("validation")
@@ -190,7 +199,7 @@ class Training:
             "best_weights": self._best_weights,
             **state,
         }
-        if self._status is not None or self._clock() - self._saved_at >= self._interval:
+        if self._ended_as() is not None or self._clock() - self._saved_at >= self._interval:
             self.save()
 
     def _keep_weights(self, checkpoints: TrialCheckpoints, network: dict[str, Any]) -> None:

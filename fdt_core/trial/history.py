@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-TrainingStatus = Literal["done", "diverged"]
+TrainingStatus = Literal["done", "diverged", "stopped"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class TrainingResult:
     """How a training ended, including the time before interruptions.
 
     Args:
-        status: `done`, or `diverged` if the loss stopped being finite.
+        status: `done`, `diverged` if the loss stopped being finite, or `stopped` if it was to end before its last epoch.
         history: all epochs; the last one of a diverged training is the one in which the loss stopped being finite.
         peak_memory_mb: peak memory of the training process on its device, in MB (1e6 bytes).
         train_seconds: total duration of the training steps.

@@ -88,8 +88,12 @@ class Recipe:
     """On CUDA: use only deterministic kernels, so that a resumed trial is bit-identical. On the CPU it always is."""
     evaluate_every: PositiveInt = 1
     """Evaluate every this many epochs, and always after the last."""
+    evaluate_at: tuple[PositiveInt, ...] = field(default=(), metadata=ADDED)
+    """Evaluate after these epochs, too: those at which tuning compares candidates."""
     validation: Fraction = 0.0
     """Fraction of the training images held out (seeded) and evaluated instead of the test set during training."""
+    evaluate_test: bool = field(default=True, metadata=ADDED)
+    """False: the test images are never evaluated, as in tuning; only held-out images are."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
@@ -103,6 +107,10 @@ class Recipe:
         narrowest, widest = self.crop_ratio
         if not 0 < narrowest <= widest:
             raise ValueError("crop_ratio must be two numbers above 0, the smaller one first")
+        if list(self.evaluate_at) != sorted(set(self.evaluate_at)):
+            raise ValueError("evaluate_at must rise strictly")
+        if not self.evaluate_test and not self.validation:
+            raise ValueError("without evaluate_test, validation must be above 0: nothing would be evaluated")
         return self
 
 
