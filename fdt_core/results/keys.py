@@ -22,7 +22,8 @@ def cell_key(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 def trial_label(row: Mapping[str, Any]) -> str:
     """How messages name the trial of a row, or a planned trial: `vgg11 base digits lr_low seed 0`."""
-    names = (row["model"], row["template"], row["dataset"], row["variant"])
+    candidate = row["candidate"] if row["stage"] == "tuning" else ""
+    names = (row["model"], row["template"], row["dataset"], row["variant"], candidate)
     return f"{' '.join(filter(None, names))} seed {row['seed']}"
 
 

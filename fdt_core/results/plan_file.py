@@ -14,16 +14,16 @@ from fdt_core.files.json_file import read_json
 PLAN_FILE = "plan.json"
 """The name of the file in a run directory; a directory that holds it is a run directory."""
 
-PLAN_VERSION = 2
+PLAN_VERSION = 3
 """Raised when an older fdt-sweep would misread the file. A newer one reads all earlier versions."""
 
 LAUNCH_AGAIN = "launch the sweep file again"
 """The remedy for a damaged plan: a launch resolves the sweep file again, and the results show what is done."""
 
 
-def plan_version(*, adaptive: bool) -> int:
-    """The version of a plan: 2 with looks, without which a reader would train every seed, and 1 otherwise."""
-    return 2 if adaptive else 1
+def plan_version(*, adaptive: bool, tuned: bool) -> int:
+    """The version of a plan: 3 if it tunes, 2 with looks, 1 otherwise. Without these, a reader would train all."""
+    return 3 if tuned else 2 if adaptive else 1
 
 
 class _Version(TypedDict, total=False):

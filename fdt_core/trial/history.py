@@ -43,7 +43,7 @@ class TrainingResult:
     """How a training ended, including the time before interruptions.
 
     Args:
-        status: `done`, `diverged` if the loss stopped being finite, or `stopped` if it was to end before its last epoch.
+        status: `done`, `diverged` if the loss stopped being finite, or `stopped` if it was to end at an earlier epoch.
         history: all epochs; the last one of a diverged training is the one in which the loss stopped being finite.
         peak_memory_mb: peak memory of the training process on its device, in MB (1e6 bytes).
         train_seconds: total duration of the training steps.

@@ -25,8 +25,13 @@ def choose_trial(plan: SweepPlan, prefix: str) -> Cell:
 
 
 @private_compiler_caches()
-def run_alone(cell: Cell, data_dir: Path, device: str, say: Callable[[str], None]) -> dict[str, object]:
-    """Train the cell's trial on `device` from the start; `say` gets a line per epoch. Returns its row of `trials`."""
+def run_alone(
+    cell: Cell, data_dir: Path, device: str, say: Callable[[str], None], until: int | None = None
+) -> dict[str, object]:
+    """Train the cell's trial on `device` from the start, to its end or `until` an epoch. Returns its row of `trials`.
+
+    `say` gets a line per epoch.
+    """
     spec = cell.spec
     prepare_process(threads=spec.threads)  # before torch is imported
 
@@ -35,7 +40,7 @@ def run_alone(cell: Cell, data_dir: Path, device: str, say: Callable[[str], None
 
     prepared = load_prepared(spec.dataset, data_dir)
     say(f"{cell.label}, {cell.cost.params:,} parameters")
-    training = Training(spec, DeviceDataset(prepared, device=device), device=device)
+    training = Training(spec, DeviceDataset(prepared, device=device), device=device, until=until)
     for record in training.epochs():
         say(epoch_line(record, spec.recipe.epochs))
     result = training.result()

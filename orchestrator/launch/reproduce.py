@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from fdt_core.errors import EnvironmentProblem, UsageError
 from fdt_core.results.equality import row_differences
@@ -12,6 +13,7 @@ from fdt_core.results.reader import read_table
 from fdt_core.results.run_lookup import find_trial
 from orchestrator.launch.one_trial import run_alone
 from orchestrator.run.run_directory import RunDirectory
+from orchestrator.trial.outcome import Outcome
 
 _SURROUNDINGS = (
     *("device", "device_name", "hostname", "git_commit", "code_version"),
@@ -46,7 +48,8 @@ def reproduce(run: RunDirectory, prefix: str, *, data_dir: Path, say: Callable[[
     cell = cells.get(str(recorded["trial_id"]))
     if cell is None:
         raise UsageError(f"trial {recorded['trial_id']} is no longer part of the plan of {run.path}")
-    repeated = run_alone(cell, data_dir, str(recorded["device"]), say)
+    until = cast(int, recorded["epochs_trained"]) if recorded["status"] == Outcome.STOPPED else None
+    repeated = run_alone(cell, data_dir, str(recorded["device"]), say, until)
     if repeated["dataset_digest"] != recorded["dataset_digest"]:
         raise EnvironmentProblem(
             f"data set {cell.spec.dataset} is not the one of the recorded trial: digest {recorded['dataset_digest']} "

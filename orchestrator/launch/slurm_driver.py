@@ -70,8 +70,8 @@ class _Workers:
         While trials run, those that the next looks may ask for count too: workers stay over the gap between looks.
         """
         self.departing.look()
-        following = progress.may_follow if progress.left else 0
-        demand = Demand(slots=progress.left + following, per_worker=self._per_worker)
+        now = progress.left - progress.pending
+        demand = Demand(slots=now + (progress.may_follow if now else 0), per_worker=self._per_worker)
         if demand != self._announced:
             self._announced = demand
             write_record(self._files.demand, demand)

@@ -25,6 +25,7 @@ from fdt_core.results.decisions import comparison_of, current_decisions
 from fdt_core.results.keys import cell_key, trial_label
 from fdt_core.results.part_cache import PartCache
 from fdt_core.results.reader import read_table
+from fdt_core.results.tuning import COMPARED
 from orchestrator.plan.cells import SweepPlan
 from orchestrator.run.adaptive.wanted_cells import WantedCells
 from orchestrator.run.ledger import Ledger
@@ -138,7 +139,7 @@ def _rows_against_epochs(run: RunDirectory, rows: Iterable[Row], epochs: Iterabl
     """Done rows without an accuracy in percent, and those whose accuracy is not that of their last epoch."""
     last = {(row["trial_id"], row["attempt"], row["epoch"]): row["test_accuracy"] for row in epochs}
     for row in rows:
-        if row["status"] != "done":
+        if row["status"] != "done" or row["evaluate_test"] is False:
             continue
         accuracy = row["final_test_accuracy"]
         if accuracy is None or not 0 <= accuracy <= 100:
@@ -181,7 +182,7 @@ def _kept(run: RunDirectory, plan: SweepPlan, planned: Iterable[Row]) -> Iterato
     """Finished trials of this run without the weights that the plan's `keep` promises."""
     lacking = []
     for row in planned:
-        if row["status"] == "done" and row["reused_from"] is None:
+        if row["status"] == "done" and row["stage"] == COMPARED and row["reused_from"] is None:
             names = {
                 "none": [],
                 "final": ["final.pt"],

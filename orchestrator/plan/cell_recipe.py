@@ -24,16 +24,16 @@ class GivenRecipe:
         return next((self.places[name] for name in fields if name in self.places), ("recipe",))
 
 
-def given_recipe(sweep: Sweep, overriding: Sequence[int], variant: Variant) -> GivenRecipe:
-    """What the sweep, its overrides with these numbers and the variant give; later ones win.
+def given_recipe(sweep: Sweep, overriding: Sequence[int], *changes: Variant) -> GivenRecipe:
+    """What the sweep, its overrides with these numbers, the variant and the candidate give; later ones win.
 
-    One with a base starts afresh. The variant comes last: an override must not make two variants equal.
+    One with a base starts afresh. The variant comes after the overrides: they must not make two variants equal.
     """
     rules = [_at(("recipe",), sweep.recipe)]
     rules += [_at(("overrides", index, "recipe"), sweep.overrides[index].recipe or {}) for index in overriding]
     fields: dict[str, object] = {}
     places: dict[str, KeyPath] = {}
-    for rule in (*rules, GivenRecipe(fields=variant.recipe, places=variant.places)):
+    for rule in (*rules, *(GivenRecipe(fields=each.recipe, places=each.places) for each in changes)):
         if "base" in rule.fields:
             fields, places = {}, {}
         fields |= rule.fields

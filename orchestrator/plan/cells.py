@@ -11,16 +11,21 @@ from pathlib import Path
 from fdt_core.errors import UsageError
 from fdt_core.files.json_file import parse_json
 from fdt_core.networks.cost import Cost
-from fdt_core.results.cell_filter import AXES, AxisValue, cell_filters, filter_text
+from fdt_core.results.cell_filter import AXES, AxisValue, CellFilter, cell_filters, filter_text
 from fdt_core.results.keys import cell_key, trial_label
 from fdt_core.results.looks import Looks
 from fdt_core.results.plan_file import LAUNCH_AGAIN, plan_version
+from fdt_core.results.tuning import COMPARED, TUNED, Stage, Tuning, TuningGroup
 from fdt_core.training.checkpoint import Keep
 from fdt_core.trial.spec import TrialSpec
 from orchestrator.plan.sweep_file import Resources
 
 BlockKey = tuple[str, float, str, str]
 """Model, width, variant and data set: the cells whose templates are compared with each other."""
+
+
+PointKey = tuple[str, float, str, str, str, int]
+"""A block, a template and a seed: one training of the comparison."""
 
 
 KindKey = tuple[str, str, str]
@@ -33,6 +38,9 @@ class Cell:
 
     sweep: str
     variant: str = ""
+    stage: Stage = COMPARED
+    candidate: str = ""
+    """In a tuned sweep, the settings that it is trained with."""
     template: str
     spec: TrialSpec
     trial_id: str
@@ -62,6 +70,20 @@ class Cell:
         return cell_key({**own, "model": self.spec.model, "dataset": self.spec.dataset})
 
     @property
+    def point(self) -> PointKey:
+        """Its place in the comparison. In a tuned sweep, it has it together with those of the other candidates."""
+        return *self.block, self.template, self.spec.seed
+
+    def group(self, tuning: Tuning) -> TuningGroup:
+        """What it is tuned together with."""
+        return tuning.group({**self.axes, "width": self.spec.width})
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """The epochs after which it is compared with other candidates; the last is the end of its training."""
+        return *self.spec.recipe.evaluate_at, self.spec.recipe.epochs
+
+    @property
     def block(self) -> BlockKey:
         """Its model, width, variant and data set."""
         return self.spec.model, self.spec.width, self.variant, self.spec.dataset
@@ -74,7 +96,7 @@ class Cell:
     @property
     def label(self) -> str:
         """The cell as messages name it: `3f6a1c09be22 vgg11 base digits seed 0`."""
-        return f"{self.trial_id} {trial_label(self.axes)}"
+        return f"{self.trial_id} {trial_label({**self.axes, 'stage': self.stage, 'candidate': self.candidate})}"
 
     @property
     def axes(self) -> dict[str, AxisValue]:
@@ -103,6 +125,8 @@ class Cell:
             "template": self.template,
             "dataset": spec.dataset,
             "variant": self.variant,
+            "stage": self.stage,
+            "candidate": self.candidate,
             "seed": spec.seed,
             "widths": list(spec.widths),
             "n": self.n,
@@ -136,6 +160,8 @@ class SweepPlan:
     keep: Keep
     looks: Looks | None = None
     """When to look at the comparisons, in a sweep with adaptive seeds."""
+    tuning: Tuning | None = None
+    """How settings are chosen before the comparison, in a tuned sweep."""
     warnings: tuple[str, ...] = dataclasses.field(default=(), compare=False)
     """Likely slips in the sweep file, one line each. Known when it is read; not part of the frozen plan."""
     width_steps: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict, compare=False)
@@ -151,20 +177,18 @@ class SweepPlan:
         return dataclasses.replace(self, looks=dataclasses.replace(self.looks, stops=False))
 
     def first(self, limit: int | None) -> SweepPlan:
-        """The plan with only the first `limit` cells."""
+        """The plan with only the first `limit` cells. Raises UsageError if it tunes."""
+        if limit is not None and self.tuning is not None:
+            raise UsageError("--limit: this sweep tunes, which needs all of its candidates; choose cells by --filter")
         return self if limit is None else dataclasses.replace(self, cells=self.cells[:limit])
 
     def matching(self, filters: Sequence[str]) -> SweepPlan:
         """The plan with only the cells that every option `--filter` keeps. Raises UsageError if none is left."""
         if not filters:
             return self
-        every = [cell.axes for cell in self.cells]
-        chosen = cell_filters(filters, {axis: [axes[axis] for axes in every] for axis in AXES})
-        kept = tuple(
-            cell
-            for cell, axes in zip(self.cells, every, strict=True)
-            if all(each.keeps(axes[each.axis]) for each in chosen)
-        )
+        compared = [cell.axes for cell in self.cells if cell.stage == COMPARED]
+        chosen = cell_filters(filters, {axis: [axes[axis] for axes in compared] for axis in AXES})
+        kept = tuple(cell for cell in self.cells if all(_keeps(each, cell) for each in chosen))
         if not kept:
             raise UsageError(f"{filter_text(filters)}: no trial is left")
         return dataclasses.replace(self, cells=kept)
@@ -176,12 +200,13 @@ class SweepPlan:
     def to_json(self, extra: Mapping[str, object] | None = None) -> dict[str, object]:
         """Plain data for `plan.json` and `plan --json`; the key `trials` holds one object per cell."""
         return {
-            "plan_version": plan_version(adaptive=self.looks is not None),
+            "plan_version": plan_version(adaptive=self.looks is not None, tuned=self.tuning is not None),
             "sweep": self.name,
             "checkpoint_interval": self.checkpoint_interval,
             "keep": self.keep,
             "resources": dataclasses.asdict(self.resources),
             **({"looks": dataclasses.asdict(self.looks)} if self.looks else {}),
+            **({"tuning": dataclasses.asdict(self.tuning)} if self.tuning else {}),
             "excluded": [dataclasses.asdict(exclusion) for exclusion in self.excluded],
             **(extra or {}),
             "trials": [cell.to_json() for cell in self.cells],
@@ -199,6 +224,11 @@ def plan_from_json(data: Mapping[str, object], source: Path = Path("plan.json"))
     plan = dict(data) | {"cells": trials, "name": data.get("sweep")}
     remedy = f"it may have been written by another version of fdt-sweep: {LAUNCH_AGAIN}"
     return parse_json(json.dumps(plan), SweepPlan, source, remedy=remedy)
+
+
+def _keeps(chosen: CellFilter, cell: Cell) -> bool:
+    """Whether a filter keeps a cell; seeds are those of the comparison, and tuning has others."""
+    return (cell.stage == TUNED and chosen.axis == "seed") or chosen.keeps(cell.axes[chosen.axis])
 
 
 def as_json(value: object) -> object:

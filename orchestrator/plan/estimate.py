@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 from fdt_core.errors import BudgetRefused
 from fdt_core.quantities import about, duration, size
 from fdt_core.results.reader import PartReader, read_part, read_table
+from fdt_core.results.tuning import COMPARED
 from orchestrator.plan.cells import Cell
 
 ASSUMED_MACS_PER_SECOND = 2e12
@@ -127,7 +128,7 @@ class _Measurements:
         columns = tuple(_FinishedRow.__annotations__)
         rows: list[_FinishedRow] = read_table(results, "trials", columns, part_reader=part_reader).rows.to_pylist()
         for row in rows:
-            if row["status"] == "done" and (seconds := row["train_seconds"]):
+            if row["status"] in ("done", "stopped") and (seconds := row["train_seconds"]):
                 self.of_model[row["model"]].add(row, seconds)
                 self.of_conditions[row["model"], _conditions_of(row)].add(row, seconds)
 
@@ -176,7 +177,9 @@ def estimate(cells: Iterable[Cell], keep: str, results: Path, part_reader: PartR
             model: "; ".join(_basis(measurements, basis, of_basis) for basis, of_basis in sorted(found.items()))
             for model, found in sorted(by_basis.items())
         },
-        kept_bytes=sum(4 * cell.cost.params * _kept(keep, cell.spec.recipe.epochs) for cell in distinct),
+        kept_bytes=sum(
+            4 * cell.cost.params * _kept(keep, cell.spec.recipe.epochs) for cell in distinct if cell.stage == COMPARED
+        ),
         working_bytes=max((_WORKING_CHECKPOINTS * _checkpoint_bytes(cell) for cell in distinct), default=0),
     )
 

@@ -20,6 +20,7 @@ from fdt_core.models import ModelIdentity, find_model, model_identity
 from fdt_core.networks.family import Model
 from fdt_core.results.cell_filter import AXES, AxisValue
 from fdt_core.results.looks import Looks
+from fdt_core.results.tuning import COMPARED, TUNED, Stage
 from fdt_core.templates import Template, template
 from fdt_core.tracing.trace_ahead import trace_ahead
 from fdt_core.tracing.traced_network import TracedModel
@@ -30,8 +31,9 @@ from orchestrator.plan.cell_recipe import given_recipe, resolve_recipe
 from orchestrator.plan.cells import Cell, Exclusion, SweepPlan, as_json
 from orchestrator.plan.ineffective_settings import equal_variants, recipe_slips, unused_overrides
 from orchestrator.plan.planned_looks import lone_cells, plan_looks
+from orchestrator.plan.planned_tuning import check_groups, check_tuning, tuning_recipe
 from orchestrator.plan.sweep_file import Sweep, check_selectors, load_sweep, selects
-from orchestrator.plan.variants import Variant
+from orchestrator.plan.variants import NONE, Variant
 
 
 def plan_sweep(path: Path, settings: Sequence[str] = (), data_dir: Path | None = None) -> SweepPlan:
@@ -43,13 +45,16 @@ def plan_sweep(path: Path, settings: Sequence[str] = (), data_dir: Path | None =
     file, sweep = load_sweep(path, settings)
     study = _Study(file, sweep, data_dir)
     check_selectors(file, sweep)
+    check_tuning(file, sweep)
     kept, excluded = _excluded(sweep, study.grid())
     if not kept:
         file.fail(("exclude",), "leaves no trial", joint=[(f"{axis}s",) for axis in AXES])
     study.trace_ahead(kept)
     cells = [study.cell(point) for point in kept]
+    check_groups(file, sweep, cells)
     return SweepPlan(
         looks=study.looks(cells),
+        tuning=sweep.tune.decisions if sweep.tune else None,
         name=sweep.name,
         cells=tuple(_in_running_order(cells)),
         excluded=excluded,
@@ -76,6 +81,8 @@ class _Point:
     template: str
     dataset: str
     seed: int
+    stage: Stage = COMPARED
+    candidate: Variant = NONE
 
     def axes(self) -> dict[str, AxisValue]:
         """The values by axis, for selectors."""
@@ -105,6 +112,7 @@ class _Study:
         self._templates: dict[str, Template] = {}
         self._datasets: dict[str, DatasetInfo] = {}
         self._variants = {variant.name: variant for variant in sweep.variant_list}
+        self._candidates = {candidate.name: candidate for candidate in sweep.candidate_list}
         for index, definition in enumerate(sweep.models):
             with self._blaming(("models", index)):
                 self._models[definition.label] = find_model(definition)
@@ -125,11 +133,31 @@ class _Study:
         self._identity = functools.cache(self._identity_of)
 
     def grid(self) -> Iterator[_Point]:
-        """All points, the seeds outermost: every cell gets its first seed before any gets its second."""
-        for seed, dataset, model, variant, template_name in itertools.product(
-            self._sweep.seed_list, self._datasets, self._models, self._sweep.variant_list, self._templates
-        ):
-            yield _Point(model=model, variant=variant, template=template_name, dataset=dataset, seed=seed)
+        """All points, those of tuning first, and the seeds outermost: every cell gets its first before any its second.
+
+        In a tuned sweep, each point of the comparison stands once for each candidate, of which one will win.
+        """
+        tune = self._sweep.tune
+        stages = [(TUNED, tune.seed_list)] if tune else []
+        for stage, seeds in (*stages, (COMPARED, self._sweep.seed_list)):
+            for seed, dataset, model, variant, template_name, candidate in itertools.product(
+                seeds,
+                self._datasets,
+                self._models,
+                self._sweep.variant_list,
+                self._templates,
+                self._candidates.values(),
+            ):
+                if stage == COMPARED or (tune and tune.decisions.tunes(template_name)):
+                    yield _Point(
+                        model=model,
+                        variant=variant,
+                        template=template_name,
+                        dataset=dataset,
+                        seed=seed,
+                        stage=stage,
+                        candidate=candidate,
+                    )
 
     def trace_ahead(self, points: Iterable[_Point]) -> None:
         """Trace the networks of `points` on all cores. Without it, they are traced one by one as their cells come."""
@@ -143,7 +171,9 @@ class _Study:
     def cell(self, point: _Point) -> Cell:
         """The resolved and matched cell of `point`."""
         overriding = tuple(i for i, rule in enumerate(self._sweep.overrides) if selects(rule.where, point.axes()))
-        width, budget, recipe = self._settings(point.dataset, overriding, point.variant.name)
+        width, budget, recipe = self._settings(
+            point.dataset, overriding, point.variant.name, point.candidate.name, point.stage
+        )
         identity = self._identity(point.model, point.dataset)
         found = self._match(point.model, point.template, point.dataset, width, budget)
         spec = TrialSpec(
@@ -161,6 +191,8 @@ class _Study:
         return Cell(
             sweep=self._sweep.name,
             variant=point.variant.name,
+            stage=point.stage,
+            candidate=point.candidate.name,
             template=point.template,
             spec=spec,
             trial_id=spec.trial_id,
@@ -187,15 +219,19 @@ class _Study:
         if isinstance(seeds, AdaptiveSeeds) and (warning := lone_cells(seeds, cells)):
             yield str(self._file.error(("seeds",), warning))
 
-    def _settings_of(self, dataset: str, overriding: tuple[int, ...], variant: str) -> tuple[float, Budget, Recipe]:
-        """Width, budget and recipe of a variant for a data set, under the overrides with these numbers."""
+    def _settings_of(
+        self, dataset: str, overriding: tuple[int, ...], variant: str, candidate: str, stage: Stage
+    ) -> tuple[float, Budget, Recipe]:
+        """Width, budget and recipe for a data set, under the overrides with these numbers."""
         width, budget = self._sweep.width, self._sweep.budget
         for index in overriding:
             width = self._sweep.overrides[index].width or width
             budget = self._sweep.overrides[index].budget or budget
-        given = given_recipe(self._sweep, overriding, self._variants[variant])
+        given = given_recipe(self._sweep, overriding, self._variants[variant], self._candidates[candidate])
         image = self._datasets[dataset].image
         recipe = resolve_recipe(self._file, given, dataset)
+        if stage == TUNED and self._sweep.tune:
+            recipe = tuning_recipe(self._file, self._sweep.tune, recipe)
         training_images = self._datasets[dataset].train_images
         with self._blaming(given.place("validation")):
             training_images -= held_out_images(training_images, recipe.validation)
@@ -246,14 +282,14 @@ def _excluded(sweep: Sweep, points: Iterator[_Point]) -> tuple[list[_Point], tup
         if rule is None:
             kept.append(point)
         else:
-            counts[rule] += 1
+            counts[rule] += point.stage == COMPARED and point.candidate.name == sweep.candidate_list[0].name
     rules = [{axis: as_json(want) for axis, want in selector.items()} for selector in sweep.exclude]
     return kept, tuple(Exclusion(rule=rule, cells=count) for rule, count in zip(rules, counts, strict=True))
 
 
 def _in_running_order(cells: list[Cell]) -> list[Cell]:
-    """Seed by seed, and within a seed the longest trials first, so that none of them ends up last and alone."""
+    """Tuning first, then seed by seed, and within a seed the longest trials first: none ends up last and alone."""
     round_of: dict[int, int] = {}
     for cell in cells:
         round_of.setdefault(cell.spec.seed, len(round_of))
-    return sorted(cells, key=lambda cell: (round_of[cell.spec.seed], -cell.training_macs))
+    return sorted(cells, key=lambda cell: (cell.stage == COMPARED, round_of[cell.spec.seed], -cell.training_macs))

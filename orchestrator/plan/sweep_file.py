@@ -25,7 +25,8 @@ from fdt_core.results.cell_filter import AXES, AxisValue, fits
 from fdt_core.trial.recipe import Recipe
 from orchestrator.plan.adaptive_seeds import AdaptiveSeeds
 from orchestrator.plan.model_entries import with_model_mappings
-from orchestrator.plan.variants import Variant, all_variants
+from orchestrator.plan.tune import Tune
+from orchestrator.plan.variants import NONE, Variant, all_variants
 
 _STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
@@ -84,6 +85,8 @@ class Sweep:
     """Changes of the recipe by name, each trained and compared by itself; instead of fields, a recipe's name."""
     vary: Mapping[str, Annotated[tuple[object, ...], Field(min_length=1)]] = field(default_factory=dict)
     """Fields of the recipe with several values: every combination is a variant."""
+    tune: Tune | None = None
+    """Settings to choose, by held-out images, for each model, template and data set before they are compared."""
     schema_version: Literal[1] = 1
     width: Annotated[float, Field(gt=0)] = 1.0
     budget: Budget = Budget()
@@ -106,6 +109,11 @@ class Sweep:
     def variant_list(self) -> tuple[Variant, ...]:
         """The variants; a sweep that names none has one, without a name."""
         return all_variants(self.variants, self.vary)
+
+    @property
+    def candidate_list(self) -> tuple[Variant, ...]:
+        """What is tuned over; a sweep that tunes nothing has one candidate, without a name."""
+        return self.tune.candidates if self.tune else (NONE,)
 
 
 def load_sweep(path: Path, settings: Sequence[str] = ()) -> tuple[YamlFile, Sweep]:
@@ -153,7 +161,7 @@ def _with_setting(file: YamlFile, setting: Setting) -> YamlFile:
         raise UsageError(f"{setting.text}: unknown key{nearest_match(first, known)} (known: {', '.join(known)})")
     keys = ("recipe", *setting.keys) if first in fields else setting.keys
     if keys[0] == "recipe" and (varied := _varied_at(file, keys[1:])):
-        raise UsageError(f"{setting.text}: variants set it; give --set {'.'.join(map(str, varied))}=... instead")
+        raise UsageError(f"{setting.text}: it has several values; give --set {'.'.join(map(str, varied))}=... instead")
     places: list[KeyPath] = [keys]
     if keys[0] in ("recipe", "width", "budget"):
         places += [(*place, *keys) for place, override in _overrides(file) if keys[0] in override]
@@ -168,7 +176,13 @@ def _varied_at(file: YamlFile, keys: Sequence[str]) -> KeyPath | None:
     for name, recipe in named.items() if isinstance(named, dict) else ():
         if keys and isinstance(recipe, dict) and keys[0] in recipe:
             return ("variants", name, keys[0])
-    return ("vary", keys[0]) if keys and isinstance(vary, dict) and keys[0] in vary else None
+    places: list[KeyPath] = [("vary",), ("tune", "vary"), ("tune", "sample")]
+    tune = file.data.get("tune")
+    varied = [vary, *(tune.get(key) for key in ("vary", "sample"))] if isinstance(tune, dict) else [vary]
+    for place, fields in zip(places, varied, strict=False):
+        if keys and isinstance(fields, dict) and keys[0] in fields:
+            return (*place, keys[0])
+    return None
 
 
 def _with_recipes(file: YamlFile) -> YamlFile:

@@ -40,10 +40,18 @@ def all_variants(
     """
     if named:
         return tuple(_named(name, recipe) for name, recipe in sorted(named.items()))
-    if vary:
-        numbered = [[(field, index) for index in range(len(values))] for field, values in sorted(vary.items())]
-        return tuple(_of_grid(vary, point) for point in itertools.product(*numbered))
-    return (NONE,)
+    return grid_variants(vary, ("vary",)) if vary else (NONE,)
+
+
+def grid_variants(vary: Mapping[str, Sequence[object]], where: KeyPath) -> tuple[Variant, ...]:
+    """A variant for every combination of the values of `vary`, which stands at `where` in the sweep file."""
+    numbered = [[(field, index) for index in range(len(values))] for field, values in sorted(vary.items())]
+    return tuple(_of_grid(vary, point, where) for point in itertools.product(*numbered))
+
+
+def setting_name(fields: Mapping[str, object]) -> str:
+    """The name of settings: `learning_rate=0.05/weight_decay=1e-05`."""
+    return "/".join(f"{field}={_text(value)}" for field, value in fields.items())
 
 
 def _named(name: str, recipe: str | Mapping[str, object]) -> Variant:
@@ -51,12 +59,12 @@ def _named(name: str, recipe: str | Mapping[str, object]) -> Variant:
     return Variant(name=name, recipe=fields, places={field: ("variants", name, field) for field in fields})
 
 
-def _of_grid(vary: Mapping[str, Sequence[object]], point: Sequence[tuple[str, int]]) -> Variant:
+def _of_grid(vary: Mapping[str, Sequence[object]], point: Sequence[tuple[str, int]], where: KeyPath) -> Variant:
     chosen = {field: vary[field][index] for field, index in point}
     return Variant(
-        name="/".join(f"{field}={_text(value)}" for field, value in chosen.items()),
+        name=setting_name(chosen),
         recipe=chosen,
-        places={field: ("vary", field, index) for field, index in point},
+        places={field: (*where, field, index) for field, index in point},
     )
 
 

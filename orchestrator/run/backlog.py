@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from fdt_core.results.looks import Looks
+from fdt_core.results.tuning import Tuning
 from orchestrator.plan.cells import Cell, KindKey
 from orchestrator.run.adaptive.wanted_cells import WantedCells
 from orchestrator.run.ledger import Ledger, TrialState
@@ -26,7 +27,11 @@ class Progress:
     failed: int
     held_back: int
     spared: int = 0
-    """In a sweep with adaptive seeds: no look has asked for them so far."""
+    """No look has asked for them so far, or no winner of the tuning."""
+    stopped: int = 0
+    """Candidates of the tuning that go no further."""
+    pending: int = 0
+    """Of those that are left, trainings of the comparison that wait for the tuning."""
     may_follow: int = 0
     """Of the spared ones, those that the next looks may ask for."""
     total: int
@@ -34,7 +39,7 @@ class Progress:
     @property
     def left(self) -> int:
         """Cells still to be run, as far as is known."""
-        return self.total - self.done - self.diverged - self.failed - self.held_back - self.spared
+        return self.total - self.done - self.diverged - self.failed - self.held_back - self.spared - self.stopped
 
     @property
     def asked(self) -> int:
@@ -58,12 +63,16 @@ class Backlog:
         cells: the planned cells, in running order.
         ledger: what is known of them; the caller adds rows to it as they are written.
         looks: when to look at the comparisons, in a sweep with adaptive seeds.
+        tuning: how settings are chosen before the comparison, in a tuned sweep.
     """
 
-    def __init__(self, cells: Sequence[Cell], ledger: Ledger, looks: Looks | None = None) -> None:
+    def __init__(
+        self, cells: Sequence[Cell], ledger: Ledger, looks: Looks | None = None, tuning: Tuning | None = None
+    ) -> None:
         self._ledger = ledger
-        self.wanted = WantedCells(cells, looks, ledger)
-        self._total = len(cells)
+        self.wanted = WantedCells(cells, looks, ledger, tuning)
+        self._total = len(cells) - self.wanted.alternatives
+        self._proven: set[KindKey] = set()  # kinds of which a candidate has reached a rung
         self._cells: dict[str, list[Cell]] = {}
         for cell in cells:
             self._cells.setdefault(cell.trial_id, []).append(cell)
@@ -99,12 +108,11 @@ class Backlog:
 
         What a look asks for now waits from here on.
         """
-        state = self._ledger.record(trial_id).state
-        self._enter(trial_id, state)
+        self._enter(trial_id, self._ledger.record(trial_id).state)
         for other in self.wanted.ended(trial_id):
-            if self._state[other] is TrialState.SPARED:
+            if self._state[other] in (TrialState.SPARED, TrialState.STOPPED):
                 self._enter(other, TrialState.WAITING)
-        return state
+        return self._state[trial_id]
 
     def may_want_more(self) -> bool:
         """Whether a running trial may end with a look that asks for more."""
@@ -131,15 +139,20 @@ class Backlog:
             diverged=counts[TrialState.DIVERGED],
             failed=counts[TrialState.FAILED],
             held_back=held_back,
-            spared=counts[TrialState.SPARED],
+            spared=counts[TrialState.SPARED] - self.wanted.alternatives - self.wanted.pending,
+            stopped=self.wanted.stopped,
+            pending=self.wanted.pending,
             may_follow=self.wanted.may_follow(),
             total=self._total,
         )
 
     def _enter(self, trial_id: str, state: TrialState) -> None:
         """Move a trial to `state` and update the counts. A trial waits only if it is wanted."""
+        trained = self._ledger.record(trial_id).trained
+        if trained:
+            self._proven.add(self._kind(trial_id))
         if state is TrialState.WAITING and not self.wanted.wants(trial_id):
-            state = TrialState.SPARED
+            state = TrialState.STOPPED if trained else TrialState.SPARED
         kind, cells = self._kind(trial_id), len(self._cells[trial_id])
         if trial_id in self._state:
             self._count[kind, self._state[trial_id]] -= cells
@@ -162,6 +175,8 @@ class Backlog:
         return needs_whole_device(self._ledger.record(trial_id).counted_failures)
 
     def _is_broken(self, kind: KindKey) -> bool:
+        if kind in self._proven:
+            return False
         finished = self._count[kind, TrialState.DONE] + self._count[kind, TrialState.DIVERGED]
         return is_held_back(given_up=self._count[kind, TrialState.FAILED], finished=finished)
 

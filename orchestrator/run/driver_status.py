@@ -26,6 +26,8 @@ class RunningStatus:
     template: str
     dataset: str
     variant: str = ""
+    stage: str = "comparison"
+    candidate: str = ""
     seed: int
     epoch: int
     epochs: int

@@ -15,11 +15,12 @@ from types import MappingProxyType
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.results.keys import cell_key
 from fdt_core.results.reader import PartReader, read_part
+from fdt_core.results.tuning import Score
 from orchestrator.plan.cells import Cell
 from orchestrator.run.retry_policy import given_up
 from orchestrator.run.run_directory import RunDirectory
 from orchestrator.run.stored_rows import TrialRow, read_trial_rows
-from orchestrator.trial.outcome import FINISHED
+from orchestrator.trial.outcome import FINISHED, Outcome
 
 CellKey = tuple[str, ...]
 
@@ -35,7 +36,9 @@ class TrialState(StrEnum):
     FAILED = "failed"
     """It was given up."""
     SPARED = "spared"
-    """In a sweep with adaptive seeds: no look has asked for it so far. Only the backlog knows."""
+    """No look, or no winner of the tuning, has asked for it so far. Only the backlog knows."""
+    STOPPED = "stopped"
+    """It is a candidate of the tuning that goes no further, as far as is known. Only the backlog knows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +49,8 @@ class TrialRecord:
         result: DONE or DIVERGED; None if the trial has no result.
         accuracy: test accuracy after the last epoch, in per cent; None without a result, or if training diverged.
         dataset_digest: the data that the result comes from.
+        trained: of a candidate that was stopped, how many epochs it was trained.
+        scores: of a candidate, its validation scores at the rungs that it has reached.
         attempt: the highest number of an attempt that has ended.
         failures: the kind of each failed attempt, by its number.
         forgiven: failures up to this attempt no longer count, because the user asked for a retry.
@@ -54,6 +59,8 @@ class TrialRecord:
     result: TrialState | None = None
     accuracy: float | None = None
     dataset_digest: str | None = None
+    trained: int = 0
+    scores: tuple[Score, ...] = ()
     attempt: int = 0
     failures: Mapping[int, str] = field(default_factory=dict)
     forgiven: int = 0
@@ -81,13 +88,27 @@ class TrialRecord:
     def with_row(self, row: TrialRow) -> TrialRecord:
         """The record after another row. Rows of one attempt under several labels count as one attempt."""
         attempt = max(self.attempt, row["attempt"])
+        scores = max(self.scores, _scores(row), key=len)
         if row["status"] in FINISHED:
             if self.finished:
                 return replace(self, attempt=attempt)
             result = TrialState(row["status"])
             accuracy = row.get("final_test_accuracy") if result is TrialState.DONE else None
             return replace(
-                self, attempt=attempt, result=result, accuracy=accuracy, dataset_digest=row["dataset_digest"]
+                self,
+                attempt=attempt,
+                result=result,
+                accuracy=accuracy,
+                scores=scores,
+                dataset_digest=row["dataset_digest"],
+            )
+        if row["status"] == Outcome.STOPPED:
+            return replace(
+                self,
+                attempt=attempt,
+                scores=scores,
+                trained=max(self.trained, row["epochs_trained"] or 0),
+                dataset_digest=row["dataset_digest"],
             )
         return replace(self, attempt=attempt, failures={row["attempt"]: str(row["failure_kind"]), **self.failures})
 
@@ -148,9 +169,15 @@ class Ledger:
         """
         for cell in cells:
             record, now = self.record(cell.trial_id), digests[cell.spec.dataset]
-            if record.finished and record.dataset_digest != now:
+            if (record.finished or record.trained) and record.dataset_digest != now:
                 raise EnvironmentProblem(
                     f"data set {cell.spec.dataset} has changed: finished trials of this run used the data with digest "
                     f"{record.dataset_digest}, the prepared data has {now}; restore that data, or give the sweep "
                     f"another name"
                 )
+
+
+def _scores(row: TrialRow) -> tuple[Score, ...]:
+    """The validation scores of a row at the rungs that its training reached."""
+    values = zip(row.get("rung_accuracies") or (), row.get("rung_losses") or (), strict=True)
+    return tuple(Score(accuracy=accuracy, loss=loss) for accuracy, loss in values)

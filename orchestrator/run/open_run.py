@@ -57,6 +57,8 @@ class OpenRun:
         text = f"nothing to do: {progress.done + progress.diverged} of {progress.total} trials are done"
         if progress.spared:
             text += f", {progress.spared} spared"
+        if progress.stopped:
+            text += f", {progress.stopped} stopped by tuning"
         if progress.failed:
             text += f", {progress.failed} given up"
         if progress.held_back:
@@ -95,7 +97,8 @@ def open_run(launch: Launch, lease: DriverLease, *, device: str) -> OpenRun:
         run, writer, ledger, context, keep=plan.keep, sweep=plan.name, looks=plan.looks, part_reader=launch.parts
     )
     recorder.reuse(plan.cells, [Path(path) for path in settings.reuse])
-    backlog = Backlog(plan.cells, ledger, plan.looks)
+    backlog = Backlog(plan.cells, ledger, plan.looks, plan.tuning)
+    recorder.drop_checkpoints(backlog.wanted.out())
     recorder.decide(backlog.wanted.decisions(), all_of_them=True)
     launch.parts.forget("epochs")  # a large table, which nothing reads from here on
     return OpenRun(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from fdt_core.results.tuning import COMPARED
 from orchestrator.plan.cells import Cell
 from orchestrator.run.launch_record import Launch
 
@@ -44,11 +47,20 @@ def change_to(launch: Launch) -> PlanChange | None:
     if not launch.run.plan_file.exists():
         return None
     former, ledger = launch.run.plan(), launch.ledger()
-    before, after = {cell.key for cell in former.cells}, {cell.key for cell in launch.plan.cells}
-    dropped = tuple(cell for cell in former.cells if cell.key not in after)
+    before, after = _by_place(former.cells), _by_place(launch.plan.cells)
+    dropped = tuple(cells for place, cells in before.items() if place not in after)
     return PlanChange(
-        dropped=dropped,
-        new=tuple(cell for cell in launch.plan.cells if cell.key not in before),
-        stay=len(before & after),
-        finished=sum(ledger.record(cell.trial_id).finished for cell in dropped),
+        dropped=tuple(cells[0] for cells in dropped),
+        new=tuple(cells[0] for place, cells in after.items() if place not in before),
+        stay=len(before.keys() & after.keys()),
+        finished=sum(any(ledger.record(cell.trial_id).finished for cell in cells) for cells in dropped),
     )
+
+
+def _by_place(cells: Iterable[Cell]) -> dict[tuple[object, ...], list[Cell]]:
+    """The cells by what they are in the study: those of several candidates, of which one wins, share their place."""
+    found: dict[tuple[object, ...], list[Cell]] = defaultdict(list)
+    for cell in cells:
+        shares = cell.candidate and cell.stage == COMPARED
+        found[cell.point if shares else cell.key].append(cell)
+    return found

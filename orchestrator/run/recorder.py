@@ -92,6 +92,10 @@ class Recorder:
             self._to_finalise.clear()
             self._writer.flush_due("decisions")  # never before the rows that they follow from
 
+    def drop_checkpoints(self, trial_ids: Iterable[str]) -> None:
+        """Drop the checkpoints of stopped trials that never go on, once the rows that say so are on disk."""
+        self._to_finalise += trial_ids
+
     def decide(self, decisions: Iterable[BlockDecision], *, all_of_them: bool = False) -> None:
         """Write a row for each decision that is not recorded yet, or differs from what is recorded of its look.
 

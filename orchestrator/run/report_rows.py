@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from fdt_core.results.looks import Looks
+from fdt_core.results.tuning import TUNED
 from orchestrator.plan.cells import Cell
-from orchestrator.trial.outcome import FINISHED
+from orchestrator.trial.outcome import NOT_FAILED
 from orchestrator.trial.report import TrialReport
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ class RowContext:
 
 def trial_row(cell: Cell, report: TrialReport, context: RowContext) -> dict[str, object]:
     """The row of `trials` for a cell whose attempt ended with `report`."""
-    failed = report.outcome not in FINISHED
+    failed = report.outcome not in NOT_FAILED
     return {
         **cell.columns(),
         "attempt": report.attempt,
@@ -37,6 +39,7 @@ def trial_row(cell: Cell, report: TrialReport, context: RowContext) -> dict[str,
         "failure_kind": str(report.outcome) if failed else None,
         "error": report.error,
         **_outcome_columns(report.result),
+        **_rung_columns(report.result, cell),
         "device": context.device,
         "hostname": report.place.hostname,
         "slurm_job_id": report.place.slurm_job_id,
@@ -76,6 +79,17 @@ def epoch_row(report: TrialReport, record: EpochRecord) -> dict[str, object]:
     return {"trial_id": report.trial_id, "attempt": report.attempt, **dataclasses.asdict(record)}
 
 
+def _rung_columns(result: TrainingResult | None, cell: Cell) -> dict[str, object]:
+    """The validation scores of a candidate at the rungs that it reached before its loss stopped being finite, if so."""
+    if result is None or cell.stage != TUNED:
+        return {}
+    at_rungs = [each for each in result.history if each.epoch in cell.rungs and math.isfinite(each.train_loss)]
+    return {
+        "rung_accuracies": [record.validation_accuracy for record in at_rungs],
+        "rung_losses": [record.validation_loss for record in at_rungs],
+    }
+
+
 def _outcome_columns(result: TrainingResult | None) -> dict[str, object]:
     """Final and best metrics, and what the training cost."""
     if result is None:
@@ -92,6 +106,7 @@ def _outcome_columns(result: TrainingResult | None) -> dict[str, object]:
         return columns
     last, best = result.history[-1], result.best
     return columns | {
+        "epochs_trained": last.epoch,
         "final_test_accuracy": last.test_accuracy,
         "final_test_loss": last.test_loss,
         "final_train_loss": last.train_loss,

@@ -28,6 +28,9 @@ class TrialRow(TypedDict):
     failure_kind: str | None
     error: str | None
     final_test_accuracy: float | None
+    epochs_trained: int | None
+    rung_accuracies: list[float] | None
+    rung_losses: list[float] | None
     dataset_digest: str | None
 
 

@@ -75,6 +75,7 @@ def display(progress: Progress, running: Sequence[RunningTrial]) -> list[str]:
     """A bar over all cells and a line for each running trial."""
     filled = _BAR * progress.ended // max(1, progress.asked)
     spared = f"  spared {progress.spared}" if progress.spared else ""
+    spared += f"  stopped by tuning {progress.stopped}" if progress.stopped else ""
     counts = f"{progress.ended}/{progress.asked}  failed {progress.failed}  running {len(running)}{spared}"
     more = [f"... and {len(running) - _SHOWN} more"] if len(running) > _SHOWN else []
     return [f"{'#' * filled}{'-' * (_BAR - filled)} {counts}", *_aligned(map(_words, running[:_SHOWN])), *more]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from fdt_core.files.json_file import DamagedFile
 from fdt_core.quantities import about, points
 from fdt_core.results.cell_filter import AXES
+from fdt_core.results.keys import BASE
 from fdt_core.results.looks import Looks
+from fdt_core.results.tuning import TUNED, Tuning
 from orchestrator.plan.cells import Cell, SweepPlan
 from orchestrator.plan.estimate import as_json, estimate, estimate_lines
 from orchestrator.run.adaptive.wanted_cells import WantedCells
@@ -54,13 +56,13 @@ class _Standing:
 def _standing(launch: Launch) -> _Standing:
     ledger, cells = launch.expected(), launch.plan.cells
     records = [ledger.record(cell.trial_id) for cell in cells]
-    wanted, left = WantedCells(cells, launch.plan.looks, ledger), ledger.left(cells)
-    at_most = wanted.at_most()
+    wanted, left = WantedCells(cells, launch.plan.looks, ledger, launch.plan.tuning), ledger.left(cells)
+    most_left = wanted.at_most(left)
     return _Standing(
         done=sum(record.finished for record in records),
         failed=sum(record.given_up for record in records),
-        left=[cell for cell in left if wanted.wants(cell.trial_id)],
-        most_left=[cell for cell in left if at_most is None or cell.trial_id in at_most],
+        left=most_left if wanted.tuned else [cell for cell in left if wanted.wants(cell.trial_id)],
+        most_left=most_left,
         wanted=wanted,
     )
 
@@ -128,18 +130,20 @@ def _change(launch: Launch) -> PlanChange | None:
 
 
 def _summary(launch: Launch) -> Iterator[str]:
-    plan = launch.plan
-    distinct = len({cell.trial_id for cell in plan.cells})
+    plan, standing = launch.plan, _standing(launch)
+    compared = list(standing.wanted.compared())
+    distinct = len({cell.trial_id for cell in compared})
     at_most = "at most " if plan.looks else ""
-    yield f"sweep {plan.name}: {at_most}{len(plan.cells)} trials" + (
-        f" ({distinct} distinct)" if distinct < len(plan.cells) else ""
+    yield f"sweep {plan.name}: {at_most}{len(compared)} trials" + (
+        f" ({distinct} distinct)" if distinct < len(compared) else ""
     )
-    for axis, values in _axes(plan).items():
+    if plan.tuning is not None:
+        yield from _tuning_lines(plan, plan.tuning)
+    for axis, values in _axes(compared).items():
         yield f"  {axis:9} " + ", ".join(f"{value} ({count})" for value, count in values.items())
     for exclusion in plan.excluded:
         rule = ", ".join(f"{axis}: {value}" for axis, value in exclusion.rule.items())
         yield f"  excluded  {exclusion.cells} trials by {{{rule}}}"
-    standing = _standing(launch)
     yield f"  done      {standing.done}, failed {standing.failed}, to run {len(standing.left)}  ({launch.run.path})"
     change = _change(launch)
     if change is not None and (change.dropped or change.new):
@@ -153,9 +157,23 @@ def _summary(launch: Launch) -> Iterator[str]:
         yield f"  warning   {warning}"
 
 
-def _axes(plan: SweepPlan) -> dict[str, Counter[str]]:
+def _tuning_lines(plan: SweepPlan, tuning: Tuning) -> Iterator[str]:
+    """How many trainings choose the settings, with how many epochs."""
+    tuned = [cell for cell in plan.cells if cell.stage == TUNED]
+    per = "each model, template and data set" if tuning.every_template else f"{BASE} on each data set, used by all"
+    fields = ", ".join(part.partition("=")[0] for part in tuning.candidates[0].split("/"))
+    trainings = len({cell.trial_id for cell in tuned})
+    yield f"  tuning    before them {trainings} trainings: {len(tuning.candidates)} candidates ({fields}) for {per}"
+    for rungs in sorted({cell.rungs for cell in tuned}):
+        places = [len(tuning.candidates), *(tuning.places(rung) for rung in range(1, len(rungs)))]
+        going = [f"{count} to epoch {epoch}" for count, epoch in zip(places, rungs, strict=True)]
+        alone = next((rung for rung, count in enumerate(places) if count == 1), len(places))
+        yield f"            {', '.join(going[:alone])}; judged by {tuned[0].spec.recipe.validation:.0%} of the images"
+
+
+def _axes(cells: Sequence[Cell]) -> dict[str, Counter[str]]:
     """For each axis, how many cells have each value; without variants, that axis is left out."""
-    every = [cell.axes for cell in plan.cells]
+    every = [cell.axes for cell in cells]
     counts = {axis: Counter(str(axes[axis]) for axes in every) for axis in AXES}
     return {axis: values for axis, values in counts.items() if set(values) != {""}}
 

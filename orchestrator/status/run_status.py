@@ -13,7 +13,6 @@ from fdt_core.error_text import failure_signature
 from fdt_core.files.json_file import DamagedFile
 from fdt_core.results.keys import cell_key
 from fdt_core.results.reader import PartReader, read_part
-from orchestrator.plan.cells import SweepPlan
 from orchestrator.run.adaptive.wanted_cells import WantedCells
 from orchestrator.run.backlog import Backlog, Progress
 from orchestrator.run.driver_lease import newest_generation, owner_here, owner_is_gone
@@ -110,6 +109,14 @@ class LooksStatus:
     spared: int
 
 
+@dataclass(frozen=True)
+class TuningStatus:
+    """How many groups are tuned, such as a template of a model on a data set, and how many have their settings."""
+
+    groups: int
+    decided: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunStatus:
     """The state of a run.
@@ -121,6 +128,7 @@ class RunStatus:
         silent_seconds: since the driver last wrote; None if it is not running.
         progress: counts of cells.
         looks: how far the comparisons are, in a sweep with adaptive seeds.
+        tuning: how far the tuning is, in a tuned sweep.
         cells: counts by model, template, data set and variant.
         running: the running trials.
         failures: failed attempts, counted by signature.
@@ -137,6 +145,7 @@ class RunStatus:
     silent_seconds: float | None
     progress: Progress
     looks: LooksStatus | None
+    tuning: TuningStatus | None
     cells: tuple[CellCounts, ...]
     running: tuple[RunningStatus, ...]
     failures: Mapping[str, int]
@@ -165,6 +174,7 @@ class RunStatus:
             "silent_seconds": self.silent_seconds,
             "progress": self.progress.to_json(),
             "looks": None if self.looks is None else asdict(self.looks),
+            "tuning": None if self.tuning is None else asdict(self.tuning),
             "cells": [cell.to_json() for cell in self.cells],
             "running": [asdict(trial) for trial in self.running],
             "failures": dict(self.failures),
@@ -185,7 +195,7 @@ def run_status(
     """
     plan, rows = run.plan(), read_trial_rows(run.results, part_reader)
     ledger, notes, status = Ledger(rows, run.forgiven()), [], None
-    backlog = Backlog(plan.cells, ledger, plan.looks)
+    backlog = Backlog(plan.cells, ledger, plan.looks, plan.tuning)
     try:
         status = run.status()
     except DamagedFile as problem:  # the rows still show how far the sweep is
@@ -210,7 +220,8 @@ def run_status(
         silent_seconds=silent,
         progress=backlog.progress(),
         looks=None if plan.looks is None else looks_status(backlog.wanted),
-        cells=_cells(plan, ledger, backlog.wanted),
+        tuning=None if backlog.wanted.tuned is None else TuningStatus(*backlog.wanted.tuned.groups()),
+        cells=_cells(ledger, backlog.wanted),
         running=() if driven is None else driven.running,
         failures=_failures(row for row in rows if cell_key(row) in wanted),
         former=_former([row for row in rows if cell_key(row) not in wanted]),
@@ -237,15 +248,15 @@ def looks_status(wanted: WantedCells) -> LooksStatus:
     )
 
 
-def _cells(plan: SweepPlan, ledger: Ledger, wanted: WantedCells) -> tuple[CellCounts, ...]:
+def _cells(ledger: Ledger, wanted: WantedCells) -> tuple[CellCounts, ...]:
     verdicts: dict[tuple[str, str, str, str], str] = {}
     for found in wanted.decisions():
         model, _, variant, dataset = found.block
         verdicts[model, found.template, dataset, variant] = str(found.decision.verdict)
     counts: dict[tuple[str, str, str, str], Counter[str]] = defaultdict(Counter)
-    for cell in plan.cells:
+    for cell in wanted.compared():
         state = ledger.record(cell.trial_id).state
-        if state is TrialState.WAITING and not wanted.wants(cell.trial_id):
+        if state is TrialState.WAITING and wanted.tuned is None and not wanted.wants(cell.trial_id):
             state = TrialState.SPARED
         name = "left" if state is TrialState.WAITING else str(state)
         counts[cell.spec.model, cell.template, cell.spec.dataset, cell.variant][name] += 1

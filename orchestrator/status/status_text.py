@@ -24,6 +24,7 @@ def _lines(status: RunStatus) -> Iterator[str]:
     progress = status.progress
     yield f"{status.sweep}: {status.state}  ({status.run})"
     spared = f"{progress.spared} spared{' so far' if progress.left else ''}, " if progress.spared else ""
+    spared += f"{progress.stopped} stopped by tuning, " if progress.stopped else ""
     yield (
         f"  {progress.done} done, {progress.diverged} diverged, {progress.failed} failed, {spared}"
         f"{progress.left} left of {progress.total}"
@@ -32,6 +33,8 @@ def _lines(status: RunStatus) -> Iterator[str]:
         settled = ", ".join(f"{count} {verdict}" for verdict, count in sorted(looks.settled.items()))
         shown = f" ({settled})" if settled else ""
         yield f"  {sum(looks.settled.values())} of {counted(looks.comparisons, 'comparison')} with base settled{shown}"
+    if (tuning := status.tuning) is not None:
+        yield f"  settings chosen for {tuning.decided} of {tuning.groups} (see: fdt-sweep results --table tuning)"
     if progress.held_back:
         yield (
             f"  {progress.held_back} held back: every trial of their model and template failed; "

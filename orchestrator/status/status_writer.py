@@ -43,6 +43,8 @@ class RunningTrial:
             template=self.cell.template,
             dataset=spec.dataset,
             variant=self.cell.variant,
+            stage=self.cell.stage,
+            candidate=self.cell.candidate,
             seed=spec.seed,
             epoch=self.epoch,
             epochs=spec.recipe.epochs,
@@ -140,9 +142,13 @@ def _position(progress: Progress) -> str:
 
 
 def _ending(report: TrialReport, state: TrialState) -> str:
-    if report.outcome == "done" and report.result and report.result.history:
-        accuracy = report.result.history[-1].test_accuracy
-        return "done" if accuracy is None else f"done  {accuracy:.2f} %"
+    last = report.result.history[-1] if report.result and report.result.history else None
+    if last is not None and report.outcome in ("done", "stopped"):
+        how = "done" if report.outcome == "done" else f"stopped after epoch {last.epoch}"
+        if last.test_accuracy is not None:
+            return f"{how}  {last.test_accuracy:.2f} %"
+        held_out = last.validation_accuracy
+        return how if held_out is None else f"{how}  {held_out:.2f} % of the held-out images"
     if report.outcome == "diverged":
         return "diverged (loss not finite)"
     return f"failed ({report.outcome})" + ("; will be tried again" if state is TrialState.WAITING else "")

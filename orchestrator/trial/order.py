@@ -36,6 +36,8 @@ class TrialOrder:
     spec: str
     attempt: int
     dataset_digest: str
+    until: int | None = None
+    """The last epoch to train now, for a candidate of the tuning; None = all."""
     gpu_share: float | None = None
     """Fraction of a GPU's memory that the process may use; None = it has the device to itself."""
     verdict: tuple[Outcome, str] | None = None

@@ -7,6 +7,7 @@
 | device in use by another process           | (busy)   | free: tried again every 10 s; after 5 minutes: device    |
 | process died alone on a living node        | crash    | resumed; the third death without progress: a failed row  |
 | device out of memory                       | oom      | a failed row, one retry alone on a whole device          |
+| the rung of a candidate in tuning reached  | stopped  | a row with its epoch; it goes on if the rung says so     |
 | loss not finite                            | diverged | a scientific result: a row, no retry                     |
 | device or driver error                     | device   | a failed row; two retries; the devices are examined      |
 | exception in code or data, time limit      | error    | a failed row, one retry                                  |
@@ -23,6 +24,7 @@ class Outcome(StrEnum):
 
     DONE = "done"
     DIVERGED = "diverged"
+    STOPPED = "stopped"
     DRAINED = "drained"
     BUSY = "busy"
     ENVIRONMENT = "environment"
@@ -37,6 +39,9 @@ NO_END = frozenset({Outcome.DRAINED, Outcome.BUSY, Outcome.ENVIRONMENT})
 
 FINISHED = frozenset({Outcome.DONE, Outcome.DIVERGED})
 """The outcomes with which a trial has a result."""
+
+NOT_FAILED = FINISHED | {Outcome.STOPPED}
+"""The outcomes of an attempt that did what it was to do."""
 
 BUSY_SECONDS = 10.0
 """After this many seconds, a trial whose device is in use by another process is tried again."""

@@ -164,6 +164,7 @@ class TrialSession:
             checkpoints=checkpoints,
             checkpoint_interval=settings.checkpoint_interval,
             should_stop=self._patience.must_leave,
+            until=order.until,
         )
         self._epochs = training.epochs()
         self._log.info("attempt %d on %s, after %d epochs", order.attempt, self._place, len(training.history))

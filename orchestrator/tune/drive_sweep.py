@@ -71,6 +71,7 @@ def summary(work: OpenRun) -> str:
     progress = work.backlog.progress()
     held_back = f", {progress.held_back} held back (every seed of their model and template failed)"
     spared = f", {progress.spared} spared" if progress.spared else ""
+    spared += f", {progress.stopped} stopped by tuning" if progress.stopped else ""
     counts = (
         f"{progress.done} done, {progress.diverged} diverged, {progress.failed} failed"
         f"{held_back if progress.held_back else ''}{spared}, {progress.left} left of {progress.total} trials"

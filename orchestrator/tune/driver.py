@@ -6,6 +6,7 @@ own state is disposable. A launch is a loop of rounds: runs of Tune, each with t
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 import time
 from collections import Counter
@@ -18,6 +19,7 @@ from cluster.machine.drain import raise_drain_flag, read_drain_flag
 from cluster.machine.drain_timeline import driver_patience, local_drain_deadline
 from fdt_core.error_text import informative_line
 from fdt_core.errors import EnvironmentProblem
+from fdt_core.results.tuning import TUNED
 from orchestrator.run.open_run import OpenRun
 from orchestrator.run.retry_policy import BUSY_REPORTS, DEATHS_WITHOUT_PROGRESS
 from orchestrator.status.status_writer import StatusWriter
@@ -149,12 +151,14 @@ class Driver:
         if cell is None:
             return None
         attempt = self._backlog.attempt(cell.trial_id)
+        settings = self._trial_settings
         return TrialOrder(
-            settings=self._trial_settings,
+            settings=dataclasses.replace(settings, keep="none") if cell.stage == TUNED else settings,
             trial_id=cell.trial_id,
             spec=cell.spec.to_json(),
             attempt=attempt,
             dataset_digest=self._recorder.dataset_digest(cell.spec.dataset),
+            until=self._backlog.wanted.until(cell.trial_id),
             gpu_share=self._compute.slots.gpu_share(whole_device=whole_device),
         )
 
@@ -199,6 +203,7 @@ class Driver:
                 self._compute.on_device_failure(report.place)
             state = self._backlog.ended(report.trial_id)
             self._recorder.decide(self._backlog.wanted.decisions(report.trial_id))
+            self._recorder.drop_checkpoints(self._backlog.wanted.out(report.trial_id))
             self._losses.deaths.forget(report.trial_id)
             del self._node_of[report.trial_id]
             self._status.ended(cells[0], report, state, self._backlog.progress())

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from fdt_core.results.tuning import Score
 from orchestrator.plan.cells import Cell
 from orchestrator.run.stored_rows import TrialRow
 
 
-def row(cell: Cell, status: str, *, kind: str | None = None, attempt: int = 1, accuracy: float = 90.0) -> TrialRow:
-    """The row of an attempt at a cell's trial that ended with this status."""
+def row(
+    cell: Cell,
+    status: str,
+    *,
+    kind: str | None = None,
+    attempt: int = 1,
+    accuracy: float = 90.0,
+    scores: Sequence[Score] = (),
+) -> TrialRow:
+    """The row of an attempt at a cell's trial that ended with this status; a candidate's has the scores of its rungs."""
     return {
         "trial_id": cell.trial_id,
         "sweep": cell.sweep,
@@ -21,5 +32,8 @@ def row(cell: Cell, status: str, *, kind: str | None = None, attempt: int = 1, a
         "error": None,
         "attempt": attempt,
         "final_test_accuracy": accuracy if status == "done" else None,
+        "epochs_trained": cell.rungs[len(scores) - 1] if scores else None,
+        "rung_accuracies": [score.accuracy for score in scores],
+        "rung_losses": [score.loss for score in scores],
         "dataset_digest": "digest",
     }

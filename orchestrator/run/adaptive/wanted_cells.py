@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 from fdt_core.results.keys import BASE
 from fdt_core.results.looks import Looks
+from fdt_core.results.tuning import Tuning
 from orchestrator.plan.cells import BlockKey, Cell, KindKey, SweepPlan
+from orchestrator.run.adaptive.tuned_cells import TunedCells, until
 from orchestrator.run.ledger import Ledger, TrialState
 from orchestrator.run.retry_policy import is_held_back
 
@@ -59,9 +61,16 @@ class WantedCells:
         cells: the planned cells.
         looks: when to look at a block; None: every cell is wanted.
         ledger: what is known of the trials; the caller adds rows to it.
+        tuning: how settings are chosen before the comparison; never together with looks.
     """
 
-    def __init__(self, cells: Sequence[Cell], looks: Looks | None, ledger: Ledger) -> None:
+    def __init__(
+        self, cells: Sequence[Cell], looks: Looks | None, ledger: Ledger, tuning: Tuning | None = None
+    ) -> None:
+        self._tuned = TunedCells(cells, tuning, ledger) if tuning else None
+        self.alternatives = self._tuned.alternatives if self._tuned else 0
+        """Planned cells of which it is certain that they are never trained: those of candidates beside a winner."""
+        self._cells = cells
         self._looks = looks
         self._ledger = ledger
         self._blocks = _blocks(cells) if looks else {}
@@ -84,11 +93,42 @@ class WantedCells:
             self._look_at(key)
 
     def wants(self, trial_id: str) -> bool:
-        """Whether the trial is wanted so far."""
+        """Whether the trial is wanted so far, further than its rows show."""
+        if self._tuned:
+            return self._tuned.wants(trial_id)
         return self._looks is None or trial_id in self._wanted
+
+    @property
+    def tuned(self) -> TunedCells | None:
+        """The candidates, in a tuned sweep."""
+        return self._tuned
+
+    def compared(self) -> Iterator[Cell]:
+        """One cell for each point of the comparison; in a tuned sweep, that of the winner once it is known."""
+        return (cell for cell in self._cells if self._tuned is None or self._tuned.stands(cell))
+
+    @property
+    def stopped(self) -> int:
+        """How many candidates of the tuning go no further."""
+        return self._tuned.stopped if self._tuned else 0
+
+    @property
+    def pending(self) -> int:
+        """How many cells of the comparison wait for the tuning."""
+        return self._tuned.pending if self._tuned else 0
+
+    def until(self, trial_id: str) -> int | None:
+        """The epoch until which the trial is wanted; None = to its end."""
+        return self._tuned.until(trial_id) if self._tuned else None
+
+    def out(self, trial_id: str | None = None) -> Iterator[str]:
+        """The stopped trials that never go on, of those decided with this trial, or of all."""
+        return self._tuned.out(trial_id) if self._tuned else iter(())
 
     def ended(self, trial_id: str) -> tuple[str, ...]:
         """Take the looks that the end of this trial allows; returns the trials that are wanted from now on."""
+        if self._tuned:
+            return self._tuned.ended(trial_id)
         state = self._ledger.record(trial_id).state
         if self._looks is None or state is TrialState.WAITING:
             return ()
@@ -112,22 +152,29 @@ class WantedCells:
         return is_held_back(given_up=self._ended[kind, TrialState.FAILED], finished=finished)
 
     def may_want_more(self) -> bool:
-        """Whether any look is still to be taken."""
-        return bool(self._open)
+        """Whether any look or decision is still to be taken."""
+        return self._tuned.may_want_more() if self._tuned else bool(self._open)
 
     def may_follow(self) -> int:
         """How many trials the next looks may ask for at most; one that two blocks share may count twice."""
-        return self._following
+        return self._tuned.may_follow() if self._tuned else self._following
 
-    def at_most(self) -> set[str] | None:
-        """All trials that are wanted, or would be if no look settled anything any more; None for every trial."""
+    def at_most(self, left: Iterable[Cell]) -> list[Cell]:
+        """Of the cells that are left, those that are wanted, or would be if no look settled anything any more.
+
+        A candidate of the tuning has as many epochs as it is expected to train.
+        """
+        if self._tuned:
+            epochs = self._tuned.expected()
+            return [until(cell, epochs[cell.trial_id]) for cell in left if cell.trial_id in epochs]
         if self._looks is None:
-            return None
-        return {
+            return list(left)
+        most = {
             trial_id
             for key, block in self._progress.items()
             for trial_id in self._blocks[key].first(block.most_wanted.tolist())
         }
+        return [cell for cell in left if cell.trial_id in most]
 
     def decisions(self, trial_id: str | None = None) -> Iterator[BlockDecision]:
         """The decisions on the blocks of this trial, or on all, in the order of the looks of each block."""
@@ -225,11 +272,10 @@ def _known(block: _Block, ledger: Ledger) -> tuple[Values, Flags]:
 
 def left_now(plan: SweepPlan, ledger: Ledger) -> list[Cell]:
     """The cells still to be run, as far as the looks have asked for them."""
-    wanted = WantedCells(plan.cells, plan.looks, ledger)
+    wanted = WantedCells(plan.cells, plan.looks, ledger, plan.tuning)
     return [cell for cell in ledger.left(plan.cells) if wanted.wants(cell.trial_id)]
 
 
 def left_at_most(plan: SweepPlan, ledger: Ledger) -> list[Cell]:
     """The cells still to be run if no look settles anything any more."""
-    at_most = WantedCells(plan.cells, plan.looks, ledger).at_most()
-    return [cell for cell in ledger.left(plan.cells) if at_most is None or cell.trial_id in at_most]
+    return WantedCells(plan.cells, plan.looks, ledger, plan.tuning).at_most(ledger.left(plan.cells))

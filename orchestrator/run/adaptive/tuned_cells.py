@@ -1,0 +1,177 @@
+"""Which trainings a tuned sweep wants: candidates as far as the rungs let them go, then the comparison of the winner.
+
+A function of the plan and the rows alone, kept up to date group by group as trials end; see `fdt_core.results.tuning`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from fdt_core.results.tuning import COMPARED, TUNED, Course, Halving, Tuning, TuningGroup, halving
+from orchestrator.plan.cells import Cell
+from orchestrator.run.ledger import Ledger, TrialState
+
+
+@dataclass(kw_only=True)
+class _Group:
+    """The trials of a group by candidate: those that tune, and those of the comparison if the candidate wins."""
+
+    rungs: tuple[int, ...] = ()
+    tuning: dict[str, list[str]] = field(default_factory=dict)
+    comparison: dict[str, list[str]] = field(default_factory=dict)
+
+
+class TunedCells:
+    """Which trials are wanted, and until which epoch.
+
+    Args:
+        cells: the planned cells.
+        tuning: how many candidates go on.
+        ledger: what is known of the trials; the caller adds rows to it.
+    """
+
+    def __init__(self, cells: Sequence[Cell], tuning: Tuning, ledger: Ledger) -> None:
+        self._tuning, self._ledger = tuning, ledger
+        self._groups: dict[TuningGroup, _Group] = {}
+        self._groups_of: dict[str, list[TuningGroup]] = {}
+        self._epochs = {cell.trial_id: cell.spec.recipe.epochs for cell in cells}
+        for cell in cells:
+            key = cell.group(tuning)
+            group = self._groups.setdefault(key, _Group())
+            trials = group.tuning if cell.stage == TUNED else group.comparison
+            trials.setdefault(cell.candidate, []).append(cell.trial_id)
+            if cell.stage == TUNED:
+                group.rungs = cell.rungs
+                self._groups_of.setdefault(cell.trial_id, []).append(key)
+        points = {cell.point for cell in cells if cell.stage == COMPARED}
+        self.alternatives = sum(cell.stage == COMPARED for cell in cells) - len(points)
+        """Planned cells beyond one for each point of the comparison: at most one candidate of a point is trained."""
+        self._until: dict[str, int] = {}
+        self._halving: dict[TuningGroup, Halving] = {}
+        self._out: dict[TuningGroup, list[str]] = {}
+        for key in self._groups:
+            self._decide(key)
+
+    def until(self, trial_id: str) -> int:
+        """The epoch until which the trial is wanted so far; 0 if it is not."""
+        return self._until.get(trial_id, 0)
+
+    def wants(self, trial_id: str) -> bool:
+        """Whether the trial is wanted further than its rows show."""
+        return self.until(trial_id) > self._ledger.record(trial_id).trained
+
+    def ended(self, trial_id: str) -> tuple[str, ...]:
+        """Take the decisions that the end of this trial allows; returns the trials that are wanted from now on."""
+        return tuple(each for key in self._groups_of.get(trial_id, ()) for each in self._decide(key))
+
+    def out(self, trial_id: str | None = None) -> Iterator[str]:
+        """The stopped trials that never go on, in the groups of this trial or in all."""
+        for key in self._groups if trial_id is None else self._groups_of.get(trial_id, ()):
+            yield from self._out[key]
+
+    @property
+    def stopped(self) -> int:
+        """How many cells of candidates go no further."""
+        return sum(map(len, self._out.values()))
+
+    @property
+    def pending(self) -> int:
+        """How many cells of the comparison wait for a winner."""
+        return sum(self._compared(self._groups[key]) for key, found in self._halving.items() if not found.decided)
+
+    def groups(self) -> tuple[int, int]:
+        """How many groups there are, and how many of them are decided."""
+        return len(self._halving), sum(found.decided for found in self._halving.values())
+
+    def stands(self, cell: Cell) -> bool:
+        """Whether a cell stands for its point of the comparison: that of the winner, or of any candidate before."""
+        winner = self._halving[cell.group(self._tuning)].winner
+        return cell.stage == COMPARED and cell.candidate == (winner or self._tuning.candidates[0])
+
+    @staticmethod
+    def _compared(group: _Group) -> int:
+        """How many cells of the comparison its winner is for."""
+        return max(map(len, group.comparison.values()), default=0)
+
+    def may_want_more(self) -> bool:
+        """Whether any decision is still to be taken."""
+        return any(not found.decided for found in self._halving.values())
+
+    def may_follow(self) -> int:
+        """How many trials the next decisions may ask for at most."""
+        return sum(
+            self._follow(group, self._halving[key])
+            for key, group in self._groups.items()
+            if not self._halving[key].decided
+        )
+
+    def expected(self) -> dict[str, int]:
+        """The trials that a study without failures trains, and until which epoch; what is open goes as drawn.
+
+        How many there are does not depend on who wins.
+        """
+        found: dict[str, int] = {}
+        for key, group in self._groups.items():
+            known = self._halving[key]
+            for candidate, rung in self._expected_reach(group, known).items():
+                for trial_id in group.tuning[candidate]:
+                    found[trial_id] = max(found.get(trial_id, 0), group.rungs[rung - 1])
+            if known.winner is not None or not known.decided:
+                winner = known.winner or next(iter(group.comparison), "")
+                found |= {each: self._epochs[each] for each in group.comparison.get(winner, ())}
+        return found
+
+    def _expected_reach(self, group: _Group, known: Halving) -> dict[str, int]:
+        """The rung that each candidate reaches if those that are still in the running go as they were ranked so far."""
+        reach = dict(known.reach)
+        if not known.decided:
+            going = known.kept[-1] if known.kept else tuple(group.tuning)
+            for rung in range(len(known.kept) + 1, self._last_rung(group) + 1):
+                reach |= dict.fromkeys(going, rung)
+                going = going[: self._tuning.places(rung)]
+        return reach
+
+    def _last_rung(self, group: _Group) -> int:
+        """The rung after which a group is decided: the first from which a single candidate goes on, or the last."""
+        alone = (rung for rung in range(1, len(group.rungs)) if self._tuning.places(rung) == 1)
+        return next(alone, len(group.rungs))
+
+    def _follow(self, group: _Group, found: Halving) -> int:
+        rung = len(found.kept) + 1
+        comparison = self._compared(group)
+        if rung >= self._last_rung(group):
+            return comparison
+        return max(self._tuning.places(rung) * len(self._tuning.seeds), comparison)
+
+    def _is_stopped(self, trial_id: str) -> bool:
+        record = self._ledger.record(trial_id)
+        return record.trained > 0 and record.state is TrialState.WAITING
+
+    def _decide(self, key: TuningGroup) -> list[str]:
+        """Take the decisions of a group that can be taken; returns the trials that are wanted from now on."""
+        group = self._groups[key]
+        found = halving(
+            {candidate: [self._course(each) for each in trials] for candidate, trials in group.tuning.items()},
+            self._tuning,
+            len(group.rungs),
+        )
+        self._halving[key] = found
+        lost = (name for name, rung in found.reach.items() if len(found.kept) >= rung)
+        self._out[key] = [each for name in lost for each in group.tuning[name] if self._is_stopped(each)]
+        wanted = {each: group.rungs[rung - 1] for name, rung in found.reach.items() for each in group.tuning[name]}
+        if found.winner is not None:
+            wanted |= {each: self._epochs[each] for each in group.comparison.get(found.winner, ())}
+        new = [each for each, epoch in wanted.items() if epoch > self.until(each)]
+        self._until |= {each: wanted[each] for each in new}
+        return new
+
+    def _course(self, trial_id: str) -> Course:
+        record = self._ledger.record(trial_id)
+        return Course(scores=record.scores, ended=record.finished or record.given_up)
+
+
+def until(cell: Cell, epoch: int) -> Cell:
+    """The cell as if its training ended there, for estimates; it keeps its trial's id."""
+    recipe = replace(cell.spec.recipe, epochs=epoch)
+    return cell if recipe == cell.spec.recipe else replace(cell, spec=replace(cell.spec, recipe=recipe))
