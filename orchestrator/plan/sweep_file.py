@@ -161,7 +161,8 @@ def _with_setting(file: YamlFile, setting: Setting) -> YamlFile:
         raise UsageError(f"{setting.text}: unknown key{nearest_match(first, known)} (known: {', '.join(known)})")
     keys = ("recipe", *setting.keys) if first in fields else setting.keys
     if keys[0] == "recipe" and (varied := _varied_at(file, keys[1:])):
-        raise UsageError(f"{setting.text}: it has several values; give --set {'.'.join(map(str, varied))}=... instead")
+        what = "tuning sets" if varied[0] == "tune" else "variants set"
+        raise UsageError(f"{setting.text}: {what} it; give --set {'.'.join(map(str, varied))}=... instead")
     places: list[KeyPath] = [keys]
     if keys[0] in ("recipe", "width", "budget"):
         places += [(*place, *keys) for place, override in _overrides(file) if keys[0] in override]

@@ -18,7 +18,7 @@ def row(
     accuracy: float = 90.0,
     scores: Sequence[Score] = (),
 ) -> TrialRow:
-    """The row of an attempt at a cell's trial that ended with this status; a candidate's has the scores of its rungs."""
+    """The row of an attempt that ended with this status; `scores` are those of a candidate's rungs."""
     return {
         "trial_id": cell.trial_id,
         "sweep": cell.sweep,

@@ -107,9 +107,9 @@ class TunedCells:
         )
 
     def expected(self) -> dict[str, int]:
-        """The trials that a study without failures trains, and until which epoch; what is open goes as drawn.
+        """How many more epochs each trial trains in a study without failures; what is open goes as drawn.
 
-        How many there are does not depend on who wins.
+        Their sum does not depend on who wins.
         """
         found: dict[str, int] = {}
         for key, group in self._groups.items():
@@ -120,7 +120,7 @@ class TunedCells:
             if known.winner is not None or not known.decided:
                 winner = known.winner or next(iter(group.comparison), "")
                 found |= {each: self._epochs[each] for each in group.comparison.get(winner, ())}
-        return found
+        return {each: epochs - self._ledger.record(each).trained for each, epochs in found.items()}
 
     def _expected_reach(self, group: _Group, known: Halving) -> dict[str, int]:
         """The rung that each candidate reaches if those that are still in the running go as they were ranked so far."""
@@ -171,7 +171,7 @@ class TunedCells:
         return Course(scores=record.scores, ended=record.finished or record.given_up)
 
 
-def until(cell: Cell, epoch: int) -> Cell:
-    """The cell as if its training ended there, for estimates; it keeps its trial's id."""
-    recipe = replace(cell.spec.recipe, epochs=epoch)
+def with_epochs(cell: Cell, epochs: int) -> Cell:
+    """The cell as if its training had so many epochs, for estimates; it keeps its trial's id."""
+    recipe = replace(cell.spec.recipe, epochs=epochs)
     return cell if recipe == cell.spec.recipe else replace(cell, spec=replace(cell.spec, recipe=recipe))

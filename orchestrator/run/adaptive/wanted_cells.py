@@ -15,7 +15,7 @@ from fdt_core.results.keys import BASE
 from fdt_core.results.looks import Looks
 from fdt_core.results.tuning import Tuning
 from orchestrator.plan.cells import BlockKey, Cell, KindKey, SweepPlan
-from orchestrator.run.adaptive.tuned_cells import TunedCells, until
+from orchestrator.run.adaptive.tuned_cells import TunedCells, with_epochs
 from orchestrator.run.ledger import Ledger, TrialState
 from orchestrator.run.retry_policy import is_held_back
 
@@ -162,11 +162,11 @@ class WantedCells:
     def at_most(self, left: Iterable[Cell]) -> list[Cell]:
         """Of the cells that are left, those that are wanted, or would be if no look settled anything any more.
 
-        A candidate of the tuning has as many epochs as it is expected to train.
+        A candidate of the tuning has as many epochs as it is still expected to train.
         """
         if self._tuned:
             epochs = self._tuned.expected()
-            return [until(cell, epochs[cell.trial_id]) for cell in left if cell.trial_id in epochs]
+            return [with_epochs(cell, epochs[cell.trial_id]) for cell in left if epochs.get(cell.trial_id)]
         if self._looks is None:
             return list(left)
         most = {

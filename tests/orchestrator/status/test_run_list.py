@@ -51,7 +51,7 @@ def test_runs_are_listed_with_state_counts_and_time_the_latest_first(tmp_path: P
     assert (newer.name, older.name) == ("newer", "older")
     assert newer.state == "new"
     counts = {"done": 1, "diverged": 0, "failed": 1, "held_back": 0, "spared": 0, "may_follow": 0, "left": 22}
-    assert newer.progress == {**counts, "total": 24}
+    assert newer.progress == {**counts, "stopped": 0, "pending": 0, "total": 24}
     assert newer.changed == "2023-11-14T22:13:20+00:00"
     local = datetime.fromtimestamp(1_700_000_000).strftime("%Y-%m-%d %H:%M")
     line = runs_text([newer, older], tmp_path).splitlines()[1]

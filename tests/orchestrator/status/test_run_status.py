@@ -210,6 +210,7 @@ def test_the_keys_of_the_json_are_an_interface(run: RunDirectory, plan: SweepPla
         "silent_seconds",
         "progress",
         "looks",
+        "tuning",
         "cells",
         "running",
         "failures",

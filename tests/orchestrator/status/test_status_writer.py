@@ -86,7 +86,7 @@ def test_the_file_has_what_observers_and_users_tools_read(driver: Driver, cell: 
     status = driver.written()
     assert set(status) == {"state", "driver", "counter", "written_at", "progress", "running"}
     counts = {"done": 3, "diverged": 1, "failed": 0, "held_back": 0, "spared": 0, "may_follow": 0, "left": 20}
-    assert status["progress"] == {**counts, "total": 24}
+    assert status["progress"] == {**counts, "stopped": 0, "pending": 0, "total": 24}
     (running,) = status["running"]
     assert (running["host"], running["epoch"], running["eta_seconds"]) == ("node7", 0, None)
     read = driver.run.status()

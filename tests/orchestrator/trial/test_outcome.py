@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from orchestrator.run.retry_policy import ATTEMPTS, given_up, needs_whole_device
-from orchestrator.trial.outcome import FINISHED, NO_END, Outcome
+from orchestrator.trial.outcome import FINISHED, NO_END, NOT_FAILED, Outcome
 
 
 def test_an_outcome_is_its_word_in_rows_and_messages() -> None:
@@ -15,8 +15,8 @@ def test_an_outcome_is_its_word_in_rows_and_messages() -> None:
 
 
 def test_every_outcome_is_a_result_or_no_end_or_a_failure_with_a_limit_of_attempts() -> None:
-    failures = set(Outcome) - FINISHED - NO_END
-    assert not FINISHED & NO_END
+    failures = set(Outcome) - NOT_FAILED - NO_END
+    assert not NOT_FAILED & NO_END
     assert {str(outcome) for outcome in failures} == set(ATTEMPTS)
 
 
