@@ -129,7 +129,7 @@ def open_dataless_run(run: RunDirectory, plan: SweepPlan, place: Path) -> OpenRu
     context = RowContext(
         provenance={"git_commit": None, **versions()}, dataset_digests={"digits": "none"}, device="cpu"
     )
-    backlog = Backlog(plan.cells, ledger, plan.looks)
+    backlog = Backlog(plan.cells, ledger, plan.looks, plan.tuning)
     recorder = Recorder(
         run, ResultsWriter(run.results), ledger, context, keep=plan.keep, sweep=plan.name, looks=plan.looks
     )

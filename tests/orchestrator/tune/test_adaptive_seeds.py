@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,12 +11,12 @@ import pytest
 
 from fdt_core.results.equality import run_differences
 from lab.engine import local_engine
-from lab.isolation import isolated
 from lab.scripted_session import Script, scripted_session
 from lab.sweeps import SWEEP, Place, driver_process, kill, wait_until
 from orchestrator.plan.trial_slots import TrialSlots
 from orchestrator.run.run_directory import RunDirectory
 from tests.orchestrator.adaptive_plans import accuracies, adaptive_plan, recorded
+from tests.orchestrator.tune.scripted_drivers import drive_scripted, drive_scripted_with_kills
 
 pytestmark = pytest.mark.engine
 
@@ -56,18 +52,9 @@ def test_kills_at_any_moment_change_neither_decisions_nor_rows(tmp_path: Path, k
     for run in runs:
         run.create()
         script.write(run.path)
-    assert _start(runs[0]).wait(timeout=120) == 0
-    moments, finished = random.Random(16), False
-    for _ in range(kills):
-        driver = _start(runs[1])
-        while driver.poll() is None and not _has_started(runs[1]):
-            time.sleep(0.05)
-        time.sleep(moments.uniform(0.0, 1.5))
-        finished = driver.poll() == 0
-        driver.kill()
-        driver.wait()
-    assert not finished, "the kills came too late to show anything"
-    assert _start(runs[1]).wait(timeout=120) == 0
+    sweep_file = tmp_path / "adaptive.yaml"
+    drive_scripted(runs[0], sweep_file)
+    drive_scripted_with_kills(runs[1], sweep_file, kills)
     assert repr(recorded(runs[1].results)) == repr(recorded(runs[0].results))
 
 
@@ -97,14 +84,3 @@ def _has_done(place: Place, trials: int) -> bool:
 
 def _write(script: Script, run: RunDirectory) -> None:
     script.write(run.path)
-
-
-def _start(run: RunDirectory) -> subprocess.Popen[str]:
-    """A process that drives what is left of the run."""
-    run.status_file.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "tests.orchestrator.tune.drive_scripted", str(run.path)]
-    return subprocess.Popen(isolated(command), text=True, cwd=Path(__file__).parents[3])
-
-
-def _has_started(run: RunDirectory) -> bool:
-    return run.status_file.exists()
