@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from fdt_core.provenance import versions
-from fdt_core.results.writer import ResultsWriter
-from fdt_core.trial.history import EpochRecord, TrainingResult
-from orchestrator.plan.cells import Cell, SweepPlan
+from orchestrator.plan.cells import SweepPlan
 from orchestrator.plan.resolve import plan_sweep
-from orchestrator.run.backlog import Backlog
-from orchestrator.run.ledger import Ledger
-from orchestrator.run.recorder import Recorder
-from orchestrator.run.report_rows import RowContext
 from orchestrator.run.run_directory import RunDirectory
-from orchestrator.trial.outcome import Outcome
-from orchestrator.trial.report import ProcessLocation, TrialReport
+from tests.orchestrator.scripted_runs import drive_scripted_run
 
 ADAPTIVE = """\
 name: adaptive
@@ -69,75 +59,5 @@ def recorded(results: Path) -> tuple[list[dict[str, Any]], dict[str, float]]:
 def drive(
     run: RunDirectory, plan: SweepPlan, found: Mapping[str, float], *, most: int = 10**6, order: int | None = None
 ) -> int:
-    """Go on with a run without Ray, as its driver would: end at most `most` wanted trials; returns how many ended.
-
-    Args:
-        run: the run directory; it is made, and the plan frozen into it.
-        plan: its plan.
-        found: what each trial reaches, by its id; one without an accuracy fails.
-        most: see above.
-        order: trials end in a random order with this seed; None: in the order of the plan.
-    """
-    if not run.plan_file.exists():
-        run.create()
-    run.freeze(
-        replace(plan, keep="none"),
-        ADAPTIVE,
-        {"overrides": [], "settings": {"data_directory": str(run.path / "no data")}},
-    )
-    ledger = Ledger.read(run)
-    context = RowContext(provenance=versions(), dataset_digests=dict.fromkeys(plan.datasets(), "digest"), device="cpu")
-    recorder = Recorder(
-        run, ResultsWriter(run.results), ledger, context, keep="none", sweep=plan.name, looks=plan.looks
-    )
-    backlog = Backlog(plan.cells, ledger, plan.looks)
-    recorder.decide(backlog.wanted.decisions(), all_of_them=True)
-    shuffled, running, ended = random.Random(order), list[Cell](), 0
-    while ended < most:
-        while cell := backlog.next(whole_device=False):
-            running.append(cell)
-        if not running:
-            break
-        cell = running.pop(0 if order is None else shuffled.randrange(len(running)))
-        recorder.record((cell,), _report(cell, found.get(cell.trial_id), backlog.attempt(cell.trial_id)))
-        backlog.ended(cell.trial_id)
-        recorder.decide(backlog.wanted.decisions(cell.trial_id))
-        ended += 1
-    recorder.tick(now=True)
-    return ended
-
-
-def _report(cell: Cell, accuracy: float | None, attempt: int) -> TrialReport:
-    """The last report of a trial of one epoch."""
-    failed = accuracy is None
-    record = EpochRecord(
-        epoch=1,
-        train_loss=1.0,
-        train_accuracy=90.0,
-        test_loss=1.0,
-        test_accuracy=accuracy,
-        validation_loss=None,
-        validation_accuracy=None,
-        learning_rate=0.1,
-        seconds=1.0,
-        images_per_second=1000.0,
-    )
-    result = TrainingResult(
-        status="done",
-        history=(record,),
-        peak_memory_mb=1.0,
-        train_seconds=1.0,
-        device_name="cpu",
-        devices=("cpu",),
-        interruptions=0,
-        started_at=datetime(2026, 1, 1, tzinfo=UTC),
-    )
-    return TrialReport(
-        trial_id=cell.trial_id,
-        attempt=attempt,
-        place=ProcessLocation(hostname="node7", pid=1, slurm_job_id=None),
-        outcome=Outcome.ERROR if failed else Outcome.DONE,
-        error="scripted" if failed else None,
-        epochs=() if failed else (record,),
-        result=None if failed else result,
-    )
+    """Drive a run of the sweep: see `tests.orchestrator.scripted_runs`."""
+    return drive_scripted_run(run, plan, ADAPTIVE, found, most=most, order=order)

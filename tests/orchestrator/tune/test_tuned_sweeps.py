@@ -23,6 +23,7 @@ from tests.orchestrator.tuned_plans import final_accuracies, tuned_plan
 
 pytestmark = pytest.mark.engine
 
+
 def endings(results: Path) -> list[tuple[Any, ...]]:
     """Every row that ends an attempt, without what may differ between two correct runs, in one order."""
     rows = pd.read_parquet(results / "trials")

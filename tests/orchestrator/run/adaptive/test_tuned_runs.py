@@ -1,0 +1,139 @@
+"""What a tuned run records, and what commands make of it: status, verify, changes of its plan."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from fdt_core.results.tuning import COMPARED, TUNED
+from orchestrator.launch.prepare import new_launch
+from orchestrator.maintenance.garbage import find_garbage
+from orchestrator.maintenance.verification import verify_run
+from orchestrator.plan.cells import SweepPlan
+from orchestrator.run.launch_record import LaunchSettings
+from orchestrator.run.plan_change import change_to
+from orchestrator.run.run_directory import RunDirectory
+from orchestrator.status.plan_text import plan_text
+from orchestrator.status.run_status import TuningStatus, run_status
+from orchestrator.status.status_text import status_text
+from tests.orchestrator.scripted_runs import drive_scripted_run
+from tests.orchestrator.tuned_plans import TUNED_SWEEP, final_accuracies, tuned_plan, tuning_cells
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> SweepPlan:
+    return tuned_plan(tmp_path_factory.mktemp("plan"))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDirectory:
+    return RunDirectory(tmp_path / "tuned")
+
+
+def trained(run: RunDirectory) -> pd.DataFrame:
+    return pd.read_parquet(run.results / "trials")
+
+
+def test_a_row_of_a_candidate_says_how_far_it_came_and_nothing_of_test_images(
+    run: RunDirectory, plan: SweepPlan
+) -> None:
+    drive_scripted_run(run, plan, TUNED_SWEEP, final_accuracies(plan))
+    rows = trained(run)
+    tuned, compared = rows[rows.stage == TUNED], rows[rows.stage == COMPARED]
+    assert Counter(zip(tuned.status, tuned.epochs_trained, strict=True)) == {("stopped", 1): 27, ("stopped", 3): 9}
+    assert (tuned.rung_accuracies.map(len) == tuned.epochs_trained.map({1: 1, 3: 2})).all()
+    assert tuned.final_test_accuracy.isna().all()
+    assert tuned.best_test_accuracy.isna().all()
+    assert Counter(compared.status) == {"done": 6}
+    assert compared.final_test_accuracy.notna().all()
+    assert (compared.candidate == "learning_rate=" + compared.learning_rate.map("{:g}".format)).all()
+    epochs = pd.read_parquet(run.results / "epochs").merge(rows[["trial_id", "stage"]].drop_duplicates(), on="trial_id")
+    assert epochs[epochs.stage == TUNED].test_accuracy.isna().all()
+
+
+def test_a_run_that_goes_on_after_any_number_of_trials_has_the_same_rows(
+    run: RunDirectory, plan: SweepPlan, tmp_path: Path
+) -> None:
+    found, broken = final_accuracies(plan), RunDirectory(tmp_path / "broken")
+    drive_scripted_run(run, plan, TUNED_SWEEP, found)
+    step = 1
+    while drive_scripted_run(broken, plan, TUNED_SWEEP, found, most=step, order=step):
+        step = step % 7 + 1
+    columns = ["trial_id", "attempt", "status", "epochs_trained", "candidate"]
+    once, again = (trained(each)[columns].sort_values(columns, ignore_index=True) for each in (run, broken))
+    pd.testing.assert_frame_equal(once, again)
+
+
+def test_status_shows_the_comparison_and_how_far_the_tuning_is(run: RunDirectory, plan: SweepPlan) -> None:
+    found = final_accuracies(plan)
+    drive_scripted_run(run, plan, TUNED_SWEEP, found, most=5)
+    status = run_status(run)
+    assert (status.tuning, status.progress.left, status.progress.pending) == (TuningStatus(3, 0), 33, 6)
+    assert "0 done, 0 diverged, 0 failed, 33 left of 33" in status_text(status)
+    assert "vgg11 digits:  a 0/2  b 0/2  base 0/2" in status_text(status)
+    drive_scripted_run(run, plan, TUNED_SWEEP, found)
+    status = run_status(run)
+    assert status.tuning == TuningStatus(3, 3)
+    assert "6 done, 0 diverged, 0 failed, 27 stopped by tuning, 0 left of 33" in status_text(status)
+    assert "settings chosen for 3 of 3" in status_text(status)
+    assert "vgg11 digits:  a 2/2  b 2/2  base 2/2" in status_text(status)
+
+
+def test_verify_finds_nothing_wrong_with_a_tuned_run_and_gc_nothing_to_remove(
+    run: RunDirectory, plan: SweepPlan, tmp_path: Path
+) -> None:
+    drive_scripted_run(run, plan, TUNED_SWEEP, final_accuracies(plan))
+    assert [each for each in verify_run(run).problems if each.path != Path("digits")] == []
+    assert find_garbage(run) == []
+    to_the_end = tuned_plan(tmp_path, TUNED_SWEEP.replace("  halving: {factor: 3, first: 1}\n", ""))
+    other = RunDirectory(tmp_path / "to_the_end")
+    drive_scripted_run(other, to_the_end, TUNED_SWEEP, final_accuracies(to_the_end))
+    assert Counter(trained(other).status) == {"done": 27 + 6}
+    assert [each for each in verify_run(other).problems if each.path != Path("digits")] == []
+
+
+def test_more_seeds_train_the_winner_and_more_candidates_decide_anew(
+    run: RunDirectory, plan: SweepPlan, tmp_path: Path
+) -> None:
+    drive_scripted_run(run, plan, TUNED_SWEEP, final_accuracies(plan))
+    before = len(trained(run))
+    seeds = tuned_plan(tmp_path, TUNED_SWEEP.replace("seeds: 2", "seeds: 3"))
+    assert drive_scripted_run(run, seeds, TUNED_SWEEP, final_accuracies(seeds)) == 3
+    more = tuned_plan(tmp_path, TUNED_SWEEP.replace("trials: 9", "trials: 12"))
+    # Three new candidates of each template, of which some go on; who was trained is not trained again.
+    drive_scripted_run(run, more, TUNED_SWEEP, final_accuracies(more))
+    new = trained(run).iloc[before + 3 :]
+    known = {cell.trial_id for cell in tuning_cells(plan)}
+    assert len(new[(new.epochs_trained == 1) & ~new.trial_id.isin(known)]) == 9
+    assert not ((new.epochs_trained == 1) & new.trial_id.isin(known)).any()
+
+
+def test_a_change_of_the_plan_is_counted_by_trainings_that_may_be_compared(tmp_path: Path) -> None:
+    plan = tuned_plan(tmp_path)
+    run = RunDirectory(tmp_path / "tuned")
+    drive_scripted_run(run, plan, TUNED_SWEEP, final_accuracies(plan))
+    settings = LaunchSettings(data_directory=str(tmp_path))
+    for overrides, text in (
+        (("seeds=3",), "0 trials drop out, 3 are new, 33 stay"),
+        (("seeds=1",), "3 trials drop out (3 of them finished), 0 are new, 30 stay"),
+        (("tune.sample.trials=12",), "0 trials drop out, 9 are new, 33 stay"),
+    ):
+        launch = new_launch(tmp_path / "tuned.yaml", runs_dir=tmp_path, overrides=overrides, settings=settings)
+        assert str(change_to(launch)) == text
+
+
+def test_a_plan_says_what_the_tuning_takes(tmp_path: Path) -> None:
+    tuned_plan(tmp_path)
+    settings = LaunchSettings(data_directory=str(tmp_path))
+    text = plan_text(new_launch(tmp_path / "tuned.yaml", runs_dir=tmp_path, settings=settings))
+    assert "sweep tuned: 6 trials\n" in text
+    assert (
+        "tuning    before them 27 trainings: 9 candidates (learning_rate) for each model, template and data set" in text
+    )
+    assert "9 to epoch 1, 3 to epoch 3; judged by 10% of the images" in text
+    assert "to run 33" in text
+    assert "to be seen in 33 trainings" in text
+    assert "seed      0 (3), 1 (3)" in text
