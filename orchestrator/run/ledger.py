@@ -20,7 +20,7 @@ from orchestrator.plan.cells import Cell
 from orchestrator.run.retry_policy import given_up
 from orchestrator.run.run_directory import RunDirectory
 from orchestrator.run.stored_rows import TrialRow, read_trial_rows
-from orchestrator.trial.outcome import FINISHED, Outcome
+from orchestrator.trial.outcome import FINISHED, NOT_FAILED, Outcome
 
 CellKey = tuple[str, ...]
 
@@ -154,9 +154,10 @@ class Ledger:
         return [cell for cell in cells if self.record(cell.trial_id).state is TrialState.WAITING]
 
     def without_row(self, cells: Iterable[Cell]) -> list[Cell]:
-        """Those of `cells` without a row of their own whose trial is finished under another label."""
-        finished = (cell for cell in cells if self.record(cell.trial_id).finished)
-        return [cell for cell in finished if not set(FINISHED) & set(self._rows.get(cell.key, {}).values())]
+        """Those of `cells` without a row of their own whose trial is finished, or stopped, under another label."""
+        records = ((cell, self.record(cell.trial_id)) for cell in cells)
+        known = (cell for cell, record in records if record.finished or record.trained)
+        return [cell for cell in known if not set(NOT_FAILED) & set(self._rows.get(cell.key, {}).values())]
 
     def has_row(self, cell: Cell, attempt: int) -> bool:
         """Whether the cell has a row of that attempt under exactly its own label."""

@@ -16,7 +16,7 @@ from orchestrator.plan.cells import Cell
 from orchestrator.run.adaptive.wanted_cells import BlockDecision
 from orchestrator.run.ledger import Ledger
 from orchestrator.run.report_rows import RowContext, decision_row, epoch_row, trial_row
-from orchestrator.run.reuse import epochs_of, finished_rows, place_in_study, reused_row
+from orchestrator.run.reuse import epochs_in, epochs_of, finished_rows, place_in_study, reused_row
 from orchestrator.run.run_directory import RunDirectory
 from orchestrator.run.stored_rows import Row, TrialRow
 from orchestrator.trial.outcome import FINISHED, NO_END
@@ -134,7 +134,7 @@ class Recorder:
         for run in runs:
             rows = finished_rows(run, self._context.dataset_digests, self._read_part)
             found = [cell for cell in cells if cell.trial_id in rows]
-            missing = [cell for cell in found if not self._ledger.record(cell.trial_id).finished]
+            missing = [cell for cell in found if self._lacks(rows[cell.trial_id])]
             for cell in found:  # before the rows: a trial with a row is skipped from then on
                 self._checkpoints(cell.trial_id).take_weights(run / "checkpoints" / cell.trial_id)
             written += self._copy(rows, missing, run)
@@ -142,6 +142,11 @@ class Recorder:
                 self._checkpoints(cell.trial_id).take_working(run / "checkpoints" / cell.trial_id)
         self.tick(now=True)
         return written
+
+    def _lacks(self, row: TrialRow) -> bool:
+        """Whether a row of another run tells more of its trial than is known here."""
+        record = self._ledger.record(row["trial_id"])
+        return not record.finished and epochs_in(row) > record.trained
 
     def _label_again(self, cells: Sequence[Cell]) -> int:
         """Write rows for cells whose trial this run has finished under another label; its epochs are already here."""
@@ -164,7 +169,7 @@ class Recorder:
         self._writer.append("epochs", [{**row, "attempt": attempts[row["trial_id"]]} for row in wanted])
         self._writer.flush("epochs")
         self._append_reused(rows, cells, attempts, source=str(run))
-        self._to_finalise += attempts
+        self._to_finalise += [trial_id for trial_id in attempts if rows[trial_id]["status"] in FINISHED]
         return len(cells)
 
     def _append_reused(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from fdt_core.results.reader import PartReader, read_part, read_table
 from fdt_core.results.run_lookup import find_run_path
 from orchestrator.plan.cells import Cell
 from orchestrator.run.stored_rows import EpochRow, Row, TrialRow
-from orchestrator.trial.outcome import FINISHED
+from orchestrator.trial.outcome import FINISHED, NOT_FAILED, Outcome
 
 
 def source_runs(names: Sequence[str], runs_dir: Path | None) -> tuple[str, ...]:
@@ -24,17 +25,25 @@ def source_runs(names: Sequence[str], runs_dir: Path | None) -> tuple[str, ...]:
 def finished_rows(
     run: Path, digests: Mapping[str, str] | None = None, part_reader: PartReader = read_part
 ) -> dict[str, TrialRow]:
-    """The first finished row of each trial of a run, all columns, by trial id; empty if the run is gone.
+    """The row of each trial of a run that needs not be trained again, all columns; empty if the run is gone.
 
-    `digests` (by data set) leaves out the rows that come from other data.
+    That is its first finished one; of a candidate that was stopped, the one with the most epochs. `digests` (by data
+    set) leaves out the rows that come from other data.
     """
     found: dict[str, TrialRow] = {}
     rows: list[TrialRow] = read_table(run / "results", "trials", part_reader=part_reader).rows.to_pylist()
     for row in rows:
         same_data = digests is None or row["dataset_digest"] == digests.get(row["dataset"])
-        if row["status"] in FINISHED and same_data:
-            found.setdefault(row["trial_id"], row)
+        if row["status"] in NOT_FAILED and same_data:
+            other = found.get(row["trial_id"])
+            if other is None or (other["status"] == Outcome.STOPPED and epochs_in(row) > epochs_in(other)):
+                found[row["trial_id"]] = row
     return found
+
+
+def epochs_in(row: TrialRow) -> float:
+    """How many epochs of training a row stands for; infinitely many if it is finished."""
+    return math.inf if row["status"] in FINISHED else row["epochs_trained"] or 0
 
 
 def epochs_of(run: Path, trial_ids: Iterable[str], part_reader: PartReader = read_part) -> list[EpochRow]:

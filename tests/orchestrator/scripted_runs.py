@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from fdt_core.provenance import versions
 from fdt_core.results.writer import ResultsWriter
@@ -26,6 +27,7 @@ def drive_scripted_run(
     *,
     most: int = 10**6,
     order: int | None = None,
+    reuse: Sequence[Path] = (),
 ) -> int:
     """Go on with a run without Ray, as its driver would: end at most `most` wanted trials; returns how many ended.
 
@@ -36,6 +38,7 @@ def drive_scripted_run(
         found: what each trial reaches, by its id; one without an accuracy fails.
         most: see above.
         order: trials end in a random order with this seed; None: in the order of the plan.
+        reuse: runs whose rows are taken over first.
     """
     if not run.plan_file.exists():
         run.create()
@@ -47,6 +50,7 @@ def drive_scripted_run(
     recorder = Recorder(
         run, ResultsWriter(run.results), ledger, context, keep="none", sweep=plan.name, looks=plan.looks
     )
+    recorder.reuse(plan.cells, reuse)
     backlog = Backlog(plan.cells, ledger, plan.looks, plan.tuning)
     recorder.decide(backlog.wanted.decisions(), all_of_them=True)
     shuffled, running, ended = random.Random(order), list[Cell](), 0

@@ -111,6 +111,33 @@ def test_more_seeds_train_the_winner_and_more_candidates_decide_anew(
     assert not ((new.epochs_trained == 1) & new.trial_id.isin(known)).any()
 
 
+def test_under_another_name_a_tuned_sweep_takes_its_rows_along_also_if_it_is_half_done(
+    run: RunDirectory, plan: SweepPlan, tmp_path: Path
+) -> None:
+    found = final_accuracies(plan)
+    in_all = drive_scripted_run(RunDirectory(tmp_path / "alone"), plan, TUNED_SWEEP, found)
+    renamed = tuned_plan(tmp_path, TUNED_SWEEP.replace("name: tuned", "name: renamed"))
+    for most in (13, 33, 100):
+        drive_scripted_run(run, plan, TUNED_SWEEP, found, most=most)
+        other = RunDirectory(tmp_path / f"renamed{most}")
+        ended = len(trained(run).trial_id.unique())
+        more = drive_scripted_run(other, renamed, TUNED_SWEEP, found, reuse=[run.path])
+        assert more <= in_all - ended
+        rows = trained(other)
+        assert set(rows.sweep) == {"renamed"}
+        last = rows.sort_values("attempt").drop_duplicates("trial_id", keep="last")
+        assert Counter(zip(last.status, last.epochs_trained, strict=True)) == {
+            ("stopped", 1): 18,
+            ("stopped", 3): 9,
+            ("done", 9): 6,
+        }
+    assert more == 0
+    # In the run itself, a new name of the sweep only gets new labels.
+    assert drive_scripted_run(run, renamed, TUNED_SWEEP, found) == 0
+    relabelled = trained(run)
+    assert Counter(relabelled[relabelled.sweep == "renamed"].stage) == {TUNED: 27, COMPARED: 6}
+
+
 def test_a_change_of_the_plan_is_counted_by_trainings_that_may_be_compared(tmp_path: Path) -> None:
     plan = tuned_plan(tmp_path)
     run = RunDirectory(tmp_path / "tuned")
