@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 from fdt_core.errors import BudgetRefused
 from fdt_core.quantities import about, duration, size
 from fdt_core.results.reader import PartReader, read_part, read_table
-from fdt_core.results.tuning import COMPARED
+from fdt_core.results.tuning import COMPARED, TUNED
 from orchestrator.plan.cells import Cell
 
 ASSUMED_MACS_PER_SECOND = 2e12
@@ -87,6 +87,7 @@ class Estimate:
         basis: where the hours come from, by model, as text.
         kept_bytes: disk space for the weights that stay.
         working_bytes: disk space for the working checkpoints of the largest running trial.
+        waiting_bytes: disk space for those of candidates that wait for the decision of their rung, at most.
     """
 
     trials: int
@@ -97,6 +98,7 @@ class Estimate:
     basis: Mapping[str, str]
     kept_bytes: int
     working_bytes: int
+    waiting_bytes: int
 
 
 @dataclass
@@ -181,6 +183,11 @@ def estimate(cells: Iterable[Cell], keep: str, results: Path, part_reader: PartR
             4 * cell.cost.params * _kept(keep, cell.spec.recipe.epochs) for cell in distinct if cell.stage == COMPARED
         ),
         working_bytes=max((_WORKING_CHECKPOINTS * _checkpoint_bytes(cell) for cell in distinct), default=0),
+        waiting_bytes=sum(
+            _WORKING_CHECKPOINTS * _checkpoint_bytes(cell)
+            for cell in distinct
+            if cell.stage == TUNED and cell.spec.recipe.evaluate_at
+        ),
     )
 
 
@@ -203,12 +210,14 @@ def estimate_lines(estimated: Estimate) -> Sequence[str]:
     """The estimate as text."""
     if not estimated.trials:
         return []
+    waiting = estimated.waiting_bytes
+    waits = f", and at most {size(waiting)} for candidates that wait for their rung" if waiting else ""
     return [
         f"  images    {estimated.images:,} to be seen in {estimated.trials} trainings",
         f"  time      {_time(estimated)}",
         *(f"            {line}" for line in _basis_lines(estimated)),
         f"  disk      {size(estimated.kept_bytes)} of weights kept, "
-        f"and {size(estimated.working_bytes)} of checkpoints for each trial that runs",
+        f"and {size(estimated.working_bytes)} of checkpoints for each trial that runs{waits}",
     ]
 
 

@@ -164,3 +164,4 @@ def test_a_plan_says_what_the_tuning_takes(tmp_path: Path) -> None:
     assert "to run 33" in text
     assert "to be seen in 33 trainings" in text
     assert "seed      0 (3), 1 (3)" in text
+    assert "for candidates that wait for their rung" in text
