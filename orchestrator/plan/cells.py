@@ -28,8 +28,8 @@ PointKey = tuple[str, float, str, str, str, int]
 """A block, a template and a seed: one training of the comparison."""
 
 
-KindKey = tuple[str, str, str]
-"""Model, template and variant: the cells that are held back together if all of them fail."""
+KindKey = tuple[str, str, str, Stage]
+"""Model, template, variant and stage: the cells that are held back together if all of them fail."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +90,8 @@ class Cell:
 
     @property
     def kind(self) -> KindKey:
-        """Its model, template and variant."""
-        return self.spec.model, self.template, self.variant
+        """Its model, template, variant and stage."""
+        return self.spec.model, self.template, self.variant, self.stage
 
     @property
     def label(self) -> str:

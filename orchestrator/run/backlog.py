@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from fdt_core.results.looks import Looks
-from fdt_core.results.tuning import Tuning
+from fdt_core.results.tuning import TUNED, Tuning
 from orchestrator.plan.cells import Cell, KindKey
 from orchestrator.run.adaptive.wanted_cells import WantedCells
 from orchestrator.run.ledger import Ledger, TrialState
@@ -72,7 +72,6 @@ class Backlog:
         self._ledger = ledger
         self.wanted = WantedCells(cells, looks, ledger, tuning)
         self._total = len(cells) - self.wanted.alternatives
-        self._proven: set[KindKey] = set()  # kinds of which a candidate has reached a rung
         self._cells: dict[str, list[Cell]] = {}
         for cell in cells:
             self._cells.setdefault(cell.trial_id, []).append(cell)
@@ -148,11 +147,8 @@ class Backlog:
 
     def _enter(self, trial_id: str, state: TrialState) -> None:
         """Move a trial to `state` and update the counts. A trial waits only if it is wanted."""
-        trained = self._ledger.record(trial_id).trained
-        if trained:
-            self._proven.add(self._kind(trial_id))
         if state is TrialState.WAITING and not self.wanted.wants(trial_id):
-            state = TrialState.STOPPED if trained else TrialState.SPARED
+            state = TrialState.STOPPED if self._ledger.record(trial_id).trained else TrialState.SPARED
         kind, cells = self._kind(trial_id), len(self._cells[trial_id])
         if trial_id in self._state:
             self._count[kind, self._state[trial_id]] -= cells
@@ -175,7 +171,7 @@ class Backlog:
         return needs_whole_device(self._ledger.record(trial_id).counted_failures)
 
     def _is_broken(self, kind: KindKey) -> bool:
-        if kind in self._proven:
+        if kind[-1] == TUNED:  # another candidate may work, and a rung waits for all of them
             return False
         finished = self._count[kind, TrialState.DONE] + self._count[kind, TrialState.DIVERGED]
         return is_held_back(given_up=self._count[kind, TrialState.FAILED], finished=finished)

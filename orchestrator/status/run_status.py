@@ -111,10 +111,17 @@ class LooksStatus:
 
 @dataclass(frozen=True)
 class TuningStatus:
-    """How many groups are tuned, such as a template of a model on a data set, and how many have their settings."""
+    """The groups that are tuned, such as a template of a model on a data set.
+
+    Args:
+        groups: how many there are.
+        chosen: how many have their settings.
+        lost: how many will have none, because no candidate has a result. They are not compared.
+    """
 
     groups: int
-    decided: int
+    chosen: int
+    lost: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,7 +34,8 @@ def _lines(status: RunStatus) -> Iterator[str]:
         shown = f" ({settled})" if settled else ""
         yield f"  {sum(looks.settled.values())} of {counted(looks.comparisons, 'comparison')} with base settled{shown}"
     if (tuning := status.tuning) is not None:
-        yield f"  settings chosen for {tuning.decided} of {tuning.groups} (see: fdt-sweep results --table tuning)"
+        lost = f"; {tuning.lost} not compared, as no candidate has a result" if tuning.lost else ""
+        yield f"  settings chosen for {tuning.chosen} of {tuning.groups}{lost} (see: fdt-sweep results --table tuning)"
     if progress.held_back:
         yield (
             f"  {progress.held_back} held back: every trial of their model and template failed; "

@@ -80,9 +80,10 @@ class TunedCells:
         """How many cells of the comparison wait for a winner."""
         return sum(self._compared(self._groups[key]) for key, found in self._halving.items() if not found.decided)
 
-    def groups(self) -> tuple[int, int]:
-        """How many groups there are, and how many of them are decided."""
-        return len(self._halving), sum(found.decided for found in self._halving.values())
+    def groups(self) -> tuple[int, int, int]:
+        """How many groups there are, how many have a winner, and how many can have none: no candidate has a result."""
+        won = sum(found.winner is not None for found in self._halving.values())
+        return len(self._halving), won, sum(found.decided for found in self._halving.values()) - won
 
     def stands(self, cell: Cell) -> bool:
         """Whether a cell stands for its point of the comparison: that of the winner, or of any candidate before."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from fdt_core.results.keys import BASE
 from fdt_core.results.looks import Looks
-from fdt_core.results.tuning import Tuning
+from fdt_core.results.tuning import COMPARED, Tuning
 from orchestrator.plan.cells import BlockKey, Cell, KindKey, SweepPlan
 from orchestrator.run.adaptive.tuned_cells import TunedCells, with_epochs
 from orchestrator.run.ledger import Ledger, TrialState
@@ -211,7 +211,7 @@ class WantedCells:
         """Take the looks at a block that can be taken; returns the trials that are wanted from now on."""
         assert self._looks is not None
         block = self._blocks[key]
-        held_back = [self._is_held_back((key[0], template, key[2])) for template in block.templates]
+        held_back = [self._is_held_back((key[0], template, key[2], COMPARED)) for template in block.templates]
         self._progress[key] = found = _progress(block, self._looks, self._ledger, held_back)
         new = [each for each in dict.fromkeys(block.first(found.wanted.tolist())) if each not in self._wanted]
         self._wanted.update(new)

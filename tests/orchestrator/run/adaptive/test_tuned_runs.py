@@ -71,15 +71,27 @@ def test_status_shows_the_comparison_and_how_far_the_tuning_is(run: RunDirectory
     found = final_accuracies(plan)
     drive_scripted_run(run, plan, TUNED_SWEEP, found, most=5)
     status = run_status(run)
-    assert (status.tuning, status.progress.left, status.progress.pending) == (TuningStatus(3, 0), 33, 6)
+    assert (status.tuning, status.progress.left, status.progress.pending) == (TuningStatus(3, 0, 0), 33, 6)
     assert "0 done, 0 diverged, 0 failed, 33 left of 33" in status_text(status)
     assert "vgg11 digits:  a 0/2  b 0/2  base 0/2" in status_text(status)
     drive_scripted_run(run, plan, TUNED_SWEEP, found)
     status = run_status(run)
-    assert status.tuning == TuningStatus(3, 3)
+    assert status.tuning == TuningStatus(3, 3, 0)
     assert "6 done, 0 diverged, 0 failed, 27 stopped by tuning, 0 left of 33" in status_text(status)
     assert "settings chosen for 3 of 3" in status_text(status)
     assert "vgg11 digits:  a 2/2  b 2/2  base 2/2" in status_text(status)
+
+
+def test_a_template_of_which_no_candidate_has_a_result_is_not_compared_and_status_says_so(
+    run: RunDirectory, plan: SweepPlan
+) -> None:
+    lost = {cell.trial_id for cell in tuning_cells(plan) if cell.template == "a"}
+    found = {trial: accuracy for trial, accuracy in final_accuracies(plan).items() if trial not in lost}
+    drive_scripted_run(run, plan, TUNED_SWEEP, found)
+    status = run_status(run)
+    assert status.tuning == TuningStatus(3, 2, 1)
+    assert "4 done, 0 diverged, 9 failed, 2 spared, 18 stopped by tuning, 0 left of 33" in status_text(status)
+    assert "settings chosen for 2 of 3; 1 not compared, as no candidate has a result" in status_text(status)
 
 
 def test_verify_finds_nothing_wrong_with_a_tuned_run_and_gc_nothing_to_remove(
