@@ -43,7 +43,13 @@ class Tuning:
 
     def group(self, row: Mapping[str, Any]) -> TuningGroup:
         """The group of a row of `trials`, or of a planned trial."""
-        return row["model"], row["width"], row["variant"], row["dataset"], row["template"] if self.every_template else ""
+        return (
+            row["model"],
+            row["width"],
+            row["variant"],
+            row["dataset"],
+            row["template"] if self.every_template else "",
+        )
 
     def tunes(self, template: str) -> bool:
         """Whether candidates are trained with this template."""
