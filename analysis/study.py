@@ -34,6 +34,7 @@ from analysis.statistics.sequential.decided import (
     decided_differences,
     decided_means,
 )
+from analysis.tuning.budgets import budget_frame
 from fdt_core.errors import UsageError, unknown_name
 from fdt_core.results.columns import PLANNED_COLUMNS, PROFILE_BATCH_SIZES, RECIPE_COLUMNS
 from fdt_core.results.keys import CELL_KEY
@@ -167,6 +168,11 @@ class Study:
         Recipes may differ, as runs are often compared for their recipes. `analysis.recipes` describes the differences.
         """
         return differences_between_runs(self.outcomes, next(iter(self.results.paths)), self.question)
+
+    @cached_property
+    def budgets(self) -> pd.DataFrame:
+        """What each number of candidates would have found: see `analysis.tuning.budgets.budget_frame`."""
+        return budget_frame(self.results.tuned)
 
     @property
     def is_adaptive(self) -> bool:

@@ -24,7 +24,7 @@ CHOSEN = {"base": 0.1, "a": 0.05}
 
 
 def text_of(found: Study, name: str) -> str:
-    return "\n".join(" ".join(line.split()) for table in tables(found, name) for line in as_text(table, 160))
+    return "\n".join(as_text(table, 160) for table in tables(found, name))
 
 
 def test_the_numbers_of_a_tuned_run_are_those_of_its_comparison_alone(tmp_path: Path) -> None:
