@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.tuning.expected_best import Values, expected_best, limits, resampled_best
+from analysis.tuning.expected_best import Values, expected_best, reach, resampled_best
 from analysis.tuning.groups import TunedGroup
 from fdt_core.results.keys import BASE
 
@@ -60,14 +60,13 @@ def _of_place(groups: Sequence[TunedGroup]) -> pd.DataFrame:
     """The rows of one model, width, variant and data set."""
     scores = _filled([first_rung_accuracies(group) for group in groups])
     expected, resampled = expected_best(scores), resampled_best(scores)
-    low, high = limits(resampled)
+    around = reach(resampled)
     templates = [group.template for group in groups]
-    differences = np.full((3, *expected.shape), np.nan)
+    difference, around_difference = np.full((2, *expected.shape), np.nan)
     if BASE in templates:
         base = templates.index(BASE)
-        differences[0] = expected - expected[base]
-        differences[1:] = limits(resampled - resampled[:, [base]])
-        differences[:, base] = np.nan
+        difference, around_difference = expected - expected[base], reach(resampled - resampled[:, [base]])
+        difference[base] = np.nan
     best = (expected == expected.max(axis=0)) & (len(groups) > 1)
     count = scores.shape[1]
     return pd.concat(
@@ -77,11 +76,11 @@ def _of_place(groups: Sequence[TunedGroup]) -> pd.DataFrame:
                     **dict(zip(_COLUMNS, group.place, strict=False)),
                     "candidates": range(1, count + 1),
                     "expected": expected[row],
-                    "low": low[row],
-                    "high": high[row],
-                    "difference": differences[0, row],
-                    "difference_low": differences[1, row],
-                    "difference_high": differences[2, row],
+                    "low": np.clip(expected[row] - around[row], 0, 100),
+                    "high": np.clip(expected[row] + around[row], 0, 100),
+                    "difference": difference[row],
+                    "difference_low": difference[row] - around_difference[row],
+                    "difference_high": difference[row] + around_difference[row],
                     "best": best[row],
                 }
             )

@@ -82,9 +82,10 @@ def budget_notes(study: Study) -> Iterator[str]:
         "template."
     )
     yield (
-        "Intervals: bootstrap over candidates, the same ones for all templates, each for its number alone. They say "
-        "how much other candidates, drawn alike, would change it; not other seeds or images. Near all candidates they "
-        "are too short, as no resample has a better one."
+        "Intervals: from resamples of the candidates (bootstrap), the same ones for all templates; each is for its "
+        "number alone. They say how much other candidates, drawn alike, would change it; not other seeds or images. "
+        "They are poor near all candidates: in simulations they hold in about 90 of 100 cases up to a quarter of the "
+        "candidates, and in about 75 for all of them."
     )
     if any(not group.tuning.every_template for group in groups):
         yield f"Only {BASE} was tuned: how other templates depend on the number of candidates is unknown."
