@@ -111,6 +111,16 @@ def test_who_is_best_depends_on_the_number_of_candidates(tmp_path: Path) -> None
     assert best == ["base", "base", "a"]
 
 
+def test_the_interval_of_a_difference_is_that_of_the_same_candidates(tmp_path: Path) -> None:
+    """A template that loses two points with every candidate does so without any doubt."""
+    rows = SWEEP.tuning_rows(lambda template, rate, rung: 70.0 + 20 * rate - 2 * (template == "a"))
+    found = rows_of(study(SWEEP.write(tmp_path / "run", rows)), "budgets")
+    for row in found:
+        assert row["interval_high"] - row["interval_low"] > 1
+        if row["template"] == "a":
+            assert [row["difference_interval_low"], row["difference_interval_high"]] == pytest.approx([-2, -2])
+
+
 def test_what_diverged_counts_like_the_worst_of_any_template(tmp_path: Path) -> None:
     def accuracy(template: str, rate: float, rung: int) -> float | None:
         return (None if rate == 0.5 else 80.0) if template == "a" else 40.0
