@@ -9,6 +9,7 @@ import pandas as pd
 from analysis.recipes import RECIPE, value_text
 from analysis.records import Record, records
 from analysis.study import Study
+from fdt_core.results.tuning import TUNED
 
 _LABELS = {"model": "model", "variant": "variant", "template": "template", "dataset": "data set"}
 _SAME_PLACE = ("run", *_LABELS)
@@ -22,12 +23,25 @@ def former_rows(study: Study) -> pd.DataFrame:
     for trial in planned:
         places.setdefault(_place(trial), []).append(trial)
     names = {(trial["run"], label, trial[label]) for trial in planned for label in _LABELS}
-    differences = [", ".join(_differences(row, places.get(_place(row), []), names)) for row in records(former)]
+    differences = [
+        _of_tuning(study, row) or ", ".join(_differences(row, places.get(_place(row), []), names))
+        for row in records(former)
+    ]
     return former.assign(difference=pd.Series(differences, index=former.index, dtype=object))
 
 
 def _place(trial: Record) -> tuple[object, ...]:
     return tuple(trial[name] for name in _SAME_PLACE)
+
+
+def _of_tuning(study: Study, row: Record) -> str:
+    """Why a row does not count that tuned, or whose settings are not those that tuning chose; empty for others."""
+    if row["stage"] == TUNED:
+        return f"candidate {row['candidate']} of tuning not planned"
+    group = next((group for group in study.results.tuned if group.serves(row)), None)
+    if group is None or not row["candidate"] or row["candidate"] == group.halving.winner:
+        return ""
+    return f"candidate {row['candidate']} (chosen: {group.halving.winner or 'none'})"
 
 
 def _differences(row: Record, planned: list[Record], names: set[tuple[str, str, str]]) -> Iterator[str]:

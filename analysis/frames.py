@@ -15,6 +15,9 @@ from typing import Any
 import pandas as pd
 
 from analysis.keys import CELL, CELL_ROW
+from analysis.records import records
+from analysis.tuning.groups import PLACE, TunedGroup
+from analysis.tuning.stages import split_stages
 from fdt_core.errors import UsageError
 from fdt_core.results.cell_filter import AXES, cell_filters, filter_text
 from fdt_core.results.columns import PLANNED_COLUMNS, arrow_schema
@@ -22,7 +25,7 @@ from fdt_core.results.damage import find_damage
 from fdt_core.results.decisions import COMPARISON, Comparison, asked_seeds, current_decisions, recorded_looks
 from fdt_core.results.looks import Looks
 from fdt_core.results.plan_file import PLAN_FILE
-from fdt_core.results.planned import left_out, planned_looks, planned_trials
+from fdt_core.results.planned import left_out, planned_looks, planned_trials, planned_tuning
 from fdt_core.results.reader import read_table
 from fdt_core.results.run_lookup import find_run_path
 
@@ -43,6 +46,9 @@ class Results:
         spared: the same for trainings of runs with adaptive seeds that no look has asked for.
         looks: when runs with adaptive seeds looked at their comparisons, by run.
         decisions: the last decision on each comparison of these runs: the columns of a cell, and those of `decisions`.
+        tuning: the rows of trials that tuned, with the same columns. They are in no other frame.
+        tuned: the groups of candidates of runs that tune, and what is decided in each.
+        tuned_fields: for each run that tunes, the fields of the recipe in which its candidates differ.
         notes: sentences for the reader on damage in the runs and on what the frames assume.
     """
 
@@ -54,12 +60,26 @@ class Results:
     spared: pd.DataFrame
     looks: Mapping[str, Looks]
     decisions: pd.DataFrame
+    tuning: pd.DataFrame
+    tuned: tuple[TunedGroup, ...]
+    tuned_fields: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...] = ()
 
     @cached_property
     def epochs(self) -> pd.DataFrame:
         """One row per planned trial, attempt and epoch (`EPOCH_COLUMNS`), read on first use: there may be millions."""
-        planned = self.planned.groupby("run")["trial_id"].agg(set)
+        every = self._all_epochs
+        return every[~_of(self.tuning, every)].reset_index(drop=True) if len(self.tuning) else every
+
+    @cached_property
+    def tuning_epochs(self) -> pd.DataFrame:
+        """The same of the trials that tuned."""
+        return self._all_epochs[_of(self.tuning, self._all_epochs)].reset_index(drop=True)
+
+    @cached_property
+    def _all_epochs(self) -> pd.DataFrame:
+        wanted = pd.concat([self.planned[["run", "trial_id"]], self.tuning[["run", "trial_id"]]])
+        planned = wanted.groupby("run")["trial_id"].agg(set)
         frames = {run: _read(path, "epochs") for run, path in self.paths.items()}
         for run, path in self.paths.items():
             if (path / PLAN_FILE).is_file():
@@ -82,6 +102,11 @@ class Results:
             return frame.reset_index(drop=True)
 
         planned = kept(self.planned)
+        # Candidates have seeds of their own, and may serve other templates than the one they are trained with.
+        cells = planned[["run", *PLACE]].drop_duplicates()
+        tuned = tuple(group for group in self.tuned if any(map(group.serves, records(cells))))
+        trained = {group.place for group in tuned} | set(cells.itertuples(index=False, name=None))
+        of_tuning = pd.MultiIndex.from_frame(self.tuning[["run", *PLACE]]).isin(trained)
         if planned.empty:
             raise UsageError(f"{filter_text(filters)}: no cell is left")
         corrected = "for the whole study with adaptive seeds, else for these alone" if self.looks else "for these alone"
@@ -94,6 +119,8 @@ class Results:
             spared=kept(self.spared),
             # A look is at all seeds: of some of them alone, it says nothing.
             decisions=self.decisions.iloc[:0] if any(each.axis == "seed" for each in chosen) else kept(self.decisions),
+            tuning=self.tuning[of_tuning].reset_index(drop=True),
+            tuned=tuned,
             notes=(*self.notes, note),
         )
 
@@ -118,18 +145,21 @@ def load(*runs: str | Path) -> Results:
     """
     paths = _named([path if (path := Path(run)).is_dir() else find_run_path(path) for run in runs])
     trials = _together({run: _read(path, "trials") for run, path in paths.items()})
-    plans = {run: planned_trials(path) for run, path in paths.items()}
+    planned_as = {run: planned_trials(path) for run, path in paths.items()}
+    stages = split_stages(planned_as, {run: planned_tuning(path) for run, path in paths.items()}, trials)
+    plans = stages.plans
     decided = {run: read_table(_results(path), "decisions").rows.to_pylist() for run, path in paths.items()}
     found = {run: recorded_looks(decided[run]) if plans[run] is None else planned_looks(paths[run]) for run in paths}
     looks = {run: of_run for run, of_run in found.items() if of_run is not None}
-    every = _planned(plans, trials)
+    every = _planned(plans, trials[stages.may_count])
     decisions = {run: _last_decisions(decided[run], of_run) for run, of_run in looks.items()}
     planned, spared = _split_by_asked(every, trials, decisions, looks)
-    is_planned = pd.MultiIndex.from_frame(trials[CELL_ROW]).isin(pd.MultiIndex.from_frame(planned[CELL_ROW]))
+    in_plan = pd.MultiIndex.from_frame(trials[CELL_ROW]).isin(pd.MultiIndex.from_frame(planned[CELL_ROW]))
+    is_planned = stages.may_count & in_plan
     return Results(
         paths=paths,
         trials=trials[is_planned].reset_index(drop=True),
-        former=trials[~is_planned].reset_index(drop=True),
+        former=trials[~is_planned & ~stages.is_tuning].reset_index(drop=True),
         profiles=_together({run: _read(path, "profiles") for run, path in paths.items()}),
         planned=planned,
         spared=spared,
@@ -137,6 +167,9 @@ def load(*runs: str | Path) -> Results:
         decisions=_together(
             {run: _decision_frame(rows.values()) for run, rows in decisions.items()} or {"": _decision_frame(())}
         ),
+        tuning=trials[stages.is_tuning].reset_index(drop=True),
+        tuned=stages.groups,
+        tuned_fields=stages.fields,
         notes=(*_damage(paths), *(_without_plan(run) for run, plan in plans.items() if plan is None)),
     )
 
@@ -151,6 +184,12 @@ def run_directory(path: Path) -> Path | None:
     if (path / "trials").is_dir():
         return path.parent if path.name == "results" else path
     return None
+
+
+def _of(trials: pd.DataFrame, epochs: pd.DataFrame) -> pd.Series[bool]:
+    """Whether each row of `epochs` is of one of the trials."""
+    keys = pd.MultiIndex.from_frame(trials[["run", "trial_id"]])
+    return pd.Series(pd.MultiIndex.from_frame(epochs[["run", "trial_id"]]).isin(keys), index=epochs.index)
 
 
 def _named(paths: Iterable[Path]) -> dict[str, Path]:

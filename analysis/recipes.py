@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis.keys import BLOCK, block_title
-from analysis.study import Study
+from analysis.study import Study, untuned
 from fdt_core.results.columns import RECIPE_COLUMNS
+from fdt_core.results.keys import BASE
 
 RECIPE = list(RECIPE_COLUMNS)
+
+FOR_EACH = ", for each template by itself"
+FOR_BASE = f", on {BASE} alone for all templates, which favours {BASE}"
+"""For whom settings are tuned, as the end of a sentence."""
 
 _COMPARED = [*RECIPE, "budget_metric", "budget_rule", "dataset_digest"]
 """Columns that should be the same for all templates of one model on one data set."""
 
 
 def unlike_trainings(study: Study) -> Iterator[str]:
-    """A sentence for each model and data set whose templates were not all trained alike."""
-    done = study.outcomes[study.outcomes["status"] == "done"]
+    """A sentence for each model and data set whose templates were not all trained alike, apart from what is tuned."""
+    done = untuned(study.outcomes[study.outcomes["status"] == "done"], study.results.tuned_fields)
     shown = done[_COMPARED].apply(value_texts)
     several = done["run"].nunique() > 1
     for (run, model, width, variant, dataset), rows in done.groupby([*BLOCK, "dataset"]):
@@ -35,9 +41,18 @@ def unlike_runs(study: Study) -> Iterator[str]:
     done = study.outcomes[study.outcomes["status"] == "done"]
     shown = done[_COMPARED].apply(value_texts).assign(run=done["run"], dataset=done["dataset"])
     values = shown.groupby(["run", "dataset"])[_COMPARED].agg(_distinct)
-    counts = values.groupby("dataset").nunique().max()
-    if unlike := list(counts.index[counts > 1]):
+    counts, tuned = values.groupby("dataset").nunique().max(), set(chain(*study.results.tuned_fields.values()))
+    if unlike := [f"{name}{' (tuned)' if name in tuned else ''}" for name in counts.index[counts > 1]]:
         yield f"The runs differ in {', '.join(unlike)}: the differences in accuracy are the effect of all of these."
+
+
+def tuned_sentences(study: Study) -> Iterator[str]:
+    """For each run that tunes: what was tuned, and for which templates."""
+    several = len(study.results.paths) > 1
+    every_template = {group.run: group.tuning.every_template for group in study.results.tuned}
+    for run, names in study.results.tuned_fields.items():
+        whom = "" if run not in every_template else FOR_EACH if every_template[run] else FOR_BASE
+        yield f"{f'{run}: ' if several else ''}Tuned: {', '.join(names)}{whom}."
 
 
 def _distinct(values: pd.Series[str]) -> str:

@@ -6,7 +6,7 @@ recipe for instance, never replaces it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +34,7 @@ from analysis.statistics.sequential.decided import (
     decided_differences,
     decided_means,
 )
+from analysis.tuning.budgets import budget_frame
 from fdt_core.errors import UsageError, unknown_name
 from fdt_core.results.columns import PLANNED_COLUMNS, PROFILE_BATCH_SIZES, RECIPE_COLUMNS
 from fdt_core.results.keys import CELL_KEY
@@ -97,7 +98,7 @@ class Study:
         """One row per planned cell and seed, in this order: the columns of trials, and `accuracy` in per cent.
 
         `status` may also be `missing`. Of several attempts, the done one counts, or else the last. `recipe` is a number
-        that is the same for all trials with the same recipe.
+        that is the same for all trials with the same recipe, apart from what their run has tuned.
         """
         return _outcomes(self.results, ACCURACIES[self.accuracy])
 
@@ -168,6 +169,11 @@ class Study:
         """
         return differences_between_runs(self.outcomes, next(iter(self.results.paths)), self.question)
 
+    @cached_property
+    def budgets(self) -> pd.DataFrame:
+        """What each number of candidates would have found: see `analysis.tuning.budgets.budget_frame`."""
+        return budget_frame(self.results.tuned)
+
     @property
     def is_adaptive(self) -> bool:
         """Whether all runs have adaptive seeds."""
@@ -221,7 +227,15 @@ def _outcomes(results: Results, accuracy: str) -> pd.DataFrame:
     known = [name for name in PLANNED_COLUMNS if name not in CELL_KEY]
     outcomes = results.planned.merge(latest.drop(columns=["is_done", *known]), on=CELL_ROW, how="left")
     outcomes["status"] = outcomes["status"].fillna("missing")
-    return outcomes.assign(recipe=_recipe_numbers(outcomes)).sort_values([*CELL, "seed"], ignore_index=True)
+    recipe = _recipe_numbers(untuned(outcomes, results.tuned_fields))
+    return outcomes.assign(recipe=recipe).sort_values([*CELL, "seed"], ignore_index=True)
+
+
+def untuned(outcomes: pd.DataFrame, tuned_fields: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """The outcomes without the fields that their run has tuned: in these, templates are meant to differ."""
+    for run, names in tuned_fields.items():
+        outcomes = outcomes.assign(**{name: outcomes[name].mask(outcomes["run"] == run) for name in names})
+    return outcomes
 
 
 def _recipe_numbers(outcomes: pd.DataFrame) -> pd.Series[int]:

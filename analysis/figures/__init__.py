@@ -14,8 +14,10 @@ from analysis.figures.intervals import intervals
 from analysis.figures.learning import learning
 from analysis.figures.ranks import ranks
 from analysis.figures.scatter import accuracy_against_cost
+from analysis.figures.sensitivity import sensitivity
 from analysis.figures.style import common_look
 from analysis.figures.trial_cost import trial_cost
+from analysis.figures.tuning_budget import tuning_budget
 from analysis.study import Study
 from fdt_core.errors import unknown_name
 
@@ -28,22 +30,28 @@ FIGURES: dict[str, Callable[[Study], Figure]] = {
     "intervals": intervals,
     "ranks": ranks,
     "trial_cost": trial_cost,
+    "sensitivity": sensitivity,
+    "tuning_budget": tuning_budget,
 }
 """Every figure, by its name, which is also the name of its file."""
+
+OF_TUNING = frozenset({"sensitivity", "tuning_budget"})
+"""The figures that only runs that tune have something to show in."""
 
 FILE_FORMATS = ("pdf", "svg", "png")
 _UNDATED: dict[str, dict[str, None] | None] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": None}
 
 
-def save_figures(
-    study: Study, folder: Path, formats: Iterable[str], names: Iterable[str] = tuple(FIGURES)
-) -> list[Path]:
+def save_figures(study: Study, folder: Path, formats: Iterable[str], names: Iterable[str] | None = None) -> list[Path]:
     """Draw the named figures into `folder`, a file per format, and return the files.
+
+    Without `names`, that is all of them; those of tuning only if a run tunes.
 
     Raises:
         UsageError: an unknown figure or format.
     """
-    wanted = [(name, format) for name in names for format in formats]
+    drawable = [name for name in FIGURES if study.results.tuned or name not in OF_TUNING]
+    wanted = [(name, format) for name in (drawable if names is None else names) for format in formats]
     for name, format in wanted:
         if name not in FIGURES:
             raise unknown_name("figure", name, FIGURES)

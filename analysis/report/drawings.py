@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -115,6 +115,40 @@ def interval_trace(along: Literal["x", "y"], record: Record, at: float | None, o
         "marker": {"color": look.color, "symbol": cap, "size": [8, 0 if one_sided else 8], "line": {"width": 1.3}},
         "showlegend": False,
         "hoverinfo": "skip",
+    }
+
+
+def line_trace(template: str, look: Style, x: Sequence[float], y: Sequence[float | None], *, labelled: bool) -> Trace:
+    """A line of one template; with `labelled`, its name stands at its end."""
+    line = {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": plain(template),
+        "meta": template,
+        "legendgroup": template,
+        "x": list(x),
+        "y": list(y),
+        "line": {"color": look.color, "dash": look.plotly_dash, "width": 2},
+        "marker": {"color": look.color, "symbol": look.plotly_marker, "size": 8, "maxdisplayed": 10},
+    }
+    return line | labels([""] * (len(x) - 1) + [template]) | {"mode": "lines+markers+text"} if labelled else line
+
+
+def band_trace(template: str, look: Style, x: Sequence[float], low: Sequence[float], high: Sequence[float]) -> Trace:
+    """An unnamed band around the line of a template."""
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": plain(template),
+        "meta": template,
+        "legendgroup": template,
+        "x": [*x, *reversed(x)],
+        "y": [rounded(value) for value in (*high, *reversed(low))],
+        "fill": "toself",
+        "fillcolor": transparent(look.color),
+        "line": {"width": 0},
+        "hoverinfo": "skip",
+        "showlegend": False,
     }
 
 

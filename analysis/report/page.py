@@ -13,12 +13,14 @@ from analysis.failures import failures_by_signature
 from analysis.records import Record, records
 from analysis.rendering.html import environment
 from analysis.report.curve_data import curve_data
+from analysis.report.drawings import Plot
 from analysis.report.packing import packed, packed_json
 from analysis.report.plots import plots
 from analysis.report.provenance import provenance_table, reproduction
 from analysis.report.resources import resource_tables
 from analysis.report.summary import summary
 from analysis.report.table_data import PAGE_ROWS, PageTable
+from analysis.report.tuning_plots import tuning_plots
 from analysis.report.verdict import model_verdicts
 from analysis.study import Study
 from analysis.tables import Layout, former_tables, tables
@@ -39,11 +41,12 @@ SECTIONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A section of tables."""
+    """A section of tables, and of plots below them."""
 
     name: str
     heading: str
     tables: tuple[PageTable, ...]
+    plots: tuple[Plot, ...] = ()
 
 
 def render_page(study: Study, layout: Layout | None = None, *, former: bool = False) -> str:
@@ -51,22 +54,24 @@ def render_page(study: Study, layout: Layout | None = None, *, former: bool = Fa
     layout = replace(layout or Layout(), accuracy_first=True)
     drawn = plots(study)
     sections = [_section(name, heading, _tables(study, name, layout)) for name, heading in SECTIONS.items()]
+    of_tuning = [*_tables(study, "tuning", layout), *_tables(study, "budgets", layout)]
+    tuning = replace(_section("tuning", "Tuning", of_tuning), plots=tuple(tuning_plots(study)))
     needs = _section("needs", "Needs", _tables(study, "needs", layout))
     formers = _section("former", "Former plans", former_tables(study) if former else ())
     trials = _section("trials", "Trials", [trial_table(study)])
     resources = _section("resources", "Resources", resource_tables(study))
     provenance = _section("provenance", "Provenance", [provenance_table(study)])
-    every = (needs, *sections, formers, trials, resources, provenance)
+    every = (needs, *sections, tuning, formers, trials, resources, provenance)
     return environment().get_template("report/page.html").render(
         title=" and ".join(study.results.paths),
         verdicts=model_verdicts(study),
         summary=summary(study),
         needs=needs,
-        sections=[section for section in (*sections, formers) if section.tables],
+        sections=[section for section in (*sections, tuning, formers) if section.tables],
         plots=drawn,
         templates=study.templates,
         page_rows=PAGE_ROWS,
-        drawings={plot.name: packed_json(plot.drawings) for plot in drawn},
+        drawings={plot.name: packed_json(plot.drawings) for plot in (*drawn, *tuning.plots)},
         table_data=packed_json({table.name: table.data() for section in every for table in section.tables}),
         trials=trials,
         curves=curve_data(study),

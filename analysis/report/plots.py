@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
@@ -14,12 +14,12 @@ from analysis.report.drawings import (
     MOST_NAMES,
     Plot,
     Trace,
+    band_trace,
     drawing,
     in_words,
-    labels,
+    line_trace,
     plain,
     rounded,
-    transparent,
 )
 from analysis.report.forest import forest_plot
 from analysis.report.scatter import accuracy_plot
@@ -79,39 +79,11 @@ def _bands(curves: pd.DataFrame, looks: Mapping[str, Style]) -> Iterator[Trace]:
     for template in templates:
         curve, look = curves[curves["template"] == template], looks[template]
         epochs, mean, std = curve["epoch"].tolist(), curve["mean"], curve["std"].fillna(0.0)
-        outline = [*(mean + std), *(mean - std)[::-1]]
-        yield {
-            "type": "scatter",
-            "mode": "lines",
-            "name": plain(template),
-            "meta": template,
-            "legendgroup": template,
-            "x": epochs + epochs[::-1],
-            "y": [rounded(value) for value in outline],
-            "fill": "toself",
-            "fillcolor": transparent(look.color),
-            "line": {"width": 0},
-            "hoverinfo": "skip",
-            "showlegend": False,
-        }
-        line = _line(template, look, epochs, [rounded(value) for value in mean], labelled=len(templates) > MOST_NAMES)
+        yield band_trace(template, look, epochs, (mean - std).tolist(), (mean + std).tolist())
+        line = line_trace(
+            template, look, epochs, [rounded(value) for value in mean], labelled=len(templates) > MOST_NAMES
+        )
         yield line | {"hovertemplate": f"<b>{plain(template)}</b>, epoch %{{x}}: %{{y:.2f}} %<extra></extra>"}
-
-
-def _line(template: str, look: Style, x: list[int], y: Sequence[float | None], *, labelled: bool) -> Trace:
-    """A line of one template; with `labelled`, its name stands at its end."""
-    line = {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "name": plain(template),
-        "meta": template,
-        "legendgroup": template,
-        "x": x,
-        "y": y,
-        "line": {"color": look.color, "dash": look.plotly_dash, "width": 2},
-        "marker": {"color": look.color, "symbol": look.plotly_marker, "size": 8, "maxdisplayed": 10},
-    }
-    return line | labels([""] * (len(x) - 1) + [template]) | {"mode": "lines+markers+text"} if labelled else line
 
 
 def _filters(study: Study) -> Plot:
@@ -122,7 +94,9 @@ def _filters(study: Study) -> Plot:
         known = by_template(cells[cells["dataset"] == dataset].dropna(subset=["widths"]))
         widths = {name: [int(width) for width in known[name]["widths"]] for name in template_order(known)}
         traces = [
-            _line(name, looks[name], list(range(1, len(of_layer) + 1)), of_layer, labelled=len(widths) > MOST_NAMES)
+            line_trace(
+                name, looks[name], list(range(1, len(of_layer) + 1)), of_layer, labelled=len(widths) > MOST_NAMES
+            )
             | {"hovertemplate": f"<b>{plain(name)}</b>, layer %{{x}}: %{{y}} filters<extra></extra>"}
             for name, of_layer in widths.items()
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from itertools import chain
 
 from analysis.recipes import RECIPE, values_by_dataset
 from analysis.study import Study
@@ -24,7 +25,10 @@ _ORIGIN = {
 
 def provenance_table(study: Study) -> Table:
     """Versions, devices, data and the whole recipe; if a value differs, with the data sets it belongs to."""
-    names = _ORIGIN | {name: f"recipe: {name.replace('_', ' ')}" for name in RECIPE}
+    tuned = set(chain(*study.results.tuned_fields.values()))
+    names = _ORIGIN | {
+        name: f"recipe: {name.replace('_', ' ')}{' (tuned)' if name in tuned else ''}" for name in RECIPE
+    }
     found = {label: values_by_dataset(study, column) for column, label in names.items()}
     return Table(
         title="Provenance",

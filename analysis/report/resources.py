@@ -19,8 +19,8 @@ _COLUMNS = (
 
 
 def resource_tables(study: Study) -> list[Table]:
-    """Training time by the outcome of attempts; no table before any attempt has ended."""
-    spent = _attempts(study)
+    """Training time by the outcome of attempts, tuning included; no table before any attempt has ended."""
+    spent = pd.concat([_attempts(study), _tuning_attempts(study)]) if len(study.results.tuning) else _attempts(study)
     if spent.empty:
         return []
     total = spent["seconds"].sum()
@@ -46,17 +46,33 @@ def _attempts(study: Study) -> pd.DataFrame:
 
     The time of a failed attempt is that of the epochs it finished.
     """
-    trials = study.results.trials
-    trained = trials[trials["reused_from"].isna()].drop_duplicates(["run", "trial_id", "attempt"])
-    attempts = study.results.epochs.groupby(["run", "trial_id", "attempt"], as_index=False)
-    trained = trained.merge(attempts.agg(epoch_seconds=("seconds", "sum")), how="left")
-    lost = "lost: " + trained["failure_kind"].astype("string").fillna("unknown")
+    trained = _trained(study.results.trials, study.results.epochs)
     names = {"done": "results", "diverged": "results: training diverged"}
+    return trained.assign(outcome=trained["status"].map(names).fillna(_lost(trained)))
+
+
+def _tuning_attempts(study: Study) -> pd.DataFrame:
+    """The same of tuning. A candidate that goes on from a rung does so as the next attempt, which counts for both."""
+    every = _trained(study.results.tuning, study.results.tuning_epochs)
+    failed = every["status"] == "failed"
+    last = every[~failed].sort_values("attempt", kind="stable").drop_duplicates(["run", "trial_id"], keep="last")
+    lost = every[failed]
+    return pd.concat([last.assign(outcome="tuning"), lost.assign(outcome=_lost(lost) + ", tuning")])
+
+
+def _trained(trials: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
+    """The attempts at trials that were trained here, with `seconds` of training."""
+    trained = trials[trials["reused_from"].isna()].drop_duplicates(["run", "trial_id", "attempt"])
+    attempts = epochs.groupby(["run", "trial_id", "attempt"], as_index=False)
+    trained = trained.merge(attempts.agg(epoch_seconds=("seconds", "sum")), how="left")
     return trained.assign(
-        outcome=trained["status"].map(names).fillna(lost),
         seconds=trained["train_seconds"].fillna(trained["epoch_seconds"]).fillna(0.0),
         interruptions=trained["interruptions"].fillna(0),
     )
+
+
+def _lost(trained: pd.DataFrame) -> pd.Series[str]:
+    return "lost: " + trained["failure_kind"].astype("string").fillna("unknown")
 
 
 def _notes(study: Study) -> list[str]:
@@ -74,5 +90,10 @@ def _notes(study: Study) -> list[str]:
         notes.append(
             f"Training reused from other cells: {counted(len(saved), 'trial')}, "
             f"which saved {saved.sum() / 3600:.2f} hours."
+        )
+    if len(study.results.tuning):
+        notes.append(
+            "Tuning: the trainings of candidates, stopped ones included. Attempts are trainings there, as a candidate "
+            "goes on from a rung in a further attempt."
         )
     return notes

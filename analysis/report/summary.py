@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.keys import STATUSES, model_name
-from analysis.recipes import unlike_runs, unlike_trainings
+from analysis.recipes import tuned_sentences, unlike_runs, unlike_trainings
 from analysis.statistics.limits import NOT_CORRECTED, statements, uneven_templates
 from analysis.study import Study
 from analysis.tables.verdicts import looks_sentences
@@ -55,6 +55,7 @@ def summary(study: Study) -> Summary:
         | {"spared": len(study.results.spared)},
         latest=_latest(study.results.trials),
         certainty=(
+            *tuned_sentences(study),
             *looks_sentences(study),
             *statements(study.differences, margin),
             *(() if study.is_adaptive else uneven_templates(study.accuracies)),

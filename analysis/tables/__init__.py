@@ -17,6 +17,8 @@ from analysis.tables.needs import needs_tables
 from analysis.tables.published import published_tables
 from analysis.tables.ranks import rank_tables
 from analysis.tables.table import Table
+from analysis.tables.tuning.budgets import budget_tables
+from analysis.tables.tuning.chosen import tuning_tables
 from analysis.tables.verdicts import decision_tables, verdict_tables
 from fdt_core.errors import unknown_name
 
@@ -28,6 +30,8 @@ TABLES: dict[str, Callable[[Study, Layout], list[Table]]] = {
     "verdicts": lambda study, _: verdict_tables(study),
     "differences": lambda study, _: difference_tables(study),
     "decisions": lambda study, _: decision_tables(study),
+    "tuning": lambda study, _: tuning_tables(study),
+    "budgets": lambda study, _: budget_tables(study),
     "paired": lambda study, _: _uncorrected(study, paired_tables(study)),
     "needs": lambda study, _: needs_tables(study),
     "ranks": lambda study, _: _uncorrected(study, rank_tables(study)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from fdt_core.files.json_file import damaged, parse_json
 from fdt_core.quantities import counted
@@ -16,6 +16,9 @@ from fdt_core.results.columns import FORMER_VALUES
 from fdt_core.results.keys import cell_key
 from fdt_core.results.looks import Looks
 from fdt_core.results.plan_file import LAUNCH_AGAIN, PLAN_FILE, read_plan_file
+from fdt_core.results.tuning import Tuning
+
+T = TypeVar("T")
 
 
 def planned_trials(run: Path) -> list[dict[str, Any]] | None:
@@ -48,6 +51,16 @@ def planned_looks(run: Path) -> Looks | None:
 
     Raises EnvironmentProblem if plan.json is damaged, or if a newer fdt-sweep wrote it.
     """
+    return _planned_part(run, "looks", Looks)
+
+
+def planned_tuning(run: Path) -> Tuning | None:
+    """How a run directory's frozen plan tunes; None if it does not, or has no plan. Raises as `planned_looks`."""
+    return _planned_part(run, "tuning", Tuning)
+
+
+def _planned_part(run: Path, key: str, type_: type[T]) -> T | None:
+    """The value of a key of the frozen plan that not every plan has."""
     file = run / PLAN_FILE
-    looks = (read_plan_file(file) or {}).get("looks")
-    return None if looks is None else parse_json(json.dumps(looks), Looks, file, remedy=LAUNCH_AGAIN)
+    value = (read_plan_file(file) or {}).get(key)
+    return None if value is None else parse_json(json.dumps(value), type_, file, remedy=LAUNCH_AGAIN)

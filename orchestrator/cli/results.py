@@ -45,8 +45,8 @@ def results(
         str,
         typer.Option(
             "--table",
-            help="comparison, published, verdicts, differences, decisions, paired, needs, ranks, across, failures, "
-            "cells or all.",
+            help="comparison, published, verdicts, differences, decisions, tuning, budgets, paired, needs, ranks, "
+            "across, failures, cells or all.",
         ),
     ] = "comparison",
     format: Annotated[str, typer.Option("--format", help="text, markdown, latex, csv, html or json.")] = "text",
@@ -127,9 +127,11 @@ def results(
 
 def tell_notes(study: Study, former_shown: bool) -> None:
     """Print on stderr what is wrong with the runs, and what is left out."""
+    from analysis.recipes import tuned_sentences
     from analysis.tables.verdicts import looks_sentences
 
-    for note in (*study.results.notes, *looks_sentences(study), *(() if former_shown else study.results.left_out)):
+    of_run = (*study.results.notes, *tuned_sentences(study), *looks_sentences(study))
+    for note in (*of_run, *(() if former_shown else study.results.left_out)):
         typer.echo(note, err=True)
 
 

@@ -1,0 +1,1 @@
+"""The tables of runs that tune before they compare."""

@@ -1,0 +1,1 @@
+"""Runs that tune before they compare: what was chosen, and what each number of candidates would have found."""
