@@ -43,8 +43,10 @@ class Column:
     before: object = None
 
 
-def _column(name: str, type: ColumnType, description: str, unit: str = "", volatile: bool = False) -> Column:
-    return Column(name=name, type=type, description=description, unit=unit, volatile=volatile)
+def _column(
+    name: str, type: ColumnType, description: str, unit: str = "", volatile: bool = False, before: object = None
+) -> Column:
+    return Column(name=name, type=type, description=description, unit=unit, volatile=volatile, before=before)
 
 
 _IDENTITY = (
@@ -54,24 +56,9 @@ _IDENTITY = (
     _column("width", "float", "multiplier of the architecture's base filters"),
     _column("template", "string", "filter distribution template"),
     _column("dataset", "string", "data set"),
-    Column(
-        name="variant",
-        type="string",
-        description="what it changes in the recipe, by the sweep file's name; empty without variants",
-        before="",
-    ),
-    Column(
-        name="stage",
-        type="string",
-        description="comparison | tuning: a training of a candidate, which counts in no comparison",
-        before=COMPARED,
-    ),
-    Column(
-        name="candidate",
-        type="string",
-        description="the tuned settings, such as learning_rate=0.05; empty without tuning",
-        before="",
-    ),
+    _column("variant", "string", "what it changes in the recipe; empty without variants", before=""),
+    _column("stage", "string", "comparison | tuning, whose rows no comparison counts", before=COMPARED),
+    _column("candidate", "string", "the tuned settings; empty without tuning", before=""),
     _column("seed", "int", "seed of every random stream"),
     _column("attempt", "int", "1 for the first try of the trial, 2 for its retry, ...", volatile=True),
     _column("status", "string", "done | failed | diverged | stopped: by tuning, before its last epoch"),
@@ -102,9 +89,7 @@ _OUTCOME = (
     _column("final_test_loss", "float", "test loss after the last epoch", "nats"),
     _column("final_train_loss", "float", "mean training loss of the last epoch", "nats"),
     _column("final_train_accuracy", "float", "training accuracy of the last epoch, on augmented images", "%"),
-    _column(
-        "final_validation_accuracy", "float", "accuracy on the held-out part of the training images; null without", "%"
-    ),
+    _column("final_validation_accuracy", "float", "accuracy on the held-out training images; null without", "%"),
     _column("epochs_trained", "int", "epochs trained; fewer than `epochs` if it was stopped or diverged"),
     _column("rung_accuracies", "list<float>", "of a candidate: validation accuracy at each rung it reached", "%"),
     _column("rung_losses", "list<float>", "of a candidate: validation loss at each rung it reached", "nats"),
@@ -125,9 +110,7 @@ _PROVENANCE = (
     _column("threads", "int", "CPU threads of the training process"),
     _column("started_at", "time", "when its first attempt started", "UTC", volatile=True),
     _column("finished_at", "time", "when it ended", "UTC", volatile=True),
-    _column(
-        "reused_from", "string", "sweep or run whose training this row reuses, null if it trained itself", volatile=True
-    ),
+    _column("reused_from", "string", "sweep or run whose training it is, null if its own", volatile=True),
     _column("git_commit", "string", "commit of the code, null outside a git checkout"),
     _column("code_version", "string", "version of fdt-sweep"),
     _column("torch_version", "string", "version of torch"),
