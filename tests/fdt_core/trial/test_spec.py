@@ -73,6 +73,8 @@ ADDED_VALUES: dict[str, Any] = {
     "random_erasing": 0.25,
     "mixup": 0.2,
     "cutmix": 1.0,
+    "evaluate_at": (1, 3),
+    "evaluate_test": False,
 }
 
 
@@ -85,7 +87,7 @@ def test_trials_keep_the_ids_of_version_0_1(trial_id: str) -> None:
 def test_json_is_read_back(trial_id: str) -> None:
     spec = SPECS[trial_id]
     assert TrialSpec.from_json(spec.to_json()) == spec
-    changed = dataclasses.replace(spec, recipe=dataclasses.replace(spec.recipe, **ADDED_VALUES))
+    changed = dataclasses.replace(spec, recipe=dataclasses.replace(spec.recipe, validation=0.1, **ADDED_VALUES))
     assert TrialSpec.from_json(changed.to_json()) == changed
 
 
@@ -99,7 +101,8 @@ def test_json_names_added_fields_only_if_they_differ_from_their_defaults() -> No
 
 @pytest.mark.parametrize("name", ADDED_VALUES)
 def test_every_added_field_of_the_recipe_changes_the_id(name: str) -> None:
-    spec = SPECS["dedd0c838597"]
+    plain = SPECS["dedd0c838597"]
+    spec = dataclasses.replace(plain, recipe=dataclasses.replace(plain.recipe, validation=0.1))
     changed = dataclasses.replace(spec, recipe=dataclasses.replace(spec.recipe, **{name: ADDED_VALUES[name]}))
     assert changed.trial_id != spec.trial_id
 

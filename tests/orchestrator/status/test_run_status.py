@@ -227,13 +227,15 @@ def test_the_keys_of_the_json_are_an_interface(run: RunDirectory, plan: SweepPla
         "held_back",
         "spared",
         "may_follow",
+        "stopped",
+        "pending",
         "total",
         "left",
     }
     place, counts = {"model", "template", "dataset", "variant"}, {"done", "diverged", "failed", "left"}
     assert all(place < set(cell) <= place | counts for cell in status["cells"])
     assert {key for cell in status["cells"] for key in cell} == place | {"done", "failed", "left"}
-    assert status["running"] == [FORMER | {"variant": ""}]
+    assert status["running"] == [FORMER | {"variant": "", "stage": "comparison", "candidate": ""}]
     assert status["failures"] == {"error: ValueError: no such luck": 2}
     cell = former.cells[2]
     names = {"model": cell.spec.model, "template": cell.template, "dataset": "digits", "variant": ""}
