@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from analysis.figures.style import Style, legend_below, panels, styled, styles
 from analysis.keys import BLOCK
@@ -46,6 +47,9 @@ def _draw(axis: Axes, groups: Mapping[str, TunedGroup], scale: Scale | None, loo
         axis.text(0.5, 0.5, "nothing to show", ha="center", transform=axis.transAxes)
     if scale and scale.log:
         axis.set_xscale("log")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.xaxis.set_major_formatter("{x:g}")  # powers of ten, as by default, overlap where there are few decades
+        axis.xaxis.set_minor_formatter(NullFormatter())
     if groups:
         axis.set_xlabel(scale.title if scale else "Template")
     if not scale:
