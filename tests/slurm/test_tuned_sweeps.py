@@ -12,7 +12,7 @@ from lab.slurm.slurm_runs import SlurmRun, assert_nothing_left, run_locally
 from lab.slurm.time_lost import interruptions
 from lab.slurm.waiting import wait_for
 
-pytestmark = pytest.mark.slurm
+pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
 WORKERS = 2
 
