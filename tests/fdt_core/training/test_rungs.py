@@ -18,6 +18,7 @@ from tests.fdt_core.trials import lasting, on_cpu, same_tensors, small_data, sma
 TUNING: dict[str, Any] = {"validation": 0.2, "evaluate_test": False, "evaluate_every": 3, "evaluate_at": [1]}
 
 
+@pytest.mark.trainer
 def test_a_training_that_goes_on_from_a_rung_equals_an_undisturbed_one(tmp_path: Path) -> None:
     spec, checkpoints = small_spec(**TUNING), TrialCheckpoints(tmp_path / "trial")
     undisturbed = train(spec)

@@ -56,7 +56,7 @@ def test_rows_are_the_same_for_any_number_of_slots_and_order_of_arrival(tmp_path
 
 
 @pytest.mark.slow
-def test_kills_at_ten_moments_change_no_row(tmp_path: Path) -> None:
+def test_kills_at_five_moments_change_no_row(tmp_path: Path) -> None:
     plan = tuned_plan(tmp_path)
     script = Script(accuracies=final_accuracies(plan), seconds=0.3)
     runs = [RunDirectory(tmp_path / name) for name in ("undisturbed", "killed")]
@@ -64,7 +64,7 @@ def test_kills_at_ten_moments_change_no_row(tmp_path: Path) -> None:
         run.create()
         script.write(run.path)
     drive_scripted(runs[0], tmp_path / "tuned.yaml")
-    drive_scripted_with_kills(runs[1], tmp_path / "tuned.yaml", kills=10)
+    drive_scripted_with_kills(runs[1], tmp_path / "tuned.yaml", kills=5)
     assert repr(endings(runs[1].results)) == repr(endings(runs[0].results))
 
 
