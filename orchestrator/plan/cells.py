@@ -11,7 +11,7 @@ from pathlib import Path
 from fdt_core.errors import UsageError
 from fdt_core.files.json_file import parse_json
 from fdt_core.networks.cost import Cost
-from fdt_core.results.cell_filter import AXES, AxisValue, CellFilter, cell_filters, filter_text
+from fdt_core.results.cell_filter import AXES, AxisValue, cell_filters, filter_text
 from fdt_core.results.keys import cell_key, trial_label
 from fdt_core.results.looks import Looks
 from fdt_core.results.plan_file import LAUNCH_AGAIN, plan_version
@@ -28,8 +28,8 @@ PointKey = tuple[str, float, str, str, str, int]
 """A block, a template and a seed: one training of the comparison."""
 
 
-KindKey = tuple[str, str, str, Stage]
-"""Model, template, variant and stage: the cells that are held back together if all of them fail."""
+KindKey = tuple[str, str, str, Stage, str]
+"""Model, template, variant, stage and candidate: the cells that are held back together if all of them fail."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +90,8 @@ class Cell:
 
     @property
     def kind(self) -> KindKey:
-        """Its model, template, variant and stage."""
-        return self.spec.model, self.template, self.variant, self.stage
+        """Its model, template, variant, stage and candidate."""
+        return self.spec.model, self.template, self.variant, self.stage, self.candidate
 
     @property
     def label(self) -> str:
@@ -188,7 +188,13 @@ class SweepPlan:
             return self
         compared = [cell.axes for cell in self.cells if cell.stage == COMPARED]
         chosen = cell_filters(filters, {axis: [axes[axis] for axes in compared] for axis in AXES})
-        kept = tuple(cell for cell in self.cells if all(_keeps(each, cell) for each in chosen))
+        # Tuning has seeds of its own, and base may be tuned for the template that a filter keeps.
+        shared = {"seed"} if self.tuning is None or self.tuning.every_template else {"seed", "template"}
+        kept = tuple(
+            cell
+            for cell in self.cells
+            if all((cell.stage == TUNED and each.axis in shared) or each.keeps(cell.axes[each.axis]) for each in chosen)
+        )
         if not kept:
             raise UsageError(f"{filter_text(filters)}: no trial is left")
         return dataclasses.replace(self, cells=kept)
@@ -224,11 +230,6 @@ def plan_from_json(data: Mapping[str, object], source: Path = Path("plan.json"))
     plan = dict(data) | {"cells": trials, "name": data.get("sweep")}
     remedy = f"it may have been written by another version of fdt-sweep: {LAUNCH_AGAIN}"
     return parse_json(json.dumps(plan), SweepPlan, source, remedy=remedy)
-
-
-def _keeps(chosen: CellFilter, cell: Cell) -> bool:
-    """Whether a filter keeps a cell; seeds are those of the comparison, and tuning has others."""
-    return (cell.stage == TUNED and chosen.axis == "seed") or chosen.keeps(cell.axes[chosen.axis])
 
 
 def as_json(value: object) -> object:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from fdt_core.results.looks import Looks
 from fdt_core.results.tuning import TUNED, Tuning
 from orchestrator.plan.cells import Cell, KindKey
+from orchestrator.run.adaptive.tuned_cells import Choice
 from orchestrator.run.adaptive.wanted_cells import WantedCells
 from orchestrator.run.ledger import Ledger, TrialState
 from orchestrator.run.retry_policy import is_held_back, needs_whole_device
@@ -71,13 +72,18 @@ class Backlog:
     ) -> None:
         self._ledger = ledger
         self.wanted = WantedCells(cells, looks, ledger, tuning)
-        self._total = len(cells) - self.wanted.alternatives
         self._cells: dict[str, list[Cell]] = {}
         for cell in cells:
             self._cells.setdefault(cell.trial_id, []).append(cell)
+        tuned = self.wanted.tuned
+        self._choices: dict[str, tuple[Choice | None, ...]] = {
+            trial_id: tuple(tuned.choice(cell) if tuned else None for cell in of_trial)
+            for trial_id, of_trial in self._cells.items()
+        }
         self._state: dict[str, TrialState] = {}
         self._running = 0
         self._count: Counter[tuple[KindKey, TrialState]] = Counter()
+        self._count_of_choice: Counter[tuple[KindKey, Choice | None, TrialState]] = Counter()
         self._waiting: dict[str, None] = {}
         for trial_id in self._cells:
             self._enter(trial_id, ledger.record(trial_id).state)
@@ -128,8 +134,14 @@ class Backlog:
     def progress(self) -> Progress:
         """Counts over the planned cells."""
         counts: Counter[TrialState] = Counter()
-        held_back = 0
-        for (kind, state), count in self._count.items():
+        held_back, pending, tuned = 0, 0, self.wanted.tuned
+        for (kind, choice, state), count in self._count_of_choice.items():
+            if tuned and choice:
+                if not tuned.is_chosen(choice):
+                    continue
+                if not tuned.is_decided(choice[0]):
+                    pending += count
+                    continue
             counts[state] += count
             if state is TrialState.WAITING and self._is_broken(kind):
                 held_back += count
@@ -138,11 +150,11 @@ class Backlog:
             diverged=counts[TrialState.DIVERGED],
             failed=counts[TrialState.FAILED],
             held_back=held_back,
-            spared=counts[TrialState.SPARED] - self.wanted.alternatives - self.wanted.pending,
+            spared=counts[TrialState.SPARED],
             stopped=self.wanted.stopped,
-            pending=self.wanted.pending,
+            pending=pending,
             may_follow=self.wanted.may_follow(),
-            total=self._total,
+            total=sum(counts.values()) + pending,
         )
 
     def _enter(self, trial_id: str, state: TrialState) -> None:
@@ -152,9 +164,13 @@ class Backlog:
         kind, cells = self._kind(trial_id), len(self._cells[trial_id])
         if trial_id in self._state:
             self._count[kind, self._state[trial_id]] -= cells
+            for choice in self._choices[trial_id]:
+                self._count_of_choice[kind, choice, self._state[trial_id]] -= 1
             self._running -= self._state[trial_id] is TrialState.RUNNING
         self._running += state is TrialState.RUNNING
         self._count[kind, state] += cells
+        for choice in self._choices[trial_id]:
+            self._count_of_choice[kind, choice, state] += 1
         self._state[trial_id] = state
         if state is TrialState.WAITING:
             self._waiting[trial_id] = None
@@ -171,7 +187,7 @@ class Backlog:
         return needs_whole_device(self._ledger.record(trial_id).counted_failures)
 
     def _is_broken(self, kind: KindKey) -> bool:
-        if kind[-1] == TUNED:  # another candidate may work, and a rung waits for all of them
+        if kind[3] == TUNED:  # another candidate may work, and a rung waits for all of them
             return False
         finished = self._count[kind, TrialState.DONE] + self._count[kind, TrialState.DIVERGED]
         return is_held_back(given_up=self._count[kind, TrialState.FAILED], finished=finished)

@@ -98,7 +98,7 @@ def open_run(launch: Launch, lease: DriverLease, *, device: str) -> OpenRun:
     )
     recorder.reuse(plan.cells, [Path(path) for path in settings.reuse])
     backlog = Backlog(plan.cells, ledger, plan.looks, plan.tuning)
-    recorder.drop_checkpoints(backlog.wanted.out())
+    recorder.drop_checkpoints(backlog.wanted.eliminated())
     recorder.decide(backlog.wanted.decisions(), all_of_them=True)
     launch.parts.forget("epochs")  # a large table, which nothing reads from here on
     return OpenRun(

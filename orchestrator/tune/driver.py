@@ -203,7 +203,7 @@ class Driver:
                 self._compute.on_device_failure(report.place)
             state = self._backlog.ended(report.trial_id)
             self._recorder.decide(self._backlog.wanted.decisions(report.trial_id))
-            self._recorder.drop_checkpoints(self._backlog.wanted.out(report.trial_id))
+            self._recorder.drop_checkpoints(self._backlog.wanted.eliminated(report.trial_id))
             self._losses.deaths.forget(report.trial_id)
             del self._node_of[report.trial_id]
             self._status.ended(cells[0], report, state, self._backlog.progress())

@@ -12,6 +12,9 @@ from fdt_core.results.tuning import COMPARED, TUNED, Course, Halving, Tuning, Tu
 from orchestrator.plan.cells import Cell
 from orchestrator.run.ledger import Ledger, TrialState
 
+Choice = tuple[TuningGroup, str]
+"""A group, and a candidate that it may choose."""
+
 
 @dataclass(kw_only=True)
 class _Group:
@@ -44,12 +47,9 @@ class TunedCells:
             if cell.stage == TUNED:
                 group.rungs = cell.rungs
                 self._groups_of.setdefault(cell.trial_id, []).append(key)
-        points = {cell.point for cell in cells if cell.stage == COMPARED}
-        self.alternatives = sum(cell.stage == COMPARED for cell in cells) - len(points)
-        """Planned cells beyond one for each point of the comparison: at most one candidate of a point is trained."""
         self._until: dict[str, int] = {}
         self._halving: dict[TuningGroup, Halving] = {}
-        self._out: dict[TuningGroup, list[str]] = {}
+        self._eliminated: dict[TuningGroup, list[str]] = {}
         for key in self._groups:
             self._decide(key)
 
@@ -65,30 +65,38 @@ class TunedCells:
         """Take the decisions that the end of this trial allows; returns the trials that are wanted from now on."""
         return tuple(each for key in self._groups_of.get(trial_id, ()) for each in self._decide(key))
 
-    def out(self, trial_id: str | None = None) -> Iterator[str]:
+    def eliminated(self, trial_id: str | None = None) -> Iterator[str]:
         """The stopped trials that never go on, in the groups of this trial or in all."""
         for key in self._groups if trial_id is None else self._groups_of.get(trial_id, ()):
-            yield from self._out[key]
+            yield from self._eliminated[key]
 
     @property
     def stopped(self) -> int:
         """How many cells of candidates go no further."""
-        return sum(map(len, self._out.values()))
-
-    @property
-    def pending(self) -> int:
-        """How many cells of the comparison wait for a winner."""
-        return sum(self._compared(self._groups[key]) for key, found in self._halving.items() if not found.decided)
+        return sum(map(len, self._eliminated.values()))
 
     def groups(self) -> tuple[int, int, int]:
         """How many groups there are, how many have a winner, and how many can have none: no candidate has a result."""
         won = sum(found.winner is not None for found in self._halving.values())
         return len(self._halving), won, sum(found.decided for found in self._halving.values()) - won
 
-    def stands(self, cell: Cell) -> bool:
-        """Whether a cell stands for its point of the comparison: that of the winner, or of any candidate before."""
-        winner = self._halving[cell.group(self._tuning)].winner
-        return cell.stage == COMPARED and cell.candidate == (winner or self._tuning.candidates[0])
+    def choice(self, cell: Cell) -> Choice | None:
+        """What has to be chosen for a cell of the comparison to be trained; None for a cell of the tuning."""
+        return (cell.group(self._tuning), cell.candidate) if cell.stage == COMPARED else None
+
+    def represents_point(self, cell: Cell) -> bool:
+        """Whether a cell of the comparison is that of the winner; as long as there is none, of the first candidate."""
+        choice = self.choice(cell)
+        return choice is not None and self.is_chosen(choice)
+
+    def is_chosen(self, choice: Choice) -> bool:
+        """Whether this is the winner of a group; as long as there is none, the first candidate."""
+        group, candidate = choice
+        return candidate == (self._halving[group].winner or self._tuning.candidates[0])
+
+    def is_decided(self, group: TuningGroup) -> bool:
+        """Whether nothing is left to decide in a group."""
+        return self._halving[group].decided
 
     @staticmethod
     def _compared(group: _Group) -> int:
@@ -158,8 +166,8 @@ class TunedCells:
             len(group.rungs),
         )
         self._halving[key] = found
-        lost = (name for name, rung in found.reach.items() if len(found.kept) >= rung)
-        self._out[key] = [each for name in lost for each in group.tuning[name] if self._is_stopped(each)]
+        beaten = (name for name, rung in found.reach.items() if len(found.kept) >= rung)
+        self._eliminated[key] = [each for name in beaten for each in group.tuning[name] if self._is_stopped(each)]
         wanted = {each: group.rungs[rung - 1] for name, rung in found.reach.items() for each in group.tuning[name]}
         if found.winner is not None:
             wanted |= {each: self._epochs[each] for each in group.comparison.get(found.winner, ())}

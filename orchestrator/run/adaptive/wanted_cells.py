@@ -68,8 +68,6 @@ class WantedCells:
         self, cells: Sequence[Cell], looks: Looks | None, ledger: Ledger, tuning: Tuning | None = None
     ) -> None:
         self._tuned = TunedCells(cells, tuning, ledger) if tuning else None
-        self.alternatives = self._tuned.alternatives if self._tuned else 0
-        """Planned cells of which it is certain that they are never trained: those of candidates beside a winner."""
         self._cells = cells
         self._looks = looks
         self._ledger = ledger
@@ -105,25 +103,20 @@ class WantedCells:
 
     def compared(self) -> Iterator[Cell]:
         """One cell for each point of the comparison; in a tuned sweep, that of the winner once it is known."""
-        return (cell for cell in self._cells if self._tuned is None or self._tuned.stands(cell))
+        return (cell for cell in self._cells if self._tuned is None or self._tuned.represents_point(cell))
 
     @property
     def stopped(self) -> int:
         """How many candidates of the tuning go no further."""
         return self._tuned.stopped if self._tuned else 0
 
-    @property
-    def pending(self) -> int:
-        """How many cells of the comparison wait for the tuning."""
-        return self._tuned.pending if self._tuned else 0
-
     def until(self, trial_id: str) -> int | None:
         """The epoch until which the trial is wanted; None = to its end."""
         return self._tuned.until(trial_id) if self._tuned else None
 
-    def out(self, trial_id: str | None = None) -> Iterator[str]:
+    def eliminated(self, trial_id: str | None = None) -> Iterator[str]:
         """The stopped trials that never go on, of those decided with this trial, or of all."""
-        return self._tuned.out(trial_id) if self._tuned else iter(())
+        return self._tuned.eliminated(trial_id) if self._tuned else iter(())
 
     def ended(self, trial_id: str) -> tuple[str, ...]:
         """Take the looks that the end of this trial allows; returns the trials that are wanted from now on."""
@@ -211,7 +204,7 @@ class WantedCells:
         """Take the looks at a block that can be taken; returns the trials that are wanted from now on."""
         assert self._looks is not None
         block = self._blocks[key]
-        held_back = [self._is_held_back((key[0], template, key[2], COMPARED)) for template in block.templates]
+        held_back = [self._is_held_back((key[0], template, key[2], COMPARED, "")) for template in block.templates]
         self._progress[key] = found = _progress(block, self._looks, self._ledger, held_back)
         new = [each for each in dict.fromkeys(block.first(found.wanted.tolist())) if each not in self._wanted]
         self._wanted.update(new)

@@ -76,7 +76,7 @@ def tuned_on(plan: SweepPlan, data: PreparedDataset, directory: Path) -> list[tu
             rows.append(row)
             ledger.add(TrialRow(**{name: row.get(name) for name in TrialRow.__annotations__}))  # type: ignore[typeddict-item]
             cells.ended(cell.trial_id)
-    standing = {(cell.template, cell.candidate) for cell in plan.cells if cells.stands(cell)}
+    standing = {(cell.template, cell.candidate) for cell in plan.cells if cells.represents_point(cell)}
     return sorted(
         (row["template"], row["candidate"] + "*" * ((row["template"], row["candidate"]) in standing), tuple(scores))
         for row in rows

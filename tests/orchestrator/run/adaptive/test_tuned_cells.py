@@ -60,7 +60,7 @@ def run_to_its_end(plan: SweepPlan, found: Mapping[str, float], order: random.Ra
         assert progress.total == total
         # A driver that starts anew from the rows knows as much as this one.
         fresh = Backlog(plan.cells, Ledger(rows), plan.looks, plan.tuning)
-        assert set(fresh.wanted.out()) == set(backlog.wanted.out())
+        assert set(fresh.wanted.eliminated()) == set(backlog.wanted.eliminated())
         assert running or fresh.progress() == progress
 
 
@@ -111,7 +111,7 @@ def test_the_winner_is_the_best_at_the_last_rung_of_those_that_were_the_best_at_
 
         second = sorted(candidates, key=lambda cell: -score(cell, 1))[:3]
         best = max(second, key=lambda cell: score(cell, 3))
-        standing = {cell.candidate for cell in plan.cells if cell.template == template and cells.stands(cell)}
+        standing = {cell.candidate for cell in plan.cells if cell.template == template and cells.represents_point(cell)}
         assert standing == {best.candidate}
 
 
@@ -144,7 +144,7 @@ def test_a_candidate_that_fails_after_its_first_rung_is_tried_again_and_then_los
         backlog.ended(cell.trial_id)
     standing = {cell.candidate for cell in backlog.wanted.compared() if cell.template == "base"}
     assert standing <= {cell.candidate for cell in going[1:]}
-    assert lost.trial_id not in set(backlog.wanted.out()), "a retry would go on from its checkpoint"
+    assert lost.trial_id not in set(backlog.wanted.eliminated()), "a retry would go on from its checkpoint"
 
 
 def test_checkpoints_of_losers_are_given_up_as_soon_as_they_have_lost(plan: SweepPlan) -> None:
@@ -153,10 +153,10 @@ def test_checkpoints_of_losers_are_given_up_as_soon_as_they_have_lost(plan: Swee
     found = final_accuracies(plan)
     group = [cell for cell in plan.cells if cell.stage == TUNED and cell.template == "base"]
     for cell in group:
-        assert not list(backlog.wanted.out(cell.trial_id))
+        assert not list(backlog.wanted.eliminated(cell.trial_id))
         ledger.add(row_of(cell, found[cell.trial_id], 1, 1))
         backlog.ended(cell.trial_id)
-    out = set(backlog.wanted.out(group[-1].trial_id))
+    out = set(backlog.wanted.eliminated(group[-1].trial_id))
     assert out == {cell.trial_id for cell in group} - {
         cell.trial_id for cell in group if backlog.wanted.wants(cell.trial_id)
     }
