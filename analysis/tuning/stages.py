@@ -21,7 +21,7 @@ Plan = list[dict[str, Any]]
 _POINT = tuple(name for name in (*CELL_KEY, "width", "seed") if name != "trial_id")
 """What a planned trial of the comparison is for: one candidate is trained for it."""
 
-_PROGRESS = ("attempt", "status", "epochs_trained", "rung_accuracies", "rung_losses")
+_PROGRESS = ("failure_kind", "attempt", "status", "epochs_trained", "rung_accuracies", "rung_losses")
 """The columns of `trials` that tell how far a candidate got."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
@@ -162,6 +163,7 @@ def recipe_for(recipe: str | Mapping[str, Any], dataset: str) -> Recipe:
     return YamlFile(path=Path("recipe"), data=merged, lines={}).parse(Recipe)
 
 
+@functools.cache
 def _load(name: object) -> _RecipeFile:
     if not isinstance(name, str):
         problem = f"base must be the name of a recipe, not {name!r}"

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from fdt_core.errors import UsageError, unknown_name
+from fdt_core.trial.attempts import ATTEMPTS
 from orchestrator.launch.prepare import frozen_launch_again
 from orchestrator.plan.cells import Cell
+from orchestrator.run.adaptive.wanted_cells import WantedCells
 from orchestrator.run.launch_record import Launch, frozen_launch
-from orchestrator.run.retry_policy import ATTEMPTS
 from orchestrator.run.run_directory import RunDirectory
 
 _ANY = ("failed", "all")
@@ -40,10 +41,12 @@ def retry_launch(
     launch = frozen_launch_again(run, overrides)
     _refuse_other_trials(launch, overrides)
     ledger = launch.ledger()
+    wanted = WantedCells(launch.plan.cells, launch.plan.looks, ledger, launch.plan.tuning)
     given_up = {
         cell.trial_id: cell
         for cell in reversed(launch.plan.matching(filters).cells)
-        if ledger.record(cell.trial_id).given_up
+        if wanted.counts(cell)
+        and ledger.record(cell.trial_id).given_up
         and (kind in _ANY or kind in ledger.record(cell.trial_id).counted_failures)
     }
     chosen = tuple(reversed(given_up.values()))[:limit]

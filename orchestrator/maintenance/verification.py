@@ -25,7 +25,8 @@ from fdt_core.results.decisions import comparison_of, current_decisions
 from fdt_core.results.keys import cell_key, trial_label
 from fdt_core.results.part_cache import PartCache
 from fdt_core.results.reader import read_table
-from fdt_core.results.tuning import COMPARED
+from fdt_core.results.tuning import COMPARED, TUNED
+from fdt_core.results.tuning.courses import rung_epochs
 from orchestrator.plan.cells import SweepPlan
 from orchestrator.run.adaptive.wanted_cells import WantedCells
 from orchestrator.run.ledger import Ledger
@@ -80,7 +81,7 @@ def verify_run(run: RunDirectory, data_dir: Path | None = None) -> Verification:
         problems += [*_identities(run, plan), *_rows_against_plan(run, plan, planned), *_kept(run, plan, planned)]
         problems += _decisions(run, plan, parts)
     epochs = read_table(run.results, "epochs", part_reader=parts).rows
-    accuracies = epochs.select(["trial_id", "attempt", "epoch", "test_accuracy"]).to_pylist()
+    accuracies = epochs.select(["trial_id", "attempt", "epoch", "test_accuracy", "validation_accuracy"]).to_pylist()
     problems += _rows_against_epochs(run, rows, accuracies)
     weights = sorted(run.checkpoints.glob("*/*.pt"))
     problems += [problem for path in weights for problem in _checkpoint(path)]
@@ -136,10 +137,14 @@ def _rows_against_plan(run: RunDirectory, plan: SweepPlan, planned: Iterable[Row
 
 
 def _rows_against_epochs(run: RunDirectory, rows: Iterable[Row], epochs: Iterable[Row]) -> Iterator[Problem]:
-    """Done rows without an accuracy in percent, and those whose accuracy is not that of their last epoch."""
-    last = {(row["trial_id"], row["attempt"], row["epoch"]): row["test_accuracy"] for row in epochs}
+    """Done rows without an accuracy in percent, and rows whose accuracies are not those of their epochs."""
+    every = list(epochs)
+    last = {(row["trial_id"], row["attempt"], row["epoch"]): row["test_accuracy"] for row in every}
+    held_out = {(row["trial_id"], row["attempt"], row["epoch"]): row["validation_accuracy"] for row in every}
     for row in rows:
-        if row["status"] != "done" or row["evaluate_test"] is False:
+        if row["stage"] == TUNED:
+            yield from _rungs_against_epochs(run, row, held_out)
+        if row["status"] != "done" or row["stage"] == TUNED:
             continue
         accuracy = row["final_test_accuracy"]
         if accuracy is None or not 0 <= accuracy <= 100:
@@ -148,6 +153,14 @@ def _rows_against_epochs(run: RunDirectory, rows: Iterable[Row], epochs: Iterabl
         seen = last.get((row["trial_id"], row["attempt"], row["epochs"]), accuracy)
         if seen != accuracy:
             yield _row_problem(run, row, f"has the final test accuracy {accuracy}, and its last epoch {seen}")
+
+
+def _rungs_against_epochs(run: RunDirectory, row: Row, held_out: Mapping[tuple[Any, ...], Any]) -> Iterator[Problem]:
+    """A candidate whose validation accuracies at its rungs are not those of these epochs."""
+    for epoch, accuracy in zip(rung_epochs(row), row["rung_accuracies"] or (), strict=False):
+        seen = held_out.get((row["trial_id"], row["attempt"], epoch), accuracy)
+        if seen != accuracy:
+            yield _row_problem(run, row, f"has the validation accuracy {accuracy} at epoch {epoch}, which had {seen}")
 
 
 def _decisions(run: RunDirectory, plan: SweepPlan, parts: PartCache) -> Iterator[Problem]:

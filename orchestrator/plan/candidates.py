@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fdt_core.files.plain_yaml import KeyPath
+from fdt_core.quantities import counted
 from orchestrator.plan.variants import Variant, grid_variants, setting_name
 
 Kind = Literal["log", "uniform", "int"]
@@ -42,25 +43,25 @@ class Distribution:
             value = math.exp(math.log(self.low) + share * (math.log(self.high) - math.log(self.low)))
         else:
             value = self.low + share * (self.high - self.low)
-        return float(f"{value:.{_DIGITS}g}")
+        return min(max(float(f"{value:.{_DIGITS}g}"), self.low), self.high)
 
 
-def distribution(text: str) -> Distribution:
-    """Parse text such as `log(0.01, 0.5)`. Raises ValueError for anything else."""
+def distribution(text: str, field: str) -> Distribution:
+    """Parse what a field is drawn from, such as `log(0.01, 0.5)`. Raises ValueError for anything else."""
     found = _DISTRIBUTION.fullmatch(text)
     if found is None:
-        raise ValueError(f"{text!r} is not what values can be drawn from (possible: {FORMS})")
+        raise ValueError(f"{field} must be {FORMS}, not {text!r}")
     kind: Kind = found[1]  # type: ignore[assignment]  # the pattern has only these
     try:
         low, high = float(found[2]), float(found[3])
     except ValueError:
-        raise ValueError(f"{text!r}: the limits must be numbers") from None
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise ValueError(f"{text!r}: the lower limit must be below the upper one")
+        raise ValueError(f"{field}: {text!r}: the limits must be numbers") from None
+    if not (math.isfinite(high - low) and low < high):
+        raise ValueError(f"{field}: {text!r}: the lower limit must be below the upper one")
     if kind == "log" and low <= 0:
-        raise ValueError(f"{text!r}: the lower limit of log must be above 0")
+        raise ValueError(f"{field}: {text!r}: the lower limit of log must be above 0")
     if kind == "int" and not (low.is_integer() and high.is_integer()):
-        raise ValueError(f"{text!r}: the limits of int must be whole numbers")
+        raise ValueError(f"{field}: {text!r}: the limits of int must be whole numbers")
     return Distribution(kind=kind, low=low, high=high)
 
 
@@ -85,7 +86,7 @@ def drawn_candidates(
         found.setdefault(candidate.name, candidate)
         if len(found) == trials:
             return tuple(found.values())
-    raise ValueError(f"has only {len(found)} different candidates, and trials asks for {trials}")
+    raise ValueError(f"has only {counted(len(found), 'different candidate')}, and trials asks for {trials}")
 
 
 def _draws(space: Mapping[str, Distribution | Sequence[object]], seed: int) -> Iterator[dict[str, object]]:

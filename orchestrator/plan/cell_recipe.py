@@ -11,6 +11,9 @@ from fdt_core.trial.recipe import Recipe, recipe_for
 from orchestrator.plan.sweep_file import Sweep
 from orchestrator.plan.variants import Variant
 
+SET_BY_TUNING = ("evaluate_at", "evaluate_test")
+"""Fields of a recipe that no sweep file gives."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class GivenRecipe:
@@ -49,6 +52,9 @@ def _at(where: KeyPath, recipe: str | Mapping[str, object]) -> GivenRecipe:
 
 def resolve_recipe(file: YamlFile, given: GivenRecipe, dataset: str) -> Recipe:
     """The recipe for a data set. Raises UsageError naming the place of the wrong field."""
+    for name in SET_BY_TUNING:
+        if name in given.fields:
+            file.fail(given.place(name), "is set by tuning alone: a comparison needs its test images")
     try:
         return recipe_for(given.fields, dataset)
     except WrongValue as error:

@@ -31,7 +31,7 @@ from orchestrator.plan.cell_recipe import given_recipe, resolve_recipe
 from orchestrator.plan.cells import Cell, Exclusion, SweepPlan, as_json
 from orchestrator.plan.ineffective_settings import equal_variants, recipe_slips, unused_overrides
 from orchestrator.plan.planned_looks import lone_cells, plan_looks
-from orchestrator.plan.planned_tuning import check_groups, check_tuning, tuning_recipe
+from orchestrator.plan.planned_tuning import check_groups, check_tuning, overruled, tuning_recipe
 from orchestrator.plan.sweep_file import Sweep, check_selectors, load_sweep, selects
 from orchestrator.plan.variants import NONE, Variant
 
@@ -67,6 +67,7 @@ def plan_sweep(path: Path, settings: Sequence[str] = (), data_dir: Path | None =
             *unused_overrides(file, sweep, (point.axes() for point in kept)),
             *equal_variants(file, sweep, cells),
             *study.lone_cells(cells),
+            *overruled(file, sweep),
         ),
         width_steps={model: (min(steps), max(steps)) for model, steps in study.width_steps.items()},
     )

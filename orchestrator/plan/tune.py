@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
+from functools import cached_property
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import ConfigDict, Field, field_validator
@@ -21,6 +22,8 @@ _STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 MAX_CANDIDATES = 1000
 MAX_TUNING_SEEDS = 100
+
+DEFAULT_VALIDATION = 0.1
 
 FIRST_TUNING_SEED = 1_000_000
 """Tuning has seeds of its own, so that the winner is compared on fresh ones, also if seeds are added later."""
@@ -67,8 +70,8 @@ class Tune:
     """Decides what is drawn."""
     select: Literal["validation"] = "validation"
     """What decides: the accuracy on held-out training images."""
-    validation: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    """The fraction of the training images that is held out. The comparison trains on all of them again."""
+    validation: Annotated[float, Field(gt=0, le=0.5)] | None = None
+    """The fraction of the training images that is held out; by default the recipe's, or else `DEFAULT_VALIDATION`."""
     halving: Halving | None = None
     per: tuple[Axis, ...] = ("model", "template", "dataset")
     """What gets a winner of its own; without `template`, base is tuned for all templates."""
@@ -76,10 +79,8 @@ class Tune:
     @field_validator("select", mode="before")
     @classmethod
     def _never_by_test(cls, value: Any) -> Any:
-        if value == "test":
-            raise ValueError(
-                "must be validation: settings chosen by test images make their accuracy look better than it is"
-            )
+        if value in ("test", ["test"]):
+            raise ValueError("must be validation (settings chosen by test images look better than they are)")
         return value
 
     @field_validator("sample", mode="before")
@@ -140,10 +141,12 @@ class Tune:
         names = [candidate.name for candidate in self.candidates]
         if len(names) < 2:
             raise ValueError("a single candidate leaves nothing to choose")
-        if len(set(names)) < len(names):
-            raise ValueError(f"repeated candidate {max(names, key=names.count)}")
+        settings = [_as_numbers(candidate.recipe) for candidate in self.candidates]
+        for name, each in zip(names, settings, strict=True):
+            if settings.count(each) > 1:
+                raise ValueError(f"repeated candidate {name}")
 
-    @property
+    @cached_property
     def candidates(self) -> tuple[Variant, ...]:
         """The candidates, in the order drawn."""
         if self.vary:
@@ -155,7 +158,7 @@ class Tune:
         """The seeds of the candidates' trainings."""
         return tuple(range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + self.seeds))
 
-    @property
+    @cached_property
     def decisions(self) -> Tuning:
         """What the plan needs to decide who goes on."""
         return Tuning(
@@ -166,10 +169,15 @@ class Tune:
         )
 
 
+def _as_numbers(recipe: Mapping[str, object]) -> str:
+    """The settings of a candidate as text, in which 0 and 0.0 are equal."""
+    return str({name: float(value) if isinstance(value, int | float) else value for name, value in recipe.items()})
+
+
 def _space(sample: Mapping[str, object]) -> dict[str, Distribution | Sequence[object]]:
     """What the value of each field is drawn from. Raises ValueError for text that is no distribution."""
     given = {name: values for name, values in sample.items() if name not in (TRIALS, SAMPLER)}
     return {
-        name: distribution(values) if isinstance(values, str) else cast(Sequence[object], values)
+        name: distribution(values, name) if isinstance(values, str) else cast(Sequence[object], values)
         for name, values in given.items()
     }

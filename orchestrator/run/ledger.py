@@ -6,6 +6,7 @@ same `trial_id` count together, regardless of the label that the plan had for th
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,11 +17,12 @@ from fdt_core.errors import EnvironmentProblem
 from fdt_core.results.keys import cell_key
 from fdt_core.results.reader import PartReader, read_part
 from fdt_core.results.tuning import Score
+from fdt_core.results.tuning.courses import scores_of
+from fdt_core.trial.attempts import given_up
 from orchestrator.plan.cells import Cell
-from orchestrator.run.retry_policy import given_up
 from orchestrator.run.run_directory import RunDirectory
-from orchestrator.run.stored_rows import TrialRow, read_trial_rows
-from orchestrator.trial.outcome import FINISHED, NOT_FAILED, Outcome
+from orchestrator.run.stored_rows import TrialRow, epochs_in, read_trial_rows
+from orchestrator.trial.outcome import FINISHED, Outcome
 
 CellKey = tuple[str, ...]
 
@@ -88,7 +90,7 @@ class TrialRecord:
     def with_row(self, row: TrialRow) -> TrialRecord:
         """The record after another row. Rows of one attempt under several labels count as one attempt."""
         attempt = max(self.attempt, row["attempt"])
-        scores = max(self.scores, _scores(row), key=len)
+        scores = max(self.scores, scores_of(row), key=len)
         if row["status"] in FINISHED:
             if self.finished:
                 return replace(self, attempt=attempt)
@@ -124,7 +126,7 @@ class Ledger:
     def __init__(self, rows: Iterable[TrialRow] = (), forgiven: Mapping[str, int] = MappingProxyType({})) -> None:
         self._forgiven = forgiven
         self._records: dict[str, TrialRecord] = {}
-        self._rows: dict[CellKey, dict[int, str]] = defaultdict(dict)
+        self._told: dict[CellKey, dict[int, float]] = defaultdict(dict)  # epochs of training, by attempt
         for row in rows:
             self.add(row)
 
@@ -139,7 +141,7 @@ class Ledger:
     def add(self, row: TrialRow) -> None:
         """Record a row of `trials`."""
         self._records[row["trial_id"]] = self.record(row["trial_id"]).with_row(row)
-        self._rows[cell_key(row)][row["attempt"]] = row["status"]
+        self._told[cell_key(row)][row["attempt"]] = epochs_in(row)
 
     def record(self, trial_id: str) -> TrialRecord:
         """What is known of a trial; an empty record if nothing is."""
@@ -154,14 +156,14 @@ class Ledger:
         return [cell for cell in cells if self.record(cell.trial_id).state is TrialState.WAITING]
 
     def without_row(self, cells: Iterable[Cell]) -> list[Cell]:
-        """Those of `cells` without a row of their own whose trial is finished, or stopped, under another label."""
+        """Those of `cells` whose trial is finished, or came to a later rung, by a row under another label alone."""
         records = ((cell, self.record(cell.trial_id)) for cell in cells)
-        known = (cell for cell, record in records if record.finished or record.trained)
-        return [cell for cell in known if not set(NOT_FAILED) & set(self._rows.get(cell.key, {}).values())]
+        known = ((cell, math.inf if record.finished else record.trained) for cell, record in records)
+        return [cell for cell, epochs in known if epochs > max(self._told.get(cell.key, {}).values(), default=0)]
 
     def has_row(self, cell: Cell, attempt: int) -> bool:
         """Whether the cell has a row of that attempt under exactly its own label."""
-        return attempt in self._rows.get(cell.key, {})
+        return attempt in self._told.get(cell.key, {})
 
     def check_data(self, cells: Iterable[Cell], digests: Mapping[str, str]) -> None:
         """Refuse finished trials that were trained on data other than what is prepared now.
@@ -176,9 +178,3 @@ class Ledger:
                     f"{record.dataset_digest}, the prepared data has {now}; restore that data, or give the sweep "
                     f"another name"
                 )
-
-
-def _scores(row: TrialRow) -> tuple[Score, ...]:
-    """The validation scores of a row at the rungs that its training reached."""
-    values = zip(row.get("rung_accuracies") or (), row.get("rung_losses") or (), strict=True)
-    return tuple(Score(accuracy=accuracy, loss=loss) for accuracy, loss in values)

@@ -16,9 +16,9 @@ from orchestrator.plan.cells import Cell
 from orchestrator.run.adaptive.wanted_cells import BlockDecision
 from orchestrator.run.ledger import Ledger
 from orchestrator.run.report_rows import RowContext, decision_row, epoch_row, trial_row
-from orchestrator.run.reuse import epochs_in, epochs_of, finished_rows, place_in_study, reused_row
+from orchestrator.run.reuse import epochs_of, finished_rows, place_in_study, reused_row
 from orchestrator.run.run_directory import RunDirectory
-from orchestrator.run.stored_rows import Row, TrialRow
+from orchestrator.run.stored_rows import Row, TrialRow, epochs_in
 from orchestrator.trial.outcome import FINISHED, NO_END
 from orchestrator.trial.report import TrialReport
 

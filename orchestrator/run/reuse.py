@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -10,8 +9,8 @@ from fdt_core.errors import UsageError
 from fdt_core.results.reader import PartReader, read_part, read_table
 from fdt_core.results.run_lookup import find_run_path
 from orchestrator.plan.cells import Cell
-from orchestrator.run.stored_rows import EpochRow, Row, TrialRow
-from orchestrator.trial.outcome import FINISHED, NOT_FAILED, Outcome
+from orchestrator.run.stored_rows import EpochRow, Row, TrialRow, epochs_in
+from orchestrator.trial.outcome import NOT_FAILED, Outcome
 
 
 def source_runs(names: Sequence[str], runs_dir: Path | None) -> tuple[str, ...]:
@@ -39,11 +38,6 @@ def finished_rows(
             if other is None or (other["status"] == Outcome.STOPPED and epochs_in(row) > epochs_in(other)):
                 found[row["trial_id"]] = row
     return found
-
-
-def epochs_in(row: TrialRow) -> float:
-    """How many epochs of training a row stands for; infinitely many if it is finished."""
-    return math.inf if row["status"] in FINISHED else row["epochs_trained"] or 0
 
 
 def epochs_of(run: Path, trial_ids: Iterable[str], part_reader: PartReader = read_part) -> list[EpochRow]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
 from typing_extensions import TypedDict
 
 from fdt_core.results.reader import PartReader, read_part, read_table
+from orchestrator.trial.outcome import FINISHED, Outcome
 
 Row = Mapping[str, object]
 """A row of any table, by column."""
@@ -47,3 +49,10 @@ def read_trial_rows(results: Path, part_reader: PartReader = read_part) -> list[
     columns = tuple(TrialRow.__annotations__)
     rows: list[TrialRow] = read_table(results, "trials", columns, part_reader=part_reader).rows.to_pylist()
     return rows
+
+
+def epochs_in(row: TrialRow) -> float:
+    """How many epochs of training a row of `trials` stands for; infinitely many if finished, none if failed."""
+    if row["status"] in FINISHED:
+        return math.inf
+    return row["epochs_trained"] or 0 if row["status"] == Outcome.STOPPED else 0

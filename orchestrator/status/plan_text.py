@@ -55,11 +55,11 @@ class _Standing:
 
 def _standing(launch: Launch) -> _Standing:
     ledger, cells = launch.expected(), launch.plan.cells
-    records = [ledger.record(cell.trial_id) for cell in cells]
     wanted, left = WantedCells(cells, launch.plan.looks, ledger, launch.plan.tuning), ledger.left(cells)
+    records = [ledger.record(cell.trial_id) for cell in cells if wanted.counts(cell)]
     most_left = wanted.at_most(left)
     return _Standing(
-        done=sum(record.finished for record in records),
+        done=sum(record.finished for record in records) + wanted.stopped,
         failed=sum(record.given_up for record in records),
         left=most_left if wanted.tuned else [cell for cell in left if wanted.wants(cell.trial_id)],
         most_left=most_left,
@@ -164,11 +164,17 @@ def _tuning_lines(plan: SweepPlan, tuning: Tuning) -> Iterator[str]:
     fields = ", ".join(part.partition("=")[0] for part in tuning.candidates[0].split("/"))
     trainings = len({cell.trial_id for cell in tuned})
     yield f"  tuning    before them {trainings} trainings: {len(tuning.candidates)} candidates ({fields}) for {per}"
-    for rungs in sorted({cell.rungs for cell in tuned}):
+    schedules: dict[tuple[tuple[int, ...], float], dict[str, None]] = {}
+    for cell in tuned:
+        place = " ".join(filter(None, (cell.variant, cell.spec.dataset)))
+        schedules.setdefault((cell.rungs, cell.spec.recipe.validation), {})[place] = None
+    for (rungs, held_out), where in schedules.items():
         places = [len(tuning.candidates), *(tuning.places(rung) for rung in range(1, len(rungs)))]
         going = [f"{count} to epoch {epoch}" for count, epoch in zip(places, rungs, strict=True)]
         alone = next((rung for rung, count in enumerate(places) if count == 1), len(places))
-        yield f"            {', '.join(going[:alone])}; judged by {tuned[0].spec.recipe.validation:.0%} of the images"
+        named = f"{', '.join(where)}: " if len(schedules) > 1 else ""
+        judges = f"judged by {100 * held_out:g} % of the training images"
+        yield f"            {named}{', '.join(going[:alone])}; {judges}"
 
 
 def _axes(cells: Sequence[Cell]) -> dict[str, Counter[str]]:

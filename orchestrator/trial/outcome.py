@@ -1,4 +1,4 @@
-"""The failure table: what each way of ending means; how often a trial is tried again is in `run/retry_policy.py`.
+"""The failure table: what each way of ending means; how often it is tried again is in `fdt_core/trial/attempts.py`.
 
 | what happened                              | kind     | what follows                                             |
 |--------------------------------------------|----------|----------------------------------------------------------|

@@ -9,6 +9,7 @@ from typing import Any
 
 from fdt_core.results.keys import cell_key
 from fdt_core.results.tuning import Course, Score, Tuning, TuningGroup
+from fdt_core.trial.attempts import given_up
 
 Row = Mapping[str, Any]
 
@@ -43,15 +44,18 @@ def course_of(attempts: Iterable[Row]) -> Course:
     """How far one training got, by its attempts in order.
 
     A candidate that goes on from a rung does so as the next attempt, so the attempt with the most rungs has them all.
-    What counts as its end is its last attempt: after a failed one, a training may have been tried again.
+    It has ended if its last attempt diverged, or failed and it was given up; else it is tried again.
     """
     every = list(attempts)
-    scores = max((_scores(row) for row in every), key=len, default=())
-    return Course(scores=scores, ended=bool(every) and every[-1]["status"] in ("diverged", "failed"))
+    scores = max((scores_of(row) for row in every), key=len, default=())
+    if not every or every[-1]["status"] != "failed":
+        return Course(scores=scores, ended=bool(every) and every[-1]["status"] == "diverged")
+    return Course(scores=scores, ended=given_up([row["failure_kind"] for row in every if row["status"] == "failed"]))
 
 
-def _scores(row: Row) -> tuple[Score, ...]:
-    accuracies, losses = row["rung_accuracies"], row["rung_losses"]
+def scores_of(row: Row) -> tuple[Score, ...]:
+    """The validation scores of a row of `trials` at the rungs that its training reached."""
+    accuracies, losses = row.get("rung_accuracies"), row.get("rung_losses")
     if accuracies is None or losses is None:
         return ()
     return tuple(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from fdt_core.results.keys import BASE
 from fdt_core.results.looks import Looks
-from fdt_core.results.tuning import COMPARED, Tuning
+from fdt_core.results.tuning import COMPARED, TUNED, Tuning
 from orchestrator.plan.cells import BlockKey, Cell, KindKey, SweepPlan
 from orchestrator.run.adaptive.tuned_cells import TunedCells, with_epochs
 from orchestrator.run.ledger import Ledger, TrialState
@@ -100,6 +100,10 @@ class WantedCells:
     def tuned(self) -> TunedCells | None:
         """The candidates, in a tuned sweep."""
         return self._tuned
+
+    def counts(self, cell: Cell) -> bool:
+        """Whether a cell belongs to the study as it stands: not if it is of another candidate than the chosen one."""
+        return self._tuned is None or cell.stage == TUNED or self._tuned.represents_point(cell)
 
     def compared(self) -> Iterator[Cell]:
         """One cell for each point of the comparison; in a tuned sweep, that of the winner once it is known."""

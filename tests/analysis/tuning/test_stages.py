@@ -158,7 +158,7 @@ def test_a_run_that_tunes_beside_one_that_does_not(tmp_path: Path, study_of: Cal
 
 @pytest.mark.parametrize("seed", [FIRST_SEED, 0])
 def test_the_failures_of_tuning_are_not_those_of_the_comparison(tmp_path: Path, seed: int) -> None:
-    failed = trial_row(**SWEEP.candidate(0.5, seed=seed)) | {"status": "failed", "failure_kind": "oom"}
+    failed = trial_row(**SWEEP.candidate(0.5, seed=seed)) | {"status": "failed", "failure_kind": "crash"}
     found = study(SWEEP.write(tmp_path / "run", [failed]))
     assert tables(found, "failures") == []
     assert found.outcomes["status"].eq("missing").all()

@@ -149,7 +149,7 @@ def test_before_any_candidate_has_ended_the_report_has_the_table_alone(tmp_path:
 
 def test_the_device_time_of_tuning_has_a_line_of_its_own(tmp_path: Path) -> None:
     """A candidate's later attempts count the time of the earlier ones; a failed one that of the epochs it finished."""
-    lost = SWEEP.candidate(0.5) | {"status": "failed", "failure_kind": "oom", "train_seconds": None}
+    lost = SWEEP.candidate(0.5) | {"status": "failed", "failure_kind": "crash", "train_seconds": None}
     rows = [row for row in SWEEP.tuning_rows(peaked) if row["candidate"] != "learning_rate=0.5"]
     path = SWEEP.write(
         tmp_path / "run", [*rows, lost, *SWEEP.compared_rows({"base": 0.1})], epochs=epoch_rows(lost, 30)
@@ -159,6 +159,6 @@ def test_the_device_time_of_tuning_has_a_line_of_its_own(tmp_path: Path) -> None
     assert found == {
         "results": [3, 3.0],
         "tuning": [6, pytest.approx(2 * 36 * (10 + 40 + 40) / 3600)],
-        "lost: oom, tuning": [1, 0.5],
+        "lost: crash, tuning": [1, 0.5],
     }
     assert "Tuning: the trainings of candidates" in " ".join(table.notes)

@@ -82,7 +82,7 @@ def test_a_candidate_that_waits_to_go_on_is_not_stopped_for_good(tmp_path: Path)
 def test_a_retry_after_a_failure_counts_by_its_last_attempt(tmp_path: Path) -> None:
     trial = SWEEP.candidate(0.5)
     rows = [row for row in SWEEP.tuning_rows(peaked) if row["candidate"] != "learning_rate=0.5"]
-    failed = SWEEP.attempt(trial, [], status="failed", failure_kind="oom", epochs_trained=None, rung_losses=None)
+    failed = SWEEP.attempt(trial, [], status="failed", failure_kind="crash", epochs_trained=None, rung_losses=None)
     again = SWEEP.attempt(trial, [Score(10.0, 2.0)], attempt=2)
     (_, first), (_, second) = (
         rows_of(study(SWEEP.write(tmp_path / name, [*rows, *tries])), "tuning")

@@ -42,12 +42,18 @@ def test_the_attempt_with_the_most_rungs_counts() -> None:
 
 
 def test_a_failure_without_scores_ends_a_training_that_keeps_its_rungs() -> None:
-    failed = {"attempt": 2, "status": "failed", "rung_accuracies": None, "rung_losses": None}
+    failed = {"attempt": 2, "status": "failed", "rung_accuracies": None, "rung_losses": None, "failure_kind": "crash"}
     assert course_of([row(1, "stopped", 50.0), failed]) == Course(scores=(Score(50.0, 0.5),), ended=True)
 
 
+def test_a_failure_that_is_tried_again_ends_nothing() -> None:
+    first, second = (row(number, "failed", failure_kind="error") for number in (1, 2))
+    assert not course_of([first]).ended
+    assert course_of([first, second]).ended
+
+
 def test_a_retry_goes_on_after_a_failure() -> None:
-    assert not course_of([row(1, "failed"), row(2, "stopped", 50.0)]).ended
+    assert not course_of([row(1, "failed", failure_kind="error"), row(2, "stopped", 50.0)]).ended
     assert course_of([row(1, "stopped", 50.0), row(2, "diverged", 50.0)]).ended
 
 
@@ -59,7 +65,7 @@ def test_a_loss_that_is_null_is_no_number() -> None:
 @given(st.permutations([(1, "stopped"), (2, "failed"), (3, "stopped"), (4, "done")]))
 def test_the_order_of_rows_does_not_matter(attempts: list[tuple[int, str]]) -> None:
     planned = [trial("x", 7)]
-    rows = [planned[0] | row(number, status, *[50.0] * number) for number, status in attempts]
+    rows = [planned[0] | row(number, status, *[50.0] * number, failure_kind="error") for number, status in attempts]
     (courses,) = courses_of(planned, rows, TUNING).values()
     assert courses == {"x": [Course(scores=(Score(50.0, 0.5),) * 4)]}
 

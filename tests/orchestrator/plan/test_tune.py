@@ -88,19 +88,19 @@ def test_more_trials_and_more_fields_leave_the_first_candidates_alone() -> None:
 
 
 def test_numbers_are_drawn_between_the_limits_as_the_distribution_says() -> None:
-    drawn = drawn_candidates({"learning_rate": distribution("log(0.01, 1)")}, trials=800, seed=0)
+    drawn = drawn_candidates({"learning_rate": distribution("log(0.01, 1)", "it")}, trials=800, seed=0)
     values = sorted(float(str(each.recipe["learning_rate"])) for each in drawn)
     assert 0.01 <= values[0] < 0.011
     assert 0.9 < values[-1] <= 1.0
     assert math.isclose(values[400], 0.1, rel_tol=0.15), "half of the draws are below the middle of the logarithm"
     whole = {
         each.recipe["batch_size"]
-        for each in drawn_candidates({"batch_size": distribution("int(8, 11)")}, trials=4, seed=0)
+        for each in drawn_candidates({"batch_size": distribution("int(8, 11)", "it")}, trials=4, seed=0)
     }
     assert whole == {8, 9, 10, 11}
     for value in (
         each.recipe["momentum"]
-        for each in drawn_candidates({"momentum": distribution("uniform(0.8, 0.99)")}, trials=50, seed=0)
+        for each in drawn_candidates({"momentum": distribution("uniform(0.8, 0.99)", "it")}, trials=50, seed=0)
     ):
         assert 0.8 <= float(str(value)) <= 0.99
         assert len(str(value)) <= 6
@@ -131,7 +131,7 @@ def test_variants_are_tuned_one_by_one(tmp_path: Path) -> None:
     [
         (
             "{vary: {learning_rate: [0.1, 0.2]}, select: test}",
-            "tune.select: must be validation: settings chosen by test",
+            "tune.select: must be validation (settings chosen by test",
         ),
         ("{vary: {learning_rate: [0.1, 0.2]}, select: loss}", "tune.select: must be 'validation'"),
         ("{vary: {learning_rate: [0.1]}}", "tune: a single candidate leaves nothing to choose"),
@@ -147,7 +147,7 @@ def test_variants_are_tuned_one_by_one(tmp_path: Path) -> None:
         ("{sample: {trials: 4}}", "names no field of a recipe"),
         ("{sample: {learning_rate: log(0, 0.5), trials: 4}}", "the lower limit of log must be above 0"),
         ("{sample: {learning_rate: log(0.5, 0.1), trials: 4}}", "the lower limit must be below the upper one"),
-        ("{sample: {learning_rate: lognormal(1, 2), trials: 4}}", "is not what values can be drawn from"),
+        ("{sample: {learning_rate: lognormal(1, 2), trials: 4}}", "learning_rate must be log(LOW, HIGH)"),
         ("{sample: {batch_size: int(1.5, 4), trials: 2}}", "the limits of int must be whole numbers"),
         ("{sample: {learning_rate: log(a, b), trials: 4}}", "the limits must be numbers"),
         ("{sample: {learning_rate: 0.1, trials: 4}}", "learning_rate must be log(LOW, HIGH)"),
@@ -156,7 +156,14 @@ def test_variants_are_tuned_one_by_one(tmp_path: Path) -> None:
         ("{vary: {learning_rate: [0.1, 0.2]}, halving: {first: 9}}", "tune.halving.first: must be below the epochs, 9"),
         ("{vary: {learning_rate: [0.1, 0.2]}, halving: {first: 1, factor: 1}}", "tune.halving.factor"),
         ("{vary: {learning_rate: [0.1, 0.2]}, per: [model]}", "tune.per: must be [model, template, dataset]"),
-        ("{vary: {learning_rate: [0.1, 0.2]}, validation: 1.0}", "tune.validation: must be less than 1"),
+        ("{vary: {learning_rate: [0.1, 0.2]}, validation: 0.9}", "tune.validation: must be less than or equal to 0.5"),
+        ("{vary: {weight_decay: [0, 0.0]}}", "tune: repeated candidate weight_decay=0"),
+        ("{sample: {learning_rate: uniform(-1.0e+308, 1.0e+308), trials: 2}}", "learning_rate: 'uniform("),
+        (
+            GRID + "\noverrides: [{where: {template: a}, epochs: 27}]\n",
+            "tune: vgg11 width 0.125 digits: overrides give",
+        ),
+        (GRID + "\noverrides: [{where: {seed: 0}, label_smoothing: 0.1}]\n", "other recipes by seed or template"),
         (GRID + "\nvary: {learning_rate: [0.3, 0.4]}", "tune.vary.learning_rate: is set by the variants, too"),
         (
             "{vary: {learning_rate: [0.1, 0.2]}, per: [model, dataset]}\nexclude: [{template: base}]",
@@ -196,3 +203,21 @@ def test_a_filter_by_seed_chooses_seeds_of_the_comparison_and_a_limit_would_cut_
 def test_excluded_trials_are_counted_once(tmp_path: Path) -> None:
     plan = planned(tmp_path, GRID + "\nexclude: [{template: a}]")
     assert [exclusion.cells for exclusion in plan.excluded] == [3]
+
+
+def test_what_tuning_sets_is_no_field_of_a_sweep_file_and_what_is_tuned_has_no_other_value(tmp_path: Path) -> None:
+    for field in ("evaluate_test: false, validation: 0.1", "evaluate_at: [3]"):
+        with pytest.raises(UsageError, match="is set by tuning alone"):
+            planned(tmp_path, GRID, text=SWEEP.replace("cutout: 0", f"cutout: 0, {field}"))
+    plan = planned(tmp_path, GRID, text=SWEEP.replace("cutout: 0", "cutout: 0, learning_rate: 0.3, validation: 0.2"))
+    assert [text for text in plan.warnings if "recipe.learning_rate: does nothing: it is tuned" in text]
+    assert {cell.spec.recipe.validation for cell in plan.cells} == {0.2}, "the recipe's own part is held out"
+
+
+def test_a_filter_keeps_the_tuning_of_base_for_the_template_that_it_keeps(tmp_path: Path) -> None:
+    plan = planned(tmp_path, GRID[:-1] + ", per: [model, dataset]}").matching(["template=a"])
+    assert Counter((cell.stage, cell.template) for cell in plan.cells) == {(TUNED, "base"): 4, (COMPARED, "a"): 12}
+
+
+def test_a_drawn_number_is_not_rounded_beyond_its_limits() -> None:
+    assert distribution("log(0.012345, 0.012349)", "it").draw(0.99) == 0.012349

@@ -6,10 +6,11 @@ import pytest
 
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.exit_codes import ExitCode
+from fdt_core.trial.attempts import ATTEMPTS
 from lab.sweeps import Place
 from orchestrator.launch.prepare import new_launch
 from orchestrator.run.launch_record import Launch, LaunchSettings
-from orchestrator.run.retry_policy import ATTEMPTS, BREAKER_TRIALS
+from orchestrator.run.retry_policy import BREAKER_TRIALS
 from tests.orchestrator.histories import digits, done, failed, opened, write
 
 

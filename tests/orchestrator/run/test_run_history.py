@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fdt_core.results.reader import ROW_KEYS
+from fdt_core.trial.attempts import ATTEMPTS
 from lab.sweeps import SWEEP
 from orchestrator.launch.prepare import new_launch
 from orchestrator.launch.retry import retry_launch
 from orchestrator.maintenance.garbage import Reason, find_garbage, remove
 from orchestrator.run.launch_record import LaunchSettings, frozen_launch
-from orchestrator.run.retry_policy import ATTEMPTS
 from orchestrator.run.run_directory import RunDirectory
 from orchestrator.status.plan_text import plan_json
 from orchestrator.status.run_status import run_status

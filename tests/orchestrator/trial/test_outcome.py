@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from orchestrator.run.retry_policy import ATTEMPTS, given_up, needs_whole_device
+from fdt_core.trial.attempts import ATTEMPTS, given_up
+from orchestrator.run.retry_policy import needs_whole_device
 from orchestrator.trial.outcome import FINISHED, NO_END, NOT_FAILED, Outcome
 
 

@@ -172,7 +172,7 @@ def test_a_plan_says_what_the_tuning_takes(tmp_path: Path) -> None:
     assert (
         "tuning    before them 27 trainings: 9 candidates (learning_rate) for each model, template and data set" in text
     )
-    assert "9 to epoch 1, 3 to epoch 3; judged by 10% of the images" in text
+    assert "9 to epoch 1, 3 to epoch 3; judged by 10 % of the training images" in text
     assert "to run 33" in text
     assert "to be seen in 33 trainings" in text
     assert "seed      0 (3), 1 (3)" in text
