@@ -124,7 +124,7 @@ width: 0.125
 templates: [base]
 datasets: [digits]
 seeds: 6
-recipe: {base: quick, epochs: 6, batch_size: 40, learning_rate: 0.1, flip: false, cutout: 0, evaluate_every: 2}
+recipe: {base: quick, epochs: 6, batch_size: 40, learning_rate: 0.05, flip: false, cutout: 0, evaluate_every: 2}
 checkpoint_interval: 0
 """
 
@@ -133,10 +133,10 @@ checkpoint_interval: 0
 @pytest.mark.engine
 @needs_gpu
 def test_resnet50_ends_as_accurate_on_a_gpu_as_on_a_cpu_also_after_a_kill(place: Place) -> None:
-    """On a CPU, 46 seeds ended between 92.8 and 99.2 %.
+    """At the demo's learning rate of 0.1, 8 of 91 trainings on an H100 ended below 90 %.
 
-    In the first sweep on a GPU (an H200), whose driver was killed, one of two seeds ended near 49 %. Nobody knows why
-    yet: print the learning curves if this fails.
+    Killed, left alone or deterministic, and now with this seed, now with that one; their weights are no better on a
+    CPU. At 0.05, 30 of 30 ended above 96 %, so that a lower accuracy here would be a fault of the resumption.
     """
     place.sweep_file(DEMO_RESNET + "resources: {trials_per_gpu: 3}\n")
     options = ("--set", "cluster.gpus_per_node=1", "--set", "cluster.device=cuda")
