@@ -61,7 +61,7 @@ def drive_scripted_run(
             break
         cell = running.pop(0 if order is None else shuffled.randrange(len(running)))
         trial = _order(run, cell, backlog)
-        recorder.record((cell,), scripted_session(trial, {}, None).advance())
+        recorder.record(backlog.cells_of(cell.trial_id), scripted_session(trial, {}, None).advance())
         backlog.ended(cell.trial_id)
         recorder.decide(backlog.wanted.decisions(cell.trial_id))
         ended += 1

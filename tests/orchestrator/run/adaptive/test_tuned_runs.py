@@ -6,8 +6,11 @@ from collections import Counter
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from analysis import load
 from fdt_core.results.tuning import COMPARED, TUNED
 from orchestrator.launch.prepare import new_launch
 from orchestrator.maintenance.garbage import find_garbage
@@ -121,6 +124,72 @@ def test_more_seeds_train_the_winner_and_more_candidates_decide_anew(
     known = {cell.trial_id for cell in tuning_cells(plan)}
     assert len(new[(new.epochs_trained == 1) & ~new.trial_id.isin(known)]) == 9
     assert not ((new.epochs_trained == 1) & new.trial_id.isin(known)).any()
+
+
+def test_new_candidates_may_change_the_winner_and_the_trainings_of_the_former_one_count_in_nothing(
+    run: RunDirectory, tmp_path: Path
+) -> None:
+    few = tuned_plan(tmp_path, TUNED_SWEEP.replace("trials: 9", "trials: 3"))
+    more = tuned_plan(tmp_path)
+    found = final_accuracies(more)
+    drive_scripted_run(run, few, TUNED_SWEEP, found)
+    first = run_status(run)
+    drive_scripted_run(run, more, TUNED_SWEEP, found)
+    status = run_status(run)
+    chosen = [set(trained(run)[lambda rows: rows.stage == COMPARED].groupby("template").candidate.agg(set).map(len))]
+    assert max(chosen[0]) > 1, "some template has another winner"
+    assert first.progress.done == 6
+    assert (status.progress.done, status.progress.spared, status.progress.left) == (6, 0, 0)
+    assert status.progress.total == 33
+
+
+def test_a_former_winner_whose_trainings_failed_holds_no_new_one_back(run: RunDirectory, tmp_path: Path) -> None:
+    seeds = TUNED_SWEEP.replace("seeds: 2", "seeds: 4")
+    few = tuned_plan(tmp_path, seeds.replace("trials: 9", "trials: 3"))
+    more = tuned_plan(tmp_path, seeds)
+    found = final_accuracies(more)
+    drive_scripted_run(run, few, seeds, {each: value for each, value in found.items() if each not in _compared(few)})
+    failed = run_status(run).progress
+    assert failed.failed + failed.held_back == 12
+    drive_scripted_run(run, more, seeds, found)
+    ended = run_status(run)
+    winners = {cell.template for cell in few.cells if cell.stage == COMPARED}
+    assert ended.progress.left == 0
+    assert ended.progress.done >= 4, "templates with another winner are compared"
+    assert winners == {"base", "a", "b"}
+
+
+def _compared(plan: SweepPlan) -> set[str]:
+    return {cell.trial_id for cell in plan.cells if cell.stage == COMPARED}
+
+
+def test_a_twin_that_was_left_out_for_a_while_gets_the_later_rungs_too(run: RunDirectory, tmp_path: Path) -> None:
+    """Templates of equal widths share their trainings, and each has rows of its own."""
+    twins = TUNED_SWEEP.replace("[base, a, b]", "[base, a, {name: a2, points: [[0, 0], [1, 1]]}]")
+    plan = tuned_plan(tmp_path, twins)
+    shared = {cell.trial_id for cell in plan.cells if cell.template == "a"}
+    assert shared == {cell.trial_id for cell in plan.cells if cell.template == "a2"}
+    found = final_accuracies(plan)
+    drive_scripted_run(run, plan, twins, found, most=20)
+    drive_scripted_run(run, plan.matching(["template=a"]), twins, found)
+    drive_scripted_run(run, plan, twins, found)
+    rows = trained(run)
+    last = rows[rows.stage == TUNED].sort_values("attempt").drop_duplicates(["template", "trial_id"], keep="last")
+    reached = {name: Counter(of.epochs_trained) for name, of in last.groupby("template")}
+    assert reached["a"] == reached["a2"] == Counter({1: 6, 3: 3})
+    results = load(run.path)
+    assert set(results.planned.template) == {"base", "a", "a2"}
+    assert results.trials[["template", "seed"]].value_counts().tolist() == [1] * 6
+
+
+def test_verify_finds_scores_that_the_epochs_do_not_show(run: RunDirectory, plan: SweepPlan) -> None:
+    drive_scripted_run(run, plan, TUNED_SWEEP, final_accuracies(plan))
+    (part, *_) = sorted((run.results / "trials").glob("*.parquet"))
+    table = pq.read_table(part)
+    rows = table.to_pylist()
+    next(row for row in rows if row["stage"] == TUNED)["rung_accuracies"][0] = 99.9
+    pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), part)
+    assert any("has the validation accuracy 99.9 at epoch 1" in each.what for each in verify_run(run).problems)
 
 
 def test_under_another_name_a_tuned_sweep_takes_its_rows_along_also_if_it_is_half_done(
