@@ -101,6 +101,8 @@ def test_a_launch_with_nothing_to_do_tells_scripts_and_people_how_the_sweep_stan
             "failed": 2,
             "held_back": 0,
             "spared": 0,
+            "stopped": 0,
+            "pending": 0,
             "may_follow": 0,
             "total": 4,
             "left": 0,

@@ -6,12 +6,13 @@ import pytest
 
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.exit_codes import ExitCode
+from fdt_core.results.tuning import TUNED
 from fdt_core.trial.attempts import ATTEMPTS
-from lab.sweeps import Place
+from lab.sweeps import SWEEP, Place
 from orchestrator.launch.prepare import new_launch
 from orchestrator.run.launch_record import Launch, LaunchSettings
 from orchestrator.run.retry_policy import BREAKER_TRIALS
-from tests.orchestrator.histories import digits, done, failed, opened, write
+from tests.orchestrator.histories import Row, digits, done, failed, leave_working, opened, write
 
 
 @pytest.fixture
@@ -96,3 +97,38 @@ def test_a_damaged_part_is_moved_aside_and_its_trials_are_left_again(launch: Lau
     with opened(launch.run) as work:
         assert [path.parent.name for path in work.quarantined] == ["quarantine"]
         assert work.backlog.progress().left == len(launch.plan.cells)
+
+
+def tuned_launch(place: Place) -> Launch:
+    """A frozen launch of a tuned sweep, of which all candidates of base have ended their first rung."""
+    settings = LaunchSettings(data_directory=str(place.data), profile=False)
+    tune = "tune: {vary: {learning_rate: [0.01, 0.02, 0.1]}, halving: {factor: 3, first: 2}}\n"
+    made = new_launch(place.sweep_file(SWEEP + tune), runs_dir=place.run.parent, settings=settings)
+    made.run.create()
+    made.freeze()
+    return made
+
+
+def rung_rows(launch: Launch, digest: str) -> list[Row]:
+    tuned = [cell for cell in launch.plan.cells if cell.stage == TUNED and cell.template == "base"]
+    told = {"status": "stopped", "epochs_trained": 2, "final_test_accuracy": None, "rung_losses": [1.0]}
+    return [done(cell, digest) | told | {"rung_accuracies": [50.0 + number]} for number, cell in enumerate(tuned)]
+
+
+def test_a_kill_before_losers_were_tidied_up_leaves_nothing_behind(place: Place) -> None:
+    digest = digits(place.data)
+    launch = tuned_launch(place)
+    write(launch.run, rung_rows(launch, digest))
+    tuned = [cell for cell in launch.plan.cells if cell.stage == TUNED]
+    files = {cell: leave_working(launch.run, cell) for cell in tuned}
+    with opened(launch.run) as work:
+        work.recorder.tick(now=True)
+    assert {cell.template for cell, file in files.items() if file.exists()} == {"c"}
+
+
+def test_candidates_of_other_data_than_now_are_refused(place: Place) -> None:
+    digits(place.data)
+    launch = tuned_launch(place)
+    write(launch.run, rung_rows(launch, "other"))
+    with pytest.raises(EnvironmentProblem, match="data set digits has changed"), opened(launch.run):
+        pass
