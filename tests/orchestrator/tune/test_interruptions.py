@@ -135,6 +135,8 @@ def test_a_launch_tells_scripts_what_it_did_on_stdout_alone(place: Place) -> Non
         "held_back": 0,
         "spared": 0,
         "may_follow": 0,
+        "stopped": 0,
+        "pending": 0,
         "total": 1,
         "left": 0,
     }
