@@ -8,13 +8,22 @@ import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from enum import StrEnum
 
 from fdt_core.files.plain_yaml import KeyPath
 from fdt_core.quantities import counted
 from orchestrator.plan.variants import Variant, grid_variants, setting_name
 
-Kind = Literal["log", "uniform", "int"]
+
+class Kind(StrEnum):
+    """What a number is drawn from: a sweep file writes it before the limits."""
+
+    LOG = "log"
+    """Uniform in the logarithm."""
+    UNIFORM = "uniform"
+    INT = "int"
+    """Whole numbers, each as likely."""
+
 
 FORMS = "log(LOW, HIGH), uniform(LOW, HIGH), int(LOW, HIGH), or a list of values"
 
@@ -29,7 +38,7 @@ _DRAWS_PER_CANDIDATE = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class Distribution:
-    """What a number is drawn from, both limits included: `log` is uniform in the logarithm."""
+    """What a number is drawn from, both limits included."""
 
     kind: Kind
     low: float
@@ -37,9 +46,9 @@ class Distribution:
 
     def draw(self, share: float) -> float | int:
         """The number below which this share (0 to 1) of the distribution lies."""
-        if self.kind == "int":
+        if self.kind is Kind.INT:
             return min(int(self.low) + int(share * (self.high - self.low + 1)), int(self.high))
-        if self.kind == "log":
+        if self.kind is Kind.LOG:
             value = math.exp(math.log(self.low) + share * (math.log(self.high) - math.log(self.low)))
         else:
             value = self.low + share * (self.high - self.low)
@@ -51,16 +60,16 @@ def distribution(text: str, field: str) -> Distribution:
     found = _DISTRIBUTION.fullmatch(text)
     if found is None:
         raise ValueError(f"{field} must be {FORMS}, not {text!r}")
-    kind: Kind = found[1]  # type: ignore[assignment]  # the pattern has only these
+    kind = Kind(found[1])
     try:
         low, high = float(found[2]), float(found[3])
     except ValueError:
         raise ValueError(f"{field}: {text!r}: the limits must be numbers") from None
     if not (math.isfinite(high - low) and low < high):
         raise ValueError(f"{field}: {text!r}: the lower limit must be below the upper one")
-    if kind == "log" and low <= 0:
+    if kind is Kind.LOG and low <= 0:
         raise ValueError(f"{field}: {text!r}: the lower limit of log must be above 0")
-    if kind == "int" and not (low.is_integer() and high.is_integer()):
+    if kind is Kind.INT and not (low.is_integer() and high.is_integer()):
         raise ValueError(f"{field}: {text!r}: the limits of int must be whole numbers")
     return Distribution(kind=kind, low=low, high=high)
 

@@ -11,7 +11,7 @@ import pytest
 
 from fdt_core.errors import UsageError
 from fdt_core.results.tuning import COMPARED, TUNED
-from orchestrator.plan.candidates import Distribution, distribution, drawn_candidates
+from orchestrator.plan.candidates import Distribution, Kind, distribution, drawn_candidates
 from orchestrator.plan.cells import SweepPlan, plan_from_json
 from orchestrator.plan.resolve import plan_sweep
 from orchestrator.plan.tune import FIRST_TUNING_SEED
@@ -79,7 +79,7 @@ def test_the_frozen_plan_tunes_too_and_an_older_reader_refuses_it(plan: SweepPla
 
 
 def test_more_trials_and_more_fields_leave_the_first_candidates_alone() -> None:
-    space = {"learning_rate": Distribution(kind="log", low=0.01, high=0.5)}
+    space = {"learning_rate": Distribution(kind=Kind.LOG, low=0.01, high=0.5)}
     few, many = (drawn_candidates(space, trials=trials, seed=0) for trials in (5, 12))
     assert many[:5] == few
     both = drawn_candidates(space | {"momentum": [0.8, 0.9]}, trials=5, seed=0)

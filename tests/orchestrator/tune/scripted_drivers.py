@@ -1,4 +1,4 @@
-"""Drivers of scripted trials as processes, left alone or killed."""
+"""Scripted trials through the whole engine: on several slots, and by driver processes, left alone or killed."""
 
 from __future__ import annotations
 
@@ -6,10 +6,40 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
+from lab.engine import local_engine
 from lab.isolation import isolated
+from lab.scripted_session import Script, scripted_session
+from orchestrator.plan.cells import SweepPlan
+from orchestrator.plan.trial_slots import TrialSlots
 from orchestrator.run.run_directory import RunDirectory
+
+T = TypeVar("T")
+
+
+def run_on_slots(plan: SweepPlan, accuracies: Mapping[str, float], read: Callable[[Path], T]) -> list[T]:
+    """Run a plan on one, two and seven slots, other trials slow each time; returns what `read` makes of the results."""
+    found: list[T] = []
+    with local_engine(cpus=7) as engine:
+        for salt, slots in enumerate((1, 2, 7)):
+            of_slots = replace(engine, needs=TrialSlots(cpus=7 // slots, gpus=0, whole_gpus=0, slots=slots))
+            of_slots.run(
+                0,
+                scripted_session,
+                plan,
+                prepare=partial(_write, Script(accuracies=accuracies, salt=salt)),
+                examine=lambda run: found.append(read(run.results)),
+            )
+    return found
+
+
+def _write(script: Script, run: RunDirectory) -> None:
+    script.write(run.path)
 
 
 def drive_scripted(run: RunDirectory, sweep_file: Path) -> None:

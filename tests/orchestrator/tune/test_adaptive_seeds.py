@@ -2,40 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from fdt_core.results.equality import run_differences
-from lab.engine import local_engine
-from lab.scripted_session import Script, scripted_session
+from lab.scripted_session import Script
 from lab.sweeps import SWEEP, Place, driver_process, kill, wait_until
-from orchestrator.plan.trial_slots import TrialSlots
 from orchestrator.run.run_directory import RunDirectory
 from tests.orchestrator.adaptive_plans import accuracies, adaptive_plan, recorded
-from tests.orchestrator.tune.scripted_drivers import drive_scripted, drive_scripted_with_kills
+from tests.orchestrator.tune.scripted_drivers import drive_scripted, drive_scripted_with_kills, run_on_slots
 
 pytestmark = pytest.mark.engine
 
 
 def test_decisions_and_rows_are_the_same_for_any_number_of_slots_and_order_of_arrival(tmp_path: Path) -> None:
     plan = adaptive_plan(tmp_path)
-    found: list[tuple[list[dict[str, Any]], dict[str, float]]] = []
-    with local_engine(cpus=7) as engine:
-        for salt, slots in enumerate((1, 2, 7)):
-            of_slots = replace(engine, needs=TrialSlots(cpus=7 // slots, gpus=0, whole_gpus=0, slots=slots))
-            script = Script(accuracies=accuracies(plan), salt=salt)
-            of_slots.run(
-                0,
-                scripted_session,
-                plan,
-                prepare=partial(_write, script),
-                examine=lambda run: found.append(recorded(run.results)),
-            )
-    first, *others = found
+    first, *others = run_on_slots(plan, accuracies(plan), recorded)
     assert all(repr(other) == repr(first) for other in others)
     decisions, rows = first
     assert {row["verdict"] for row in decisions} >= {"superior", "inferior", "undecided"}
@@ -80,7 +64,3 @@ def test_a_killed_sweep_on_real_data_ends_with_the_rows_and_decisions_of_an_undi
 
 def _has_done(place: Place, trials: int) -> bool:
     return int(place.status().get("progress", {}).get("done", 0)) >= trials
-
-
-def _write(script: Script, run: RunDirectory) -> None:
-    script.write(run.path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,10 @@ import pandas as pd
 import pytest
 
 from fdt_core.results.equality import run_differences
-from lab.engine import local_engine
-from lab.scripted_session import Script, scripted_session
+from lab.scripted_session import Script
 from lab.sweeps import SWEEP, Place, driver_process, kill, wait_until
-from orchestrator.plan.trial_slots import TrialSlots
 from orchestrator.run.run_directory import RunDirectory
-from tests.orchestrator.tune.scripted_drivers import drive_scripted, drive_scripted_with_kills
+from tests.orchestrator.tune.scripted_drivers import drive_scripted, drive_scripted_with_kills, run_on_slots
 from tests.orchestrator.tuned_plans import final_accuracies, tuned_plan
 
 pytestmark = pytest.mark.engine
@@ -34,23 +31,8 @@ def endings(results: Path) -> list[tuple[Any, ...]]:
 
 
 def test_rows_are_the_same_for_any_number_of_slots_and_order_of_arrival(tmp_path: Path) -> None:
-    plan, found = tuned_plan(tmp_path), list[list[tuple[Any, ...]]]()
-
-    def write(script: Script, run: RunDirectory) -> None:
-        script.write(run.path)
-
-    with local_engine(cpus=7) as engine:
-        for salt, slots in enumerate((1, 2, 7)):
-            of_slots = replace(engine, needs=TrialSlots(cpus=7 // slots, gpus=0, whole_gpus=0, slots=slots))
-            script = Script(accuracies=final_accuracies(plan), salt=salt)
-            of_slots.run(
-                0,
-                scripted_session,
-                plan,
-                prepare=partial(write, script),
-                examine=lambda run: found.append(endings(run.results)),
-            )
-    first, *others = found
+    plan = tuned_plan(tmp_path)
+    first, *others = run_on_slots(plan, final_accuracies(plan), endings)
     assert all(repr(other) == repr(first) for other in others)
     assert Counter((row[1], row[3]) for row in first) == {("tuning", "stopped"): 3 * (9 + 3), ("comparison", "done"): 6}
 
@@ -86,7 +68,7 @@ def test_a_killed_sweep_on_real_data_ends_with_the_rows_of_an_undisturbed_one_an
     assert "stopped by tuning, 0 left" in undisturbed.launch()
     for ended in (1, 5):
         launched = place.start()
-        wait_until(lambda count=ended: _rows(place) >= count)  # type: ignore[misc]
+        wait_until(partial(_has_rows, place, ended))
         kill(driver_process(launched))
         launched.communicate()
     place.launch()
@@ -97,6 +79,6 @@ def test_a_killed_sweep_on_real_data_ends_with_the_rows_of_an_undisturbed_one_an
     shutil.rmtree(undisturbed.run)
 
 
-def _rows(place: Place) -> int:
+def _has_rows(place: Place, count: int) -> bool:
     parts = list((place.run / "results" / "trials").glob("*.parquet"))
-    return sum(len(pd.read_parquet(part)) for part in parts)
+    return sum(len(pd.read_parquet(part)) for part in parts) >= count
