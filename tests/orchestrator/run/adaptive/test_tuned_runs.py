@@ -22,6 +22,7 @@ from orchestrator.run.run_directory import RunDirectory
 from orchestrator.status.plan_text import plan_text
 from orchestrator.status.run_status import TuningStatus, run_status
 from orchestrator.status.status_text import status_text
+from tests.orchestrator.histories import leave_working
 from tests.orchestrator.scripted_runs import drive_scripted_run
 from tests.orchestrator.tuned_plans import TUNED_SWEEP, final_accuracies, tuned_plan, tuning_cells
 
@@ -217,6 +218,21 @@ def test_under_another_name_a_tuned_sweep_takes_its_rows_along_also_if_it_is_hal
     assert drive_scripted_run(run, renamed, TUNED_SWEEP, found) == 0
     relabelled = trained(run)
     assert Counter(relabelled[relabelled.sweep == "renamed"].stage) == {TUNED: 27, COMPARED: 6}
+
+
+def test_the_state_of_candidates_that_wait_for_their_rung_comes_along_and_stays(
+    run: RunDirectory, plan: SweepPlan, tmp_path: Path
+) -> None:
+    drive_scripted_run(run, plan, TUNED_SWEEP, final_accuracies(plan), most=5)
+    waiting = [cell for cell in tuning_cells(plan) if cell.trial_id in set(trained(run).trial_id)]
+    for cell in waiting:
+        leave_working(run, cell)
+    renamed = tuned_plan(tmp_path, TUNED_SWEEP.replace("name: tuned", "name: renamed"))
+    other = RunDirectory(tmp_path / "renamed")
+    drive_scripted_run(other, renamed, TUNED_SWEEP, final_accuracies(plan), most=0, reuse=[run.path])
+    assert len(trained(other)) == len(waiting) == 5
+    kept = {path.parent.name for path in other.checkpoints.glob("*/working-*.pt")}
+    assert kept == {cell.trial_id for cell in waiting}
 
 
 def test_a_change_of_the_plan_is_counted_by_trainings_that_may_be_compared(tmp_path: Path) -> None:
