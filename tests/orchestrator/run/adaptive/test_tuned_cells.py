@@ -124,6 +124,15 @@ def test_a_group_whose_candidates_all_fail_is_not_compared_and_the_others_are(pl
     assert templates == {"base": 2, "b": 2}
 
 
+def test_a_candidate_whose_seeds_all_fail_holds_its_rung_up_for_nobody(tmp_path: Path) -> None:
+    """Were its fourth seed held back after three failures, the rung would wait for it for ever."""
+    plan = tuned_plan(tmp_path, TUNED_SWEEP + "  seeds: 4\n")
+    bad = tuning_of(plan).candidates[0]
+    lost = {cell.trial_id: LOST for cell in plan.cells if cell.stage == TUNED and cell.candidate == bad}
+    rows = run_to_its_end(plan, final_accuracies(plan) | lost, random.Random(0), 4)
+    assert sum(each["status"] == "done" for each in rows) == 6
+
+
 def test_a_candidate_that_fails_after_its_first_rung_is_tried_again_and_then_loses(plan: SweepPlan) -> None:
     ledger = Ledger()
     backlog = Backlog(plan.cells, ledger, None, plan.tuning)
