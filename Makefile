@@ -9,7 +9,7 @@ export OMP_NUM_THREADS ?= 1
 # Tests that start servers have the machine to themselves; the others share its cores.
 SERVERS := engine or slurm or browser
 MEASURED := not slow and not trainer and not oracle and not gpu and not ($(SERVERS))
-FAST := $(MEASURED) and not process
+FAST := $(MEASURED) and not process and not study
 
 # A second environment, with the minimum version of everything that pyproject.toml names.
 LEAST := .venv-least

@@ -49,10 +49,12 @@ def unlike_runs(study: Study) -> Iterator[str]:
 def tuned_sentences(study: Study) -> Iterator[str]:
     """For each run that tunes: what was tuned, and for which templates."""
     several = len(study.results.paths) > 1
-    every_template = {group.run: group.tuning.every_template for group in study.results.tuned}
+    tunings = {group.run: group.tuning for group in study.results.tuned}
     for run, names in study.results.tuned_fields.items():
-        whom = "" if run not in every_template else FOR_EACH if every_template[run] else FOR_BASE
-        yield f"{f'{run}: ' if several else ''}Tuned: {', '.join(names)}{whom}."
+        tuning = tunings.get(run)
+        whom = "" if tuning is None else FOR_EACH if tuning.every_template else FOR_BASE
+        how = "; candidates of its own, by TPE" if tuning and tuning.tpe else ""
+        yield f"{f'{run}: ' if several else ''}Tuned: {', '.join(names)}{whom}{how}."
 
 
 def _distinct(values: pd.Series[str]) -> str:

@@ -9,13 +9,16 @@ import numpy as np
 import pandas as pd
 
 from analysis.tuning.expected_best import Values, expected_best, reach, resampled_best
-from analysis.tuning.groups import TunedGroup
+from analysis.tuning.groups import Candidate, TunedGroup
 from fdt_core.results.keys import BASE
 
 _COLUMNS = (
     *("run", "model", "width", "variant", "dataset", "template", "candidates"),
     *("expected", "low", "high", "difference", "difference_low", "difference_high", "best"),
 )
+
+_LEAST = 2
+"""An interval needs the spread of so many candidates."""
 
 _Place = tuple[str, str, float, str, str]
 
@@ -25,7 +28,8 @@ def budget_frame(groups: Iterable[TunedGroup]) -> pd.DataFrame:
 
     Accuracies are those of the first rung, which alone every candidate reaches, in the mean over the seeds of tuning. A
     candidate without one, because it diverged or was given up, counts like the worst of the model and data set: of any
-    template, so that none gains by its own failures. A group counts once all of its candidates have ended that rung.
+    template, so that none gains by its own failures. A group counts once all of its candidates have ended that rung. Of
+    candidates that TPE asked for, none counts: the estimate needs candidates drawn at random, alike for all templates.
 
     Returns:
         A row per template and number of `candidates`: `expected`, with a 95 % interval from `low` to `high`;
@@ -34,7 +38,7 @@ def budget_frame(groups: Iterable[TunedGroup]) -> pd.DataFrame:
     """
     places: dict[_Place, list[TunedGroup]] = defaultdict(list)
     for group in groups:
-        if not any(candidate.is_waiting for candidate in group.candidates):
+        if len(group.drawn or ()) >= _LEAST:
             places[group.run, group.model, group.width, group.variant, group.dataset].append(group)
     frames = [_of_place(of_place) for of_place in places.values() if _is_known(of_place)]
     if not frames:
@@ -42,9 +46,9 @@ def budget_frame(groups: Iterable[TunedGroup]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def first_rung_accuracies(group: TunedGroup) -> list[float | None]:
+def first_rung_accuracies(candidates: Iterable[Candidate]) -> list[float | None]:
     """The validation accuracy of each candidate at the first rung; None where it has none."""
-    return [candidate.accuracy(1) for candidate in group.candidates]
+    return [candidate.accuracy(1) for candidate in candidates]
 
 
 def shown_budgets(count: int) -> list[int]:
@@ -53,12 +57,12 @@ def shown_budgets(count: int) -> list[int]:
 
 
 def _is_known(groups: Sequence[TunedGroup]) -> bool:
-    return any(value is not None for group in groups for value in first_rung_accuracies(group))
+    return any(value is not None for group in groups for value in first_rung_accuracies(group.drawn or ()))
 
 
 def _of_place(groups: Sequence[TunedGroup]) -> pd.DataFrame:
     """The rows of one model, width, variant and data set."""
-    scores = _filled([first_rung_accuracies(group) for group in groups])
+    scores = _filled([first_rung_accuracies(group.drawn or ()) for group in groups])
     expected, resampled = expected_best(scores), resampled_best(scores)
     around = reach(resampled)
     templates = [group.template for group in groups]

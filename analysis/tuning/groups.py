@@ -12,6 +12,7 @@ from fdt_core.results.columns import RECIPE_COLUMNS
 from fdt_core.results.keys import cell_key
 from fdt_core.results.tuning import Course, Halving, Score, Tuning, TuningGroup, halving
 from fdt_core.results.tuning.courses import attempts_at, courses_of, rung_epochs
+from fdt_core.results.tuning.tried import has_result
 
 Trial = Mapping[str, Any]
 """A planned trial, or a row of `trials`."""
@@ -72,7 +73,7 @@ class TunedGroup:
         template: the template that they were trained with: base, if it is tuned for all.
         tuning: how the run tunes.
         rungs: the epochs of the rungs; the last is the end of the training.
-        candidates: in the order drawn.
+        candidates: in the order drawn; those of TPE as soon as one of their trainings has a result.
         halving: what is decided.
     """
 
@@ -96,6 +97,17 @@ class TunedGroup:
     def winner(self) -> Candidate | None:
         """The chosen candidate; None before the decision, or if none has a result."""
         return next((each for each in self.candidates if each.name == self.halving.winner), None)
+
+    @property
+    def drawn(self) -> tuple[Candidate, ...] | None:
+        """The candidates that every group has alike, as they were drawn: all, or with TPE, the first batch.
+
+        None as long as one of them has yet to end its first rung.
+        """
+        tpe = self.tuning.tpe
+        names = self.tuning.candidates[: tpe.batch] if tpe else [candidate.name for candidate in self.candidates]
+        found = tuple(each for each in self.candidates if each.name in names and not each.is_waiting)
+        return found if len(found) == len(names) else None
 
     @property
     def place(self) -> tuple[Any, ...]:
@@ -137,13 +149,14 @@ def tuned_groups(
     for trial in trials:
         of_group[tuning.group(trial)][trial["candidate"]].append(trial)
     found = []
-    for key, courses in courses_of(trials, every, tuning).items():
+    for key, planned_courses in courses_of(trials, every, tuning).items():
+        courses = {name: each for name, each in planned_courses.items() if tuning.tpe is None or has_result(each)}
         candidates = tuple(
             _candidate(of_group[key][name], courses[name], attempts, fields)
             for name in tuning.candidates
             if name in courses
         )
-        first = of_group[key][candidates[0].name][0]
+        first = next(iter(of_group[key].values()))[0]
         rungs = rung_epochs(first)
         found.append(
             TunedGroup(

@@ -6,9 +6,10 @@ import itertools
 import math
 import random
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from fdt_core.files.plain_yaml import KeyPath
 from fdt_core.quantities import counted
@@ -54,6 +55,11 @@ class Distribution:
             value = self.low + share * (self.high - self.low)
         return min(max(float(f"{value:.{_DIGITS}g}"), self.low), self.high)
 
+    def place(self, value: float) -> float:
+        """The share of the distribution (0 to 1) that lies below this number."""
+        scaled = math.log if self.kind is Kind.LOG else float
+        return (scaled(value) - scaled(self.low)) / (scaled(self.high) - scaled(self.low))
+
 
 def distribution(text: str, field: str) -> Distribution:
     """Parse what a field is drawn from, such as `log(0.01, 0.5)`. Raises ValueError for anything else."""
@@ -79,10 +85,12 @@ def listed_candidates(vary: Mapping[str, Sequence[object]]) -> tuple[Variant, ..
     return grid_variants(vary, ("tune", "vary"))
 
 
-def drawn_candidates(
-    space: Mapping[str, Distribution | Sequence[object]], *, trials: int, seed: int
-) -> tuple[Variant, ...]:
-    """So many different candidates, drawn from `space`.
+Space = Mapping[str, Distribution | Sequence[object]]
+"""What the value of each field is drawn from."""
+
+
+def drawn_candidates(space: Space, *, trials: int, seed: int, pool: int = 1) -> tuple[Variant, ...]:
+    """So many different candidates, drawn from `space`; with `pool`, so many times as many, as far as it has them.
 
     Each value depends on the seed, the name of its field and the number of the draw alone. So the first 16 of 32
     candidates are those of 16, and another field leaves the values of the others alone.
@@ -90,15 +98,36 @@ def drawn_candidates(
     Raises ValueError if the space has fewer candidates.
     """
     found: dict[str, Variant] = {}
+    most = min(trials * pool, math.prod(_size(values) for values in space.values()))
     for fields in itertools.islice(_draws(space, seed), trials * _DRAWS_PER_CANDIDATE):
         candidate = _candidate(fields)
         found.setdefault(candidate.name, candidate)
-        if len(found) == trials:
-            return tuple(found.values())
-    raise ValueError(f"has only {counted(len(found), 'different candidate')}, and trials asks for {trials}")
+        if len(found) == most:
+            break
+    if len(found) < trials:
+        raise ValueError(f"has only {counted(len(found), 'different candidate')}, and trials asks for {trials}")
+    return tuple(found.values())
 
 
-def _draws(space: Mapping[str, Distribution | Sequence[object]], seed: int) -> Iterator[dict[str, object]]:
+def places(space: Space, candidates: Iterable[Variant]) -> tuple[tuple[float, ...], ...]:
+    """Where each candidate lies: for each field in turn, from 0 to 1 in its distribution, or the index in its list."""
+    return tuple(
+        tuple(_place(values, candidate.recipe[field]) for field, values in space.items()) for candidate in candidates
+    )
+
+
+def _place(values: Distribution | Sequence[object], value: Any) -> float:
+    return values.place(value) if isinstance(values, Distribution) else float(values.index(value))
+
+
+def _size(values: Distribution | Sequence[object]) -> float:
+    """How many different values there are; those of a real number are not counted."""
+    if not isinstance(values, Distribution):
+        return len(values)
+    return values.high - values.low + 1 if values.kind is Kind.INT else math.inf
+
+
+def _draws(space: Space, seed: int) -> Iterator[dict[str, object]]:
     for number in itertools.count():
         shares = {field: random.Random(f"{seed}/{field}/{number}").random() for field in sorted(space)}
         yield {field: _value(space[field], share) for field, share in shares.items()}

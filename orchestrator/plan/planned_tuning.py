@@ -9,11 +9,12 @@ from fdt_core.files.plain_yaml import KeyPath
 from fdt_core.files.yaml_file import YamlFile
 from fdt_core.results.keys import BASE
 from fdt_core.results.tuning import TUNED, TuningGroup
+from fdt_core.results.tuning.tpe import NEEDS_OPTUNA, tpe_is_installed
 from fdt_core.trial.recipe import Recipe
 from orchestrator.plan.adaptive_seeds import AdaptiveSeeds
 from orchestrator.plan.cells import BlockKey, Cell
 from orchestrator.plan.sweep_file import Sweep
-from orchestrator.plan.tune import DEFAULT_VALIDATION, FIRST_TUNING_SEED, Tune
+from orchestrator.plan.tune import DEFAULT_VALIDATION, FIRST_TUNING_SEED, SAMPLER, Tune
 
 
 def check_tuning(file: YamlFile, sweep: Sweep) -> None:
@@ -25,6 +26,8 @@ def check_tuning(file: YamlFile, sweep: Sweep) -> None:
         file.fail(("tune",), "needs a number of seeds, or a list, not adaptive ones", joint=[("seeds",)])
     if shared := sorted(set(tune.seed_list) & set(sweep.seed_list)):
         file.fail(("seeds",), f"must be below {FIRST_TUNING_SEED:,}: {shared[0]:,} is a seed that tuning uses")
+    if tune.uses_tpe and not tpe_is_installed():
+        file.fail(("tune", "sample", SAMPLER), NEEDS_OPTUNA)
     key = "vary" if tune.vary else "sample"
     for variant in sweep.variant_list:
         if both := sorted(set(variant.recipe) & set(tune.candidates[0].recipe)):

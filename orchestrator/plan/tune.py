@@ -14,8 +14,17 @@ from pydantic.dataclasses import dataclass
 
 from fdt_core.errors import nearest_match
 from fdt_core.results.tuning import Tuning
+from fdt_core.results.tuning.tpe import POOL, Tpe
 from fdt_core.trial.recipe import Recipe
-from orchestrator.plan.candidates import FORMS, Distribution, distribution, drawn_candidates, listed_candidates
+from orchestrator.plan.candidates import (
+    FORMS,
+    Distribution,
+    Space,
+    distribution,
+    drawn_candidates,
+    listed_candidates,
+    places,
+)
 from orchestrator.plan.variants import Variant
 
 _STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
@@ -35,6 +44,9 @@ TUNABLE = tuple(each.name for each in dataclasses.fields(Recipe) if each.name no
 
 TRIALS, SAMPLER = "trials", "sampler"
 """The keys of `sample` beside fields of the recipe."""
+
+RANDOM, TPE = "random", "tpe"
+"""The samplers: all candidates drawn at random, or most of them asked for by the scores of earlier ones."""
 
 Axis = Literal["model", "template", "dataset"]
 
@@ -114,11 +126,12 @@ class Tune:
     def _complete(cls, given: Mapping[str, object]) -> Mapping[str, object]:
         if not given:
             return given
-        trials, sampler = given.get(TRIALS), given.get(SAMPLER, "random")
-        if type(trials) is not int or not 2 <= trials <= MAX_CANDIDATES:
-            raise ValueError(f"trials must be a number of candidates from 2 to {MAX_CANDIDATES}")
-        if sampler != "random":
-            raise ValueError(f"sampler must be random, not {sampler!r}")
+        trials, sampler = given.get(TRIALS), given.get(SAMPLER, RANDOM)
+        if sampler not in (RANDOM, TPE):
+            raise ValueError(f"sampler must be {RANDOM} or {TPE}, not {sampler!r}")
+        most = MAX_CANDIDATES // POOL if sampler == TPE else MAX_CANDIDATES
+        if type(trials) is not int or not 2 <= trials <= most:
+            raise ValueError(f"trials must be a number of candidates from 2 to {most}")
         if not given.keys() - {TRIALS, SAMPLER}:
             raise ValueError("names no field of a recipe, such as learning_rate: log(0.01, 0.5)")
         for name, values in _space(given).items():
@@ -148,10 +161,21 @@ class Tune:
 
     @cached_property
     def candidates(self) -> tuple[Variant, ...]:
-        """The candidates, in the order drawn."""
+        """The candidates, in the order drawn. With TPE, that is the pool from which it chooses."""
         if self.vary:
             return listed_candidates(self.vary)
-        return drawn_candidates(_space(self.sample), trials=cast(int, self.sample[TRIALS]), seed=self.seed)
+        return drawn_candidates(
+            _space(self.sample), trials=self._trials, seed=self.seed, pool=POOL if self.uses_tpe else 1
+        )
+
+    @property
+    def uses_tpe(self) -> bool:
+        """Whether candidates are asked for by the scores of earlier ones."""
+        return self.sample.get(SAMPLER) == TPE
+
+    @property
+    def _trials(self) -> int:
+        return cast(int, self.sample[TRIALS])
 
     @property
     def seed_list(self) -> tuple[int, ...]:
@@ -166,6 +190,16 @@ class Tune:
             seeds=self.seed_list,
             factor=self.halving.factor if self.halving else None,
             every_template="template" in self.per,
+            tpe=self._tpe() if self.uses_tpe else None,
+        )
+
+    def _tpe(self) -> Tpe:
+        space = _space(self.sample)
+        return Tpe(
+            trials=self._trials,
+            seed=self.seed,
+            points=places(space, self.candidates),
+            choices=tuple(0 if isinstance(values, Distribution) else len(values) for values in space.values()),
         )
 
 
@@ -174,9 +208,9 @@ def _as_numbers(recipe: Mapping[str, object]) -> str:
     return str({name: float(value) if isinstance(value, int | float) else value for name, value in recipe.items()})
 
 
-def _space(sample: Mapping[str, object]) -> dict[str, Distribution | Sequence[object]]:
+def _space(sample: Mapping[str, object]) -> Space:
     """What the value of each field is drawn from. Raises ValueError for text that is no distribution."""
-    given = {name: values for name, values in sample.items() if name not in (TRIALS, SAMPLER)}
+    given = {name: values for name, values in sorted(sample.items()) if name not in (TRIALS, SAMPLER)}
     return {
         name: distribution(values, name) if isinstance(values, str) else cast(Sequence[object], values)
         for name, values in given.items()

@@ -32,7 +32,7 @@ class Progress:
     stopped: int = 0
     """Candidates of the tuning that go no further."""
     pending: int = 0
-    """Of those that are left, trainings of the comparison that wait for the tuning."""
+    """Of those that are left, trainings that wait for a decision of the tuning."""
     may_follow: int = 0
     """Of the spared ones, those that the next looks may ask for."""
     total: int
@@ -134,8 +134,11 @@ class Backlog:
     def progress(self) -> Progress:
         """Counts over the planned cells."""
         counts: Counter[TrialState] = Counter()
-        held_back, pending, tuned = 0, 0, self.wanted.tuned
+        held_back, tuned = 0, self.wanted.tuned
+        pending = tuned.not_asked if tuned else 0
         for (kind, choice, state), count in self._count_of_choice.items():
+            if tuned and choice is None and state is TrialState.SPARED:
+                continue  # a candidate of the pool that is not asked for
             if tuned and choice:
                 if not tuned.is_chosen(choice):
                     continue

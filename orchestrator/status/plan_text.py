@@ -162,14 +162,17 @@ def _tuning_lines(plan: SweepPlan, tuning: Tuning) -> Iterator[str]:
     tuned = [cell for cell in plan.cells if cell.stage == TUNED]
     per = "each model, template and data set" if tuning.every_template else f"{BASE} on each data set, used by all"
     fields = ", ".join(part.partition("=")[0] for part in tuning.candidates[0].split("/"))
-    trainings = len({cell.trial_id for cell in tuned})
-    yield f"  tuning    before them {trainings} trainings: {len(tuning.candidates)} candidates ({fields}) for {per}"
+    # Every group has all candidates of the pool, and trains an equal share of them.
+    trainings = len({cell.trial_id for cell in tuned}) * tuning.trials // len(tuning.candidates)
+    yield f"  tuning    before them {trainings} trainings: {tuning.trials} candidates ({fields}) for {per}"
+    if tpe := tuning.tpe:
+        yield f"            {tpe.batch} drawn at random, alike for all; then TPE asks for {tpe.batch} at a time"
     schedules: dict[tuple[tuple[int, ...], float], dict[str, None]] = {}
     for cell in tuned:
         place = " ".join(filter(None, (cell.variant, cell.spec.dataset)))
         schedules.setdefault((cell.rungs, cell.spec.recipe.validation), {})[place] = None
     for (rungs, held_out), where in schedules.items():
-        places = [len(tuning.candidates), *(tuning.places(rung) for rung in range(1, len(rungs)))]
+        places = [tuning.trials, *(tuning.places(rung) for rung in range(1, len(rungs)))]
         going = [f"{count} to epoch {epoch}" for count, epoch in zip(places, rungs, strict=True)]
         alone = next((rung for rung, count in enumerate(places) if count == 1), len(places))
         named = f"{', '.join(where)}: " if len(schedules) > 1 else ""

@@ -20,6 +20,8 @@ from orchestrator.plan.resolve import plan_sweep
 from orchestrator.run.run_directory import RunDirectory
 from tests.orchestrator.adaptive_plans import ADAPTIVE, accuracies, adaptive_plan, drive, recorded
 
+pytestmark = pytest.mark.study
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

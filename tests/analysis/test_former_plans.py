@@ -22,6 +22,8 @@ from fdt_core.errors import EnvironmentProblem
 from fdt_core.results.looks import MARGIN
 from tests.analysis.synthetic import STARTED, done, epoch_rows, trial_row, write_run
 
+pytestmark = pytest.mark.study
+
 StudyOf = Callable[..., Study]
 Row = dict[str, Any]
 

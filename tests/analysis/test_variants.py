@@ -21,6 +21,8 @@ from analysis.study import Study
 from analysis.tables import TABLES, tables
 from tests.analysis.synthetic import done, trial_row, write_run
 
+pytestmark = pytest.mark.study
+
 DATASETS = ("cifar10", "cifar100", "digits")
 OFFSETS = {"lr_low": 0.0, "lr_high": 10.0}
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from fdt_core.results.columns import PLANNED_COLUMNS
 from fdt_core.results.keys import BASE
 from fdt_core.results.tuning import COMPARED, TUNED, Course, Score, Tuning, halving
+from fdt_core.results.tuning.tpe import Tpe
+from fdt_core.results.tuning.tried import tried_candidates
 from tests.analysis.synthetic import done, trial_row, write_run
 
 Row = dict[str, Any]
@@ -33,6 +35,7 @@ class TunedSweep:
         factor: of so many candidates, one goes on.
         every_template: whether each template is tuned.
         field: the tuned field.
+        tried: how many of the candidates TPE asks for in each group; None: all are drawn at random.
     """
 
     rates: Sequence[Any] = (0.01, 0.05, 0.1, 0.5)
@@ -44,6 +47,7 @@ class TunedSweep:
     factor: int | None = 2
     every_template: bool = True
     field: str = "learning_rate"
+    tried: int | None = None
 
     @property
     def tuning(self) -> Tuning:
@@ -52,7 +56,11 @@ class TunedSweep:
             seeds=tuple(FIRST_SEED + number for number in range(self.tuning_seeds)),
             factor=self.factor,
             every_template=self.every_template,
+            tpe=self._tpe(self.tried) if self.tried else None,
         )
+
+    def _tpe(self, trials: int) -> Tpe:
+        return Tpe(trials=trials, seed=0, points=tuple((float(rate),) for rate in self.rates), choices=(0,))
 
     def name(self, rate: object) -> str:
         """The name of the candidate with this value."""
@@ -93,12 +101,23 @@ class TunedSweep:
             for template in self.templates if self.every_template else [BASE]:
                 courses = {rate: self._course(accuracy, template, rate) for rate in self.rates}
                 by_name = {self.name(rate): [course] * self.tuning_seeds for rate, course in courses.items()}
-                reach = halving(by_name, self.tuning, len(self.rungs)).reach
-                for rate in self.rates:
+                tried = self._tried(by_name)
+                reach = halving({name: by_name[name] for name in tried}, self.tuning, len(self.rungs)).reach
+                for rate in (rate for rate in self.rates if self.name(rate) in tried):
                     for seed in self.tuning.seeds:
                         trial = self.candidate(rate, template, seed, dataset=dataset)
                         rows += self.attempts(trial, courses[rate], reach[self.name(rate)])
         return rows
+
+    def _tried(self, by_name: Mapping[str, Sequence[Course]]) -> tuple[str, ...]:
+        """The candidates that a group trains, batch by batch."""
+        found: tuple[str, ...] = ()
+        while True:
+            known = {name: courses if name in found else [Course()] for name, courses in by_name.items()}
+            more = tried_candidates(found, known, self.tuning)
+            if more == found:
+                return found
+            found = more
 
     def _course(self, accuracy: Callable[[str, Any, int], float | None], template: str, rate: Any) -> Course:
         scores: list[Score] = []
@@ -138,13 +157,7 @@ class TunedSweep:
         """Write the run directory."""
         write_run(path, rows, planned=[], **tables)
         plan = json.loads((path / "plan.json").read_text(encoding="utf-8"))
-        tuning = self.tuning
-        plan["tuning"] = {
-            "candidates": tuning.candidates,
-            "seeds": tuning.seeds,
-            "factor": tuning.factor,
-            "every_template": tuning.every_template,
-        }
+        plan["tuning"] = asdict(self.tuning)
         plan["trials"] = [{name: trial.get(name) for name in PLANNED_COLUMNS} for trial in self.planned()]
         (path / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
         return path

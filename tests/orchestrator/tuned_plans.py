@@ -23,6 +23,9 @@ tune:
 """
 """Of nine candidates, three go on after an epoch, and one after three. It has won then, and is not trained further."""
 
+TPE_SWEEP = TUNED_SWEEP.replace("trials: 9", "trials: 9, sampler: tpe")
+"""The same, but of each nine candidates, six are asked for by TPE, three at a time."""
+
 
 def tuned_plan(directory: Path, text: str = TUNED_SWEEP) -> SweepPlan:
     """The plan of the sweep, whose file is written into `directory`."""

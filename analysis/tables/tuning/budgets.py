@@ -87,5 +87,10 @@ def budget_notes(study: Study) -> Iterator[str]:
         "They are poor near all candidates: in simulations they hold in about 90 of 100 cases up to a quarter of the "
         "candidates, and in about 75 for all of them."
     )
+    if sizes := sorted({group.tuning.tpe.batch for group in groups if group.tuning.tpe}):
+        yield (
+            f"Of candidates sampled by TPE, only the first {' or '.join(map(str, sizes))} count, which were drawn at "
+            "random: the others were chosen by scores, for each template by its own."
+        )
     if any(not group.tuning.every_template for group in groups):
         yield f"Only {BASE} was tuned: how other templates depend on the number of candidates is unknown."

@@ -44,7 +44,7 @@ def tuning_tables(study: Study) -> list[Table]:
 def _row(record: Record) -> tuple[Entry, ...]:
     group: TunedGroup = record["group"]
     winner = group.winner
-    known = [value for value in first_rung_accuracies(group) if value is not None]
+    known = [value for value in first_rung_accuracies(group.candidates) if value is not None]
     return (
         word(winner.name if winner else "none: no candidate has a result" if group.halving.decided else "none yet"),
         number(value, 2) if winner and (value := winner.accuracy(winner.rungs)) is not None else Entry(),

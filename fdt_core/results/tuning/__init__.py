@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import Field
 
 from fdt_core.results.keys import BASE
+from fdt_core.results.tuning.tpe import Tpe
 
 Stage = Literal["comparison", "tuning"]
 """What a training is for: `tuning` chooses settings; only `comparison` counts in tables."""
@@ -30,16 +31,23 @@ class Tuning:
     """How a plan tunes before it compares.
 
     Args:
-        candidates: the names of the candidates, in the order drawn; every group gets all of them.
+        candidates: the names of the candidates, in the order drawn; every group gets all of them, unless `tpe` chooses.
         seeds: the seeds that each candidate is trained with; none of them is a seed of the comparison.
         factor: of so many candidates, one goes on to the next rung; None: all of them are trained to the end.
         every_template: whether each template is tuned; otherwise base is, and its winner serves all templates.
+        tpe: how a group chooses from the candidates; None: it trains all of them.
     """
 
     candidates: Annotated[tuple[str, ...], Field(min_length=2)]
     seeds: Annotated[tuple[int, ...], Field(min_length=1)]
     factor: int | None = None
     every_template: bool = True
+    tpe: Tpe | None = None
+
+    @property
+    def trials(self) -> int:
+        """How many candidates each group trains."""
+        return self.tpe.trials if self.tpe else len(self.candidates)
 
     def group(self, row: Mapping[str, Any]) -> TuningGroup:
         """The group of a row of `trials`, or of a planned trial."""
@@ -57,7 +65,7 @@ class Tuning:
 
     def places(self, rung: int) -> int:
         """How many candidates go on from a rung (the first is 1)."""
-        return len(self.candidates) if self.factor is None else max(1, len(self.candidates) // self.factor**rung)
+        return self.trials if self.factor is None else max(1, self.trials // self.factor**rung)
 
 
 class Score(NamedTuple):
@@ -108,8 +116,8 @@ def halving(courses: Mapping[str, Sequence[Course]], tuning: Tuning, rungs: int)
     one is left, it has won.
 
     Args:
-        courses: the trainings of each candidate, one for each seed.
-        tuning: how many go on.
+        courses: the trainings of each candidate that is tried, one for each seed.
+        tuning: how many go on; as long as it tries more candidates, the first rung is open.
         rungs: how many there are; the last is the end of the training.
     """
     order = {name: index for index, name in enumerate(tuning.candidates)}
@@ -117,7 +125,10 @@ def halving(courses: Mapping[str, Sequence[Course]], tuning: Tuning, rungs: int)
     going, kept = tuple(reach), list[tuple[str, ...]]()
     for rung in range(1, rungs + 1):
         reach |= dict.fromkeys(going, rung)
-        if any(len(course.scores) < rung and not course.ended for name in going for course in courses[name]):
+        is_complete = tuning.tpe is None or len(courses) >= tuning.trials
+        if not is_complete or any(
+            len(each.scores) < rung and not each.ended for name in going for each in courses[name]
+        ):
             return Halving(reach=reach, kept=tuple(kept), decided=False)
         scored = [name for name in going if all(len(course.scores) >= rung for course in courses[name])]
         places = tuning.places(rung) if rung < rungs else len(scored)

@@ -5,10 +5,13 @@ A function of the plan and the rows alone, kept up to date group by group as tri
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from fdt_core.results.tuning import COMPARED, TUNED, Course, Halving, Tuning, TuningGroup, halving
+from fdt_core.results.tuning.courses import Courses
+from fdt_core.results.tuning.tried import has_result, tried_candidates
 from orchestrator.plan.cells import Cell
 from orchestrator.run.ledger import Ledger, TrialState
 
@@ -48,6 +51,8 @@ class TunedCells:
                 group.rungs = cell.rungs
                 self._groups_of.setdefault(cell.trial_id, []).append(key)
         self._until: dict[str, int] = {}
+        self._tried: dict[TuningGroup, tuple[str, ...]] = {}
+        self._known: dict[TuningGroup, dict[str, None]] = {}  # those tried, and others that have results
         self._halving: dict[TuningGroup, Halving] = {}
         self._eliminated: dict[TuningGroup, list[str]] = {}
         for key in self._groups:
@@ -94,6 +99,10 @@ class TunedCells:
         group, candidate = choice
         return candidate == (self._halving[group].winner or self._tuning.candidates[0])
 
+    def is_tried(self, cell: Cell) -> bool:
+        """Whether the candidate of a cell of the tuning is trained, as far as is known."""
+        return cell.candidate in self._tried[cell.group(self._tuning)]
+
     def is_decided(self, group: TuningGroup) -> bool:
         """Whether nothing is left to decide in a group."""
         return self._halving[group].decided
@@ -107,13 +116,15 @@ class TunedCells:
         """Whether any decision is still to be taken."""
         return any(not found.decided for found in self._halving.values())
 
+    @property
+    def not_asked(self) -> int:
+        """How many trainings of candidates are still to be asked for."""
+        missing = (self._missing(key) for key in self._groups)
+        return sum(missing) * len(self._tuning.seeds)
+
     def may_follow(self) -> int:
         """How many trials the next decisions may ask for at most."""
-        return sum(
-            self._follow(group, self._halving[key])
-            for key, group in self._groups.items()
-            if not self._halving[key].decided
-        )
+        return sum(self._follow(key, group) for key, group in self._groups.items() if not self._halving[key].decided)
 
     def expected(self) -> dict[str, int]:
         """How many more epochs each trial trains in a study without failures; what is open goes as drawn.
@@ -123,7 +134,7 @@ class TunedCells:
         found: dict[str, int] = {}
         for key, group in self._groups.items():
             known = self._halving[key]
-            for candidate, rung in self._expected_reach(group, known).items():
+            for candidate, rung in self._expected_reach(key, group, known).items():
                 for trial_id in group.tuning[candidate]:
                     found[trial_id] = max(found.get(trial_id, 0), group.rungs[rung - 1])
             if known.winner is not None or not known.decided:
@@ -131,27 +142,36 @@ class TunedCells:
                 found |= {each: self._epochs[each] for each in group.comparison.get(winner, ())}
         return {each: epochs - self._ledger.record(each).trained for each, epochs in found.items()}
 
-    def _expected_reach(self, group: _Group, known: Halving) -> dict[str, int]:
+    def _expected_reach(self, key: TuningGroup, group: _Group, known: Halving) -> dict[str, int]:
         """The rung that each candidate reaches if those that are still in the running go as they were ranked so far."""
         reach = dict(known.reach)
         if not known.decided:
-            going = known.kept[-1] if known.kept else tuple(group.tuning)
+            going = known.kept[-1] if known.kept else self._candidates(key, group)
             for rung in range(len(known.kept) + 1, self._last_rung(group) + 1):
                 reach |= dict.fromkeys(going, rung)
                 going = going[: self._tuning.places(rung)]
         return reach
+
+    def _missing(self, key: TuningGroup) -> int:
+        """How many candidates of a group are still to be asked for."""
+        return max(0, self._tuning.trials - len(self._known[key])) if self._tuning.tpe else 0
+
+    def _candidates(self, key: TuningGroup, group: _Group) -> tuple[str, ...]:
+        """The candidates of a group. For those that are still to be asked for stand the first others of the pool."""
+        known = self._known[key]
+        others = (name for name in group.tuning if name not in known)
+        return *known, *itertools.islice(others, self._missing(key))
 
     def _last_rung(self, group: _Group) -> int:
         """The rung after which a group is decided: the first from which a single candidate goes on, or the last."""
         alone = (rung for rung in range(1, len(group.rungs)) if self._tuning.places(rung) == 1)
         return next(alone, len(group.rungs))
 
-    def _follow(self, group: _Group, found: Halving) -> int:
-        rung = len(found.kept) + 1
-        comparison = self._compared(group)
-        if rung >= self._last_rung(group):
-            return comparison
-        return max(self._tuning.places(rung) * len(self._tuning.seeds), comparison)
+    def _follow(self, key: TuningGroup, group: _Group) -> int:
+        rung = len(self._halving[key].kept) + 1
+        going = self._tuning.places(rung) if rung < self._last_rung(group) else 0
+        asked = min(self._tuning.tpe.batch, self._missing(key)) if self._tuning.tpe else 0
+        return max(max(going, asked) * len(self._tuning.seeds), self._compared(group))
 
     def _is_stopped(self, trial_id: str) -> bool:
         record = self._ledger.record(trial_id)
@@ -160,11 +180,12 @@ class TunedCells:
     def _decide(self, key: TuningGroup) -> list[str]:
         """Take the decisions of a group that can be taken; returns the trials that are wanted from now on."""
         group = self._groups[key]
-        found = halving(
-            {candidate: [self._course(each) for each in trials] for candidate, trials in group.tuning.items()},
-            self._tuning,
-            len(group.rungs),
-        )
+        courses: Courses = {
+            candidate: [self._course(each) for each in trials] for candidate, trials in group.tuning.items()
+        }
+        self._tried[key] = tried = tried_candidates(self._tried.get(key, ()), courses, self._tuning)
+        self._known[key] = dict.fromkeys((*tried, *(name for name in courses if has_result(courses[name]))))
+        found = halving({name: courses[name] for name in tried}, self._tuning, len(group.rungs))
         self._halving[key] = found
         beaten = (name for name, rung in found.reach.items() if len(found.kept) >= rung)
         self._eliminated[key] = [each for name in beaten for each in group.tuning[name] if self._is_stopped(each)]

@@ -102,8 +102,10 @@ class WantedCells:
         return self._tuned
 
     def counts(self, cell: Cell) -> bool:
-        """Whether a cell belongs to the study as it stands: not if it is of another candidate than the chosen one."""
-        return self._tuned is None or cell.stage == TUNED or self._tuned.represents_point(cell)
+        """Whether a cell belongs to the study as it stands: not if it is of a candidate that is not tried or chosen."""
+        if self._tuned is None:
+            return True
+        return self._tuned.is_tried(cell) if cell.stage == TUNED else self._tuned.represents_point(cell)
 
     def compared(self) -> Iterator[Cell]:
         """One cell for each point of the comparison; in a tuned sweep, that of the winner once it is known."""

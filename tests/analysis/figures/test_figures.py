@@ -123,6 +123,7 @@ def test_the_learning_curves_have_a_band_of_a_standard_deviation(tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.study
 def test_figures_are_legible(paper: Study, name: str) -> None:
     for axis in FIGURES[name](paper).axes:
         for text in (axis.title, axis.xaxis.label, axis.yaxis.label):

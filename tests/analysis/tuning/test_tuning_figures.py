@@ -26,6 +26,8 @@ from fdt_core.results.tuning import Score
 from tests.analysis.synthetic import done, epoch_rows
 from tests.analysis.tuned_runs import TunedSweep, peaked, tuned_run
 
+pytestmark = pytest.mark.study
+
 SWEEP = TunedSweep()
 
 

@@ -69,6 +69,7 @@ def test_a_suspicion_during_an_examination_leads_to_another(tmp_path: Path) -> N
     assert looks(tmp_path) == ["0", "0", "1"]
 
 
+@pytest.mark.process
 def test_a_device_that_hangs_is_left_out(tmp_path: Path) -> None:
     devices = JobDevices(usable=(Device(id="3"),))
     watched = DeviceMonitor(devices, probe=probe(tmp_path, _3={"hang": 60}), seconds=2)

@@ -147,6 +147,7 @@ def test_the_check_writes_nothing(results: Path) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
+@pytest.mark.oracle
 def test_every_changed_byte_of_a_page_is_found(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """Either the rows read are those written, or the part is reported as damaged; never an exception."""
     results = tmp_path_factory.mktemp("results")

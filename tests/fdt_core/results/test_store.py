@@ -74,6 +74,7 @@ def test_every_column_has_a_description_and_a_known_type() -> None:
 
 @settings(max_examples=12, deadline=None)
 @given(batches=st.lists(st.integers(min_value=0, max_value=9), max_size=8), part_rows=st.integers(1, 7))
+@pytest.mark.study
 def test_rows_stay_in_order_and_in_their_parts(
     tmp_path_factory: pytest.TempPathFactory, batches: list[int], part_rows: int
 ) -> None:

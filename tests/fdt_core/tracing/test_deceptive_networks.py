@@ -102,6 +102,7 @@ def test_an_edited_file_that_the_network_imports_is_another_source(
     assert sources[2][0] not in (sources[0][0], sources[1][0])
 
 
+@pytest.mark.oracle
 def test_squeeze_and_excitation_on_maps_of_one_pixel_is_not_a_slot() -> None:
     small, large = (
         traced_network(ModelDefinition(name="timm/lcnet_035"), ImageShape(size=size)).choice for size in (32, 64)

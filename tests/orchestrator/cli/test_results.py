@@ -18,6 +18,8 @@ from fdt_core.results.columns import TABLES
 from orchestrator.cli import app
 from tests.analysis.synthetic import done, epoch_rows, paper_run, write_run
 
+pytestmark = pytest.mark.study
+
 RUNS = CliRunner()
 
 

@@ -75,6 +75,7 @@ def test_the_cpu_is_not_examined(tmp_path: Path) -> None:
     assert end(devices) == ""
 
 
+@pytest.mark.study
 def test_a_sweep_with_nothing_left_is_frozen_and_ends_without_ray(
     place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

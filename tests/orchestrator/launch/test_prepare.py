@@ -75,6 +75,7 @@ def test_a_driver_reads_back_what_was_frozen(place: Place) -> None:
     assert frozen_launch(launch.run) == launch
 
 
+@pytest.mark.study
 def test_too_many_hours_are_refused_with_4_and_make_no_run(place: Place) -> None:
     options = ["--runs-dir", str(place.run.parent), "--data-dir", str(place.data), "--max-gpu-hours", "0"]
     shown = fdt_sweep("launch", str(place.directory / "small.yaml"), *options)

@@ -74,6 +74,7 @@ def test_commands_that_are_printed_can_be_pasted(place: Place, runs: Path, slurm
 
 
 @pytest.mark.parametrize("follow", ["launch --wait", "status --follow"])
+@pytest.mark.process
 def test_a_head_that_died_before_python_began_ends_the_following(
     place: Place, runs: Path, slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch, follow: str
 ) -> None:

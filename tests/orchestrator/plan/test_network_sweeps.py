@@ -41,6 +41,7 @@ def only(found: SweepPlan) -> Cell:
     return cell
 
 
+@pytest.mark.study
 def test_traced_networks_and_architectures_are_planned_side_by_side(tmp_path: Path) -> None:
     found = plan(tmp_path)
     assert {(cell.spec.model, cell.template) for cell in found.cells} == {

@@ -62,6 +62,7 @@ def planned(text: str) -> SweepPlan:
 
 @settings(max_examples=12, deadline=None)
 @given(reordered(), st.sampled_from(FORMATS))
+@pytest.mark.study
 def test_a_plan_does_not_depend_on_the_order_of_keys_or_the_format(data: Any, written: Callable[[Any], str]) -> None:
     plan = planned(written(data))
     assert plan == planned(json.dumps(STUDY))

@@ -89,6 +89,7 @@ def test_cells_with_the_same_widths_are_one_trial(tmp_path: Path) -> None:
     assert first.key != second.key
 
 
+@pytest.mark.study
 def test_ten_thousand_trials_plan_in_seconds(tmp_path: Path) -> None:
     import time
 

@@ -125,6 +125,7 @@ def test_a_trial_whose_run_was_stopped_waits_again(plan: SweepPlan) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from(["done", "diverged", "crash", "oom", "device", "error"]), max_size=60))
+@pytest.mark.oracle
 def test_counts_always_add_up(events: list[str]) -> None:
     cells = plan_sweep(SWEEPS / "demo.yaml").cells
     ledger = Ledger()

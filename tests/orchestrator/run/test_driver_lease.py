@@ -40,6 +40,7 @@ def forge(directory: Path, number: int, **changes: object) -> None:
     (directory / f"{number:06d}.json").write_text(json.dumps(owner | changes))
 
 
+@pytest.mark.process
 def test_of_drivers_that_claim_at_once_one_succeeds(tmp_path: Path) -> None:
     tmp_path.mkdir(exist_ok=True)
     context = multiprocessing.get_context("fork")

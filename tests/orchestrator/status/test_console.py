@@ -143,6 +143,7 @@ STEPS = st.lists(
 
 @settings(max_examples=200, deadline=None)
 @given(steps=STEPS, reflows=st.booleans())
+@pytest.mark.study
 def test_after_any_steps_the_screen_ends_with_the_display_and_no_line_is_lost(
     steps: list[tuple[str, Any, Any]], reflows: bool
 ) -> None:

@@ -44,6 +44,7 @@ def arrived(accuracies: np.ndarray, order: np.random.Generator, at_once: int, lo
 
 @given(st.integers(0, 10_000), st.integers(1, 9), st.lists(st.floats(-1.5, 1.5), min_size=1, max_size=4))
 @settings(max_examples=60, deadline=None)
+@pytest.mark.oracle
 def test_decisions_do_not_depend_on_the_order_of_arrival(seed: int, at_once: int, differences: list[float]) -> None:
     accuracies = block(*differences, seed=seed)
     first = arrived(accuracies, np.random.default_rng(seed), at_once)

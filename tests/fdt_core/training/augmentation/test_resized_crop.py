@@ -44,6 +44,7 @@ def crop_by_crop(images: Tensor, boxes: Boxes, antialias: bool) -> Tensor:
 @pytest.mark.parametrize("antialias", [False, True], ids=["plain", "antialiased"])
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from([1, 2, 7, 8, 32, 64]), st.sampled_from([1, 3]), shares(), ratios())
+@pytest.mark.oracle
 def test_every_pixel_is_that_of_the_crop_scaled_by_itself_with_or_without_antialiasing(
     antialias: bool, seed: int, size: int, channels: int, scale: tuple[float, float], ratio: tuple[float, float]
 ) -> None:

@@ -91,6 +91,7 @@ def test_a_reader_that_has_enough_is_no_error(place: Place, command: str) -> Non
     assert (shown.returncode, shown.stderr) == (0, "")
 
 
+@pytest.mark.process
 def test_closed_standard_streams_are_no_error(place: Place) -> None:
     shown = subprocess.run(
         ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *FDT_SWEEP, *commands(place)["status"]], check=False

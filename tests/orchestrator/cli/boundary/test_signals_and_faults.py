@@ -15,6 +15,7 @@ from lab.sweeps import FDT_SWEEP, Place
 from orchestrator.cli.boundary import exit_status
 
 
+@pytest.mark.process
 def test_ctrl_c_while_the_command_is_still_imported_is_one_line() -> None:
     met = set()
     for milliseconds in range(60, 360, 60):

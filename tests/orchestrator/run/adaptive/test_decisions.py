@@ -21,6 +21,8 @@ from orchestrator.status.run_status import run_status
 from orchestrator.status.status_text import status_text
 from tests.orchestrator.adaptive_plans import accuracies, adaptive_plan, drive, recorded
 
+pytestmark = pytest.mark.study
+
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunDirectory:

@@ -19,15 +19,17 @@ from orchestrator.run.backlog import Backlog
 from orchestrator.run.ledger import Ledger
 from orchestrator.run.stored_rows import TrialRow
 from tests.orchestrator.ledger_rows import row
-from tests.orchestrator.tuned_plans import TUNED_SWEEP, final_accuracies, rung_score, tuned_plan, tuning_of
+from tests.orchestrator.tuned_plans import TPE_SWEEP, TUNED_SWEEP, final_accuracies, rung_score, tuned_plan, tuning_of
+
+pytestmark = pytest.mark.study
 
 LOST = -1.0
 """Stands for the accuracy of a trial that fails."""
 
 
-@pytest.fixture(scope="module")
-def plan(tmp_path_factory: pytest.TempPathFactory) -> SweepPlan:
-    return tuned_plan(tmp_path_factory.mktemp("plan"))
+@pytest.fixture(scope="module", params=[TUNED_SWEEP, TPE_SWEEP], ids=["random", "tpe"])
+def plan(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> SweepPlan:
+    return tuned_plan(tmp_path_factory.mktemp("plan"), request.param)
 
 
 def row_of(cell: Cell, accuracy: float, until: int, attempt: int) -> TrialRow:
@@ -85,7 +87,7 @@ def test_every_group_trains_as_many_candidates_for_as_many_epochs(plan: SweepPla
     rows = run_to_its_end(plan, final_accuracies(plan), random.Random(0), 4)
     template = {cell.trial_id: cell.template for cell in plan.cells if cell.stage == TUNED}
     epochs = {each["trial_id"]: each["epochs_trained"] for each in rows if each["trial_id"] in template}
-    of_templates = [Counter(epochs[each] for each in template if template[each] == name) for name in ("base", "a", "b")]
+    of_templates = [Counter(epochs[each] for each in epochs if template[each] == name) for name in ("base", "a", "b")]
     assert of_templates == [Counter({1: 6, 3: 3})] * 3
 
 
@@ -101,10 +103,11 @@ def test_one_candidate_of_each_group_is_compared_with_fresh_seeds(plan: SweepPla
 
 def test_the_winner_is_the_best_at_the_last_rung_of_those_that_were_the_best_at_the_first(plan: SweepPlan) -> None:
     found = final_accuracies(plan, 3)
-    ledger = Ledger(run_to_its_end(plan, found, random.Random(0), 4))
-    cells = TunedCells(plan.cells, tuning_of(plan), ledger)
+    rows = run_to_its_end(plan, found, random.Random(0), 4)
+    cells, trained = TunedCells(plan.cells, tuning_of(plan), Ledger(rows)), {each["trial_id"] for each in rows}
     for template in ("base", "a", "b"):
-        candidates = [cell for cell in plan.cells if cell.stage == TUNED and cell.template == template]
+        tuned = [cell for cell in plan.cells if cell.stage == TUNED and cell.template == template]
+        candidates = [cell for cell in tuned if cell.trial_id in trained]
 
         def score(cell: Cell, epoch: int) -> float:
             return rung_score(cell.trial_id, found[cell.trial_id], epoch).accuracy
@@ -160,15 +163,16 @@ def test_checkpoints_of_losers_are_given_up_as_soon_as_they_have_lost(plan: Swee
     ledger = Ledger()
     backlog = Backlog(plan.cells, ledger, None, plan.tuning)
     found = final_accuracies(plan)
-    group = [cell for cell in plan.cells if cell.stage == TUNED and cell.template == "base"]
-    for cell in group:
-        assert not list(backlog.wanted.eliminated(cell.trial_id))
+    left = [cell for cell in plan.cells if cell.stage == TUNED and cell.template == "base"]
+    ended: list[str] = []
+    while cell := next((each for each in left if backlog.wanted.wants(each.trial_id)), None):
+        assert not any(list(backlog.wanted.eliminated(each)) for each in ended)
+        left.remove(cell)
         ledger.add(row_of(cell, found[cell.trial_id], 1, 1))
         backlog.ended(cell.trial_id)
-    out = set(backlog.wanted.eliminated(group[-1].trial_id))
-    assert out == {cell.trial_id for cell in group} - {
-        cell.trial_id for cell in group if backlog.wanted.wants(cell.trial_id)
-    }
+        ended.append(cell.trial_id)
+    out = set(backlog.wanted.eliminated(ended[-1]))
+    assert out == {each for each in ended if not backlog.wanted.wants(each)}
     assert len(out) == 6
 
 

@@ -26,6 +26,8 @@ from tests.orchestrator.histories import leave_working
 from tests.orchestrator.scripted_runs import drive_scripted_run
 from tests.orchestrator.tuned_plans import TUNED_SWEEP, final_accuracies, tuned_plan, tuning_cells
 
+pytestmark = pytest.mark.study
+
 
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory: pytest.TempPathFactory) -> SweepPlan:

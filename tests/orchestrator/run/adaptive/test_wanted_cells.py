@@ -20,6 +20,8 @@ from orchestrator.run.stored_rows import TrialRow
 from tests.orchestrator.adaptive_plans import accuracies, adaptive_plan
 from tests.orchestrator.ledger_rows import row
 
+pytestmark = pytest.mark.study
+
 
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory: pytest.TempPathFactory) -> SweepPlan:
