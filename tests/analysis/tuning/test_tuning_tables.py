@@ -41,6 +41,17 @@ def test_each_group_has_its_choice_and_what_became_of_the_others(tmp_path: Path)
     assert "favours base" not in notes_of(found, "tuning")
 
 
+def test_of_candidates_that_tpe_asked_for_only_the_first_batch_counts_in_budgets(tmp_path: Path) -> None:
+    rates = [0.01, 0.05, 0.1, *(0.02 * number for number in range(6, 40))]
+    found = study(tuned_run(tmp_path / "run", rates=rates, tried=9))
+    assert [row["candidates"] for row in rows_of(found, "tuning")] == [9, 9]
+    assert "by TPE" in notes_of(found, "tuning")
+    assert {row["candidates"] for row in rows_of(found, "budgets")} == {1, 2, 3}
+    assert "Of candidates sampled by TPE, only the first 3 count" in notes_of(found, "budgets")
+    few = study(tuned_run(tmp_path / "few", rates=rates, tried=4))
+    assert rows_of(few, "budgets") == [], "a single candidate shows no spread"
+
+
 def test_without_halving_every_candidate_is_trained_to_the_end(tmp_path: Path) -> None:
     found = study(tuned_run(tmp_path / "run", factor=None, rungs=(20,), tuning_seeds=2))
     _, base = rows_of(found, "tuning")

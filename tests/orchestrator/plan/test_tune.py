@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 from collections import Counter
@@ -78,6 +79,38 @@ def test_the_frozen_plan_tunes_too_and_an_older_reader_refuses_it(plan: SweepPla
     assert plan_from_json(frozen) == plan
 
 
+def test_tpe_has_a_pool_to_choose_from_that_begins_with_the_candidates_drawn_at_random(tmp_path: Path) -> None:
+    drawn, sampled = (
+        planned(tmp_path, DRAWN.replace("trials: 9", f"trials: 9{more}")) for more in ("", ", sampler: tpe")
+    )
+    assert drawn.tuning is not None
+    assert sampled.tuning is not None
+    assert sampled.tuning.tpe is not None
+    assert len(sampled.tuning.candidates) == 4 * 9
+    assert sampled.tuning.candidates[:9] == drawn.tuning.candidates
+    assert [sampled.tuning.places(rung) for rung in (1, 2)] == [3, 1]
+    rates = [float(name.removeprefix("learning_rate=")) for name in sampled.tuning.candidates]
+    assert [place for (place,) in sampled.tuning.tpe.points] == pytest.approx(
+        [math.log(rate / 0.01) / math.log(50) for rate in rates]
+    )
+    assert plan_from_json(json.loads(json.dumps(sampled.to_json()))) == sampled
+
+
+def test_a_space_with_few_candidates_is_a_smaller_pool(tmp_path: Path) -> None:
+    space = "weight_decay: [0.0, 1.0e-4], batch_size: int(8, 10), trials: 5, sampler: tpe"
+    tuning = planned(tmp_path, f"{{sample: {{{space}}}}}").tuning
+    assert tuning is not None
+    assert tuning.tpe is not None
+    assert (len(tuning.candidates), tuning.trials, tuning.tpe.choices) == (6, 5, (0, 2))
+    assert {point[0] for point in tuning.tpe.points} == {0.0, 0.5, 1.0}
+
+
+def test_without_optuna_a_sweep_that_needs_it_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r"tune\.sample\.sampler: tpe needs Optuna: pip install 'fdt-sweep\[tpe\]'"):
+        planned(tmp_path, DRAWN.replace("trials: 9", "trials: 9, sampler: tpe"))
+
+
 def test_more_trials_and_more_fields_leave_the_first_candidates_alone() -> None:
     space = {"learning_rate": Distribution(kind=Kind.LOG, low=0.01, high=0.5)}
     few, many = (drawn_candidates(space, trials=trials, seed=0) for trials in (5, 12))
@@ -152,7 +185,11 @@ def test_variants_are_tuned_one_by_one(tmp_path: Path) -> None:
         ("{sample: {learning_rate: log(a, b), trials: 4}}", "the limits must be numbers"),
         ("{sample: {learning_rate: 0.1, trials: 4}}", "learning_rate must be log(LOW, HIGH)"),
         ("{sample: {nesterov: [true, false], trials: 4}}", "has only 2 different candidates, and trials asks for 4"),
-        ("{sample: {learning_rate: log(0.01, 0.5), trials: 4, sampler: grid}}", "sampler must be random"),
+        ("{sample: {learning_rate: log(0.01, 0.5), trials: 4, sampler: grid}}", "sampler must be random or tpe"),
+        (
+            "{sample: {learning_rate: log(0.01, 0.5), trials: 251, sampler: tpe}}",
+            "trials must be a number of candidates from 2 to 250",
+        ),
         ("{vary: {learning_rate: [0.1, 0.2]}, halving: {first: 9}}", "tune.halving.first: must be below the epochs, 9"),
         ("{vary: {learning_rate: [0.1, 0.2]}, halving: {first: 1, factor: 1}}", "tune.halving.factor"),
         ("{vary: {learning_rate: [0.1, 0.2]}, per: [model]}", "tune.per: must be [model, template, dataset]"),

@@ -24,14 +24,17 @@ from orchestrator.status.run_status import TuningStatus, run_status
 from orchestrator.status.status_text import status_text
 from tests.orchestrator.histories import leave_working
 from tests.orchestrator.scripted_runs import drive_scripted_run
-from tests.orchestrator.tuned_plans import TUNED_SWEEP, final_accuracies, tuned_plan, tuning_cells
+from tests.orchestrator.tuned_plans import TPE_SWEEP, TUNED_SWEEP, final_accuracies, tuned_plan, tuning_cells, tuning_of
 
 pytestmark = pytest.mark.study
 
 
 @pytest.fixture(scope="module")
-def plan(tmp_path_factory: pytest.TempPathFactory) -> SweepPlan:
-    return tuned_plan(tmp_path_factory.mktemp("plan"))
+def plan(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> SweepPlan:
+    return tuned_plan(tmp_path_factory.mktemp("plan"), getattr(request, "param", TUNED_SWEEP))
+
+
+BOTH_SAMPLERS = pytest.mark.parametrize("plan", [TUNED_SWEEP, TPE_SWEEP], ids=["random", "tpe"], indirect=True)
 
 
 @pytest.fixture
@@ -60,6 +63,7 @@ def test_a_row_of_a_candidate_says_how_far_it_came_and_nothing_of_test_images(
     assert epochs[epochs.stage == TUNED].test_accuracy.isna().all()
 
 
+@BOTH_SAMPLERS
 def test_a_run_that_goes_on_after_any_number_of_trials_has_the_same_rows(
     run: RunDirectory, plan: SweepPlan, tmp_path: Path
 ) -> None:
@@ -73,11 +77,13 @@ def test_a_run_that_goes_on_after_any_number_of_trials_has_the_same_rows(
     pd.testing.assert_frame_equal(once, again)
 
 
+@BOTH_SAMPLERS
 def test_status_shows_the_comparison_and_how_far_the_tuning_is(run: RunDirectory, plan: SweepPlan) -> None:
     found = final_accuracies(plan)
     drive_scripted_run(run, plan, TUNED_SWEEP, found, most=5)
     status = run_status(run)
-    assert (status.tuning, status.progress.left, status.progress.pending) == (TuningStatus(3, 0, 0), 33, 6)
+    not_asked = 3 * 9 - 9 - 3 if tuning_of(plan).tpe else 0  # three batches of three are running, and a fourth
+    assert (status.tuning, status.progress.left, status.progress.pending) == (TuningStatus(3, 0, 0), 33, 6 + not_asked)
     assert "0 done, 0 diverged, 0 failed, 33 left of 33" in status_text(status)
     assert "vgg11 digits:  a 0/2  b 0/2  base 0/2" in status_text(status)
     drive_scripted_run(run, plan, TUNED_SWEEP, found)
@@ -88,6 +94,7 @@ def test_status_shows_the_comparison_and_how_far_the_tuning_is(run: RunDirectory
     assert "vgg11 digits:  a 2/2  b 2/2  base 2/2" in status_text(status)
 
 
+@BOTH_SAMPLERS
 def test_a_template_of_which_no_candidate_has_a_result_is_not_compared_and_status_says_so(
     run: RunDirectory, plan: SweepPlan
 ) -> None:
@@ -100,6 +107,7 @@ def test_a_template_of_which_no_candidate_has_a_result_is_not_compared_and_statu
     assert "settings chosen for 2 of 3; 1 not compared, as no candidate has a result" in status_text(status)
 
 
+@BOTH_SAMPLERS
 def test_verify_finds_nothing_wrong_with_a_tuned_run_and_gc_nothing_to_remove(
     run: RunDirectory, plan: SweepPlan, tmp_path: Path
 ) -> None:
@@ -111,6 +119,37 @@ def test_verify_finds_nothing_wrong_with_a_tuned_run_and_gc_nothing_to_remove(
     drive_scripted_run(other, to_the_end, TUNED_SWEEP, final_accuracies(to_the_end))
     assert Counter(trained(other).status) == {"done": 27 + 6}
     assert [each for each in verify_run(other).problems if each.path != Path("digits")] == []
+
+
+@pytest.mark.parametrize("plan", [TPE_SWEEP], ids=["tpe"], indirect=True)
+def test_analysis_knows_the_candidates_that_tpe_asked_for_from_the_rows_alone(
+    run: RunDirectory, plan: SweepPlan
+) -> None:
+    found = final_accuracies(plan)
+    drive_scripted_run(run, plan, TPE_SWEEP, found, most=17)
+    for group in load(run.path).tuned:
+        assert len(group.candidates) < 9
+        assert group.winner is None
+    drive_scripted_run(run, plan, TPE_SWEEP, found)
+    results = load(run.path)
+    compared = results.trials.groupby("template").candidate.agg(set)
+    for group in results.tuned:
+        assert len(group.candidates) == 9
+        assert {group.halving.winner} == compared[group.template]
+        assert [each.name for each in group.drawn or ()] == list(tuning_of(plan).candidates[:3])
+    assert results.trials[["template", "seed"]].value_counts().tolist() == [1] * 6
+    assert len(results.former) == 0
+
+
+def test_more_candidates_of_tpe_train_only_what_is_missing(run: RunDirectory, tmp_path: Path) -> None:
+    """The batches become larger, and would be other ones; what has a result counts first."""
+    few, more = (tuned_plan(tmp_path, TPE_SWEEP.replace("trials: 9", f"trials: {count}")) for count in (9, 12))
+    found = final_accuracies(more)
+    drive_scripted_run(run, few, TPE_SWEEP, found)
+    drive_scripted_run(run, more, TPE_SWEEP, found)
+    rows = trained(run)
+    assert rows[rows.stage == TUNED].groupby("template").candidate.nunique().tolist() == [12, 12, 12]
+    assert run_status(run).progress.left == 0
 
 
 def test_more_seeds_train_the_winner_and_more_candidates_decide_anew(
