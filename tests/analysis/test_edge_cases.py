@@ -15,6 +15,8 @@ from analysis.report import render_page
 from analysis.tables import tables
 from tests.analysis.synthetic import done, epoch_rows, trial_row, write_run
 
+pytestmark = pytest.mark.study
+
 FAILURE: dict[str, Any] = {"status": "failed", "failure_kind": "oom", "error": "out of memory", "started_at": None}
 
 RUNS: dict[str, list[dict[str, Any]]] = {

@@ -23,6 +23,8 @@ from analysis.figures.style import fills, styles
 from fdt_core.errors import UsageError
 from tests.analysis.synthetic import done, epoch_rows, paper_run, write_run
 
+pytestmark = pytest.mark.study
+
 TEMPLATES = ["base", "a", "b", "c", "d", "e", "late_bulge", "waist"]
 
 
@@ -123,7 +125,6 @@ def test_the_learning_curves_have_a_band_of_a_standard_deviation(tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", FIGURES)
-@pytest.mark.study
 def test_figures_are_legible(paper: Study, name: str) -> None:
     for axis in FIGURES[name](paper).axes:
         for text in (axis.title, axis.xaxis.label, axis.yaxis.label):

@@ -14,6 +14,8 @@ from analysis.report.drawings import Drawing, Plot, Trace, plain
 from analysis.report.plots import plots
 from tests.analysis.synthetic import done, epoch_rows, seeds_with, trial_row, write_run
 
+pytestmark = pytest.mark.study
+
 
 @pytest.fixture(scope="module")
 def drawn(with_curves: Study) -> dict[str, Plot]:

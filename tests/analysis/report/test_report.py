@@ -21,6 +21,8 @@ from analysis.report.table_data import PageTable
 from analysis.tables.table import Column, Entry, Table, text_column, word
 from tests.analysis.synthetic import STARTED, done, epoch_rows, trial_row, write_run
 
+pytestmark = pytest.mark.study
+
 
 @pytest.fixture(scope="module")
 def page(with_curves: Study) -> str:

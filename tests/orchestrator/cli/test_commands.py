@@ -11,6 +11,8 @@ import pytest
 
 from lab.sweeps import fdt_sweep
 
+pytestmark = pytest.mark.process
+
 SWEEPS = Path(__file__).parents[3] / "sweeps"
 COMMANDS = ("launch", "plan", "status", "run", "results", "report", "templates")
 

@@ -24,6 +24,8 @@ from orchestrator.plan.resolve import plan_sweep
 from orchestrator.run.driver_lease import claim
 from orchestrator.run.run_directory import RunDirectory
 
+pytestmark = pytest.mark.study
+
 SWEEP = """\
 name: small
 models: [vgg11]

@@ -22,6 +22,8 @@ from cluster.slurm.records import Demand, HeadRecord, HeadState, Role
 from tests.cluster.fake_slurm import FakeSlurm
 from tests.cluster.slurm.fakes import FakeClock, launched
 
+pytestmark = pytest.mark.process
+
 SAVES = "trap 'exit 75' TERM; touch running; while :; do sleep 0.01; done"
 """A driver that runs until it is asked to save."""
 

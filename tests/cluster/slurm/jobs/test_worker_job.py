@@ -26,6 +26,8 @@ from tests.cluster.slurm.jobs.fake_worker import (
     publish,
 )
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Worker:
