@@ -12,7 +12,7 @@ from fdt_core.results.columns import RECIPE_COLUMNS
 from fdt_core.results.keys import cell_key
 from fdt_core.results.tuning import Course, Halving, Score, Tuning, TuningGroup, halving
 from fdt_core.results.tuning.courses import attempts_at, courses_of, rung_epochs
-from fdt_core.results.tuning.tried import has_result
+from fdt_core.results.tuning.tried import begun_candidates, has_ended_first_rung
 
 Trial = Mapping[str, Any]
 """A planned trial, or a row of `trials`."""
@@ -47,7 +47,7 @@ class Candidate:
     @property
     def is_waiting(self) -> bool:
         """Whether it has yet to end the first rung."""
-        return any(not course.scores and not course.ended for course in self.courses)
+        return not has_ended_first_rung(self.courses)
 
     def accuracy(self, rung: int) -> float | None:
         """Its mean validation accuracy over seeds at a rung (the first is 1); None if a seed has not reached it."""
@@ -73,7 +73,7 @@ class TunedGroup:
         template: the template that they were trained with: base, if it is tuned for all.
         tuning: how the run tunes.
         rungs: the epochs of the rungs; the last is the end of the training.
-        candidates: in the order drawn; those of TPE as soon as one of their trainings has a result.
+        candidates: in the order drawn; those that TPE asked for as soon as one of their trainings has a row.
         halving: what is decided.
     """
 
@@ -150,7 +150,7 @@ def tuned_groups(
         of_group[tuning.group(trial)][trial["candidate"]].append(trial)
     found = []
     for key, planned_courses in courses_of(trials, every, tuning).items():
-        courses = {name: each for name, each in planned_courses.items() if tuning.tpe is None or has_result(each)}
+        courses = {name: planned_courses[name] for name in begun_candidates(planned_courses, tuning)}
         candidates = tuple(
             _candidate(of_group[key][name], courses[name], attempts, fields)
             for name in tuning.candidates

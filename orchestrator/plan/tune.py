@@ -9,7 +9,7 @@ from dataclasses import field
 from functools import cached_property
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
 
 from fdt_core.errors import nearest_match
@@ -113,12 +113,13 @@ class Tune:
 
     @field_validator("vary", "sample")
     @classmethod
-    def _tunable(cls, given: Mapping[str, object]) -> Mapping[str, object]:
-        for name in given.keys() - {TRIALS, SAMPLER}:
+    def _tunable(cls, given: Mapping[str, object], info: ValidationInfo) -> Mapping[str, object]:
+        beside = (TRIALS, SAMPLER) if info.field_name == "sample" else ()
+        for name in given.keys() - set(beside):
             if name in _NOT_TUNED:
                 raise ValueError(f"{name} cannot be tuned: candidates must have the same budget and judge")
             if name not in TUNABLE:
-                raise ValueError(f"{name!r} is no field of a recipe{nearest_match(name, TUNABLE)}")
+                raise ValueError(f"{name!r} is no field of a recipe{nearest_match(name, (*TUNABLE, *beside))}")
         return given
 
     @field_validator("sample")
@@ -128,15 +129,18 @@ class Tune:
             return given
         trials, sampler = given.get(TRIALS), given.get(SAMPLER, RANDOM)
         if sampler not in (RANDOM, TPE):
-            raise ValueError(f"sampler must be {RANDOM} or {TPE}, not {sampler!r}")
+            guess = nearest_match(str(sampler), (RANDOM, TPE))
+            raise ValueError(f"sampler must be {RANDOM} or {TPE}, not {sampler!r}{guess}")
         most = MAX_CANDIDATES // POOL if sampler == TPE else MAX_CANDIDATES
         if type(trials) is not int or not 2 <= trials <= most:
-            raise ValueError(f"trials must be a number of candidates from 2 to {most}")
+            raise ValueError(f"trials must be a number of candidates from 2 to {most} (sampler: {sampler})")
         if not given.keys() - {TRIALS, SAMPLER}:
             raise ValueError("names no field of a recipe, such as learning_rate: log(0.01, 0.5)")
         for name, values in _space(given).items():
             if not isinstance(values, Distribution | list) or not values:
                 raise ValueError(f"{name} must be {FORMS}")
+            if isinstance(values, list) and len({_as_numbers({name: value}) for value in values}) < len(values):
+                raise ValueError(f"{name}: repeated value")
         return given
 
     @field_validator("per")

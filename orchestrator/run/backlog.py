@@ -137,12 +137,10 @@ class Backlog:
         held_back, tuned = 0, self.wanted.tuned
         pending = tuned.not_asked if tuned else 0
         for (kind, choice, state), count in self._count_of_choice.items():
-            if tuned and choice is None and state is TrialState.SPARED:
-                continue  # a candidate of the pool that is not asked for
             if tuned and choice:
                 if not tuned.is_chosen(choice):
                     continue
-                if not tuned.is_decided(choice[0]):
+                if tuned.is_open(choice):
                     pending += count
                     continue
             counts[state] += count

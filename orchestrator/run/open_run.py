@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fdt_core.datasets.prepared import prepared_digest
+from fdt_core.errors import EnvironmentProblem
 from fdt_core.exit_codes import ExitCode
 from fdt_core.provenance import versions
 from fdt_core.results.reader import read_table
+from fdt_core.results.tuning.tpe import NEEDS_OPTUNA, tpe_is_installed
 from fdt_core.results.writer import ResultsWriter
 from orchestrator.plan.cells import Cell, SweepPlan
 from orchestrator.run.backlog import Backlog, Progress
@@ -98,6 +100,8 @@ def open_run(launch: Launch, lease: DriverLease, *, device: str) -> OpenRun:
     )
     recorder.reuse(plan.cells, [Path(path) for path in settings.reuse])
     backlog = Backlog(plan.cells, ledger, plan.looks, plan.tuning)
+    if plan.tuning and plan.tuning.tpe and backlog.wanted.may_want_more() and not tpe_is_installed():
+        raise EnvironmentProblem(f"tuning with {NEEDS_OPTUNA}")  # here, not hours later when the first batch ends
     recorder.drop_checkpoints(backlog.wanted.eliminated())
     recorder.decide(backlog.wanted.decisions(), all_of_them=True)
     launch.parts.forget("epochs")  # a large table, which nothing reads from here on

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fdt_core.results.tuning import COMPARED
-from orchestrator.plan.cells import Cell
+from fdt_core.results.tuning import COMPARED, TUNED
+from orchestrator.plan.cells import Cell, SweepPlan
 from orchestrator.run.launch_record import Launch
 
 
@@ -47,7 +46,7 @@ def change_to(launch: Launch) -> PlanChange | None:
     if not launch.run.plan_file.exists():
         return None
     former, ledger = launch.run.plan(), launch.ledger()
-    before, after = _by_place(former.cells), _by_place(launch.plan.cells)
+    before, after = _by_place(former), _by_place(launch.plan)
     dropped = tuple(cells for place, cells in before.items() if place not in after)
     return PlanChange(
         dropped=tuple(cells[0] for cells in dropped),
@@ -57,10 +56,16 @@ def change_to(launch: Launch) -> PlanChange | None:
     )
 
 
-def _by_place(cells: Iterable[Cell]) -> dict[tuple[object, ...], list[Cell]]:
-    """The cells by what they are in the study: those of several candidates, of which one wins, share their place."""
+def _by_place(plan: SweepPlan) -> dict[tuple[object, ...], list[Cell]]:
+    """The cells by what they are in the study: those of several candidates, of which one wins, share their place.
+
+    Of candidates that TPE asks for, the first of the pool stand for those that will be trained.
+    """
+    others = frozenset(plan.tuning.candidates[plan.tuning.trials :]) if plan.tuning else frozenset()
     found: dict[tuple[object, ...], list[Cell]] = defaultdict(list)
-    for cell in cells:
+    for cell in plan.cells:
+        if cell.stage == TUNED and cell.candidate in others:
+            continue
         shares = cell.candidate and cell.stage == COMPARED
         found[cell.point if shares else cell.key].append(cell)
     return found

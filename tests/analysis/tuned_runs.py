@@ -114,8 +114,7 @@ class TunedSweep:
         found: tuple[str, ...] = ()
         while True:
             known = {name: courses if name in found else [Course()] for name, courses in by_name.items()}
-            more = tried_candidates(found, known, self.tuning)
-            if more == found:
+            if (more := tried_candidates(known, self.tuning)) == found:
                 return found
             found = more
 
@@ -123,9 +122,9 @@ class TunedSweep:
         scores: list[Score] = []
         for rung in range(1, len(self.rungs) + 1):
             if (found := accuracy(template, rate, rung)) is None:
-                return Course(scores=tuple(scores), ended=True)
+                return Course(scores=tuple(scores), ended=True, begun=True)
             scores.append(Score(found, 2 - found / 100))
-        return Course(scores=tuple(scores))
+        return Course(scores=tuple(scores), begun=True)
 
     def attempts(self, trial: Row, course: Course, reach: int) -> list[Row]:
         """The rows of one candidate that is wanted to reach a rung: one for each, with rising attempts."""

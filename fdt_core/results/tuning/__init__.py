@@ -44,6 +44,11 @@ class Tuning:
     every_template: bool = True
     tpe: Tpe | None = None
 
+    def __post_init__(self) -> None:
+        """Raises ValueError if the candidates are not those that TPE chooses from."""
+        if self.tpe and not self.tpe.trials <= len(self.tpe.points) == len(self.candidates):
+            raise ValueError("tpe needs a point for each candidate, and at least as many candidates as trials")
+
     @property
     def trials(self) -> int:
         """How many candidates each group trains."""
@@ -82,10 +87,12 @@ class Course:
     Args:
         scores: at each rung that it has reached.
         ended: whether it reaches no further rung, because it diverged or was given up.
+        begun: whether it has a row.
     """
 
     scores: tuple[Score, ...] = ()
     ended: bool = False
+    begun: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,18 +124,17 @@ def halving(courses: Mapping[str, Sequence[Course]], tuning: Tuning, rungs: int)
 
     Args:
         courses: the trainings of each candidate that is tried, one for each seed.
-        tuning: how many go on; as long as it tries more candidates, the first rung is open.
+        tuning: how many go on; while fewer candidates than it tries are known, the first rung stays open.
         rungs: how many there are; the last is the end of the training.
     """
     order = {name: index for index, name in enumerate(tuning.candidates)}
     reach = dict.fromkeys(sorted(courses, key=order.__getitem__), 1)
     going, kept = tuple(reach), list[tuple[str, ...]]()
+    are_all_known = tuning.tpe is None or len(courses) >= tuning.trials
     for rung in range(1, rungs + 1):
         reach |= dict.fromkeys(going, rung)
-        is_complete = tuning.tpe is None or len(courses) >= tuning.trials
-        if not is_complete or any(
-            len(each.scores) < rung and not each.ended for name in going for each in courses[name]
-        ):
+        waits = any(len(course.scores) < rung and not course.ended for name in going for course in courses[name])
+        if waits or not are_all_known:
             return Halving(reach=reach, kept=tuple(kept), decided=False)
         scored = [name for name in going if all(len(course.scores) >= rung for course in courses[name])]
         places = tuning.places(rung) if rung < rungs else len(scored)

@@ -49,8 +49,9 @@ def course_of(attempts: Iterable[Row]) -> Course:
     every = list(attempts)
     scores = max((scores_of(row) for row in every), key=len, default=())
     if not every or every[-1]["status"] != "failed":
-        return Course(scores=scores, ended=bool(every) and every[-1]["status"] == "diverged")
-    return Course(scores=scores, ended=given_up([row["failure_kind"] for row in every if row["status"] == "failed"]))
+        return Course(scores=scores, ended=bool(every) and every[-1]["status"] == "diverged", begun=bool(every))
+    failures = [row["failure_kind"] for row in every if row["status"] == "failed"]
+    return Course(scores=scores, ended=given_up(failures), begun=True)
 
 
 def scores_of(row: Row) -> tuple[Score, ...]:

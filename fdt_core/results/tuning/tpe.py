@@ -7,6 +7,7 @@ is taken. In a simulation with smooth functions of two fields, the best of 16 ca
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,19 +61,21 @@ class Tpe:
 
         Raises EnvironmentProblem if Optuna is not installed.
         """
-        left = [index for index in range(len(self.points)) if index not in scores]
-        chosen = []
-        for point in self._asked(scores, min(count, len(left))):
-            nearest = min(left, key=lambda index: self._distance(self.points[index], point))
-            left.remove(nearest)
-            chosen.append(nearest)
-        return tuple(chosen)
+        return _ask(self, tuple(scores.items()), count)
 
-    def _asked(self, scores: Mapping[int, float | None], count: int) -> list[tuple[float, ...]]:
-        """The points that TPE asks for. It takes each of them for a bad one when it chooses the next."""
-        if not tpe_is_installed():
-            raise EnvironmentProblem(f"tuning with {NEEDS_OPTUNA}")
-        import optuna
+    def nearest(self, point: Sequence[float], indices: Iterable[int]) -> int:
+        """Which of these candidates is nearest to a point."""
+        return min(indices, key=lambda index: self._distance(self.points[index], point))
+
+    def asked(self, scores: Mapping[int, float | None], count: int) -> list[tuple[float, ...]]:
+        """The points that TPE asks for. It takes each of them for a bad one when it chooses the next.
+
+        Raises EnvironmentProblem if Optuna is not installed.
+        """
+        try:
+            import optuna
+        except ImportError as error:
+            raise EnvironmentProblem(f"tuning with {NEEDS_OPTUNA} ({error})") from error
 
         fields = {str(number): _field(choices) for number, choices in enumerate(self.choices)}
         sampler = optuna.samplers.TPESampler(seed=self.seed, n_startup_trials=1, multivariate=True, constant_liar=True)
@@ -97,6 +100,18 @@ class Tpe:
         return sum(
             float(a != b) if choices else (a - b) ** 2 for a, b, choices in zip(one, other, self.choices, strict=True)
         )
+
+
+@functools.lru_cache(maxsize=1024)
+def _ask(tpe: Tpe, scores: tuple[tuple[int, float | None], ...], count: int) -> tuple[int, ...]:
+    """See `Tpe.ask`. A driver needs the same answers again whenever a trial ends, and each takes 5 ms or more."""
+    known = dict(scores)
+    left = [index for index in range(len(tpe.points)) if index not in known]
+    chosen = []
+    for point in tpe.asked(known, min(count, len(left))):
+        chosen.append(tpe.nearest(point, left))
+        left.remove(chosen[-1])
+    return tuple(chosen)
 
 
 def tpe_is_installed() -> bool:

@@ -8,44 +8,49 @@ from collections.abc import Mapping, Sequence
 from fdt_core.results.tuning import Course, Tuning
 
 
-def has_result(courses: Sequence[Course]) -> bool:
-    """Whether a training of the candidate has reached a rung, or has ended without."""
-    return any(course.scores or course.ended for course in courses)
+def has_ended_first_rung(courses: Sequence[Course]) -> bool:
+    """Whether all trainings of a candidate have reached their first rung, or have ended before."""
+    return all(course.scores or course.ended for course in courses)
 
 
-def tried_candidates(tried: Sequence[str], courses: Mapping[str, Sequence[Course]], tuning: Tuning) -> tuple[str, ...]:
-    """The candidates that a group trains, in the order asked for.
+def begun_candidates(courses: Mapping[str, Sequence[Course]], tuning: Tuning) -> tuple[str, ...]:
+    """The candidates that a group is known to train from its results alone: all, or with TPE, its first batch.
+
+    Others that TPE has asked for follow as soon as one of their trainings has a row; never more than the group's share.
+    """
+    if tuning.tpe is None:
+        return tuple(courses)
+    first, others = tuning.candidates[: tuning.tpe.batch], tuning.candidates[tuning.tpe.batch :]
+    begun = [name for name in others if any(course.begun for course in courses[name])]
+    return (*first, *begun)[: tuning.trials]
+
+
+def tried_candidates(courses: Mapping[str, Sequence[Course]], tuning: Tuning) -> tuple[str, ...]:
+    """The candidates that a group trains.
 
     A batch is asked for when all candidates of those before it have ended their first rung. So the same results give
     the same candidates, in whatever order they arrive.
 
-    A candidate that has a result takes the place of one that is asked for and has none. Without this, a retry of a
-    failed candidate, or another version of Optuna, would ask for others, and a group would train more than its share.
+    A candidate that has a row is always among them, as far as the group's share goes, and takes the place of one that
+    is asked for and has none. Without this, a retry of a failed candidate, or another version of Optuna, would ask for
+    others, and a group would train more than its share.
 
     Args:
-        tried: those known already; at first, none.
         courses: the trainings of each candidate of the plan, one for each seed.
         tuning: how the plan tunes.
 
     Raises EnvironmentProblem if Optuna is needed and not installed.
     """
-    tpe, names = tuning.tpe, tuning.candidates
+    begun, tpe = begun_candidates(courses, tuning), tuning.tpe
     if tpe is None:
-        return tuple(courses)
-    found = list(tried or names[: tpe.batch])
-    while len(found) < tpe.trials and all(_ended_first_rung(courses[name]) for name in found):
-        scores = {index: _first_score(courses[name]) for index, name in enumerate(names) if name in found}
-        count = min(tpe.batch, tpe.trials - len(found))
-        asked = [names[index] for index in tpe.ask(scores, count)]
-        known = [name for name in names if has_result(courses[name]) and name not in found]
-        every = [*asked, *(name for name in known if name not in asked)]
-        batch = sorted(every, key=lambda name: (name not in known, name not in asked))[:count]
-        found += [name for name in every if name in batch]
-    return tuple(found)
-
-
-def _ended_first_rung(courses: Sequence[Course]) -> bool:
-    return all(course.scores or course.ended for course in courses)
+        return begun
+    tried, asked = dict.fromkeys(begun), dict.fromkeys(begun[: tpe.batch])
+    while len(tried) < tpe.trials and all(has_ended_first_rung(courses[name]) for name in asked):
+        scores = {index: _first_score(courses[name]) for index, name in enumerate(tuning.candidates) if name in asked}
+        for name in [tuning.candidates[index] for index in tpe.ask(scores, tpe.batch)]:
+            if name in begun or len(tried) < tpe.trials:
+                tried[name] = asked[name] = None
+    return tuple(tried)
 
 
 def _first_score(courses: Sequence[Course]) -> float | None:

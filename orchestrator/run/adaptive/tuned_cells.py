@@ -9,14 +9,14 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from fdt_core.results.tuning import COMPARED, TUNED, Course, Halving, Tuning, TuningGroup, halving
+from fdt_core.results.tuning import COMPARED, TUNED, Course, Halving, Stage, Tuning, TuningGroup, halving
 from fdt_core.results.tuning.courses import Courses
-from fdt_core.results.tuning.tried import has_result, tried_candidates
+from fdt_core.results.tuning.tried import tried_candidates
 from orchestrator.plan.cells import Cell
 from orchestrator.run.ledger import Ledger, TrialState
 
-Choice = tuple[TuningGroup, str]
-"""A group, and a candidate that it may choose."""
+Choice = tuple[TuningGroup, Stage, str]
+"""A group, a stage, and a candidate that the group may choose for it."""
 
 
 @dataclass(kw_only=True)
@@ -52,7 +52,6 @@ class TunedCells:
                 self._groups_of.setdefault(cell.trial_id, []).append(key)
         self._until: dict[str, int] = {}
         self._tried: dict[TuningGroup, tuple[str, ...]] = {}
-        self._known: dict[TuningGroup, dict[str, None]] = {}  # those tried, and others that have results
         self._halving: dict[TuningGroup, Halving] = {}
         self._eliminated: dict[TuningGroup, list[str]] = {}
         for key in self._groups:
@@ -71,9 +70,21 @@ class TunedCells:
         return tuple(each for key in self._groups_of.get(trial_id, ()) for each in self._decide(key))
 
     def eliminated(self, trial_id: str | None = None) -> Iterator[str]:
-        """The stopped trials that never go on, in the groups of this trial or in all."""
+        """The stopped trials that never go on, in the groups of this trial or in all.
+
+        With those of candidates that have come along by `--reuse`, or were tried by a former plan, and are not tried.
+        """
         for key in self._groups if trial_id is None else self._groups_of.get(trial_id, ()):
             yield from self._eliminated[key]
+            if self._tuning.tpe and self._halving[key].decided:
+                others = self._groups[key].tuning.items()
+                yield from (
+                    each
+                    for name, trials in others
+                    if name not in self._tried[key]
+                    for each in trials
+                    if self._is_stopped(each)
+                )
 
     @property
     def stopped(self) -> int:
@@ -86,26 +97,31 @@ class TunedCells:
         return len(self._halving), won, sum(found.decided for found in self._halving.values()) - won
 
     def choice(self, cell: Cell) -> Choice | None:
-        """What has to be chosen for a cell of the comparison to be trained; None for a cell of the tuning."""
-        return (cell.group(self._tuning), cell.candidate) if cell.stage == COMPARED else None
+        """What has to be chosen for a cell to be trained; None for a cell that is trained in any case."""
+        if cell.stage == TUNED and self._tuning.tpe is None:
+            return None
+        return cell.group(self._tuning), cell.stage, cell.candidate
+
+    def counts(self, cell: Cell) -> bool:
+        """Whether the cell is chosen, or is trained in any case."""
+        choice = self.choice(cell)
+        return choice is None or self.is_chosen(choice)
 
     def represents_point(self, cell: Cell) -> bool:
         """Whether a cell of the comparison is that of the winner; as long as there is none, of the first candidate."""
-        choice = self.choice(cell)
-        return choice is not None and self.is_chosen(choice)
+        return cell.stage == COMPARED and self.counts(cell)
 
     def is_chosen(self, choice: Choice) -> bool:
-        """Whether this is the winner of a group; as long as there is none, the first candidate."""
-        group, candidate = choice
+        """Whether a candidate is tried, or in the comparison has won; as long as none has, the first stands for it."""
+        group, stage, candidate = choice
+        if stage == TUNED:
+            return candidate in self._tried[group]
         return candidate == (self._halving[group].winner or self._tuning.candidates[0])
 
-    def is_tried(self, cell: Cell) -> bool:
-        """Whether the candidate of a cell of the tuning is trained, as far as is known."""
-        return cell.candidate in self._tried[cell.group(self._tuning)]
-
-    def is_decided(self, group: TuningGroup) -> bool:
-        """Whether nothing is left to decide in a group."""
-        return self._halving[group].decided
+    def is_open(self, choice: Choice) -> bool:
+        """Whether this is of the comparison, and its group has yet to decide who wins."""
+        group, stage, _ = choice
+        return stage == COMPARED and not self._halving[group].decided
 
     @staticmethod
     def _compared(group: _Group) -> int:
@@ -129,6 +145,7 @@ class TunedCells:
     def expected(self) -> dict[str, int]:
         """How many more epochs each trial trains in a study without failures; what is open goes as drawn.
 
+        A candidate that had come further before a retry or more candidates opened its rung again trains no more.
         Their sum does not depend on who wins.
         """
         found: dict[str, int] = {}
@@ -140,7 +157,8 @@ class TunedCells:
             if known.winner is not None or not known.decided:
                 winner = known.winner or next(iter(group.comparison), "")
                 found |= {each: self._epochs[each] for each in group.comparison.get(winner, ())}
-        return {each: epochs - self._ledger.record(each).trained for each, epochs in found.items()}
+        left = {each: epochs - self._ledger.record(each).trained for each, epochs in found.items()}
+        return {each: epochs for each, epochs in left.items() if epochs > 0}
 
     def _expected_reach(self, key: TuningGroup, group: _Group, known: Halving) -> dict[str, int]:
         """The rung that each candidate reaches if those that are still in the running go as they were ranked so far."""
@@ -154,13 +172,13 @@ class TunedCells:
 
     def _missing(self, key: TuningGroup) -> int:
         """How many candidates of a group are still to be asked for."""
-        return max(0, self._tuning.trials - len(self._known[key])) if self._tuning.tpe else 0
+        return max(0, self._tuning.trials - len(self._tried[key])) if self._tuning.tpe else 0
 
     def _candidates(self, key: TuningGroup, group: _Group) -> tuple[str, ...]:
         """The candidates of a group. For those that are still to be asked for stand the first others of the pool."""
-        known = self._known[key]
-        others = (name for name in group.tuning if name not in known)
-        return *known, *itertools.islice(others, self._missing(key))
+        tried = self._tried[key]
+        others = (name for name in group.tuning if name not in tried)
+        return *tried, *itertools.islice(others, self._missing(key))
 
     def _last_rung(self, group: _Group) -> int:
         """The rung after which a group is decided: the first from which a single candidate goes on, or the last."""
@@ -183,8 +201,7 @@ class TunedCells:
         courses: Courses = {
             candidate: [self._course(each) for each in trials] for candidate, trials in group.tuning.items()
         }
-        self._tried[key] = tried = tried_candidates(self._tried.get(key, ()), courses, self._tuning)
-        self._known[key] = dict.fromkeys((*tried, *(name for name in courses if has_result(courses[name]))))
+        self._tried[key] = tried = tried_candidates(courses, self._tuning)
         found = halving({name: courses[name] for name in tried}, self._tuning, len(group.rungs))
         self._halving[key] = found
         beaten = (name for name, rung in found.reach.items() if len(found.kept) >= rung)
@@ -198,7 +215,7 @@ class TunedCells:
 
     def _course(self, trial_id: str) -> Course:
         record = self._ledger.record(trial_id)
-        return Course(scores=record.scores, ended=record.finished or record.given_up)
+        return Course(scores=record.scores, ended=record.finished or record.given_up, begun=record.attempt > 0)
 
 
 def with_epochs(cell: Cell, epochs: int) -> Cell:

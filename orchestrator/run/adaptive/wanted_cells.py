@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from fdt_core.results.keys import BASE
 from fdt_core.results.looks import Looks
-from fdt_core.results.tuning import COMPARED, TUNED, Tuning
+from fdt_core.results.tuning import COMPARED, Tuning
 from orchestrator.plan.cells import BlockKey, Cell, KindKey, SweepPlan
 from orchestrator.run.adaptive.tuned_cells import TunedCells, with_epochs
 from orchestrator.run.ledger import Ledger, TrialState
@@ -103,9 +103,7 @@ class WantedCells:
 
     def counts(self, cell: Cell) -> bool:
         """Whether a cell belongs to the study as it stands: not if it is of a candidate that is not tried or chosen."""
-        if self._tuned is None:
-            return True
-        return self._tuned.is_tried(cell) if cell.stage == TUNED else self._tuned.represents_point(cell)
+        return self._tuned is None or self._tuned.counts(cell)
 
     def compared(self) -> Iterator[Cell]:
         """One cell for each point of the comparison; in a tuned sweep, that of the winner once it is known."""

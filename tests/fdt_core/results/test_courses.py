@@ -38,12 +38,12 @@ def test_a_training_without_a_row_waits() -> None:
 
 def test_the_attempt_with_the_most_rungs_counts() -> None:
     course = course_of([row(1, "stopped", 50.0), row(2, "stopped", 50.0, 60.0)])
-    assert course == Course(scores=(Score(50.0, 0.5), Score(60.0, 0.4)))
+    assert course == Course(scores=(Score(50.0, 0.5), Score(60.0, 0.4)), begun=True)
 
 
 def test_a_failure_without_scores_ends_a_training_that_keeps_its_rungs() -> None:
     failed = {"attempt": 2, "status": "failed", "rung_accuracies": None, "rung_losses": None, "failure_kind": "crash"}
-    assert course_of([row(1, "stopped", 50.0), failed]) == Course(scores=(Score(50.0, 0.5),), ended=True)
+    assert course_of([row(1, "stopped", 50.0), failed]) == Course(scores=(Score(50.0, 0.5),), ended=True, begun=True)
 
 
 def test_a_failure_that_is_tried_again_ends_nothing() -> None:
@@ -67,7 +67,7 @@ def test_the_order_of_rows_does_not_matter(attempts: list[tuple[int, str]]) -> N
     planned = [trial("x", 7)]
     rows = [planned[0] | row(number, status, *[50.0] * number, failure_kind="error") for number, status in attempts]
     (courses,) = courses_of(planned, rows, TUNING).values()
-    assert courses == {"x": [Course(scores=(Score(50.0, 0.5),) * 4)]}
+    assert courses == {"x": [Course(scores=(Score(50.0, 0.5),) * 4, begun=True)]}
 
 
 def test_groups_have_a_course_for_each_candidate_and_seed() -> None:
@@ -75,7 +75,8 @@ def test_groups_have_a_course_for_each_candidate_and_seed() -> None:
     rows = [trial("y", 8, "a") | row(1, "stopped", 50.0), trial("gone", 7) | row(1, "done", 99.0)]
     found = courses_of(planned, rows, TUNING)
     assert list(found) == [("m", 1.0, "", "d", "base"), ("m", 1.0, "", "d", "a")]
-    assert found["m", 1.0, "", "d", "a"] == {"x": [Course()] * 2, "y": [Course(), Course(scores=(Score(50.0, 0.5),))]}
+    begun = Course(scores=(Score(50.0, 0.5),), begun=True)
+    assert found["m", 1.0, "", "d", "a"] == {"x": [Course()] * 2, "y": [Course(), begun]}
 
 
 def test_the_last_rung_is_the_end_of_the_training() -> None:

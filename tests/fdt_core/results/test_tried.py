@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
 import statistics
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.results.tuning import Course, Score, Tuning
 from fdt_core.results.tuning.tpe import POOL, Tpe
-from fdt_core.results.tuning.tried import tried_candidates
+from fdt_core.results.tuning.tried import begun_candidates, tried_candidates
 
 TRIALS = 16
 BATCH = 4
@@ -35,7 +35,10 @@ def tuning(seed: int = 0, choices: tuple[int, ...] = (0, 0), seeds: int = 1) -> 
 
 
 def scored(accuracy: float) -> Course:
-    return Course(scores=(Score(accuracy, 1.0),))
+    return Course(scores=(Score(accuracy, 1.0),), begun=True)
+
+
+LOST = Course(ended=True, begun=True)
 
 
 def smooth(of: Tuning, seed: int) -> dict[str, float]:
@@ -49,13 +52,25 @@ def smooth(of: Tuning, seed: int) -> dict[str, float]:
     }
 
 
-def all_tried(of: Tuning, found: Mapping[str, float], order: random.Random | None = None) -> tuple[str, ...]:
-    """The candidates tried when all have ended, one after another in the order asked for, or in a random one."""
-    courses: dict[str, list[Course]] = {name: [Course()] for name in of.candidates}
+def all_tried(
+    of: Tuning, found: Mapping[str, float], order: random.Random | None = None, known: Iterable[str] = ()
+) -> tuple[str, ...]:
+    """The candidates tried when all have ended, one after another in the order of the plan, or in a random one.
+
+    The decision is taken anew each time, as by a driver that has just started. What it asks for is never taken back.
+
+    Args:
+        of: how to tune.
+        found: what each candidate reaches.
+        order: of arrival.
+        known: candidates that have a result beforehand.
+    """
+    courses = {name: [scored(found[name]) if name in known else Course()] for name in of.candidates}
     tried: tuple[str, ...] = ()
     while True:
-        tried = tried_candidates(tried, courses, of)
-        left = [name for name in tried if not courses[name][0].scores]
+        before, tried = tried, tried_candidates(courses, of)
+        assert set(before) <= set(tried)
+        left = sorted(name for name in tried if not courses[name][0].scores)
         if not left:
             return tried
         name = order.choice(left) if order else left[0]
@@ -65,30 +80,50 @@ def all_tried(of: Tuning, found: Mapping[str, float], order: random.Random | Non
 def test_the_first_batch_is_as_drawn_and_another_is_asked_for_once_it_has_ended() -> None:
     of = tuning()
     courses = {name: [Course()] for name in of.candidates}
-    first = tried_candidates((), courses, of)
+    first = tried_candidates(courses, of)
     assert first == of.candidates[:BATCH]
     for name in first[1:]:
         courses[name] = [scored(50.0)]
-    assert tried_candidates(first, courses, of) == first
-    courses[first[0]] = [Course(ended=True)]
-    second = tried_candidates(first, courses, of)
+    assert tried_candidates(courses, of) == first
+    courses[first[0]] = [LOST]
+    second = tried_candidates(courses, of)
     assert second[:BATCH] == first
     assert len(set(second)) == 2 * BATCH
 
 
-@given(seed=st.integers(0, 10**6))
-@settings(max_examples=5, deadline=None)
-def test_the_same_scores_ask_for_the_same_candidates_in_any_order_of_arrival_and_after_any_break(seed: int) -> None:
+@given(seed=st.integers(0, 10**6), known=st.integers(0, TRIALS))
+@settings(max_examples=20, deadline=None)
+def test_the_same_scores_ask_for_the_same_candidates_in_any_order_of_arrival_and_no_group_trains_more_than_its_share(
+    seed: int, known: int
+) -> None:
+    """Also if some have results already, as after a retry, or with another version of Optuna that asked for others."""
     of = tuning(seed)
     found, order = smooth(of, seed), random.Random(seed)
+    before = order.sample(of.candidates, known)
+    tried = all_tried(of, found, known=before)
+    assert len(tried) == TRIALS
+    assert {*all_tried(of, found, order, known=before)} == {*tried}
+    assert {*tried} >= {*before} or known > TRIALS - BATCH
+    courses = {name: [scored(found[name]) if name in tried else Course()] for name in of.candidates}
+    assert {*begun_candidates(courses, of)} == {*tried}, "who reads the rows alone knows the same candidates"
+
+
+def test_with_more_results_than_its_share_a_group_has_the_first_of_them_and_needs_no_optuna(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    of = tuning()
+    courses = {name: [scored(50.0)] for name in of.candidates}
+    assert tried_candidates(courses, of) == begun_candidates(courses, of) == of.candidates[:TRIALS]
+
+
+def test_a_candidate_that_is_tried_again_keeps_its_place() -> None:
+    of = tuning()
+    found = smooth(of, 0)
     tried = all_tried(of, found)
-    assert len(set(tried)) == TRIALS
-    assert all_tried(of, found, order) == tried
-    for count in range(TRIALS):  # a driver that starts anew knows the rows alone
-        before = count // BATCH * BATCH
-        known = {*tried[:before], *order.sample(tried[before : before + BATCH], count % BATCH)}
-        courses = {name: [scored(found[name])] if name in known else [Course()] for name in of.candidates}
-        assert tried_candidates((), courses, of) == tried[: before + BATCH]
+    courses = {name: [scored(found[name]) if name in tried else Course()] for name in of.candidates}
+    again = {name: [Course(begun=True)] for name in (tried[0], tried[-1])}
+    assert {*tried_candidates(courses | again, of)} == {*tried}
 
 
 def test_sixteen_candidates_of_tpe_find_better_ones_than_sixteen_drawn_at_random() -> None:
@@ -107,7 +142,7 @@ def test_values_of_a_list_that_do_well_are_asked_for_more_often() -> None:
     assert of.tpe is not None
     value = dict(zip(of.candidates, (point[1] for point in of.tpe.points), strict=True))
     found = {name: 90.0 if value[name] == 2.0 else 10.0 for name in of.candidates}
-    asked = all_tried(of, found)[BATCH:]
+    asked = [name for name in all_tried(of, found) if name not in of.candidates[:BATCH]]
     assert sum(value[name] == 2.0 for name in asked) > len(asked) / 3, "a fourth has this value"
 
 
@@ -116,12 +151,12 @@ def test_a_candidate_without_a_result_is_the_worst_and_seeds_count_by_their_mean
     of = tuning(seeds=2)
     assert of.tpe is not None
     near = min(of.candidates[:BATCH], key=lambda name: point(of, name)[0])
-    lost = {name: [Course(ended=True), scored(99.0)] for name in of.candidates[:BATCH] if name != near}
+    lost = {name: [LOST, scored(99.0)] for name in of.candidates[:BATCH] if name != near}
     courses = {name: [Course(), Course()] for name in of.candidates} | lost | {near: [scored(10.0), scored(30.0)]}
     best = {name: [scored(0.0), scored(0.0)] for name in lost}
-    asked = tried_candidates((), courses, of)
-    assert asked == tried_candidates((), courses | best, of)
-    assert asked != tried_candidates((), courses | {name: [scored(80.0), scored(80.0)] for name in lost}, of)
+    asked = tried_candidates(courses, of)
+    assert asked == tried_candidates(courses | best, of)
+    assert asked != tried_candidates(courses | {name: [scored(80.0), scored(80.0)] for name in lost}, of)
 
 
 def point(of: Tuning, name: str) -> tuple[float, ...]:
@@ -129,31 +164,22 @@ def point(of: Tuning, name: str) -> tuple[float, ...]:
     return of.tpe.points[of.candidates.index(name)]
 
 
-@given(seed=st.integers(0, 10**6), known=st.integers(0, TRIALS))
-@settings(max_examples=20, deadline=None)
-def test_whatever_has_results_already_no_group_trains_more_than_its_share(seed: int, known: int) -> None:
-    """As after a retry, or with another version of Optuna, which would ask for others."""
-    of = tuning(seed)
-    found = smooth(of, seed)
-    before = random.Random(seed).sample(of.candidates[BATCH:], min(known, TRIALS - BATCH))
-    courses = {name: [scored(found[name])] if name in before else [Course()] for name in of.candidates}
-    tried: tuple[str, ...] = ()
-    for _ in range(TRIALS + 1):
-        tried = tried_candidates(tried, courses, of)
-        courses |= {name: [scored(found[name])] for name in tried}
-    assert len(set(tried)) == TRIALS
-    assert set(before) <= set(tried)
-
-
 def test_without_tpe_all_candidates_are_tried() -> None:
     of = Tuning(candidates=("x", "y"), seeds=(0,))
-    assert tried_candidates((), {"x": [Course()], "y": [Course()]}, of) == ("x", "y")
+    assert tried_candidates({"x": [Course()], "y": [Course()]}, of) == ("x", "y")
 
 
 def test_without_optuna_the_message_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "optuna", None)
     of = tuning()
     courses = {name: [scored(50.0)] for name in of.candidates}
     courses = {name: courses[name] if name in of.candidates[:BATCH] else [Course()] for name in of.candidates}
     with pytest.raises(EnvironmentProblem, match=r"pip install 'fdt-sweep\[tpe\]'"):
-        tried_candidates((), courses, of)
+        tried_candidates(courses, of)
+
+
+def test_a_plan_whose_pool_does_not_fit_is_refused() -> None:
+    for trials, names in ((TRIALS, 8), (100, TRIALS * POOL)):
+        tpe = Tpe(trials=trials, seed=0, points=points(0), choices=(0, 0))
+        with pytest.raises(ValueError, match="a point for each candidate"):
+            Tuning(candidates=tuple(map(str, range(names))), seeds=(0,), tpe=tpe)

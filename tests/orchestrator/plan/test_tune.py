@@ -188,8 +188,18 @@ def test_variants_are_tuned_one_by_one(tmp_path: Path) -> None:
         ("{sample: {learning_rate: log(0.01, 0.5), trials: 4, sampler: grid}}", "sampler must be random or tpe"),
         (
             "{sample: {learning_rate: log(0.01, 0.5), trials: 251, sampler: tpe}}",
-            "trials must be a number of candidates from 2 to 250",
+            "trials must be a number of candidates from 2 to 250 (sampler: tpe)",
         ),
+        (
+            "{sample: {learning_rate: log(0.01, 0.5), trials: 4, sampler: TPE}}",
+            "sampler must be random or tpe, not 'TPE'; did you mean 'tpe'",
+        ),
+        (
+            "{sample: {learning_rate: log(0.01, 0.5), trials: 4, samplr: tpe}}",
+            "'samplr' is no field of a recipe; did you mean 'sampler'",
+        ),
+        ("{vary: {learning_rate: [0.1, 0.2], trials: [4]}}", "'trials' is no field of a recipe"),
+        ("{sample: {learning_rate: [0.1, 0.1, 0.2], cutout: [0, 4], trials: 3}}", "learning_rate: repeated value"),
         ("{vary: {learning_rate: [0.1, 0.2]}, halving: {first: 9}}", "tune.halving.first: must be below the epochs, 9"),
         ("{vary: {learning_rate: [0.1, 0.2]}, halving: {first: 1, factor: 1}}", "tune.halving.factor"),
         ("{vary: {learning_rate: [0.1, 0.2]}, per: [model]}", "tune.per: must be [model, template, dataset]"),

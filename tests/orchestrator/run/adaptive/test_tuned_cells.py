@@ -63,6 +63,9 @@ def run_to_its_end(plan: SweepPlan, found: Mapping[str, float], order: random.Ra
         # A driver that starts anew from the rows knows as much as this one.
         fresh = Backlog(plan.cells, Ledger(rows), plan.looks, plan.tuning)
         assert set(fresh.wanted.eliminated()) == set(backlog.wanted.eliminated())
+        assert [fresh.wanted.until(each.trial_id) for each in plan.cells] == [
+            backlog.wanted.until(each.trial_id) for each in plan.cells
+        ]
         assert running or fresh.progress() == progress
 
 

@@ -16,9 +16,12 @@ from orchestrator.launch.prepare import new_launch
 from orchestrator.maintenance.garbage import find_garbage
 from orchestrator.maintenance.verification import verify_run
 from orchestrator.plan.cells import SweepPlan
+from orchestrator.run.adaptive.wanted_cells import left_at_most
 from orchestrator.run.launch_record import LaunchSettings
+from orchestrator.run.ledger import Ledger
 from orchestrator.run.plan_change import change_to
 from orchestrator.run.run_directory import RunDirectory
+from orchestrator.run.stored_rows import read_trial_rows
 from orchestrator.status.plan_text import plan_text
 from orchestrator.status.run_status import TuningStatus, run_status
 from orchestrator.status.status_text import status_text
@@ -128,7 +131,7 @@ def test_analysis_knows_the_candidates_that_tpe_asked_for_from_the_rows_alone(
     found = final_accuracies(plan)
     drive_scripted_run(run, plan, TPE_SWEEP, found, most=17)
     for group in load(run.path).tuned:
-        assert len(group.candidates) < 9
+        assert 3 <= len(group.candidates) < 9
         assert group.winner is None
     drive_scripted_run(run, plan, TPE_SWEEP, found)
     results = load(run.path)
@@ -150,6 +153,66 @@ def test_more_candidates_of_tpe_train_only_what_is_missing(run: RunDirectory, tm
     rows = trained(run)
     assert rows[rows.stage == TUNED].groupby("template").candidate.nunique().tolist() == [12, 12, 12]
     assert run_status(run).progress.left == 0
+
+
+def ends_alike_for_all_readers(run: RunDirectory, candidates: int) -> None:
+    """Nothing is left, and status, the driver and analysis know the same candidates and winners."""
+    progress, results = run_status(run).progress, load(run.path)
+    assert (progress.left, progress.pending, progress.done, progress.total) == (0, 0, 6, 3 * candidates + 6)
+    assert results.trials[["template", "seed"]].value_counts().tolist() == [1] * 6
+    compared = results.trials.groupby("template").candidate.agg(set)
+    for group in results.tuned:
+        assert len(group.candidates) == candidates
+        assert compared[group.template] == {group.halving.winner}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "candidates"),
+    [
+        (TUNED_SWEEP, TPE_SWEEP.replace("trials: 9", "trials: 4"), 4),
+        (TUNED_SWEEP, TPE_SWEEP.replace("trials: 9", "trials: 12"), 12),
+        (TPE_SWEEP, TPE_SWEEP.replace("trials: 9", "trials: 5"), 5),
+        (TPE_SWEEP, TUNED_SWEEP, 9),
+    ],
+    ids=["random, then fewer by tpe", "random, then more by tpe", "tpe, then fewer", "tpe, then random"],
+)
+def test_another_sampler_or_budget_leaves_nothing_undecided_and_all_readers_agree(
+    run: RunDirectory, tmp_path: Path, before: str, after: str, candidates: int
+) -> None:
+    first, second = tuned_plan(tmp_path, before), tuned_plan(tmp_path, after)
+    found = final_accuracies(first) | final_accuracies(second)
+    drive_scripted_run(run, first, before, found)
+    while drive_scripted_run(run, second, after, found, most=5, order=1):
+        pass
+    ends_alike_for_all_readers(run, candidates)
+
+
+def test_rows_that_come_along_from_a_run_with_more_candidates_do_not_make_the_budget_larger(
+    run: RunDirectory, tmp_path: Path
+) -> None:
+    former, few = tuned_plan(tmp_path), tuned_plan(tmp_path, TPE_SWEEP.replace("trials: 9", "trials: 4"))
+    drive_scripted_run(run, former, TUNED_SWEEP, final_accuracies(former))
+    other = RunDirectory(tmp_path / "other")
+    drive_scripted_run(other, few, TPE_SWEEP, final_accuracies(few), reuse=[run.path])
+    ends_alike_for_all_readers(other, 4)
+
+
+@BOTH_SAMPLERS
+def test_what_is_left_is_estimated_also_after_a_retry_or_more_candidates_open_a_rung_again(
+    run: RunDirectory, plan: SweepPlan, tmp_path: Path
+) -> None:
+    """Candidates that had come further before trained minus two more epochs, which ended every launch with an error."""
+    lost = next(cell for cell in tuning_cells(plan) if cell.template == "base").trial_id
+    found = final_accuracies(plan)
+    drive_scripted_run(run, plan, TUNED_SWEEP, {each: value for each, value in found.items() if each != lost})
+    rows = read_trial_rows(run.results)
+    assert left_at_most(plan, Ledger(rows)) == []
+    attempt = max(row["attempt"] for row in rows if row["trial_id"] == lost)
+    left = left_at_most(plan, Ledger(rows, {lost: attempt}))
+    assert [cell.spec.recipe.epochs for cell in left if cell.trial_id == lost] == [3], "the first drawn would go on"
+    text = (TPE_SWEEP if tuning_of(plan).tpe else TUNED_SWEEP).replace("trials: 9", "trials: 12")
+    more = left_at_most(tuned_plan(tmp_path, text), Ledger(rows))
+    assert sum(cell.spec.recipe.epochs == 1 for cell in more) >= 9
 
 
 def test_more_seeds_train_the_winner_and_more_candidates_decide_anew(
@@ -276,18 +339,19 @@ def test_the_state_of_candidates_that_wait_for_their_rung_comes_along_and_stays(
     assert kept == {cell.trial_id for cell in waiting}
 
 
-def test_a_change_of_the_plan_is_counted_by_trainings_that_may_be_compared(tmp_path: Path) -> None:
-    plan = tuned_plan(tmp_path)
+@pytest.mark.parametrize("text", [TUNED_SWEEP, TPE_SWEEP], ids=["random", "tpe"])
+def test_a_change_of_the_plan_is_counted_by_trainings_that_may_be_compared(tmp_path: Path, text: str) -> None:
+    plan = tuned_plan(tmp_path, text)
     run = RunDirectory(tmp_path / "tuned")
     drive_scripted_run(run, plan, TUNED_SWEEP, final_accuracies(plan))
     settings = LaunchSettings(data_directory=str(tmp_path))
-    for overrides, text in (
+    for overrides, change in (
         (("seeds=3",), "0 trials drop out, 3 are new, 33 stay"),
         (("seeds=1",), "3 trials drop out (3 of them finished), 0 are new, 30 stay"),
         (("tune.sample.trials=12",), "0 trials drop out, 9 are new, 33 stay"),
     ):
         launch = new_launch(tmp_path / "tuned.yaml", runs_dir=tmp_path, overrides=overrides, settings=settings)
-        assert str(change_to(launch)) == text
+        assert str(change_to(launch)) == change
 
 
 def test_a_plan_says_what_the_tuning_takes(tmp_path: Path) -> None:
