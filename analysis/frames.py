@@ -25,7 +25,7 @@ from fdt_core.results.damage import find_damage
 from fdt_core.results.decisions import COMPARISON, Comparison, asked_seeds, current_decisions, recorded_looks
 from fdt_core.results.looks import Looks
 from fdt_core.results.plan_file import PLAN_FILE
-from fdt_core.results.planned import left_out, planned_looks, planned_trials, planned_tuning
+from fdt_core.results.planned import forgiven_failures, left_out, planned_looks, planned_trials, planned_tuning
 from fdt_core.results.reader import read_table
 from fdt_core.results.run_lookup import find_run_path
 
@@ -146,7 +146,9 @@ def load(*runs: str | Path) -> Results:
     paths = _named([path if (path := Path(run)).is_dir() else find_run_path(path) for run in runs])
     trials = _together({run: _read(path, "trials") for run, path in paths.items()})
     planned_as = {run: planned_trials(path) for run, path in paths.items()}
-    stages = split_stages(planned_as, {run: planned_tuning(path) for run, path in paths.items()}, trials)
+    tunings = {run: planned_tuning(path) for run, path in paths.items()}
+    forgiven = {run: forgiven_failures(path) if tunings[run] else {} for run, path in paths.items()}
+    stages = split_stages(planned_as, tunings, trials, forgiven)
     plans = stages.plans
     decided = {run: read_table(_results(path), "decisions").rows.to_pylist() for run, path in paths.items()}
     found = {run: recorded_looks(decided[run]) if plans[run] is None else planned_looks(paths[run]) for run in paths}

@@ -132,7 +132,12 @@ class TunedGroup:
 
 
 def tuned_groups(
-    run: str, planned: Iterable[Trial], rows: Iterable[Trial], tuning: Tuning, fields: Sequence[str]
+    run: str,
+    planned: Iterable[Trial],
+    rows: Iterable[Trial],
+    tuning: Tuning,
+    fields: Sequence[str],
+    forgiven: Mapping[str, int],
 ) -> tuple[TunedGroup, ...]:
     """The groups of a run, in the order planned.
 
@@ -142,6 +147,7 @@ def tuned_groups(
         rows: the rows of `trials`; those of other trials do not count.
         tuning: how the plan tunes.
         fields: the tuned fields of the recipe.
+        forgiven: for each trial that is retried, the last attempt whose failure no longer counts.
     """
     trials, every = list(planned), list(rows)
     attempts = attempts_at(every)
@@ -149,7 +155,7 @@ def tuned_groups(
     for trial in trials:
         of_group[tuning.group(trial)][trial["candidate"]].append(trial)
     found = []
-    for key, planned_courses in courses_of(trials, every, tuning).items():
+    for key, planned_courses in courses_of(trials, every, tuning, forgiven).items():
         courses = {name: planned_courses[name] for name in begun_candidates(planned_courses, tuning)}
         candidates = tuple(
             _candidate(of_group[key][name], courses[name], attempts, fields)

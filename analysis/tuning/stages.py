@@ -46,7 +46,10 @@ class Stages:
 
 
 def split_stages(
-    plans: Mapping[str, Plan | None], tunings: Mapping[str, Tuning | None], trials: pd.DataFrame
+    plans: Mapping[str, Plan | None],
+    tunings: Mapping[str, Tuning | None],
+    trials: pd.DataFrame,
+    forgiven: Mapping[str, Mapping[str, int]],
 ) -> Stages:
     """Split the plans and rows of runs.
 
@@ -54,6 +57,7 @@ def split_stages(
         plans: the planned trials of each run; None without a plan, when all of its rows of tuning count as planned.
         tunings: how each run tunes.
         trials: all rows of `trials`, with their `run`.
+        forgiven: for each run, and each trial that is retried, the last attempt whose failure no longer counts.
     """
     of_tuning = trials["stage"] == TUNED
     is_tuning, may_count = of_tuning.copy(), ~of_tuning
@@ -70,7 +74,8 @@ def split_stages(
         if tuning is None:
             continue
         fields[run] = tuned_fields(candidates)
-        found = tuned_groups(run, candidates, _how_far(rows[is_tuning[rows.index]]), tuning, fields[run])
+        how_far = _how_far(rows[is_tuning[rows.index]])
+        found = tuned_groups(run, candidates, how_far, tuning, fields[run], forgiven[run])
         winners = {group.key: group.halving.winner for group in found}
         compared[run] = _with_winners(plan, winners, tuning)
         has_winner = [winners.get(tuning.group(row)) is not None for row in records(rows[list(PLACE)])]

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any, TypeVar
 
-from fdt_core.files.json_file import damaged, parse_json
+from fdt_core.files.json_file import damaged, parse_json, read_json
 from fdt_core.quantities import counted
 from fdt_core.results.columns import FORMER_VALUES
 from fdt_core.results.keys import cell_key
@@ -19,6 +19,9 @@ from fdt_core.results.plan_file import LAUNCH_AGAIN, PLAN_FILE, read_plan_file
 from fdt_core.results.tuning import Tuning
 
 T = TypeVar("T")
+
+FORGIVEN_FILE = "forgiven.json"
+"""The name of the file that says which failures no longer count, because the user asked for a retry."""
 
 
 def planned_trials(run: Path) -> list[dict[str, Any]] | None:
@@ -57,6 +60,14 @@ def planned_looks(run: Path) -> Looks | None:
 def planned_tuning(run: Path) -> Tuning | None:
     """How a run directory's frozen plan tunes; None if it does not, or has no plan. Raises as `planned_looks`."""
     return _planned_part(run, "tuning", Tuning)
+
+
+def forgiven_failures(run: Path) -> dict[str, int]:
+    """The failures of a run directory that no longer count: for each trial id, those up to this attempt.
+
+    Raises DamagedFile.
+    """
+    return read_json(run / FORGIVEN_FILE, dict[str, int], remedy="remove it, and ask for the retry again") or {}
 
 
 def _planned_part(run: Path, key: str, type_: type[T]) -> T | None:

@@ -13,6 +13,7 @@ from fdt_core.errors import EnvironmentProblem, UsageError
 from fdt_core.files.atomic_files import write_atomically, write_text_atomically
 from fdt_core.files.json_file import DamagedFile, damaged, read_json
 from fdt_core.results.plan_file import LAUNCH_AGAIN, PLAN_FILE, read_plan_file
+from fdt_core.results.planned import FORGIVEN_FILE, forgiven_failures
 from fdt_core.results.run_lookup import find_run_path, runs_root
 from orchestrator.plan.cells import SweepPlan, plan_from_json
 from orchestrator.run.driver_status import DriverStatus
@@ -47,7 +48,7 @@ class RunDirectory:
     @property
     def forgiven_file(self) -> Path:
         """Which failures no longer count because the user asked for a retry."""
-        return self.path / "forgiven.json"
+        return self.path / FORGIVEN_FILE
 
     @property
     def results(self) -> Path:
@@ -113,7 +114,7 @@ class RunDirectory:
 
     def forgiven(self) -> dict[str, int]:
         """The failures that no longer count: for each trial id, those up to this attempt. Raises DamagedFile."""
-        return read_json(self.forgiven_file, dict[str, int], remedy="remove it, and ask for the retry again") or {}
+        return forgiven_failures(self.path)
 
     def frozen_files(self) -> FrozenFiles:
         """What is frozen now, for `restore`."""

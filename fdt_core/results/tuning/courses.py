@@ -17,18 +17,22 @@ Courses = dict[str, list[Course]]
 """The trainings of each candidate, one for each seed."""
 
 
-def courses_of(planned: Iterable[Row], rows: Iterable[Row], tuning: Tuning) -> dict[TuningGroup, Courses]:
+def courses_of(
+    planned: Iterable[Row], rows: Iterable[Row], tuning: Tuning, forgiven: Mapping[str, int]
+) -> dict[TuningGroup, Courses]:
     """How far the trainings of each group's candidates got.
 
     Args:
         planned: the planned trials of tuning.
         rows: rows of `trials`; those of other trials do not count.
         tuning: how the plan tunes.
+        forgiven: for each trial that is retried, the last attempt whose failure no longer counts.
     """
     attempts = attempts_at(rows)
     found: dict[TuningGroup, Courses] = defaultdict(lambda: defaultdict(list))
     for trial in planned:
-        found[tuning.group(trial)][trial["candidate"]].append(course_of(attempts.get(cell_key(trial), ())))
+        course = course_of(attempts.get(cell_key(trial), ()), forgiven.get(trial["trial_id"], 0))
+        found[tuning.group(trial)][trial["candidate"]].append(course)
     return {group: dict(courses) for group, courses in found.items()}
 
 
@@ -40,8 +44,8 @@ def attempts_at(rows: Iterable[Row]) -> dict[tuple[str, ...], list[Row]]:
     return dict(found)
 
 
-def course_of(attempts: Iterable[Row]) -> Course:
-    """How far one training got, by its attempts in order.
+def course_of(attempts: Iterable[Row], forgiven: int = 0) -> Course:
+    """How far one training got, by its attempts in order. Failures up to the attempt `forgiven` do not count.
 
     A candidate that goes on from a rung does so as the next attempt, so the attempt with the most rungs has them all.
     It has ended if its last attempt diverged, or failed and it was given up; else it is tried again.
@@ -50,7 +54,7 @@ def course_of(attempts: Iterable[Row]) -> Course:
     scores = max((scores_of(row) for row in every), key=len, default=())
     if not every or every[-1]["status"] != "failed":
         return Course(scores=scores, ended=bool(every) and every[-1]["status"] == "diverged", begun=bool(every))
-    failures = [row["failure_kind"] for row in every if row["status"] == "failed"]
+    failures = [row["failure_kind"] for row in every if row["status"] == "failed" and int(row["attempt"]) > forgiven]
     return Course(scores=scores, ended=given_up(failures), begun=True)
 
 

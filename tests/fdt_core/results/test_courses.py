@@ -52,6 +52,13 @@ def test_a_failure_that_is_tried_again_ends_nothing() -> None:
     assert course_of([first, second]).ended
 
 
+def test_failures_that_a_retry_has_forgiven_end_nothing() -> None:
+    rows = [row(number, "failed", failure_kind="error") for number in (1, 2, 3)]
+    assert not course_of(rows[:2], forgiven=2).ended
+    assert not course_of(rows, forgiven=2).ended, "it is tried once more"
+    assert course_of(rows, forgiven=1).ended
+
+
 def test_a_retry_goes_on_after_a_failure() -> None:
     assert not course_of([row(1, "failed", failure_kind="error"), row(2, "stopped", 50.0)]).ended
     assert course_of([row(1, "stopped", 50.0), row(2, "diverged", 50.0)]).ended
@@ -66,14 +73,14 @@ def test_a_loss_that_is_null_is_no_number() -> None:
 def test_the_order_of_rows_does_not_matter(attempts: list[tuple[int, str]]) -> None:
     planned = [trial("x", 7)]
     rows = [planned[0] | row(number, status, *[50.0] * number, failure_kind="error") for number, status in attempts]
-    (courses,) = courses_of(planned, rows, TUNING).values()
+    (courses,) = courses_of(planned, rows, TUNING, {}).values()
     assert courses == {"x": [Course(scores=(Score(50.0, 0.5),) * 4, begun=True)]}
 
 
 def test_groups_have_a_course_for_each_candidate_and_seed() -> None:
     planned = [trial(name, seed, template) for template in ("base", "a") for name in "xy" for seed in TUNING.seeds]
     rows = [trial("y", 8, "a") | row(1, "stopped", 50.0), trial("gone", 7) | row(1, "done", 99.0)]
-    found = courses_of(planned, rows, TUNING)
+    found = courses_of(planned, rows, TUNING, {})
     assert list(found) == [("m", 1.0, "", "d", "base"), ("m", 1.0, "", "d", "a")]
     begun = Course(scores=(Score(50.0, 0.5),), begun=True)
     assert found["m", 1.0, "", "d", "a"] == {"x": [Course()] * 2, "y": [Course(), begun]}

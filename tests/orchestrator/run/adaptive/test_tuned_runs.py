@@ -339,6 +339,23 @@ def test_the_state_of_candidates_that_wait_for_their_rung_comes_along_and_stays(
     assert kept == {cell.trial_id for cell in waiting}
 
 
+def test_while_a_candidate_is_retried_analysis_takes_no_choice_that_the_sweep_takes_back(
+    run: RunDirectory, plan: SweepPlan
+) -> None:
+    lost = next(cell for cell in tuning_cells(plan) if cell.template == "base").trial_id
+    found = final_accuracies(plan)
+    drive_scripted_run(run, plan, TUNED_SWEEP, {each: value for each, value in found.items() if each != lost})
+    assert [group.halving.decided for group in load(run.path).tuned] == [True, True, True]
+    run.forgive({lost: 2})
+    status = run_status(run).tuning
+    assert status is not None
+    decided = {group.template: group.halving.decided for group in load(run.path).tuned}
+    assert decided == {"base": False, "a": True, "b": True}
+    assert status.chosen == 2
+    drive_scripted_run(run, plan, TUNED_SWEEP, found)
+    assert all(group.halving.decided for group in load(run.path).tuned)
+
+
 @pytest.mark.parametrize("text", [TUNED_SWEEP, TPE_SWEEP], ids=["random", "tpe"])
 def test_a_change_of_the_plan_is_counted_by_trainings_that_may_be_compared(tmp_path: Path, text: str) -> None:
     plan = tuned_plan(tmp_path, text)
