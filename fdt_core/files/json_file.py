@@ -31,7 +31,7 @@ def read_json(path: Path, type_: type[T], *, remedy: str = "") -> T | None:
     return None if text is None else parse_json(text, type_, path, remedy=remedy)
 
 
-def parse_json(text: str, type_: type[T], source: Path | str, *, remedy: str = "") -> T:
+def parse_json(text: str | bytes, type_: type[T], source: Path | str, *, remedy: str = "") -> T:
     """Like `read_json`, for text that came from `source`."""
     adapter: TypeAdapter[T] = _adapter(cast(Any, type_))  # mypy considers types unhashable
     try:

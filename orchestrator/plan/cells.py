@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic_core import to_json
 
 from fdt_core.errors import UsageError
 from fdt_core.files.json_file import parse_json
@@ -17,6 +18,7 @@ from fdt_core.results.looks import Looks
 from fdt_core.results.plan_file import LAUNCH_AGAIN, plan_version
 from fdt_core.results.tuning import COMPARED, TUNED, Stage, Tuning, TuningGroup
 from fdt_core.training.checkpoint import Keep
+from fdt_core.trial.identity import identifying
 from fdt_core.trial.spec import TrialSpec
 from orchestrator.plan.sweep_file import Resources
 
@@ -112,7 +114,7 @@ class Cell:
 
     def to_json(self) -> dict[str, object]:
         """Plain data: the columns, the spec (the trial_id is its hash), and the number of training images."""
-        return self.columns() | {"train_images": self.train_images, "spec": json.loads(self.spec.to_json())}
+        return self.columns() | {"train_images": self.train_images, "spec": identifying(self.spec)}
 
     def columns(self) -> dict[str, object]:
         """The cell as columns of the results (identity, cost and recipe)."""
@@ -225,11 +227,23 @@ def plan_from_json(data: Mapping[str, object], source: Path = Path("plan.json"))
     Raises EnvironmentProblem naming the file if the data is not such a plan.
     """
     trials = data.get("trials")
-    if isinstance(trials, list):  # the columns of a cell's cost are beside the others
-        trials = [trial | {"cost": trial} if isinstance(trial, dict) else trial for trial in trials]
-    plan = dict(data) | {"cells": trials, "name": data.get("sweep")}
+    if isinstance(trials, list):
+        trials = [_with_cost(trial) if isinstance(trial, dict) else trial for trial in trials]
+    plan = {key: value for key, value in data.items() if key != "trials"}
+    plan |= {"cells": trials, "name": data.get("sweep")}
     remedy = f"it may have been written by another version of fdt-sweep: {LAUNCH_AGAIN}"
-    return parse_json(json.dumps(plan), SweepPlan, source, remedy=remedy)
+    # Again as JSON, for which strict types accept a list as a tuple. To read a plan of 2,000 cells takes 0.1 s so; with
+    # Python's json, and all columns beside the cost once more in it, it took 0.3 s.
+    return parse_json(to_json(plan, inf_nan_mode="constants"), SweepPlan, source, remedy=remedy)
+
+
+def _with_cost(trial: dict[str, object]) -> dict[str, object]:
+    """A cell's columns, those of its cost as a value of their own."""
+    names = {field.name for field in dataclasses.fields(Cost)}
+    return {
+        **{name: value for name, value in trial.items() if name not in names},
+        "cost": {name: value for name, value in trial.items() if name in names},
+    }
 
 
 def as_json(value: object) -> object:
