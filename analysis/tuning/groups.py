@@ -104,10 +104,8 @@ class TunedGroup:
 
         None as long as one of them has yet to end its first rung.
         """
-        tpe = self.tuning.tpe
-        names = self.tuning.candidates[: tpe.batch] if tpe else [candidate.name for candidate in self.candidates]
-        found = tuple(each for each in self.candidates if each.name in names and not each.is_waiting)
-        return found if len(found) == len(names) else None
+        found = tuple(each for each in self.candidates if each.name in self.tuning.drawn)
+        return None if any(each.is_waiting for each in found) else found
 
     @property
     def place(self) -> tuple[Any, ...]:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import pandas as pd
+import pytest
+
 from fdt_core.results.tuning import TUNED, Score, Tuning
 from orchestrator.plan.cells import Cell, SweepPlan
 from orchestrator.plan.resolve import plan_sweep
+from orchestrator.run.run_directory import RunDirectory
 
 TUNED_SWEEP = """\
 name: tuned
@@ -25,6 +29,9 @@ tune:
 
 TPE_SWEEP = TUNED_SWEEP.replace("trials: 9", "trials: 9, sampler: tpe")
 """The same, but of each nine candidates, six are asked for by TPE, three at a time."""
+
+BOTH_SAMPLERS = pytest.mark.parametrize("plan", [TUNED_SWEEP, TPE_SWEEP], ids=["random", "tpe"], indirect=True)
+"""Tests of a run with each sampler."""
 
 
 def tuned_plan(directory: Path, text: str = TUNED_SWEEP) -> SweepPlan:
@@ -54,3 +61,8 @@ def rung_score(trial_id: str, accuracy: float, epoch: int) -> Score:
 def tuning_cells(plan: SweepPlan) -> list[Cell]:
     """The cells of the candidates' trainings."""
     return [cell for cell in plan.cells if cell.stage == TUNED]
+
+
+def trained(run: RunDirectory) -> pd.DataFrame:
+    """The rows of `trials`."""
+    return pd.read_parquet(run.results / "trials")

@@ -50,6 +50,11 @@ class Tuning:
             raise ValueError("tpe needs a point for each candidate, and at least as many candidates as trials")
 
     @property
+    def drawn(self) -> tuple[str, ...]:
+        """The candidates that every group trains, as they were drawn: all, or with TPE, the first batch."""
+        return self.candidates[: self.tpe.batch] if self.tpe else self.candidates
+
+    @property
     def trials(self) -> int:
         """How many candidates each group trains."""
         return self.tpe.trials if self.tpe else len(self.candidates)

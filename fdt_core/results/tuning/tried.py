@@ -20,9 +20,9 @@ def begun_candidates(courses: Mapping[str, Sequence[Course]], tuning: Tuning) ->
     """
     if tuning.tpe is None:
         return tuple(courses)
-    first, others = tuning.candidates[: tuning.tpe.batch], tuning.candidates[tuning.tpe.batch :]
+    others = tuning.candidates[len(tuning.drawn) :]
     begun = [name for name in others if any(course.begun for course in courses[name])]
-    return (*first, *begun)[: tuning.trials]
+    return (*tuning.drawn, *begun)[: tuning.trials]
 
 
 def tried_candidates(courses: Mapping[str, Sequence[Course]], tuning: Tuning) -> tuple[str, ...]:
@@ -44,7 +44,7 @@ def tried_candidates(courses: Mapping[str, Sequence[Course]], tuning: Tuning) ->
     begun, tpe = begun_candidates(courses, tuning), tuning.tpe
     if tpe is None:
         return begun
-    tried, asked = dict.fromkeys(begun), dict.fromkeys(begun[: tpe.batch])
+    tried, asked = dict.fromkeys(begun), dict.fromkeys(tuning.drawn)
     while len(tried) < tpe.trials and all(has_ended_first_rung(courses[name]) for name in asked):
         scores = {index: _first_score(courses[name]) for index, name in enumerate(tuning.candidates) if name in asked}
         for name in [tuning.candidates[index] for index in tpe.ask(scores, tpe.batch)]:
