@@ -19,6 +19,7 @@ from orchestrator.run.launch_record import LaunchSettings
 from orchestrator.trial.report import ProcessLocation
 from tests.cluster.devices.probe_answers import ECC, H100, probe
 from tests.orchestrator.histories import digits, done, write
+from tests.orchestrator.tuned_plans import TPE_SWEEP
 
 GPUS = load_profile("local", {"device": "cuda", "gpus_per_node": 2})
 NOTHING = Progress(done=0, diverged=0, failed=0, held_back=0, total=1)
@@ -73,6 +74,22 @@ def test_the_cpu_is_not_examined(tmp_path: Path) -> None:
     devices = LocalDevices.found(load_profile("local", {"device": "cpu"}), probe=["/no/such/program"])
     devices.suspect(located_on(""))
     assert end(devices) == ""
+
+
+@pytest.mark.study
+def test_where_optuna_is_missing_a_sweep_that_needs_it_ends_before_its_first_training(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be planned elsewhere, as on a login node."""
+    profile = load_profile("local", {"device": "cpu"})
+    settings = LaunchSettings(data_directory=str(place.data), profile=False)
+    (place.directory / "tuned.yaml").write_text(TPE_SWEEP)
+    launch = checked(new_launch(place.directory / "tuned.yaml", runs_dir=place.run.parent, settings=settings), profile)
+    launch.run.create()
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(EnvironmentProblem, match=r"pip install 'fdt-sweep\[tpe\]'"):
+        drive_here(launch, claim_run(launch.run), profile, before_work=launch.freeze)
+    assert live_owner(launch.run.driver) is None
 
 
 @pytest.mark.study

@@ -11,7 +11,7 @@ from analysis import load
 from fdt_core.results.tuning import COMPARED, TUNED
 from orchestrator.launch.prepare import new_launch
 from orchestrator.plan.cells import SweepPlan
-from orchestrator.run.adaptive.wanted_cells import left_at_most
+from orchestrator.run.adaptive.wanted_cells import WantedCells, left_at_most
 from orchestrator.run.launch_record import LaunchSettings
 from orchestrator.run.ledger import Ledger
 from orchestrator.run.plan_change import change_to
@@ -85,6 +85,10 @@ def test_rows_that_come_along_from_a_run_with_more_candidates_do_not_make_the_bu
     other = RunDirectory(tmp_path / "other")
     drive_scripted_run(other, few, TPE_SWEEP, final_accuracies(few), reuse=[run.path])
     ends_alike_for_all_readers(other, 4)
+    rows = read_trial_rows(other.results)
+    dropped = set(WantedCells(few.cells, None, Ledger(rows), few.tuning).eliminated())
+    stopped = {row["trial_id"] for row in rows if row["status"] == "stopped"}
+    assert dropped == stopped, "nothing needs their checkpoints, those that came along included"
 
 
 @BOTH_SAMPLERS
