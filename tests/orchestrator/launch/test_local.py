@@ -89,7 +89,6 @@ def test_where_optuna_is_missing_a_sweep_that_needs_it_ends_before_its_first_tra
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(EnvironmentProblem, match=r"pip install 'fdt-sweep\[tpe\]'"):
         drive_here(launch, claim_run(launch.run), profile, before_work=launch.freeze)
-    assert live_owner(launch.run.driver) is None
 
 
 @pytest.mark.study
