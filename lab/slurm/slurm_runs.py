@@ -31,8 +31,8 @@ recipe: {base: quick, epochs: 4, batch_size: 64, flip: false}
 checkpoint_interval: 0
 """
 
-LONGER_SWEEP = SWEEP.replace("epochs: 4", "epochs: 25")
-"""Long enough to inject faults into: about a minute on two cores."""
+LONGER_SWEEP = SWEEP.replace("epochs: 4", "epochs: 18")
+"""Long enough to inject faults into: 35 s on two cores, and some 20 s more until three workers have joined."""
 
 
 def write_profile(path: Path, lab: SlurmLab, **keys: Any) -> Path:

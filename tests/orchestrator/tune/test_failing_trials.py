@@ -69,7 +69,7 @@ def test_a_loss_that_is_not_finite_is_a_result(place: Place) -> None:
 @pytest.mark.parametrize("option", ["--fail-fast", pytest.param("--max-failures=1", marks=pytest.mark.slow)])
 def test_the_limit_of_failures_ends_a_sweep_that_had_more_to_do_as_failed(place: Place, option: str) -> None:
     own_model(place, "raises")
-    output = place.launch(option, "--set", "seeds=20", expect=1)
+    output = place.launch(option, "--set", "seeds=20", "--set", "epochs=1", expect=1)
     assert "stopping: 1 failed trials (the limit is 1)" in output
     progress = place.status()["progress"]
     assert progress["failed"] in (1, 2), "what ran beside it may fail before it leaves"
