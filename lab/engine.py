@@ -38,7 +38,7 @@ _CHECKOUT = str(Path(__file__).parents[1])
 
 SWEEP = """\
 name: benchmark
-models: [vgg11]
+models: {models}
 width: 0.125
 templates: [base]
 datasets: [digits]
@@ -116,10 +116,10 @@ def local_engine(*, cpus: int, needs: TrialSlots | None = None) -> Iterator[Engi
         yield Engine(scratch=head.directory, needs=needs)
 
 
-def small_plan(directory: Path, trials: int) -> SweepPlan:
-    """A plan of up to 10,000 seeds of one small model."""
+def small_plan(directory: Path, trials: int, models: str = "[vgg11]") -> SweepPlan:
+    """A plan of up to 10,000 seeds of small models, by default one."""
     file = directory / "benchmark.yaml"
-    file.write_text(SWEEP.format(seeds=min(trials, 10_000)))
+    file.write_text(SWEEP.format(seeds=min(trials, 10_000), models=models))
     return plan_sweep(file)
 
 

@@ -160,6 +160,7 @@ class SweepPlan:
     resources: Resources
     checkpoint_interval: float
     keep: Keep
+    report_interval: float = 10.0
     looks: Looks | None = None
     """When to look at the comparisons, in a sweep with adaptive seeds."""
     tuning: Tuning | None = None
@@ -211,6 +212,7 @@ class SweepPlan:
             "plan_version": plan_version(adaptive=self.looks is not None, tuned=self.tuning is not None),
             "sweep": self.name,
             "checkpoint_interval": self.checkpoint_interval,
+            "report_interval": self.report_interval,
             "keep": self.keep,
             "resources": dataclasses.asdict(self.resources),
             **({"looks": dataclasses.asdict(self.looks)} if self.looks else {}),

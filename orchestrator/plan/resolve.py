@@ -60,6 +60,7 @@ def plan_sweep(path: Path, settings: Sequence[str] = (), data_dir: Path | None =
         excluded=excluded,
         resources=sweep.resources,
         checkpoint_interval=sweep.checkpoint_interval,
+        report_interval=sweep.report_interval,
         keep=sweep.keep,
         warnings=(
             *study.slips,

@@ -96,6 +96,8 @@ class Sweep:
     resources: Resources = Resources()
     checkpoint_interval: Annotated[float, Field(ge=0)] = 120.0
     """Minimum seconds between checkpoints; 0 = after every epoch."""
+    report_interval: Annotated[float, Field(ge=0)] = 10.0
+    """Seconds between two reports of a trial to the driver, once it has run for a while; 0 = after every epoch."""
     keep: Literal["none", "final", "best", "all"] = "final"
 
     @property

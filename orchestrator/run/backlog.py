@@ -6,7 +6,8 @@ the cost of a call does not depend on the number of trials.
 
 from __future__ import annotations
 
-from collections import Counter
+import itertools
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
@@ -84,7 +85,7 @@ class Backlog:
         self._running = 0
         self._count: Counter[tuple[KindKey, TrialState]] = Counter()
         self._count_of_choice: Counter[tuple[KindKey, Choice | None, TrialState]] = Counter()
-        self._waiting: dict[str, None] = {}
+        self._waiting: OrderedDict[str, None] = OrderedDict()
         for trial_id in self._cells:
             self._enter(trial_id, ledger.record(trial_id).state)
 
@@ -92,17 +93,26 @@ class Backlog:
         """All planned cells that share this trial, in running order."""
         return tuple(self._cells[trial_id])
 
-    def next(self, *, whole_device: bool) -> Cell | None:
-        """Take the next trial that may run with (or without) a device to itself; None if none is waiting."""
+    def peek(self, *, whole_device: bool) -> Cell | None:
+        """The next trial that may run with (or without) a device to itself; None if none is waiting."""
         trial_id = next(self._ready(whole_device), None)
-        if trial_id is None:
-            return None
-        self._enter(trial_id, TrialState.RUNNING)
-        return self._cells[trial_id][0]
+        return None if trial_id is None else self._cells[trial_id][0]
 
-    def has_waiting(self, *, whole_device: bool) -> bool:
-        """Whether `next` would return a trial."""
-        return next(self._ready(whole_device), None) is not None
+    def next(self, *, whole_device: bool) -> Cell | None:
+        """Take the trial that `peek` returns."""
+        cell = self.peek(whole_device=whole_device)
+        if cell is not None:
+            self._enter(cell.trial_id, TrialState.RUNNING)
+        return cell
+
+    @property
+    def waiting(self) -> int:
+        """How many trials wait, for whatever reason."""
+        return len(self._waiting)
+
+    def ready(self, *, whole_device: bool, most: int) -> int:
+        """How many trials may run now with (or without) a device to themselves, counted to `most`."""
+        return sum(1 for _ in itertools.islice(self._ready(whole_device), most))
 
     def attempt(self, trial_id: str) -> int:
         """The number of the trial's next or running attempt."""
@@ -124,8 +134,10 @@ class Backlog:
         return self._running > 0 and self.wanted.may_want_more()
 
     def returned(self, trial_id: str) -> None:
-        """Record that a trial stopped before its end because its run was stopped: it waits again."""
+        """Record that a trial stopped before its end: it waits again, and comes before all others."""
         self._enter(trial_id, TrialState.WAITING)
+        if trial_id in self._waiting:
+            self._waiting.move_to_end(trial_id, last=False)
 
     def running(self) -> tuple[str, ...]:
         """The trials that were taken and have not ended yet."""

@@ -109,6 +109,10 @@ class StatusWriter:
         self.running.pop(cell.trial_id, None)
         self.say(f"{cell.label}  its process died: {what_follows}")
 
+    def returned(self, cell: Cell) -> None:
+        """No process works on the trial now: it waits again."""
+        self.running.pop(cell.trial_id, None)
+
     def stopping(self, reason: str) -> None:
         """The driver was asked to stop."""
         self.state = "stopping"

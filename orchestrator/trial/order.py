@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
-
-from orchestrator.trial.outcome import Outcome
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fdt_core.training.checkpoint import Keep
@@ -25,6 +22,8 @@ class TrialSettings:
     keep: Keep
     time_limit: float | None = None
     """Seconds after which the trial's process is ended; None = no limit."""
+    report_interval: float = 0.0
+    """Seconds between two reports of a trial that has run for a while; 0: after every epoch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,14 +39,3 @@ class TrialOrder:
     """The last epoch to train now, for a candidate of the tuning; None = all."""
     gpu_share: float | None = None
     """Fraction of a GPU's memory that the process may use; None = it has the device to itself."""
-    verdict: tuple[Outcome, str] | None = None
-    """Outcome and error of an attempt that has ended with its process: it only remains to report them."""
-
-    def to_config(self) -> dict[str, object]:
-        """The order as a config of Ray Tune: plain values, with those of `settings` in a mapping."""
-        return asdict(self)
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> TrialOrder:
-        """The order that `to_config` made a config of."""
-        return cls(**{**config, "settings": TrialSettings(**config["settings"])})

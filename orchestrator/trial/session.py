@@ -51,7 +51,6 @@ class TrialSession:
         self._trial_id = order.trial_id
         device_id = os.environ.get("CUDA_VISIBLE_DEVICES") if self._settings.device.startswith("cuda") else None
         self._place = dataclasses.replace(ProcessLocation.here(node_id), device_id=device_id)
-        self._announced = False
         self._started = False
         self._training: Training | None = None
         self._epochs: Iterator[EpochRecord] = iter(())
@@ -61,11 +60,7 @@ class TrialSession:
         self._guard = DrainSaver(self._log)
 
     def advance(self) -> TrialReport:
-        """Train one epoch and report; never raises Exception.
-
-        The first call only reports where this process is, so that its death can be judged however early it comes. The
-        second also loads data and checkpoint.
-        """
+        """Train one epoch and report; never raises Exception. The first call also loads data and checkpoint."""
         with self._guard.step:
             return self._step()
 
@@ -73,14 +68,8 @@ class TrialSession:
         from fdt_core.training.trainer import Drained
 
         try:
-            if self._order.verdict is not None:
-                outcome, error = self._order.verdict
-                return self._report(outcome=outcome, error=error)
             if drain_deadline() is not None and self._training is None:
                 return self._report(outcome=Outcome.DRAINED)
-            if not self._announced:
-                self._announced = True
-                return self._report()
             return self._next_epoch()
         except Drained:
             self._log.info("drained: saved and leaving")

@@ -1,7 +1,8 @@
-"""The driver: gives the backlog to Ray Tune, and has a row written whenever a trial ends.
+"""The driver: gives the backlog to the processes that Ray Tune runs, and has a row written whenever a trial ends.
 
-Tune schedules and restarts. Everything that must survive it is in the ledger and in the trials' checkpoints, so its
-own state is disposable. A launch is a loop of rounds: runs of Tune, each with the resources that its trials need.
+Tune places processes where there is room, and starts them again when they die; to Tune, a process is a trial. What a
+process trains is up to the driver. Everything that must survive is in the ledger and in the trials' checkpoints, so
+Tune's own state is disposable. A launch is a loop of rounds: runs of Tune, each with the resources of its trials.
 """
 
 from __future__ import annotations
@@ -9,32 +10,33 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from ray import tune
-from ray.tune.experiment import Trial
 
 from cluster.machine.drain import raise_drain_flag, read_drain_flag
 from cluster.machine.drain_timeline import driver_patience, local_drain_deadline
-from fdt_core.error_text import informative_line
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.results.tuning import TUNED
+from orchestrator.plan.cells import Cell
 from orchestrator.run.open_run import OpenRun
-from orchestrator.run.retry_policy import BUSY_REPORTS, DEATHS_WITHOUT_PROGRESS
 from orchestrator.status.status_writer import StatusWriter
 from orchestrator.trial.order import TrialOrder, TrialSettings
-from orchestrator.trial.outcome import BUSY_SECONDS, Outcome
-from orchestrator.trial.report import TrialReport
-from orchestrator.trial.time_limit import take_expiry
+from orchestrator.trial.report import ProcessReport
 from orchestrator.tune.callbacks import DriverCallback, StopWhen
 from orchestrator.tune.compute import Compute
 from orchestrator.tune.environment import quiet_tune
 from orchestrator.tune.failed_start import explain_failed_start
 from orchestrator.tune.process_deaths import Losses
-from orchestrator.tune.scheduler import PlanOrderScheduler
-from orchestrator.tune.searcher import BacklogSearcher
+from orchestrator.tune.processes import SPARE_PROCESSES, Processes, TrialProcess
+from orchestrator.tune.scheduler import ProcessScheduler
+from orchestrator.tune.searcher import ProcessSearcher
 from orchestrator.tune.trainable import SessionFactory, sweep_trainable, training_session
+from orchestrator.tune.trial_events import TrialEvents
+
+REPORTS_PER_SECOND = 100
+"""So many reports keep the driver's process half busy: it spends 4 to 5 ms on each, mostly in Ray (measured)."""
 
 
 class Driver:
@@ -70,17 +72,21 @@ class Driver:
         self._backlog = work.backlog
         self._recorder = work.recorder
         self._max_failures = work.settings.max_failures
-        self._trial_settings = trial_settings(work, compute.device)
+        self._trial_settings = trial_settings(work, compute)
         self._compute = compute
         self._drain_flag = compute.drain_flag
         self._status = status
         self._stop_request = stop_request
         self._trainable = sweep_trainable(make_session)
         self._losses = losses or Losses.seen_by_ray(work.run.checkpoints, compute.departing)
-        self._node_of: dict[str, str | None] = {}  # the node of each trial whose current process has reported
-        self._active: set[str] = set()  # trials that a process works on
-        self._expected_exits: set[str] = set()  # trials whose process has reported that it exits
-        self._busy: Counter[str] = Counter()  # consecutive reports that another process uses the trial's device
+        self.begin_round(whole_device=False)
+        self._events = TrialEvents(
+            work,
+            status,
+            self._losses.deaths,
+            on_device_failure=compute.on_device_failure,
+            on_environment=self.on_broken,
+        )
         self._stop_by = float("inf")
         self._broken_by: BaseException | None = None
 
@@ -107,8 +113,8 @@ class Driver:
         trials cannot run at all, or if `on_progress` raises it.
         """
         while not self.must_stop():
-            whole_device = not self._backlog.has_waiting(whole_device=False)
-            if whole_device and not self._backlog.has_waiting(whole_device=True):
+            whole_device = self._backlog.peek(whole_device=False) is None
+            if whole_device and self._backlog.peek(whole_device=True) is None:
                 break
             self._round(whole_device)
         if self._broken_by is not None:
@@ -118,17 +124,17 @@ class Driver:
     def _round(self, whole_device: bool) -> None:
         """One run of Ray Tune, over all trials that need the same resources."""
         needs = self._compute.slots
-        slots = max(int(needs.slots * needs.gpus / needs.whole_gpus), 1) if whole_device and needs.gpus else needs.slots
         gpus = needs.whole_gpus if whole_device else needs.gpus
         resources = tune.PlacementGroupFactory([{"CPU": needs.cpus, **({"GPU": gpus} if gpus else {})}])
-        queue = BacklogSearcher(lambda: self.next_order(whole_device=whole_device), self._may_want_more)
-        with tempfile.TemporaryDirectory(prefix="tune-", dir=self._compute.scratch) as scratch, quiet_tune(slots):
+        self.begin_round(whole_device=whole_device)
+        most = self._processes.slots + SPARE_PROCESSES
+        with tempfile.TemporaryDirectory(prefix="tune-", dir=self._compute.scratch) as scratch, quiet_tune(most):
             # Not tune.Tuner: it pickles callbacks and searcher, to restore a run that is never restored.
             tune.run(
                 self._trainable,
                 name="round",
-                search_alg=queue,
-                scheduler=PlanOrderScheduler(),
+                search_alg=ProcessSearcher(self.ask_for_process, self.may_stop),
+                scheduler=ProcessScheduler(self.on_report),
                 num_samples=-1,
                 resources_per_trial=resources,
                 reuse_actors=True,
@@ -141,116 +147,116 @@ class Driver:
             )
         for trial_id in self._backlog.running():
             self._backlog.returned(trial_id)
-        self._active.clear()
 
-    def next_order(self, *, whole_device: bool) -> TrialOrder | None:
-        """Take the next trial that runs with (or without) a device to itself; None if none waits, or none may start."""
-        if self.must_stop():
-            return None
-        cell = self._backlog.next(whole_device=whole_device)
-        if cell is None:
-            return None
-        attempt = self._backlog.attempt(cell.trial_id)
+    def begin_round(self, *, whole_device: bool) -> None:
+        """From now on, trials run in new processes, with (or without) a device to themselves."""
+        needs = self._compute.slots
+        share = needs.gpu_share(whole_device=whole_device)
+        slots = max(int(needs.slots * needs.gpus / needs.whole_gpus), 1) if whole_device and needs.gpus else needs.slots
+        self._processes = Processes(
+            self._backlog, lambda cell: self._order(cell, share), slots=slots, whole_device=whole_device
+        )
+
+    def _order(self, cell: Cell, gpu_share: float | None) -> TrialOrder:
         settings = self._trial_settings
         return TrialOrder(
             settings=dataclasses.replace(settings, keep="none") if cell.stage == TUNED else settings,
             trial_id=cell.trial_id,
             spec=cell.spec.to_json(),
-            attempt=attempt,
+            attempt=self._backlog.attempt(cell.trial_id),
             dataset_digest=self._recorder.dataset_digest(cell.spec.dataset),
             until=self._backlog.wanted.until(cell.trial_id),
-            gpu_share=self._compute.slots.gpu_share(whole_device=whole_device),
+            gpu_share=gpu_share,
         )
 
-    def _may_want_more(self) -> bool:
-        """Whether a running trial may end with a look that asks for more: the round then goes on."""
-        return not self.must_stop() and self._backlog.may_want_more()
+    def ask_for_process(self, name: str) -> bool:
+        """Whether Tune is to start one more process, which it would know by this name."""
+        wanted = not self.must_stop() and self._processes.wants_another()
+        if wanted:
+            self._processes.expect(name)
+        return wanted
 
     def may_stop(self) -> bool:
-        """Whether Tune may end its run: a stop was requested, and no trial is still saving (or one takes too long)."""
+        """Whether Tune may end its run: all is done, or a stop was requested and no trial is still saving.
+
+        Nor does one that takes too long to save keep it.
+        """
         if self._broken_by is not None:
             return True
-        return self.stop_reason is not None and (not self._active or time.monotonic() > self._stop_by)
+        if self.stop_reason is None:
+            return self._processes.are_done()
+        return not self._processes.working or time.monotonic() > self._stop_by
 
-    def on_start(self, trial_id: str) -> None:
-        """A process starts to work on a trial, for the first time or again."""
-        self._active.add(trial_id)
-        self._node_of.pop(trial_id, None)
-        self._status.started(self._backlog.cells_of(trial_id)[0])
+    def on_report(self, name: str, report: ProcessReport) -> bool:
+        """Record what a process has done and give it what comes next; returns whether it goes on."""
+        goes_on = True
+        with self._ends_run_if_broken():
+            goes_on = self._on_report(name, report)
+        return goes_on
 
-    def on_report(self, report: TrialReport) -> None:
-        """Record a step that has ended."""
-        cells = self._backlog.cells_of(report.trial_id)
-        self._node_of[report.trial_id] = report.place.node_id
+    def _on_report(self, name: str, report: ProcessReport) -> bool:
         self._losses.failed_starts.end_series()
-        self._recorder.record(cells, report)
-        self._status.reported(cells[0], report)
-        if report.epochs:
-            del self._busy[report.trial_id]
-        if report.outcome is None:
-            return
-        self._active.discard(report.trial_id)
-        if report.outcome in (Outcome.DRAINED, Outcome.BUSY):
-            self._expected_exits.add(report.trial_id)
-            self._busy[report.trial_id] += report.outcome == Outcome.BUSY
-            if report.outcome == Outcome.BUSY and self._busy[report.trial_id] == 1:
-                self._status.say(f"{cells[0].label}  another process uses its device: trying every {BUSY_SECONDS:g} s")
-        elif report.outcome == Outcome.ENVIRONMENT:
-            self._backlog.returned(report.trial_id)
-            self.on_broken(EnvironmentProblem(informative_line(report.error or "")))
-        else:
-            if report.outcome == Outcome.DEVICE:
-                self._compute.on_device_failure(report.place)
-            state = self._backlog.ended(report.trial_id)
-            self._recorder.decide(self._backlog.wanted.decisions(report.trial_id))
-            self._recorder.drop_checkpoints(self._backlog.wanted.eliminated(report.trial_id))
-            self._losses.deaths.forget(report.trial_id)
-            del self._node_of[report.trial_id]
-            self._status.ended(cells[0], report, state, self._backlog.progress())
+        process = self._processes.reported(name, report)
+        for trial in report.trials:
+            if trial.outcome is not None:
+                self._processes.drop(name, trial.trial_id)
+            self._events.reported(trial)
+        self._stop_at_too_many_failures()
+        continuing = {trial.trial_id for trial in report.trials if trial.outcome is None}
+        for trial_id in reversed([each for each in process.orders if each not in continuing]):  # first comes first
+            self._processes.drop(name, trial_id)
+            self._events.put_back(trial_id)
+        if report.leaves:
+            return True  # its next step is its exit
+        if not self.must_stop():
+            for cell in self._processes.hand_out(name):
+                self._status.started(cell)
+        if not process.orders:
+            self._processes.dismissed(name)
+        return bool(process.orders)
+
+    def on_death(self, name: str, error_file: str | None) -> None:
+        """A process has died; Tune starts another in its place. What it worked on waits again."""
+        with self._ends_run_if_broken():
+            process = self._processes.died(name)
+            if process is None:
+                self._failed_start(error_file)
+            else:
+                self._lost_process(process)
             self._stop_at_too_many_failures()
 
-    def on_death(self, trial: Trial) -> None:
-        """A trial's process has died; Tune will start it again. The third death without progress gives the trial up.
+    def _failed_start(self, error_file: str | None) -> None:
+        """A process has died that had reported nothing: it had touched nothing of a trial, and its node is unknown."""
+        self._status.say("a process died before it could take a trial, and is started again")
+        if self._losses.failed_starts.add():
+            why = explain_failed_start(error_file, self._compute.scratch, self._run.logs / "failed-start.log")
+            self.on_broken(EnvironmentProblem(f"the processes of trials cannot start: {why}"))
 
-        A process that had reported nothing had touched nothing of the trial, and its node is unknown: its death does
-        not count.
-        """
-        trial_id = trial.config["trial_id"]
-        self._active.discard(trial_id)
-        if trial_id in self._expected_exits:
-            self._expected_exits.remove(trial_id)
-            if self._busy[trial_id] >= BUSY_REPORTS:
-                seconds = BUSY_REPORTS * BUSY_SECONDS
-                _judge(trial, Outcome.DEVICE, f"the device was in use by another process for {seconds:.0f} s")
-            return
-        cell = self._backlog.cells_of(trial_id)[0]
-        had_reported, node_id = trial_id in self._node_of, self._node_of.pop(trial_id, None)
-        if not had_reported:
-            self._status.died(cell, "it had not started its trial, and is started again")
-            if self._losses.failed_starts.add():
-                why = explain_failed_start(trial.error_file, self._compute.scratch, self._run.logs / "failed-start.log")
-                self.on_broken(EnvironmentProblem(f"the processes of trials cannot start: {why}"))
-            return
-        if expired := take_expiry(self._run.checkpoints / trial_id):
-            _judge(trial, Outcome.ERROR, f"{expired}time limit of {self._trial_settings.time_limit:g} s exceeded")
-            self._status.died(cell, "it exceeded its time limit")
-            return
-        count = self._losses.deaths.count(trial_id, node_id)
-        counted = f" (death {count} without progress)" if count else ""
-        self._status.died(cell, f"resuming from its checkpoint{counted}")
-        if count >= DEATHS_WITHOUT_PROGRESS:
-            _judge(trial, Outcome.CRASH, f"the process died {count} times without a new checkpoint in between")
+    def _lost_process(self, process: TrialProcess) -> None:
+        orders = list(process.orders.values())
+        expired = {order.trial_id: self._events.exceeded_time_limit(order) for order in orders}
+        alone = len(orders) == 1
+        if not (alone or any(expired.values())):
+            self._processes.keep_alone(expired)  # whose fault it was shows when each has a process to itself
+        for order in reversed(orders):
+            if traceback := expired[order.trial_id]:
+                self._events.timed_out(order, process.place, traceback)
+            elif alone:
+                self._events.died(order, process.place)
+            else:
+                self._events.put_back(order.trial_id)
 
     def on_tick(self) -> None:
         """Called by Tune several times a second."""
-        self._recorder.tick()
-        progress = self._backlog.progress()
-        self._status.tick(progress)
-        self._compute.on_progress(progress)
-        self.must_stop()
-        if self._losses.own_node_is_lost():
-            self.stop("the Ray node of the driver has died")
-            self._active.clear()  # no process is left to wait for
+        with self._ends_run_if_broken():
+            self._recorder.tick()
+            progress = self._backlog.progress()
+            self._status.tick(progress)
+            self._compute.on_progress(progress)
+            self.must_stop()
+            if self._losses.own_node_is_lost():
+                self.stop("the Ray node of the driver has died")
+                self._processes.forget_working()  # no process is left to wait for
 
     def on_broken(self, error: BaseException) -> None:
         """End the run because handling an event failed; the trials save their state, and `run` raises `error`."""
@@ -258,24 +264,28 @@ class Driver:
             self._broken_by = error
             self.stop(str(error))
 
+    @contextmanager
+    def _ends_run_if_broken(self) -> Iterator[None]:
+        """Tune would end the run with what is raised out of its events, as an error of its own."""
+        try:
+            yield
+        except Exception as error:  # `run` raises it once Tune has ended
+            self.on_broken(error)
+
     def _stop_at_too_many_failures(self) -> None:
         failed = self._backlog.progress().failed
         if self._max_failures is not None and failed >= self._max_failures:
             self.stop(f"{failed} failed trials (the limit is {self._max_failures})", interrupted=False)
 
 
-def trial_settings(work: OpenRun, device: str) -> TrialSettings:
-    """What all trials of the run have in common on `device`."""
+def trial_settings(work: OpenRun, compute: Compute) -> TrialSettings:
+    """What all trials of the run have in common."""
     return TrialSettings(
         run_directory=str(work.run.path),
         data_directory=work.settings.data_directory,
-        device=device,
+        device=compute.device,
         checkpoint_interval=work.plan.checkpoint_interval,
         keep=work.plan.keep,
         time_limit=work.plan.resources.time_limit,
+        report_interval=max(work.plan.report_interval, compute.slots.slots / REPORTS_PER_SECOND),
     )
-
-
-def _judge(trial: Trial, outcome: Outcome, error: str) -> None:
-    """Have the trial's next process only report how the attempt ended."""
-    trial.config["verdict"] = (outcome, error)

@@ -7,14 +7,18 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass
 from pathlib import Path
 
+import ray
+
 from cluster.ray_nodes.membership import lost_node_ids
-from orchestrator.tune.driver_node import DriverNode
 
 FAILED_STARTS = 5
 """This many consecutive processes that end before their trial starts mean that none ever will."""
 
 FAILED_STARTS_SECONDS = 30.0
 """A series shorter than this many seconds means nothing yet: Ray may not know that their node is gone."""
+
+NODE_CHECK_SECONDS = 5.0
+"""How often Ray is asked whether the driver's own node lives."""
 
 
 class Deaths:
@@ -85,6 +89,24 @@ class FailedStarts:
     def end_series(self) -> None:
         """A process has reported: processes can start."""
         self._moments.clear()
+
+
+class DriverNode:
+    """The Ray node that the driver is part of, without which no trial can start or report.
+
+    Asks Ray at most every few seconds. Made within a driver that is connected to Ray.
+    """
+
+    def __init__(self) -> None:
+        self._node_id = str(ray.get_runtime_context().get_node_id())
+        self._asked_at = time.monotonic()
+
+    def is_lost(self) -> bool:
+        """Whether Ray has declared the node dead."""
+        if time.monotonic() - self._asked_at < NODE_CHECK_SECONDS:
+            return False
+        self._asked_at = time.monotonic()
+        return self._node_id in lost_node_ids()
 
 
 def _newest_checkpoint(directory: Path) -> str:

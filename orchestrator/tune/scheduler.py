@@ -1,41 +1,43 @@
-"""Which of Ray Tune's waiting trials gets the next warm actor: the one that comes first in the plan's order."""
+"""Passes what processes report to the driver, which decides whether a process goes on; starts processes in order."""
 
 from __future__ import annotations
 
-import itertools
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, cast
 
 from ray.tune.experiment import Trial
-from ray.tune.schedulers import FIFOScheduler
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+
+from orchestrator.trial.report import ProcessReport
 
 if TYPE_CHECKING:
     from ray.tune.execution.tune_controller import TuneController
 
 
-class PlanOrderScheduler(FIFOScheduler):
-    """Trials in the order in which Tune first got them.
+class ProcessScheduler(FIFOScheduler):
+    """Ray Tune's trials, that is processes, in the order in which they began to wait.
 
-    Tune puts a trial whose process died behind all others that wait, and would start as many new trials as there are
-    slots before that one continues. At each step, its own scheduler also looks through all trials, ended ones included.
+    At each step, Tune's own scheduler looks through all of its trials, ended ones included.
+
+    Args:
+        on_report: called with Tune's name of a process and its report; returns whether the process goes on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_report: Callable[[str, ProcessReport], bool]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Ray ships few types
-        self._number = itertools.count()
-        self._rank: dict[str, int] = {}
+        self._on_report = on_report
         self._waiting: dict[str, Trial] = {}
 
     def on_trial_add(self, tune_controller: TuneController, trial: Trial) -> None:
-        """A trial waits: a new one, or one whose process died."""
-        if trial.trial_id not in self._rank:
-            self._rank[trial.trial_id] = next(self._number)
+        """A process is to be started: a new one, or one that died."""
         self._waiting[trial.trial_id] = trial
 
     def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
-        """The waiting trial of the lowest rank."""
+        """The process that has waited longest."""
         self._waiting = {key: trial for key, trial in self._waiting.items() if trial.status == Trial.PENDING}
-        return self._waiting[min(self._waiting, key=self._rank.__getitem__)] if self._waiting else None
+        return next(iter(self._waiting.values()), None)
 
-    def on_trial_complete(self, tune_controller: TuneController, trial: Trial, result: dict[str, object]) -> None:
-        """The trial is over."""
-        self._rank.pop(trial.trial_id, None)
+    def on_trial_result(self, tune_controller: TuneController, trial: Trial, result: Mapping[str, object]) -> str:
+        """A step of the process has ended."""
+        goes_on = self._on_report(trial.trial_id, cast(ProcessReport, result["report"]))
+        return TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP

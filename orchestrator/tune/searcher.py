@@ -1,4 +1,4 @@
-"""Gives trials to Ray Tune one by one, so that what has happened so far decides which comes next."""
+"""How Ray Tune learns how many processes to start: a search algorithm whose trials are processes."""
 
 from __future__ import annotations
 
@@ -6,33 +6,28 @@ from collections.abc import Callable
 
 from ray.tune.search import Searcher
 
-from orchestrator.trial.order import TrialOrder
 
-
-class BacklogSearcher(Searcher):
-    """Ray Tune asks this searcher for its next trial whenever a slot is about to become free.
-
-    A grid would fix the trials at the start and leave their order to chance: Tune pops pending trials from a set.
+class ProcessSearcher(Searcher):
+    """Ray Tune asks this searcher for a further process at each of its steps, unless enough wait for a slot.
 
     Args:
-        next_order: gives the next trial's order; None if there is none now.
-        may_come: whether one may come later; if not, the run ends once the running trials have ended.
+        ask_for: called with Tune's name of the process that would be started next; returns whether to start it.
+        are_done: whether none will be wanted any more.
     """
 
-    def __init__(self, next_order: Callable[[], TrialOrder | None], may_come: Callable[[], bool]) -> None:
+    def __init__(self, ask_for: Callable[[str], bool], are_done: Callable[[], bool]) -> None:
         super().__init__(metric=None, mode=None)
-        self._next_order = next_order
-        self._may_come = may_come
+        self._ask_for = ask_for
+        self._are_done = are_done
 
     def suggest(self, trial_id: str) -> dict[str, object] | str | None:  # type: ignore[override]  # FINISHED is a word
-        """The config of the next trial, made of its order; None to be asked again."""
-        order = self._next_order()
-        if order is not None:
-            return order.to_config()
-        return None if self._may_come() else Searcher.FINISHED
+        """The config of one more process, which is empty; None to be asked again."""
+        if self._ask_for(trial_id):
+            return {}
+        return Searcher.FINISHED if self._are_done() else None
 
     def on_trial_complete(self, trial_id: str, result: dict[str, object] | None = None, error: bool = False) -> None:
-        """Nothing: the driver learns of the end from the trial's last report."""
+        """Nothing: the driver itself decides that a process ends."""
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: Tune's own state is disposable."""

@@ -1,23 +1,32 @@
-"""The Ray Tune trainable: a warm actor that trains trial after trial, one epoch a step.
+"""The Ray Tune trainable: a warm process that trains trial after trial.
 
-Found by experiment: an exception in `reset_config` ends the trial as an error with the former trial's config, so it
-only stores the config and all work is done in `step`; nothing but the death of the process reaches Tune as a failure.
+To Tune, each process is one trial of its own that never ends by itself. What the process trains is none of Tune's
+business: the driver gives it orders, by a call of the actor, when it has reported.
+
+Found by experiment: an exception in `reset_config` ends Tune's trial as an error, so all work is done in `step`.
+Nothing but the death of the process reaches Tune as a failure.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from ray import tune
 
 from orchestrator.trial.order import TrialOrder
-from orchestrator.trial.outcome import Outcome
-from orchestrator.trial.report import TrialReport
+from orchestrator.trial.outcome import NOT_FAILED, Outcome
+from orchestrator.trial.report import ProcessLocation, ProcessReport, TrialReport
 
 if TYPE_CHECKING:
     from fdt_core.training.device_dataset import DeviceDataset
+
+FIRST_REPORT_SECONDS = 1.0
+"""A trial is not reported on earlier, however short its epochs."""
 
 
 class Session(Protocol):
@@ -48,41 +57,96 @@ def ray_node_id() -> str:
     return str(ray.get_runtime_context().get_node_id())
 
 
+def own_actor() -> object:
+    """The handle by which the driver calls this process."""
+    import ray
+
+    return ray.get_runtime_context().current_actor
+
+
 def sweep_trainable(
     make_session: SessionFactory,
     *,
     node_id: Callable[[], str] = ray_node_id,
+    actor: Callable[[], object] = own_actor,
     exit_process: Callable[[int], object] = os._exit,
+    clock: Callable[[], float] = time.monotonic,
 ) -> type[tune.Trainable]:
     """The Trainable class whose trials are sessions of `make_session`."""
 
     class SweepTrial(tune.Trainable):
-        """Holds one session at a time; `done` ends the trial, a drained session ends the process."""
+        """Holds one session at a time. A process whose session drained, or whose device is lost, leaves."""
 
         def setup(self, config: dict[str, object]) -> None:
             self._datasets: dict[str, DeviceDataset] = {}
             self._session: Session | None = None
+            self._interval = self._session_began = 0.0
+            self._orders: deque[TrialOrder] = deque()
+            self._node_id = node_id()
+            self._introduced = False
             self._leaving = False
 
         def reset_config(self, new_config: dict[str, object]) -> bool:
-            self._end_session()
+            self._introduced = False
             return True
 
+        def give(self, orders: Sequence[TrialOrder]) -> None:
+            """Take further orders, to be worked on in the next step."""
+            self._orders.extend(orders)
+
         def step(self) -> dict[str, object]:
+            """Train, and return what has not been reported when a report is due.
+
+            Orders that the step has not begun are dropped: the driver, which is told what was done, gives them anew.
+            So it decides at each report which trials come next, and none waits here while another process is idle.
+            """
             if self._leaving:
                 # A draining node's actor must be gone, or Tune would give it the next trial. After most device errors
                 # the process can never use the device again (they are sticky): the next trial needs a fresh one.
                 exit_process(0)
-            if self._session is None:
-                self._session = make_session(TrialOrder.from_config(self.config), self._datasets, node_id())
-            report = self._session.advance()
-            self._leaving = report.outcome == Outcome.DRAINED or report.ends_process
-            if report.outcome is not None:
-                self._end_session()  # now: the next trial may not start for a long time
-            return {"report": report, "done": report.outcome not in (None, Outcome.DRAINED, Outcome.BUSY)}
+            if not self._introduced:
+                self._introduced = True
+                return {"report": self._report(actor=actor())}
+            began, reports, durations = clock(), list[TrialReport](), dict[str, float]()
+            while self._session is not None or self._orders:
+                if self._session is None:
+                    order = self._orders.popleft()
+                    self._session = make_session(order, self._datasets, self._node_id)
+                    self._session_began, self._interval = clock(), order.settings.report_interval
+                report = self._session.advance()
+                if reports and reports[-1].outcome is None:
+                    report = report.with_earlier(reports.pop())
+                reports.append(report)
+                if report.outcome is not None:
+                    durations[report.trial_id] = clock() - self._session_began
+                    self._end_session()  # now: the next trial may not start for a long time
+                    self._leaving = report.outcome == Outcome.DRAINED or report.ends_process
+                    if report.outcome not in NOT_FAILED:
+                        break
+                if self._is_due(began):
+                    break
+            self._orders.clear()
+            return {"report": self._report(tuple(reports), durations)}
 
         def cleanup(self) -> None:
             self._end_session()
+
+        def _is_due(self, since: float) -> bool:
+            """Whether to report, after a step that began at `since`: soon while a trial is young, later more rarely."""
+            now = clock()
+            return now - since >= min(self._interval, max(FIRST_REPORT_SECONDS, (now - self._session_began) / 2))
+
+        def _report(
+            self,
+            trials: tuple[TrialReport, ...] = (),
+            durations: Mapping[str, float] = MappingProxyType({}),
+            *,
+            actor: object = None,
+        ) -> ProcessReport:
+            place = ProcessLocation.here(self._node_id)
+            return ProcessReport(
+                place=place, trials=trials, durations=dict(durations), leaves=self._leaving, actor=actor
+            )
 
         def _end_session(self) -> None:
             if self._session is not None:

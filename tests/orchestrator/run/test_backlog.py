@@ -70,7 +70,7 @@ def test_an_attempt_after_oom_needs_a_device_to_itself(plan: SweepPlan) -> None:
     first = backlog.next(whole_device=False)
     assert first is not None
     end(backlog, ledger, first, "failed", "oom")
-    assert not backlog.has_waiting(whole_device=False)
+    assert backlog.peek(whole_device=False) is None
     assert backlog.next(whole_device=True) == first
     assert backlog.attempt(first.trial_id) == 2
 

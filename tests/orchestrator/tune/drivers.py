@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
-
-from ray.tune.experiment import Trial
 
 from fdt_core.trial.history import TrainingResult
 from lab.engine import open_dataless_run, small_plan
@@ -20,7 +17,7 @@ from orchestrator.run.run_directory import RunDirectory
 from orchestrator.status.status_writer import StatusWriter
 from orchestrator.trial.order import TrialOrder
 from orchestrator.trial.outcome import FINISHED, Outcome
-from orchestrator.trial.report import ProcessLocation, TrialReport
+from orchestrator.trial.report import ProcessLocation, ProcessReport, TrialReport
 from orchestrator.tune.compute import Compute
 from orchestrator.tune.driver import Driver
 from orchestrator.tune.process_deaths import Deaths, FailedStarts, Losses
@@ -37,11 +34,18 @@ class Surroundings:
     lines: list[str] = field(default_factory=list)
     failed_devices: list[str] = field(default_factory=list)
 
-    def open_run(self, trials: int = 2, *, max_failures: int | None = None, time_limit: float | None = None) -> OpenRun:
+    def open_run(
+        self,
+        trials: int = 2,
+        *,
+        max_failures: int | None = None,
+        time_limit: float | None = None,
+        models: str = "[vgg11]",
+    ) -> OpenRun:
         """A run of `trials` seeds of one model, of which nothing is done."""
         run = RunDirectory(self.directory / "run")
         run.create()
-        work = open_dataless_run(run, small_plan(self.directory, trials), self.directory)
+        work = open_dataless_run(run, small_plan(self.directory, trials, models), self.directory)
         resources = dataclasses.replace(work.plan.resources, time_limit=time_limit)
         return dataclasses.replace(
             work,
@@ -73,9 +77,66 @@ class Surroundings:
         return Driver(work, self.compute(), status, stop_request=lambda: self.stop_request, losses=self.losses(work))
 
 
-def tune_trial(order: TrialOrder) -> Trial:
-    """Ray Tune's trial, as far as the driver looks at it."""
-    return cast(Trial, SimpleNamespace(config=order.to_config(), error_file=None))
+@dataclass
+class FakeActor:
+    """What a driver sees of a process: the orders that it is given."""
+
+    given: list[TrialOrder] = field(default_factory=list)
+
+    @property
+    def give(self) -> FakeActor:
+        return self
+
+    def remote(self, orders: Sequence[TrialOrder]) -> None:
+        self.given.extend(orders)
+
+
+@dataclass
+class FakeProcess:
+    """A process of a driver's round, which a test has report or die."""
+
+    driver: Driver
+    name: str = "p0"
+    node: str = "n"
+    actor: FakeActor = field(default_factory=FakeActor)
+
+    @property
+    def orders(self) -> list[TrialOrder]:
+        """All that it was ever given."""
+        return self.actor.given
+
+    @property
+    def order(self) -> TrialOrder:
+        """The newest order."""
+        return self.orders[-1]
+
+    @property
+    def place(self) -> ProcessLocation:
+        return ProcessLocation(hostname="here", pid=1, node_id=self.node)
+
+    def start(self) -> FakeProcess:
+        """It is asked for, starts, and reports where it is."""
+        assert self.driver.ask_for_process(self.name)
+        return self.restart()
+
+    def restart(self) -> FakeProcess:
+        """It is started (again), and reports where it is."""
+        self.driver.on_report(self.name, ProcessReport(place=self.place, actor=self.actor))
+        return self
+
+    def report(self, *trials: TrialReport, seconds: float = 1.0, leaves: bool = False) -> bool:
+        """It has worked on these trials, each for so many `seconds`; returns whether it goes on."""
+        durations = {trial.trial_id: seconds for trial in trials if trial.outcome is not None}
+        return self.driver.on_report(
+            self.name, ProcessReport(place=self.place, trials=trials, durations=durations, leaves=leaves)
+        )
+
+    def end(self, outcome: Outcome, error: str | None = None, *, leaves: bool = False) -> bool:
+        """Its newest trial has ended; returns whether it goes on."""
+        return self.report(report(self.order, outcome, error, self.node), leaves=leaves)
+
+    def die(self) -> None:
+        self.driver.on_death(self.name, None)
 
 
 def report(order: TrialOrder, outcome: Outcome | None = None, error: str | None = None, node: str = "n") -> TrialReport:

@@ -13,7 +13,7 @@ from orchestrator.run.open_run import OpenRun
 from orchestrator.trial.outcome import Outcome
 from orchestrator.tune.drive_sweep import drive_sweep, summary
 from orchestrator.tune.stop_signals import StopSignals
-from tests.orchestrator.tune.drivers import Surroundings, report
+from tests.orchestrator.tune.drivers import FakeProcess, Surroundings
 
 
 @pytest.fixture
@@ -21,13 +21,9 @@ def around(tmp_path: Path) -> Surroundings:
     return Surroundings(tmp_path)
 
 
-def end_next(around: Surroundings, work: OpenRun, outcome: Outcome) -> None:
-    """Take the next trial and end it."""
-    driver = around.driver(work)
-    order = driver.next_order(whole_device=False)
-    assert order is not None
-    driver.on_start(order.trial_id)
-    driver.on_report(report(order, outcome, None if outcome == Outcome.DONE else "why"))
+def train_one(around: Surroundings, work: OpenRun) -> None:
+    """Take the next trial, and end it."""
+    FakeProcess(around.driver(work)).start().end(Outcome.DONE)
 
 
 def test_a_sweep_that_is_stopped_exits_with_75_and_leaves_the_run_to_the_next_driver(
@@ -43,7 +39,7 @@ def test_a_sweep_that_is_stopped_exits_with_75_and_leaves_the_run_to_the_next_dr
 
 def test_a_sweep_with_nothing_left_ends_with_0(around: Surroundings, capsys: pytest.CaptureFixture[str]) -> None:
     work = around.open_run(trials=1)
-    end_next(around, work, Outcome.DONE)
+    train_one(around, work)
     assert drive_sweep(work, around.compute(), StopSignals(), losses=around.losses(work)) == 0
     assert json.loads(work.run.status_file.read_text())["state"] == "ended"
     assert "1 done, 0 diverged, 0 failed, 0 left of 1 trials" in capsys.readouterr().err
@@ -51,7 +47,7 @@ def test_a_sweep_with_nothing_left_ends_with_0(around: Surroundings, capsys: pyt
 
 def test_a_run_directory_that_cannot_be_written_is_named(around: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
     work = around.open_run(trials=1)
-    end_next(around, work, Outcome.DONE)
+    train_one(around, work)
 
     def full(**_options: object) -> None:
         raise OSError(28, "No space left on device")
@@ -64,9 +60,10 @@ def test_a_run_directory_that_cannot_be_written_is_named(around: Surroundings, m
 
 def test_the_summary_says_what_comes_next(around: Surroundings) -> None:
     work = around.open_run(trials=2)
-    end_next(around, work, Outcome.CRASH)
+    process = FakeProcess(around.driver(work)).start()
+    process.end(Outcome.CRASH, "why")
     assert summary(work) == ("0 done, 0 diverged, 1 failed, 1 left of 2 trials; the same launch continues from here")
-    end_next(around, work, Outcome.DONE)
+    process.end(Outcome.DONE)
     assert summary(work) == (
         f"1 done, 0 diverged, 1 failed, 0 left of 2 trials; see: fdt-sweep results {work.run.path}"
     )

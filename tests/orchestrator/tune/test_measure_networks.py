@@ -12,7 +12,7 @@ from orchestrator.plan.cells import Cell
 from orchestrator.run.open_run import OpenRun
 from orchestrator.trial.outcome import Outcome
 from orchestrator.tune.measure_networks import measure_on
-from tests.orchestrator.tune.drivers import Surroundings, report
+from tests.orchestrator.tune.drivers import FakeProcess, Surroundings
 
 NODES = (("node1", "A100"), ("node2", "H100"))
 
@@ -23,8 +23,9 @@ def work(tmp_path: Path) -> OpenRun:
     around = Surroundings(tmp_path)
     work = around.open_run(trials=2)
     driver = around.driver(work)
-    while order := driver.next_order(whole_device=False):
-        driver.on_report(report(order, Outcome.DONE))
+    process = FakeProcess(driver).start()
+    while process.end(Outcome.DONE):
+        pass
     return work
 
 

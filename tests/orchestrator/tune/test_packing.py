@@ -19,7 +19,7 @@ from orchestrator.run.run_directory import RunDirectory
 from orchestrator.trial.order import TrialOrder
 from orchestrator.trial.outcome import Outcome
 from orchestrator.trial.report import TrialReport
-from orchestrator.tune import driver
+from orchestrator.tune import trial_events
 from orchestrator.tune.trainable import Session
 
 needs_gpu = pytest.mark.skipif(
@@ -39,9 +39,6 @@ class Scripted:
         with (Path(self._order.settings.run_directory) / "shares").open("a") as file:
             file.write(f"{self._order.attempt} {self._order.gpu_share}\n")
         report = self._session.advance()
-        if self._order.verdict is not None:
-            outcome, error = self._order.verdict
-            return dataclasses.replace(report, outcome=outcome, error=error, epochs=(), result=None)
         if self._order.attempt > self._until:
             return report
         ends = self._outcome == Outcome.BUSY
@@ -91,7 +88,7 @@ def test_a_device_that_stays_in_use_fails_the_trial_in_the_end_and_is_reported(
         trials = pd.read_parquet(run.results / "trials")
         failures.extend(zip(trials.failure_kind, trials.error, strict=True))
 
-    monkeypatch.setattr(driver, "BUSY_REPORTS", 2)
+    monkeypatch.setattr(trial_events, "BUSY_REPORTS", 2)
     ended = engine.run(
         1, always_busy, on_device_failure=lambda location: reported.append(location.hostname), examine=read_failures
     )

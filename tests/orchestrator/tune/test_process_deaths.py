@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,6 @@ from fdt_core.training.device_dataset import DeviceDataset
 from lab.engine import Engine, local_engine
 from lab.nothing_session import nothing_session
 from orchestrator.trial.order import TrialOrder
-from orchestrator.trial.outcome import Outcome
-from orchestrator.trial.report import TrialReport
 from orchestrator.tune.process_deaths import FAILED_STARTS, FAILED_STARTS_SECONDS, Deaths, FailedStarts
 from orchestrator.tune.trainable import Session
 
@@ -96,36 +93,24 @@ def test_a_node_that_goes_down_while_trials_start_there_is_not_a_series_of_faile
 
 
 class DeadOnArrival:
-    """A session whose process dies in its first step, before any report, `times` times for each trial."""
+    """Makes ordinary sessions, in processes of which the first `deaths` die as they load this, before any report."""
 
-    def __init__(self, session: Session, trial: Path, times: int, verdict: tuple[Outcome, str] | None) -> None:
-        self._session, self._trial, self._times, self._verdict = session, trial, times, verdict
+    def __init__(self, starts: Path, deaths: int, test: int) -> None:
+        self._starts, self._deaths, self._test = starts, deaths, test
 
-    def advance(self) -> TrialReport:
-        if self._verdict is not None:
-            return dataclasses.replace(self._session.advance(), outcome=self._verdict[0], error=self._verdict[1])
-        self._trial.mkdir(parents=True, exist_ok=True)
-        before = len(list(self._trial.iterdir()))
-        if before < self._times:
-            (self._trial / f"start{before}").touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        return self._session.advance()
+    def __call__(self, order: TrialOrder, datasets: dict[str, DeviceDataset], node_id: str | None) -> Session:
+        return nothing_session(order, datasets, node_id)
 
-    def close(self) -> None:
-        self._session.close()
+    def __reduce__(self) -> tuple[Callable[..., DeadOnArrival], tuple[Path, int, int]]:
+        return _load, (self._starts, self._deaths, self._test)
 
 
-def _dies(order: TrialOrder, datasets: dict[str, DeviceDataset], node_id: str | None, times: int) -> Session:
-    starts = Path(order.settings.run_directory) / "starts" / order.trial_id
-    return DeadOnArrival(nothing_session(order, datasets, node_id), starts, times, order.verdict)
-
-
-def dies_four_times(order: TrialOrder, datasets: dict[str, DeviceDataset], node_id: str | None) -> Session:
-    return _dies(order, datasets, node_id, 4)
-
-
-def dies_always(order: TrialOrder, datasets: dict[str, DeviceDataset], node_id: str | None) -> Session:
-    return _dies(order, datasets, node_id, 10_000)
+def _load(starts: Path, deaths: int, test: int) -> DeadOnArrival:
+    before = len(list(starts.iterdir()))
+    if os.getpid() != test and before < deaths:
+        (starts / f"start{before}").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return DeadOnArrival(starts, deaths, test)
 
 
 @pytest.fixture(scope="module")
@@ -135,13 +120,14 @@ def engine() -> Iterator[Engine]:
 
 
 @pytest.mark.engine
-def test_a_death_before_the_first_report_does_not_count_against_the_trial(engine: Engine) -> None:
+def test_a_death_before_the_first_report_does_not_count_against_a_trial(engine: Engine, tmp_path: Path) -> None:
     # One trial: with two, eight deaths on a slow machine would make a series of failed starts.
-    assert engine.run(1, dies_four_times).done == 1
+    assert engine.run(1, DeadOnArrival(tmp_path, 4, os.getpid())).done == 1
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 @pytest.mark.engine
 @pytest.mark.slow
-def test_processes_that_never_start_end_the_sweep(engine: Engine) -> None:
+def test_processes_that_never_start_end_the_sweep(engine: Engine, tmp_path: Path) -> None:
     with pytest.raises(EnvironmentProblem, match="the processes of trials cannot start"):
-        engine.run(2, dies_always)
+        engine.run(2, DeadOnArrival(tmp_path, 10_000, os.getpid()))

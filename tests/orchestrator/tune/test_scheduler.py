@@ -1,4 +1,4 @@
-"""Which waiting trial gets the next warm actor."""
+"""Which process is started next, and what becomes of its reports."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, cast
 
 from ray.tune.experiment import Trial
 
-from orchestrator.tune.scheduler import PlanOrderScheduler
+from orchestrator.trial.report import ProcessLocation, ProcessReport
+from orchestrator.tune.scheduler import ProcessScheduler
 
 if TYPE_CHECKING:
     from ray.tune.execution.tune_controller import TuneController
 
 CONTROLLER = cast("TuneController", None)
 """The scheduler never asks it anything."""
+
+REPORT = ProcessReport(place=ProcessLocation(hostname="here", pid=1))
 
 
 def trial(name: str) -> Trial:
@@ -24,25 +27,30 @@ def set_status(of: Trial, status: str) -> None:
     of.__dict__["status"] = status
 
 
-def test_an_interrupted_trial_continues_before_later_ones_start() -> None:
-    order = PlanOrderScheduler()
-    a, b, c, d = (trial(name) for name in "abcd")
-    for each in (a, b, c, d):
+def test_processes_start_in_the_order_in_which_they_began_to_wait() -> None:
+    order = ProcessScheduler(lambda _name, _report: True)
+    assert order.choose_trial_to_run(CONTROLLER) is None
+    a, b = trial("a"), trial("b")
+    for each in (a, b):
         order.on_trial_add(CONTROLLER, each)
     assert order.choose_trial_to_run(CONTROLLER) is a
     set_status(a, "RUNNING")
-    set_status(b, "RUNNING")
-    assert order.choose_trial_to_run(CONTROLLER) is c
-    set_status(b, "PENDING")  # its process died
-    order.on_trial_add(CONTROLLER, b)
     assert order.choose_trial_to_run(CONTROLLER) is b
+    set_status(a, "PENDING")  # it has died
+    order.on_trial_add(CONTROLLER, a)
+    assert order.choose_trial_to_run(CONTROLLER) is b
+    set_status(b, "TERMINATED")
+    assert order.choose_trial_to_run(CONTROLLER) is a
 
 
-def test_nothing_is_chosen_if_nothing_waits() -> None:
-    order = PlanOrderScheduler()
-    assert order.choose_trial_to_run(CONTROLLER) is None
-    only = trial("a")
-    order.on_trial_add(CONTROLLER, only)
-    set_status(only, "TERMINATED")
-    order.on_trial_complete(CONTROLLER, only, {})
-    assert order.choose_trial_to_run(CONTROLLER) is None
+def test_the_driver_decides_whether_a_process_goes_on() -> None:
+    seen = []
+
+    def on_report(name: str, report: ProcessReport) -> bool:
+        seen.append((name, report))
+        return name == "a"
+
+    order = ProcessScheduler(on_report)
+    answers = [order.on_trial_result(CONTROLLER, trial(name), {"report": REPORT}) for name in ("a", "b")]
+    assert answers == ["CONTINUE", "STOP"]
+    assert seen == [("a", REPORT), ("b", REPORT)]

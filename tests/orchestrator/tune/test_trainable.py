@@ -71,13 +71,14 @@ class WarmProcess:
     """What Tune does with the process of an actor, a step at a time."""
 
     def __init__(self, order: TrialOrder) -> None:
-        trainable = sweep_trainable(training_session, node_id=lambda: "a-node", exit_process=_stop)
-        self.actor: Any = trainable(order.to_config())
+        trainable: Any = sweep_trainable(training_session, node_id=lambda: "a-node", actor=object, exit_process=_stop)
+        self.actor = trainable({})
         self.former: list[weakref.ref[Any]] = []
+        assert self.actor.step()["report"].trials == ()
+        self.actor.give([order])
 
     def begin(self) -> None:
-        """Announce the trial and train its first epoch."""
-        assert self.step().epochs == ()
+        """Train the first epoch of a trial."""
         self.step()
         session = self.actor._session
         training = session._training
@@ -85,7 +86,8 @@ class WarmProcess:
         self.former = [weakref.ref(each) for each in (session, training, learner, learner.network, learner.optimiser)]
 
     def step(self) -> TrialReport:
-        report: TrialReport = self.actor.step()["report"]
+        (report,) = self.actor.step()["report"].trials
+        assert isinstance(report, TrialReport)
         return report
 
     def living(self) -> list[str]:
@@ -134,7 +136,6 @@ def test_nothing_of_a_failed_trial_lives_on(
 
 def test_nothing_of_a_diverged_trial_lives_on(place: Place, order: TrialOrder, collections: list[int]) -> None:
     process = WarmProcess(trial_order(place, *SHORT, "learning_rate=1e30"))
-    assert process.step().epochs == ()
     refs: list[weakref.ref[Any]] = []
     real = Learner.__init__
 
@@ -190,7 +191,6 @@ def test_a_trial_that_fails_as_it_begins_leaves_nothing_behind(
 
     monkeypatch.setattr("fdt_core.training.learner.build_optimiser", out_of_memory)
     process = WarmProcess(order)
-    process.step()
     assert process.step().outcome == "oom"
     assert [ref() for ref in refs] == [None]
 
@@ -201,10 +201,8 @@ def test_a_process_whose_device_refuses_further_work_is_replaced(
 ) -> None:
     fails_with(monkeypatch, lambda: accelerator_error(number))
     process = WarmProcess(order)
-    process.step()
-    result = process.actor.step()
-    assert (result["report"].outcome, result["done"]) == (outcome, True)
-    assert process.actor.reset_config(order.to_config())
+    report = process.actor.step()["report"]
+    assert ([trial.outcome for trial in report.trials], report.leaves) == ([outcome], True)
     with pytest.raises(_Left, match="0"):
         process.step()
 
@@ -215,9 +213,8 @@ def test_a_process_whose_trial_ran_out_of_memory_goes_on_to_the_next(
     process = WarmProcess(order)
     with pytest.MonkeyPatch.context() as patch:
         fails_with(patch, lambda: accelerator_error(2, "CUDA error: out of memory"))
-        process.step()
         assert process.step().outcome == "oom"
-    assert process.actor.reset_config(order.to_config())
+    process.actor.give([order])
     process.begin()
     process.step()
     assert process.step().outcome == "done"
@@ -229,12 +226,11 @@ def test_a_device_in_use_by_others_is_waited_for_and_no_failure(
     monkeypatch.setattr(session, "BUSY_SECONDS", 1.0)
     fails_with(monkeypatch, lambda: accelerator_error(46))
     process = WarmProcess(order)
-    process.step()
     begun = time.monotonic()
-    result = process.actor.step()
+    report = process.actor.step()["report"]
     assert time.monotonic() - begun >= 1.0
-    assert (result["report"].outcome, result["done"]) == ("busy", False)
-    assert result["report"].ends_process, "the next attempt is in a fresh process"
+    assert [trial.outcome for trial in report.trials] == ["busy"]
+    assert report.leaves, "the next attempt is in a fresh process"
     assert BUSY_SECONDS * BUSY_REPORTS == 300
 
 
@@ -247,7 +243,6 @@ def test_a_process_that_waits_for_a_device_leaves_with_its_node(
 
     fails_with(monkeypatch, busy)
     process = WarmProcess(order)
-    process.step()
     begun = time.monotonic()
     assert process.step().outcome == "drained"
     assert time.monotonic() - begun < BUSY_SECONDS
@@ -255,10 +250,9 @@ def test_a_process_that_waits_for_a_device_leaves_with_its_node(
 
 def test_a_failed_device_is_named(order: TrialOrder, monkeypatch: pytest.MonkeyPatch) -> None:
     process = WarmProcess(order)
-    process.step()
+    process.begin()
     session = process.actor._session
     session._place = Where(hostname="node7", pid=1, device_id="3", device_uuid="GPU-abc")
-    monkeypatch.setattr("fdt_core.compute.device.device_uuid", lambda _device: "GPU-abc")
     fails_with(monkeypatch, lambda: accelerator_error(214, "CUDA error: uncorrectable ECC error encountered"))
     report = process.step()
     assert str(report.error).splitlines()[-1] == "Device: GPU-abc on node7"
@@ -277,8 +271,7 @@ def test_the_peak_of_a_small_trial_after_a_large_one_is_its_own(place: Place, or
     process = WarmProcess(small)
     peaks = [peak(process)]
     for order in (large, small):
-        process.actor.reset_config(order.to_config())
-        process.actor.config = order.to_config()  # as Tune does
+        process.actor.give([order])
         peaks.append(peak(process))
     before, of_large, after = peaks
     assert of_large > before + 150, peaks

@@ -1,0 +1,162 @@
+"""Which process works on which trials: the orders that the driver gave and has not heard the end of.
+
+Pure bookkeeping, without Ray: a process is known by the name that Ray Tune has for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, cast
+
+from orchestrator.plan.cells import Cell
+from orchestrator.run.backlog import Backlog
+from orchestrator.trial.order import TrialOrder
+from orchestrator.trial.report import ProcessLocation, ProcessReport
+
+SPARE_PROCESSES = 2
+"""As many processes may be waited for although all slots are taken: more nodes than expected may join."""
+
+SECONDS_AHEAD = 2.0
+"""A process is given orders for so long at once."""
+
+ORDERS_AHEAD = 100
+"""Nor is it given more orders than this at once."""
+
+
+class _Give(Protocol):
+    def remote(self, orders: Sequence[TrialOrder]) -> object: ...
+
+
+class Actor(Protocol):
+    """A process as Ray's handle of it."""
+
+    give: _Give
+
+
+@dataclass(kw_only=True)
+class TrialProcess:
+    """A process that has reported.
+
+    Args:
+        actor: takes its orders.
+        place: where it is.
+        orders: what it was given, by trial, and has not ended.
+        leaves: whether it is about to exit.
+    """
+
+    actor: Actor
+    place: ProcessLocation
+    orders: dict[str, TrialOrder] = field(default_factory=dict)
+    leaves: bool = False
+
+
+class Processes:
+    """The processes of a round, and the trials that each is given.
+
+    Args:
+        backlog: gives the trials, in its order.
+        make_order: the order for a trial that was taken from it.
+        slots: how many processes there is room for.
+        whole_device: whether each has a device to itself.
+    """
+
+    def __init__(
+        self, backlog: Backlog, make_order: Callable[[Cell], TrialOrder], *, slots: int, whole_device: bool
+    ) -> None:
+        self._backlog, self._make_order = backlog, make_order
+        self.slots, self._whole_device = slots, whole_device
+        self._expected: set[str] = set()
+        self._known: dict[str, TrialProcess] = {}
+        self._working: set[str] = set()
+        self._alone: set[str] = set()
+        self._seconds: dict[object, float] = {}  # how long a trial of each kind took, the last that has ended
+
+    @property
+    def working(self) -> int:
+        """How many processes have orders."""
+        return len(self._working)
+
+    def are_done(self) -> bool:
+        """Whether no process works, and there is nothing for one to do."""
+        return not self._working and self._backlog.peek(whole_device=self._whole_device) is None
+
+    def wants_another(self) -> bool:
+        """Whether there is work, and room, for a process more than have been started or asked for."""
+        expected = len(self._expected)
+        if expected >= SPARE_PROCESSES and expected + len(self._known) >= self.slots:
+            return False
+        return self._backlog.ready(whole_device=self._whole_device, most=expected + 1) > expected
+
+    def expect(self, name: str) -> None:
+        """A process was asked for."""
+        self._expected.add(name)
+
+    def reported(self, name: str, report: ProcessReport) -> TrialProcess:
+        """The process that has sent this report; what it has ended, and what it has not begun, is to be told next."""
+        if report.actor is not None:
+            self._expected.discard(name)
+            self._known[name] = TrialProcess(actor=cast(Actor, report.actor), place=report.place)
+        process = self._known[name]
+        process.leaves = report.leaves
+        if report.trials:
+            process.place = report.trials[-1].place
+        for trial_id, seconds in report.durations.items():
+            self._seconds[_kind(self._backlog.cells_of(trial_id)[0])] = seconds
+        return process
+
+    def hand_out(self, name: str) -> list[Cell]:
+        """Give the process its next trials; returns what it was given: nothing if none waits, or it still has one."""
+        process = self._known[name]
+        given: list[Cell] = []
+        if process.orders:
+            return given
+        self._working.add(name)
+        while (cell := self._backlog.peek(whole_device=self._whole_device)) is not None:
+            if given and not self._may_follow(given, cell):
+                break
+            self._backlog.next(whole_device=self._whole_device)
+            process.orders[cell.trial_id] = self._make_order(cell)
+            given.append(cell)
+        if given:
+            process.actor.give.remote(list(process.orders.values()))
+        else:
+            self._working.discard(name)
+        return given
+
+    def drop(self, name: str, trial_id: str) -> None:
+        """The process works on this trial no longer."""
+        del self._known[name].orders[trial_id]
+        if not self._known[name].orders:
+            self._working.discard(name)
+
+    def died(self, name: str) -> TrialProcess | None:
+        """The process has died, and is started again: what is known of it; None if it had not reported."""
+        self._working.discard(name)
+        self._expected.add(name)
+        return self._known.pop(name, None)
+
+    def dismissed(self, name: str) -> None:
+        """The process was told that there is nothing for it to do."""
+        self._known.pop(name, None)
+
+    def keep_alone(self, trial_ids: Iterable[str]) -> None:
+        """From now on, give these trials to processes that have no other: one of them may have killed its process."""
+        self._alone.update(trial_ids)
+
+    def forget_working(self) -> None:
+        """No process is left."""
+        self._working.clear()
+
+    def _may_follow(self, given: Sequence[Cell], cell: Cell) -> bool:
+        """Whether a process is told already now that `cell` comes after what it was `given`."""
+        if {cell.trial_id, given[0].trial_id} & self._alone:
+            return False
+        seconds = sum(self._seconds.get(_kind(each), SECONDS_AHEAD) for each in given)
+        fair = self._backlog.waiting / (2 * len(self._working))  # at the end, the others want some, too
+        return seconds < SECONDS_AHEAD and len(given) < min(ORDERS_AHEAD, fair)
+
+
+def _kind(cell: Cell) -> object:
+    """What trials have in common that take equally long."""
+    return cell.kind, cell.spec.width, cell.spec.dataset

@@ -1,0 +1,125 @@
+"""What each process is given: the next trial, short ones ahead of time, and never more than its share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.trial.outcome import Outcome
+from orchestrator.tune.driver import Driver
+from tests.orchestrator.tune.drivers import FakeProcess, Surroundings, report
+
+
+@pytest.fixture
+def around(tmp_path: Path) -> Surroundings:
+    return Surroundings(tmp_path)
+
+
+def new_orders(process: FakeProcess, before: int) -> list[str]:
+    return [order.trial_id for order in process.orders[before:]]
+
+
+def end_all(process: FakeProcess, begun: int = 0, *, seconds: float) -> list[str]:
+    """All that the process was given since it had `begun` orders has ended; returns what it is given next."""
+    ended = [report(order, Outcome.DONE) for order in process.orders[begun:]]
+    process.report(*ended, seconds=seconds)
+    return new_orders(process, begun + len(ended))
+
+
+def test_short_trials_are_given_ahead_for_two_seconds(around: Surroundings) -> None:
+    work = around.open_run(trials=100)
+    process = FakeProcess(around.driver(work)).start()
+    assert len(process.orders) == 1, "nobody knows yet how long they take"
+    plan = [cell.trial_id for cell in work.plan.cells]
+    assert end_all(process, seconds=0.1) == plan[1:21]
+    assert end_all(process, 1, seconds=0.5) == plan[21:25]
+    assert end_all(process, 21, seconds=5.0) == plan[25:26]
+
+
+def test_at_the_end_processes_share_what_is_left(around: Surroundings) -> None:
+    driver = around.driver(around.open_run(trials=12))
+    assert all(driver.ask_for_process(name) for name in ("p0", "p1"))
+    processes = [FakeProcess(driver, name).restart() for name in ("p0", "p1")]
+    assert [len(end_all(process, seconds=0.001)) for process in processes] == [2, 2], "a quarter of what waits"
+
+
+def test_a_trial_of_unknown_length_is_followed_by_none(around: Surroundings) -> None:
+    work = around.open_run(models="[vgg11, vgg16]", trials=10)
+    process = FakeProcess(around.driver(work)).start()
+    models = [cell.spec.model for cell in work.plan.cells]
+    assert models[:3] == ["vgg16", "vgg11", "vgg16"]
+    assert len(end_all(process, seconds=0.001)) == 1, "so far, no vgg11 has ended"
+    assert len(end_all(process, 1, seconds=0.001)) > 4
+
+
+def test_what_was_not_begun_is_given_again_in_order(around: Surroundings) -> None:
+    work = around.open_run(trials=30)
+    process = FakeProcess(around.driver(work)).start()
+    plan = [cell.trial_id for cell in work.plan.cells]
+    given = end_all(process, seconds=0.4)
+    assert given == plan[1:6]
+    process.report(report(process.orders[1], Outcome.DONE), report(process.orders[2]), seconds=0.4)
+    assert new_orders(process, 6) == [], "it still works on the third"
+    assert work.backlog.running() == (plan[2],)
+    process.report(report(process.orders[2], Outcome.DONE), seconds=2.0)
+    assert new_orders(process, 6) == [plan[3]]
+
+
+def test_a_failure_brings_back_what_was_to_follow_it(around: Surroundings) -> None:
+    work = around.open_run(trials=30)
+    process = FakeProcess(around.driver(work)).start()
+    end_all(process, seconds=0.4)
+    process.report(report(process.orders[1], Outcome.ERROR, "no luck"), seconds=0.1)
+    assert new_orders(process, 6)[0] == work.plan.cells[2].trial_id
+    assert work.backlog.progress().left == 29
+
+
+def start_with_several(driver: Driver) -> FakeProcess:
+    """A process that was given five more after its first trial."""
+    process = FakeProcess(driver).start()
+    assert len(end_all(process, seconds=0.4)) == 5
+    return process
+
+
+def test_the_death_of_a_process_with_several_trials_counts_against_none_and_they_run_one_by_one(
+    around: Surroundings,
+) -> None:
+    work = around.open_run(trials=30)
+    process = start_with_several(around.driver(work))
+    plan = [cell.trial_id for cell in work.plan.cells]
+    process.die()
+    process.restart()
+    for number in range(6, 11):
+        assert new_orders(process, number) == [plan[number - 5]]
+        process.report(report(process.order, Outcome.DONE), seconds=0.1)
+    assert len(new_orders(process, 11)) > 1, "the others are given ahead as before"
+    assert "(death 1" not in str(around.lines)
+
+
+def test_a_trial_that_kills_its_process_is_found_among_several(around: Surroundings) -> None:
+    work = around.open_run(trials=30)
+    process = start_with_several(around.driver(work))
+    bad = process.orders[3].trial_id
+    process.die()
+    process.restart()
+    deaths = 1
+    while work.backlog.progress().failed == 0:
+        if process.order.trial_id == bad:
+            process.die()
+            process.restart()
+            deaths += 1
+        else:
+            process.end(Outcome.DONE)
+    assert deaths == 4
+    assert work.backlog.progress().done == 3
+
+
+def test_a_process_beyond_the_slots_is_asked_for_only_in_case_that_more_room_comes(around: Surroundings) -> None:
+    driver = around.driver(around.open_run(trials=50))
+    assert around.compute().slots.slots == 2
+    asked = [driver.ask_for_process(f"p{number}") for number in range(4)]
+    assert asked == [True, True, False, False]
+    FakeProcess(driver, "p0").restart()
+    assert driver.ask_for_process("p4"), "one of two runs, and one waits: there may be more room than was expected"
+    assert not driver.ask_for_process("p5")
