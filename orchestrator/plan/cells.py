@@ -20,7 +20,7 @@ from fdt_core.results.tuning import COMPARED, TUNED, Stage, Tuning, TuningGroup
 from fdt_core.training.checkpoint import Keep
 from fdt_core.trial.identity import identifying
 from fdt_core.trial.spec import TrialSpec
-from orchestrator.plan.sweep_file import Resources
+from orchestrator.plan.sweep_file import REPORT_INTERVAL, Resources
 
 BlockKey = tuple[str, float, str, str]
 """Model, width, variant and data set: the cells whose templates are compared with each other."""
@@ -160,7 +160,7 @@ class SweepPlan:
     resources: Resources
     checkpoint_interval: float
     keep: Keep
-    report_interval: float = 10.0
+    report_interval: float = REPORT_INTERVAL
     looks: Looks | None = None
     """When to look at the comparisons, in a sweep with adaptive seeds."""
     tuning: Tuning | None = None
@@ -212,7 +212,7 @@ class SweepPlan:
             "plan_version": plan_version(adaptive=self.looks is not None, tuned=self.tuning is not None),
             "sweep": self.name,
             "checkpoint_interval": self.checkpoint_interval,
-            "report_interval": self.report_interval,
+            **({"report_interval": self.report_interval} if self.report_interval != REPORT_INTERVAL else {}),
             "keep": self.keep,
             "resources": dataclasses.asdict(self.resources),
             **({"looks": dataclasses.asdict(self.looks)} if self.looks else {}),

@@ -38,6 +38,9 @@ VariantName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+=-]{0,63}$
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Selector = Mapping[str, AxisValue | tuple[AxisValue, ...]]
 
+REPORT_INTERVAL = 10.0
+"""Seconds. A plan names its interval only if it is another one, so that versions that know none read the others."""
+
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class Resources:
@@ -96,7 +99,7 @@ class Sweep:
     resources: Resources = Resources()
     checkpoint_interval: Annotated[float, Field(ge=0)] = 120.0
     """Minimum seconds between checkpoints; 0 = after every epoch."""
-    report_interval: Annotated[float, Field(ge=0)] = 10.0
+    report_interval: Annotated[float, Field(ge=0)] = REPORT_INTERVAL
     """Seconds between two reports of a trial to the driver, once it has run for a while; 0 = after every epoch."""
     keep: Literal["none", "final", "best", "all"] = "final"
 
