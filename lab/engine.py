@@ -87,6 +87,7 @@ class Engine:
             work = open_dataless_run(run, plan, place)
             status = _MeasuringStatus(
                 status_file=run.status_file,
+                running_file=run.running_file,
                 driver=DriverPlace(pid=0, host="", generation=0),
                 measured=measured,
                 started_at=started_at,

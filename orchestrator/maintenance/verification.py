@@ -108,7 +108,7 @@ def _small_files(run: RunDirectory) -> Iterator[Problem]:
             load_yaml(run.sweep_file)
         except (FdtError, OSError, ValueError) as error:
             yield _problem(run.sweep_file, f"cannot be read ({_first_line(error)})", "launch the sweep file again")
-    for path in sorted([run.status_file, *run.driver.glob("*.json"), *run.slurm.rglob("*.json")]):
+    for path in sorted([run.status_file, run.running_file, *run.driver.glob("*.json"), *run.slurm.rglob("*.json")]):
         with suppress(FileNotFoundError):
             try:
                 if not isinstance(json.loads(path.read_text(encoding="utf-8")), dict | list):

@@ -86,6 +86,7 @@ class Backlog:
         self._count: Counter[tuple[KindKey, TrialState]] = Counter()
         self._count_of_choice: Counter[tuple[KindKey, Choice | None, TrialState]] = Counter()
         self._waiting: OrderedDict[str, None] = OrderedDict()
+        self._progress: Progress | None = None
         for trial_id in self._cells:
             self._enter(trial_id, ledger.record(trial_id).state)
 
@@ -127,6 +128,7 @@ class Backlog:
         for other in self.wanted.ended(trial_id):
             if self._state[other] in (TrialState.SPARED, TrialState.STOPPED):
                 self._enter(other, TrialState.WAITING)
+        self._progress = None  # what is wanted may have changed for trials that stay where they are
         return self._state[trial_id]
 
     def may_want_more(self) -> bool:
@@ -144,7 +146,12 @@ class Backlog:
         return tuple(trial_id for trial_id, state in self._state.items() if state is TrialState.RUNNING)
 
     def progress(self) -> Progress:
-        """Counts over the planned cells."""
+        """Counts over the planned cells: as many steps as there are kinds of trials, if anything has changed."""
+        if self._progress is None:
+            self._progress = self._count_cells()
+        return self._progress
+
+    def _count_cells(self) -> Progress:
         counts: Counter[TrialState] = Counter()
         held_back, tuned = 0, self.wanted.tuned
         pending = tuned.not_asked if tuned else 0
@@ -172,6 +179,7 @@ class Backlog:
 
     def _enter(self, trial_id: str, state: TrialState) -> None:
         """Move a trial to `state` and update the counts. A trial waits only if it is wanted."""
+        self._progress = None
         if state is TrialState.WAITING and not self.wanted.wants(trial_id):
             state = TrialState.STOPPED if self._ledger.record(trial_id).trained else TrialState.SPARED
         kind, cells = self._kind(trial_id), len(self._cells[trial_id])

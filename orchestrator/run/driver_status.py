@@ -39,6 +39,9 @@ class RunningStatus:
     host: str
 
 
+SHOWN_TRIALS = 50
+"""Rewriting 4,000 running trials every second would write a megabyte to a shared file system each time."""
+
 DriverState = Literal["running", "stopping", "stopped", "ended"]
 
 
@@ -50,6 +53,9 @@ class DriverStatus:
     driver: DriverPlace
     written_at: AwareDatetime
     running: tuple[RunningStatus, ...]
+    """The trials that have run longest, at most `SHOWN_TRIALS`."""
+    more_running: int = 0
+    """How many others run. All of them are in `running.json`, which is rewritten less often."""
 
     def to_json(self) -> dict[str, object]:
         """Plain data."""

@@ -71,6 +71,11 @@ class RunDirectory:
         return self.path / "status.json"
 
     @property
+    def running_file(self) -> Path:
+        """All running trials, if they are too many for `status_file`; rewritten every half minute or so."""
+        return self.path / "running.json"
+
+    @property
     def driver(self) -> Path:
         """One file per driver that ever ran here: see `orchestrator.run.driver_lease`."""
         return self.path / "driver"

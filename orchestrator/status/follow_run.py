@@ -73,9 +73,9 @@ def _line(status: RunStatus, slurm: SlurmStatus) -> str:
     progress = status.progress
     workers = Counter(worker.state for worker in slurm.workers if worker.state is not WorkerState.ENDED)
     states = ", ".join(f"{count} {state}" for state, count in sorted(workers.items())) or "none yet"
-    ended = progress.total - progress.left
+    ended, running = progress.total - progress.left, len(status.running) + status.more_running
     return (
         f"head {slurm.head.state}; workers: {states}; "
-        f"{ended}/{progress.total} trials ended, {progress.failed} failed, {len(status.running)} running"
+        f"{ended}/{progress.total} trials ended, {progress.failed} failed, {running} running"
         + "".join(f"; {line}" for line in slurm.waiting)
     )

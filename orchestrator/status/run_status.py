@@ -155,6 +155,7 @@ class RunStatus:
     tuning: TuningStatus | None
     cells: tuple[CellCounts, ...]
     running: tuple[RunningStatus, ...]
+    more_running: int
     failures: Mapping[str, int]
     former: FormerRows
     driver: DriverPlace | None
@@ -184,6 +185,7 @@ class RunStatus:
             "tuning": None if self.tuning is None else asdict(self.tuning),
             "cells": [cell.to_json() for cell in self.cells],
             "running": [asdict(trial) for trial in self.running],
+            "more_running": self.more_running,
             "failures": dict(self.failures),
             "former": asdict(self.former),
             "driver": None if self.driver is None else asdict(self.driver),
@@ -230,6 +232,7 @@ def run_status(
         tuning=None if backlog.wanted.tuned is None else TuningStatus(*backlog.wanted.tuned.groups()),
         cells=_cells(ledger, backlog.wanted),
         running=() if driven is None else driven.running,
+        more_running=0 if driven is None else driven.more_running,
         failures=_failures(row for row in rows if cell_key(row) in wanted),
         former=_former([row for row in rows if cell_key(row) not in wanted]),
         driver=None if status is None else status.driver,

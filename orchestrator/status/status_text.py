@@ -47,6 +47,8 @@ def _lines(status: RunStatus) -> Iterator[str]:
         yield from slurm_lines(status.slurm)
     for trial in status.running:
         yield "  " + _running_line(trial)
+    if status.more_running:
+        yield f"  and {status.more_running} more, which have not run as long (all: {status.run}/running.json)"
     for signature, count in status.failures.items():
         yield f"  {count} x {signature}"
     for note in status.notes:

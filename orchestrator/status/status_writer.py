@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,11 +13,12 @@ from fdt_core.error_text import informative_line
 from fdt_core.files.atomic_files import write_text_atomically
 from orchestrator.plan.cells import Cell
 from orchestrator.run.backlog import Progress
-from orchestrator.run.driver_status import DriverPlace, DriverState, DriverStatus, RunningStatus
+from orchestrator.run.driver_status import SHOWN_TRIALS, DriverPlace, DriverState, DriverStatus, RunningStatus
 from orchestrator.run.ledger import TrialState
 from orchestrator.trial.report import TrialReport
 
 STATUS_SECONDS = 1.0
+RUNNING_SECONDS = 30.0
 
 
 @dataclass
@@ -62,6 +63,7 @@ class StatusWriter:
 
     Args:
         status_file: rewritten about once a second.
+        running_file: all running trials, if there are more than `status_file` shows; rewritten more rarely.
         driver: identifies the driver to observers.
         beat: called with a counter that rises with each write of the status.
         say: prints one line.
@@ -70,6 +72,7 @@ class StatusWriter:
     """
 
     status_file: Path
+    running_file: Path
     driver: DriverPlace
     beat: Callable[[int], None] = lambda _counter: None
     say: Callable[[str], None] = lambda _line: None
@@ -79,6 +82,7 @@ class StatusWriter:
     state: DriverState = "running"
     _counter: int = 0
     _written_at: float = float("-inf")
+    _running_written_at: float = float("-inf")
 
     def started(self, cell: Cell) -> None:
         """A process has started to work on the trial."""
@@ -122,22 +126,33 @@ class StatusWriter:
         """Rewrite the status and the display if it is time."""
         if self.clock() - self._written_at >= STATUS_SECONDS:
             self.write(progress)
-            self.show(progress, list(self.running.values()))
+            self.show(progress, self._longest_running())
 
     def write(self, progress: Progress, state: DriverState | None = None) -> None:
         """Rewrite the status now."""
         self.state = state or self.state
         self._counter += 1
         self._written_at = now = self.clock()
+        running = self._longest_running()
         status = DriverStatus(
             state=self.state,
             driver=self.driver,
             written_at=datetime.now(UTC),
-            running=tuple(trial.status(now) for trial in self.running.values()),
+            running=tuple(trial.status(now) for trial in running[:SHOWN_TRIALS]),
+            more_running=max(len(running) - SHOWN_TRIALS, 0),
         )
         more = {"counter": self._counter, "progress": progress.to_json()}  # for tools of users
         write_text_atomically(self.status_file, json.dumps(status.to_json() | more))
+        if status.more_running and now - self._running_written_at >= RUNNING_SECONDS:
+            self._running_written_at = now
+            rows = [asdict(trial.status(now)) for trial in running]
+            written_at = status.written_at.isoformat()
+            write_text_atomically(self.running_file, json.dumps({"written_at": written_at, "running": rows}))
         self.beat(self._counter)
+
+    def _longest_running(self) -> list[RunningTrial]:
+        """The running trials, those first that have run longest."""
+        return sorted(self.running.values(), key=lambda trial: trial.since)
 
 
 def _position(progress: Progress) -> str:

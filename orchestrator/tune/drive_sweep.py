@@ -31,6 +31,7 @@ def drive_sweep(work: OpenRun, compute: Compute, signals: StopSignals, *, losses
             console.say(f"damaged results moved to {damaged}; the trials in them are run again")
         status = StatusWriter(
             status_file=work.run.status_file,
+            running_file=work.run.running_file,
             driver=DriverPlace(pid=os.getpid(), host=socket.gethostname(), generation=work.lease.number),
             beat=work.lease.beat,
             say=console.say,

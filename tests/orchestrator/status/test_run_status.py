@@ -163,7 +163,11 @@ def test_a_running_trial_shows_its_place_before_its_first_epoch_and_its_time_lef
     from orchestrator.run.backlog import Progress
 
     mine = claim(run.driver)
-    watch = StatusWriter(status_file=run.status_file, driver=DriverPlace(pid=1, host="h", generation=mine.number))
+    watch = StatusWriter(
+        status_file=run.status_file,
+        running_file=run.running_file,
+        driver=DriverPlace(pid=1, host="h", generation=mine.number),
+    )
     cell = plan.cells[0]
     announced = TrialReport(
         trial_id=cell.trial_id, attempt=1, place=ProcessLocation(hostname="node7", pid=1, node_id="n")
@@ -213,6 +217,7 @@ def test_the_keys_of_the_json_are_an_interface(run: RunDirectory, plan: SweepPla
         "tuning",
         "cells",
         "running",
+        "more_running",
         "failures",
         "former",
         "driver",

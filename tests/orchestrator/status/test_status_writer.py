@@ -12,10 +12,10 @@ import pytest
 from orchestrator.plan.cells import Cell
 from orchestrator.plan.resolve import plan_sweep
 from orchestrator.run.backlog import Progress
-from orchestrator.run.driver_status import DriverPlace
+from orchestrator.run.driver_status import SHOWN_TRIALS, DriverPlace
 from orchestrator.run.ledger import TrialState
 from orchestrator.run.run_directory import RunDirectory
-from orchestrator.status.status_writer import STATUS_SECONDS, StatusWriter
+from orchestrator.status.status_writer import RUNNING_SECONDS, STATUS_SECONDS, StatusWriter
 from orchestrator.trial.report import ProcessLocation, TrialReport
 
 DEMO = Path(__file__).parents[3] / "sweeps" / "demo.yaml"
@@ -47,6 +47,7 @@ class Driver:
         self.run = RunDirectory(directory)
         self.writer = StatusWriter(
             status_file=self.run.status_file,
+            running_file=self.run.running_file,
             driver=DriverPlace(pid=1, host="here", generation=2),
             beat=self.beats.append,
             say=self.said.append,
@@ -84,7 +85,7 @@ def test_the_file_has_what_observers_and_users_tools_read(driver: Driver, cell: 
     driver.writer.reported(cell, report(cell))
     driver.writer.write(PROGRESS)
     status = driver.written()
-    assert set(status) == {"state", "driver", "counter", "written_at", "progress", "running"}
+    assert set(status) == {"state", "driver", "counter", "written_at", "progress", "running", "more_running"}
     counts = {"done": 3, "diverged": 1, "failed": 0, "held_back": 0, "spared": 0, "may_follow": 0, "left": 20}
     assert status["progress"] == {**counts, "stopped": 0, "pending": 0, "total": 24}
     (running,) = status["running"]
@@ -92,6 +93,29 @@ def test_the_file_has_what_observers_and_users_tools_read(driver: Driver, cell: 
     read = driver.run.status()
     assert read is not None
     assert read.driver == DriverPlace(pid=1, host="here", generation=2)
+
+
+def test_of_many_running_trials_the_status_has_those_that_run_longest_and_another_file_has_all(
+    driver: Driver, cell: Cell
+) -> None:
+    trials = [replace(cell, trial_id=f"{number:012d}") for number in range(SHOWN_TRIALS + 3)]
+    for each in reversed(trials):
+        driver.clock.now += 1.0
+        driver.writer.started(each)
+    driver.writer.write(PROGRESS)
+    status = driver.written()
+    assert [trial["trial_id"] for trial in status["running"]] == [each.trial_id for each in trials[:2:-1]]
+    assert status["more_running"] == 3
+    everything = json.loads(driver.run.running_file.read_text())
+    assert len(everything["running"]) == len(trials)
+    assert everything["written_at"] == status["written_at"]
+    driver.writer.returned(trials[0])
+    driver.clock.now += RUNNING_SECONDS / 2
+    driver.writer.write(PROGRESS)
+    assert json.loads(driver.run.running_file.read_text()) == everything, "it is rewritten less often"
+    driver.clock.now += RUNNING_SECONDS / 2
+    driver.writer.write(PROGRESS)
+    assert len(json.loads(driver.run.running_file.read_text())["running"]) == len(trials) - 1
 
 
 def test_the_end_of_a_trial_is_a_line_with_how_far_the_sweep_is_and_how_long_it_took(

@@ -22,7 +22,9 @@ def main() -> None:
     with local_engine(cpus=2) as engine, tempfile.TemporaryDirectory(dir=engine.scratch) as directory:
         place = Path(directory)
         work = open_dataless_run(run, plan_sweep(Path(sys.argv[2])), place)
-        status = StatusWriter(status_file=run.status_file, driver=DriverPlace(pid=0, host="", generation=0))
+        status = StatusWriter(
+            status_file=run.status_file, running_file=run.running_file, driver=DriverPlace(pid=0, host="", generation=0)
+        )
         compute = Compute(slots=engine.needs, device="cpu", drain_flag=place / "drain", scratch=place)
         Driver(work, compute, status, make_session=scripted_session).run()
         work.lease.release()

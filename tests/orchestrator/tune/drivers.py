@@ -72,7 +72,10 @@ class Surroundings:
 
     def driver(self, work: OpenRun) -> Driver:
         status = StatusWriter(
-            status_file=work.run.status_file, driver=DriverPlace(pid=0, host="", generation=0), say=self.lines.append
+            status_file=work.run.status_file,
+            running_file=work.run.running_file,
+            driver=DriverPlace(pid=0, host="", generation=0),
+            say=self.lines.append,
         )
         return Driver(work, self.compute(), status, stop_request=lambda: self.stop_request, losses=self.losses(work))
 

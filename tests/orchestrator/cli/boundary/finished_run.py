@@ -60,7 +60,7 @@ def finished_run(directory: Path) -> Place:
     )
     store.flush()
     driver = DriverPlace(pid=os.getpid(), host="here", generation=lease.number)
-    StatusWriter(status_file=run.status_file, driver=driver, beat=lease.beat).write(
+    StatusWriter(status_file=run.status_file, running_file=run.running_file, driver=driver, beat=lease.beat).write(
         _progress(len(cells)), state="ended"
     )
     lease.release()
