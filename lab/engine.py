@@ -154,10 +154,17 @@ class _MeasuringStatus(StatusWriter):
     measured: EngineRun
     started_at: float
 
-    def ended(self, cell: Cell, report: TrialReport, state: TrialState, progress: Progress) -> None:
+    def ended(
+        self,
+        cell: Cell,
+        report: TrialReport,
+        state: TrialState,
+        progress: Progress,
+        seconds: float | None = None,
+    ) -> None:
         self.measured.seconds_until_ended.append(time.perf_counter() - self.started_at)
         self.measured.done = progress.done
-        super().ended(cell, report, state, progress)
+        super().ended(cell, report, state, progress, seconds)
 
 
 def _files(directory: Path) -> int:

@@ -15,7 +15,7 @@ from orchestrator.tune.trainable import Session
 if TYPE_CHECKING:
     from fdt_core.training.device_dataset import DeviceDataset
 
-_RECORD = EpochRecord(
+RECORD = EpochRecord(
     epoch=1,
     train_loss=1.0,
     train_accuracy=50.0,
@@ -41,7 +41,7 @@ class NothingSession:
         (Path(self._order.settings.run_directory) / "logs" / f"{trial_id}.log").write_text("ended: done\n")
         result = TrainingResult(
             status="done",
-            history=(_RECORD,),
+            history=(RECORD,),
             peak_memory_mb=1.0,
             train_seconds=0.001,
             device_name="none",

@@ -6,9 +6,8 @@ the cost of a call does not depend on the number of trials.
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from fdt_core.results.looks import Looks
@@ -82,10 +81,12 @@ class Backlog:
             for trial_id, of_trial in self._cells.items()
         }
         self._state: dict[str, TrialState] = {}
-        self._running = 0
         self._count: Counter[tuple[KindKey, TrialState]] = Counter()
         self._count_of_choice: Counter[tuple[KindKey, Choice | None, TrialState]] = Counter()
-        self._waiting: OrderedDict[str, None] = OrderedDict()
+        self._ready: dict[bool, OrderedDict[str, None]] = {False: OrderedDict(), True: OrderedDict()}
+        """The waiting trials by whether they need a whole device, in running order."""
+        self._held_back: dict[KindKey, dict[str, None]] = {}
+        """The waiting trials of each kind that the breaker holds back."""
         self._progress: Progress | None = None
         for trial_id in self._cells:
             self._enter(trial_id, ledger.record(trial_id).state)
@@ -96,7 +97,7 @@ class Backlog:
 
     def peek(self, *, whole_device: bool) -> Cell | None:
         """The next trial that may run with (or without) a device to itself; None if none is waiting."""
-        trial_id = next(self._ready(whole_device), None)
+        trial_id = next(iter(self._ready[whole_device]), None)
         return None if trial_id is None else self._cells[trial_id][0]
 
     def next(self, *, whole_device: bool) -> Cell | None:
@@ -106,14 +107,9 @@ class Backlog:
             self._enter(cell.trial_id, TrialState.RUNNING)
         return cell
 
-    @property
-    def waiting(self) -> int:
-        """How many trials wait, for whatever reason."""
-        return len(self._waiting)
-
-    def ready(self, *, whole_device: bool, most: int) -> int:
-        """How many trials may run now with (or without) a device to themselves, counted to `most`."""
-        return sum(1 for _ in itertools.islice(self._ready(whole_device), most))
+    def ready(self, *, whole_device: bool) -> int:
+        """How many trials may run now with (or without) a device to themselves."""
+        return len(self._ready[whole_device])
 
     def attempt(self, trial_id: str) -> int:
         """The number of the trial's next or running attempt."""
@@ -131,15 +127,12 @@ class Backlog:
         self._progress = None  # what is wanted may have changed for trials that stay where they are
         return self._state[trial_id]
 
-    def may_want_more(self) -> bool:
-        """Whether a running trial may end with a look that asks for more."""
-        return self._running > 0 and self.wanted.may_want_more()
-
     def returned(self, trial_id: str) -> None:
         """Record that a trial stopped before its end: it waits again, and comes before all others."""
         self._enter(trial_id, TrialState.WAITING)
-        if trial_id in self._waiting:
-            self._waiting.move_to_end(trial_id, last=False)
+        ready = self._ready[self._needs_whole_device(trial_id)]
+        if trial_id in ready:
+            ready.move_to_end(trial_id, last=False)
 
     def running(self) -> tuple[str, ...]:
         """The trials that were taken and have not ended yet."""
@@ -187,22 +180,31 @@ class Backlog:
             self._count[kind, self._state[trial_id]] -= cells
             for choice in self._choices[trial_id]:
                 self._count_of_choice[kind, choice, self._state[trial_id]] -= 1
-            self._running -= self._state[trial_id] is TrialState.RUNNING
-        self._running += state is TrialState.RUNNING
         self._count[kind, state] += cells
         for choice in self._choices[trial_id]:
             self._count_of_choice[kind, choice, state] += 1
         self._state[trial_id] = state
+        for trials in (*self._ready.values(), self._held_back.get(kind, {})):
+            trials.pop(trial_id, None)
+        self._judge(kind)
         if state is TrialState.WAITING:
-            self._waiting[trial_id] = None
-        else:
-            self._waiting.pop(trial_id, None)
+            ready = self._ready[self._needs_whole_device(trial_id)]
+            self._held_back.get(kind, ready)[trial_id] = None
 
-    def _ready(self, whole_device: bool) -> Iterator[str]:
-        """Waiting trials with this need that the breaker does not hold back, in running order."""
-        for trial_id in self._waiting:
-            if self._needs_whole_device(trial_id) == whole_device and not self._is_broken(self._kind(trial_id)):
-                yield trial_id
+    def _judge(self, kind: KindKey) -> None:
+        """Hold back what waits of a kind whose trials fail; let it go, before all others, once one has finished."""
+        broken = self._is_broken(kind)
+        if broken and kind not in self._held_back:
+            of_kind = [each for ready in self._ready.values() for each in ready if self._kind(each) == kind]
+            self._held_back[kind] = dict.fromkeys(of_kind)
+            for ready in self._ready.values():
+                for trial_id in of_kind:
+                    ready.pop(trial_id, None)
+        elif not broken and kind in self._held_back:
+            for trial_id in reversed(self._held_back.pop(kind)):
+                ready = self._ready[self._needs_whole_device(trial_id)]
+                ready[trial_id] = None
+                ready.move_to_end(trial_id, last=False)
 
     def _needs_whole_device(self, trial_id: str) -> bool:
         return needs_whole_device(self._ledger.record(trial_id).counted_failures)

@@ -99,18 +99,28 @@ class StatusWriter:
             if record.test_accuracy is not None:
                 trial.test_accuracy = record.test_accuracy
 
-    def ended(self, cell: Cell, report: TrialReport, state: TrialState, progress: Progress) -> None:
-        """An attempt has ended; `state` is the trial's new state."""
+    def ended(
+        self,
+        cell: Cell,
+        report: TrialReport,
+        state: TrialState,
+        progress: Progress,
+        seconds: float | None = None,
+    ) -> None:
+        """An attempt has ended, after so many `seconds` (None: as long as it was known to run).
+
+        `state` is the trial's new state.
+        """
         trial = self.running.pop(cell.trial_id, None)
-        seconds = self.clock() - trial.since if trial else 0.0
+        if seconds is None:
+            seconds = self.clock() - trial.since if trial else 0.0
         self.say(f"{_position(progress)} {cell.label}  {_ending(report, state)}  {seconds:.1f} s")
         if report.error:
             log = self.status_file.parent / "logs" / f"{cell.trial_id}.log"
             self.say(f"  {report.outcome}: {informative_line(report.error)}  (log: {log})")
 
     def died(self, cell: Cell, what_follows: str) -> None:
-        """The process of a trial has died."""
-        self.running.pop(cell.trial_id, None)
+        """The process of a trial has died; that the trial waits again, or has ended, is to be told next."""
         self.say(f"{cell.label}  its process died: {what_follows}")
 
     def returned(self, cell: Cell) -> None:

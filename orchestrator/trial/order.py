@@ -22,6 +22,8 @@ class TrialSettings:
     keep: Keep
     time_limit: float | None = None
     """Seconds after which the trial's process is ended; None = no limit."""
+    first_report: float = 1.0
+    """Seconds after which a trial is first reported on; if `report_interval` is shorter, that counts."""
     report_interval: float = 0.0
     """Seconds between two reports of a trial that has run for a while; 0: after every epoch."""
 

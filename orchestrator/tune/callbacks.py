@@ -15,6 +15,9 @@ class EventHandler(Protocol):
     def on_death(self, name: str, error_file: str | None) -> None:
         """A process has died; Tune starts it again, and has written why it died into `error_file`."""
 
+    def on_gone(self, name: str) -> None:
+        """Tune has given a process up, and does not start it again."""
+
     def on_tick(self) -> None:
         """Called several times a second."""
 
@@ -34,6 +37,10 @@ class DriverCallback(tune.Callback):
     def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: object) -> None:
         """The process has died."""
         self._driver.on_death(trial.trial_id, trial.error_file)
+
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: object) -> None:
+        """The process died while Tune was about to start it on a warm one, as after the loss of a node with both."""
+        self._driver.on_gone(trial.trial_id)
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: object) -> None:
         """Called several times a second."""

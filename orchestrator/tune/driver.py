@@ -35,6 +35,9 @@ from orchestrator.tune.searcher import ProcessSearcher
 from orchestrator.tune.trainable import SessionFactory, sweep_trainable, training_session
 from orchestrator.tune.trial_events import TrialEvents
 
+FIRST_REPORT_SECONDS = 1.0
+"""A trial is not reported on earlier, however short its epochs, unless its `report_interval` is shorter."""
+
 REPORTS_PER_SECOND = 100
 """So many reports keep the driver's process half busy: it spends 4 to 5 ms on each, mostly in Ray (measured)."""
 
@@ -154,7 +157,11 @@ class Driver:
         share = needs.gpu_share(whole_device=whole_device)
         slots = max(int(needs.slots * needs.gpus / needs.whole_gpus), 1) if whole_device and needs.gpus else needs.slots
         self._processes = Processes(
-            self._backlog, lambda cell: self._order(cell, share), slots=slots, whole_device=whole_device
+            self._backlog,
+            lambda cell: self._order(cell, share),
+            slots=slots,
+            whole_device=whole_device,
+            seconds_ahead=2 * self._trial_settings.first_report,
         )
 
     def _order(self, cell: Cell, gpu_share: float | None) -> TrialOrder:
@@ -197,19 +204,22 @@ class Driver:
     def _on_report(self, name: str, report: ProcessReport) -> bool:
         self._losses.failed_starts.end_series()
         process = self._processes.reported(name, report)
+        had_orders = bool(process.orders)
+        begun = {trial.trial_id for trial in report.trials}
+        for trial_id in reversed([each for each in process.orders if each not in begun]):  # what comes first is last in
+            self._processes.drop(name, trial_id)
+            self._events.put_back(trial_id)
         for trial in report.trials:
             if trial.outcome is not None:
                 self._processes.drop(name, trial.trial_id)
-            self._events.reported(trial)
+            self._events.reported(trial, report.durations.get(trial.trial_id))
         self._stop_at_too_many_failures()
-        continuing = {trial.trial_id for trial in report.trials if trial.outcome is None}
-        for trial_id in reversed([each for each in process.orders if each not in continuing]):  # first comes first
-            self._processes.drop(name, trial_id)
-            self._events.put_back(trial_id)
         if report.leaves:
             return True  # its next step is its exit
-        if not self.must_stop():
-            for cell in self._processes.hand_out(name):
+        if had_orders and not report.trials:
+            self._status.say(f"a process on {report.place.hostname} did not get its orders; another takes its place")
+        elif not self.must_stop():
+            for cell in self._processes.hand_out(name)[:1]:
                 self._status.started(cell)
         if not process.orders:
             self._processes.dismissed(name)
@@ -225,6 +235,10 @@ class Driver:
                 self._lost_process(process)
             self._stop_at_too_many_failures()
 
+    def on_gone(self, name: str) -> None:
+        """Tune has given a process up, which happens when it starts one anew on another that is dead, too."""
+        self._processes.is_gone(name)
+
     def _failed_start(self, error_file: str | None) -> None:
         """A process has died that had reported nothing: it had touched nothing of a trial, and its node is unknown."""
         self._status.say("a process died before it could take a trial, and is started again")
@@ -237,7 +251,10 @@ class Driver:
         expired = {order.trial_id: self._events.exceeded_time_limit(order) for order in orders}
         alone = len(orders) == 1
         if not (alone or any(expired.values())):
-            self._processes.keep_alone(expired)  # whose fault it was shows when each has a process to itself
+            self._processes.keep_alone(process.orders)  # whose fault it was shows when each has a process to itself
+        if len(orders) > 1:
+            host = process.place.hostname
+            self._status.say(f"a process on {host} died with {len(orders)} short trials: each of them runs again")
         for order in reversed(orders):
             if traceback := expired[order.trial_id]:
                 self._events.timed_out(order, process.place, traceback)
@@ -280,6 +297,7 @@ class Driver:
 
 def trial_settings(work: OpenRun, compute: Compute) -> TrialSettings:
     """What all trials of the run have in common."""
+    least = compute.slots.slots / REPORTS_PER_SECOND
     return TrialSettings(
         run_directory=str(work.run.path),
         data_directory=work.settings.data_directory,
@@ -287,5 +305,6 @@ def trial_settings(work: OpenRun, compute: Compute) -> TrialSettings:
         checkpoint_interval=work.plan.checkpoint_interval,
         keep=work.plan.keep,
         time_limit=work.plan.resources.time_limit,
-        report_interval=max(work.plan.report_interval, compute.slots.slots / REPORTS_PER_SECOND),
+        first_report=max(FIRST_REPORT_SECONDS, least),
+        report_interval=max(work.plan.report_interval, least),
     )

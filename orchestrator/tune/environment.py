@@ -26,10 +26,9 @@ RAY_CHDIR_TO_TRIAL_DIR is not one of them: the trials' processes read it, so eve
 
 
 @contextmanager
-def quiet_tune(slots: int) -> Iterator[None]:
-    """Tune's settings for one round: as many trials in its own queue as there are slots, and no output."""
-    # More pending trials than slots would lose their order: Tune pops them from a set.
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
+def quiet_tune(most_waiting: int) -> Iterator[None]:
+    """Tune's settings for one round: so many processes may wait for a slot, and no output."""
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(most_waiting)
     logger = logging.getLogger("ray.tune")
     level = logger.level
     logger.setLevel(logging.CRITICAL)

@@ -12,16 +12,14 @@ from typing import Protocol, cast
 from orchestrator.plan.cells import Cell
 from orchestrator.run.backlog import Backlog
 from orchestrator.trial.order import TrialOrder
+from orchestrator.trial.outcome import NOT_FAILED
 from orchestrator.trial.report import ProcessLocation, ProcessReport
 
 SPARE_PROCESSES = 2
 """As many processes may be waited for although all slots are taken: more nodes than expected may join."""
 
-SECONDS_AHEAD = 2.0
-"""A process is given orders for so long at once."""
-
-ORDERS_AHEAD = 100
-"""Nor is it given more orders than this at once."""
+ORDERS_AHEAD = 50
+"""A process is not given more orders than this at once."""
 
 
 class _Give(Protocol):
@@ -42,13 +40,14 @@ class TrialProcess:
         actor: takes its orders.
         place: where it is.
         orders: what it was given, by trial, and has not ended.
-        leaves: whether it is about to exit.
+        has_ended_any: whether it has come to the end of a trial: the first may take longer, because a process imports,
+            loads data and compiles.
     """
 
     actor: Actor
     place: ProcessLocation
     orders: dict[str, TrialOrder] = field(default_factory=dict)
-    leaves: bool = False
+    has_ended_any: bool = False
 
 
 class Processes:
@@ -59,15 +58,23 @@ class Processes:
         make_order: the order for a trial that was taken from it.
         slots: how many processes there is room for.
         whole_device: whether each has a device to itself.
+        seconds_ahead: for how long, at most, a process is given trials at once.
     """
 
     def __init__(
-        self, backlog: Backlog, make_order: Callable[[Cell], TrialOrder], *, slots: int, whole_device: bool
+        self,
+        backlog: Backlog,
+        make_order: Callable[[Cell], TrialOrder],
+        *,
+        slots: int,
+        whole_device: bool,
+        seconds_ahead: float,
     ) -> None:
         self._backlog, self._make_order = backlog, make_order
-        self.slots, self._whole_device = slots, whole_device
+        self.slots, self._whole_device, self._seconds_ahead = slots, whole_device, seconds_ahead
         self._expected: set[str] = set()
         self._known: dict[str, TrialProcess] = {}
+        self._leaving: set[str] = set()
         self._working: set[str] = set()
         self._alone: set[str] = set()
         self._seconds: dict[object, float] = {}  # how long a trial of each kind took, the last that has ended
@@ -83,26 +90,30 @@ class Processes:
 
     def wants_another(self) -> bool:
         """Whether there is work, and room, for a process more than have been started or asked for."""
-        expected = len(self._expected)
-        if expected >= SPARE_PROCESSES and expected + len(self._known) >= self.slots:
+        expected = len(self._expected) + len(self._leaving)  # one that leaves is started again
+        if expected >= SPARE_PROCESSES and len(self._expected) + len(self._known) >= self.slots:
             return False
-        return self._backlog.ready(whole_device=self._whole_device, most=expected + 1) > expected
+        return self._backlog.ready(whole_device=self._whole_device) > expected
 
     def expect(self, name: str) -> None:
         """A process was asked for."""
         self._expected.add(name)
 
     def reported(self, name: str, report: ProcessReport) -> TrialProcess:
-        """The process that has sent this report; what it has ended, and what it has not begun, is to be told next."""
+        """The process that has sent this report; what it has ended, and what it has not begun, is to be dropped."""
         if report.actor is not None:
             self._expected.discard(name)
             self._known[name] = TrialProcess(actor=cast(Actor, report.actor), place=report.place)
         process = self._known[name]
-        process.leaves = report.leaves
-        if report.trials:
-            process.place = report.trials[-1].place
-        for trial_id, seconds in report.durations.items():
-            self._seconds[_kind(self._backlog.cells_of(trial_id)[0])] = seconds
+        if report.leaves:
+            self._leaving.add(name)
+        for trial in report.trials:
+            process.place = trial.place
+            if trial.outcome in NOT_FAILED:
+                process.has_ended_any = True
+                before = trial.result.train_seconds if trial.result else 0.0  # a resumed trial took longer in all
+                seconds = max(report.durations[trial.trial_id], before)
+                self._seconds[_kind(self._backlog.cells_of(trial.trial_id)[0])] = seconds
         return process
 
     def hand_out(self, name: str) -> list[Cell]:
@@ -113,7 +124,7 @@ class Processes:
             return given
         self._working.add(name)
         while (cell := self._backlog.peek(whole_device=self._whole_device)) is not None:
-            if given and not self._may_follow(given, cell):
+            if given and not (process.has_ended_any and self._may_follow(given, cell)):
                 break
             self._backlog.next(whole_device=self._whole_device)
             process.orders[cell.trial_id] = self._make_order(cell)
@@ -133,8 +144,13 @@ class Processes:
     def died(self, name: str) -> TrialProcess | None:
         """The process has died, and is started again: what is known of it; None if it had not reported."""
         self._working.discard(name)
+        self._leaving.discard(name)
         self._expected.add(name)
         return self._known.pop(name, None)
+
+    def is_gone(self, name: str) -> None:
+        """The process could not be started (again), and Tune has given it up: another may be asked for."""
+        self._expected.discard(name)
 
     def dismissed(self, name: str) -> None:
         """The process was told that there is nothing for it to do."""
@@ -152,9 +168,10 @@ class Processes:
         """Whether a process is told already now that `cell` comes after what it was `given`."""
         if {cell.trial_id, given[0].trial_id} & self._alone:
             return False
-        seconds = sum(self._seconds.get(_kind(each), SECONDS_AHEAD) for each in given)
-        fair = self._backlog.waiting / (2 * len(self._working))  # at the end, the others want some, too
-        return seconds < SECONDS_AHEAD and len(given) < min(ORDERS_AHEAD, fair)
+        seconds = sum(self._seconds.get(_kind(each), self._seconds_ahead) for each in given)
+        # At the end, the others want some, too.
+        fair = self._backlog.ready(whole_device=self._whole_device) / (2 * len(self._working))
+        return seconds < self._seconds_ahead and len(given) < min(ORDERS_AHEAD, fair)
 
 
 def _kind(cell: Cell) -> object:

@@ -18,15 +18,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from ray import tune
 
-from orchestrator.trial.order import TrialOrder
+from orchestrator.trial.order import TrialOrder, TrialSettings
 from orchestrator.trial.outcome import NOT_FAILED, Outcome
 from orchestrator.trial.report import ProcessLocation, ProcessReport, TrialReport
 
 if TYPE_CHECKING:
     from fdt_core.training.device_dataset import DeviceDataset
-
-FIRST_REPORT_SECONDS = 1.0
-"""A trial is not reported on earlier, however short its epochs."""
 
 
 class Session(Protocol):
@@ -80,7 +77,8 @@ def sweep_trainable(
         def setup(self, config: dict[str, object]) -> None:
             self._datasets: dict[str, DeviceDataset] = {}
             self._session: Session | None = None
-            self._interval = self._session_began = 0.0
+            self._settings: TrialSettings | None = None
+            self._session_began = 0.0
             self._orders: deque[TrialOrder] = deque()
             self._node_id = node_id()
             self._introduced = False
@@ -101,7 +99,7 @@ def sweep_trainable(
             So it decides at each report which trials come next, and none waits here while another process is idle.
             """
             if self._leaving:
-                # A draining node's actor must be gone, or Tune would give it the next trial. After most device errors
+                # A draining node's process must be gone, or it would be given the next trial. After most device errors
                 # the process can never use the device again (they are sticky): the next trial needs a fresh one.
                 exit_process(0)
             if not self._introduced:
@@ -112,7 +110,7 @@ def sweep_trainable(
                 if self._session is None:
                     order = self._orders.popleft()
                     self._session = make_session(order, self._datasets, self._node_id)
-                    self._session_began, self._interval = clock(), order.settings.report_interval
+                    self._session_began, self._settings = clock(), order.settings
                 report = self._session.advance()
                 if reports and reports[-1].outcome is None:
                     report = report.with_earlier(reports.pop())
@@ -133,8 +131,10 @@ def sweep_trainable(
 
         def _is_due(self, since: float) -> bool:
             """Whether to report, after a step that began at `since`: soon while a trial is young, later more rarely."""
-            now = clock()
-            return now - since >= min(self._interval, max(FIRST_REPORT_SECONDS, (now - self._session_began) / 2))
+            assert self._settings is not None
+            now, settings = clock(), self._settings
+            due = min(settings.report_interval, max(settings.first_report, (now - self._session_began) / 2))
+            return now - since >= due
 
         def _report(
             self,

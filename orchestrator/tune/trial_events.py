@@ -48,8 +48,8 @@ class TrialEvents:
         self._on_environment = on_environment
         self._busy: Counter[str] = Counter()  # consecutive reports that another process uses the trial's device
 
-    def reported(self, report: TrialReport) -> None:
-        """Record what is new of a trial."""
+    def reported(self, report: TrialReport, seconds: float | None = None) -> None:
+        """Record what is new of a trial; if it has ended, its process has worked on it for so many `seconds`."""
         cell = self._record(report)
         self._status.reported(cell, report)
         if report.epochs:
@@ -64,7 +64,7 @@ class TrialEvents:
             self.put_back(report.trial_id)
             self._on_environment(EnvironmentProblem(informative_line(report.error or "")))
         else:
-            self._ended(cell, report)
+            self._ended(cell, report, seconds)
 
     def put_back(self, trial_id: str) -> None:
         """No process works on the trial now: it waits again."""
@@ -115,7 +115,7 @@ class TrialEvents:
         self._recorder.record(cells, report)
         return cells[0]
 
-    def _ended(self, cell: Cell, report: TrialReport) -> None:
+    def _ended(self, cell: Cell, report: TrialReport, seconds: float | None = None) -> None:
         """An attempt is over, and its row written."""
         if report.outcome == Outcome.DEVICE:
             self._on_device_failure(report.place)
@@ -123,4 +123,4 @@ class TrialEvents:
         self._recorder.decide(self._backlog.wanted.decisions(cell.trial_id))
         self._recorder.drop_checkpoints(self._backlog.wanted.eliminated(cell.trial_id))
         self._deaths.forget(cell.trial_id)
-        self._status.ended(cell, report, state, self._backlog.progress())
+        self._status.ended(cell, report, state, self._backlog.progress(), seconds)

@@ -123,6 +123,35 @@ def test_a_trial_whose_run_was_stopped_waits_again(plan: SweepPlan) -> None:
     assert backlog.progress().left == 2
 
 
+def test_a_trial_that_comes_back_is_the_next(plan: SweepPlan) -> None:
+    backlog = Backlog(plan.cells, Ledger())
+    first, second = (backlog.next(whole_device=False) for _ in range(2))
+    assert first is not None
+    assert second is not None
+    backlog.returned(second.trial_id)
+    backlog.returned(first.trial_id)
+    assert [backlog.next(whole_device=False) for _ in range(3)] == [first, second, plan.cells[2]]
+
+
+def test_what_was_held_back_comes_first_once_one_of_its_kind_has_finished(plan: SweepPlan) -> None:
+    ledger = Ledger()
+    backlog = Backlog(plan.cells, ledger)
+    kind = plan.cells[0].kind
+    of_kind = [cell for cell in plan.cells if cell.kind == kind]
+    taken = [cell for cell in iter(lambda: backlog.next(whole_device=False), None) if cell in of_kind]
+    assert len(taken) == BREAKER_TRIALS + 1
+    for cell in set(plan.cells) - set(of_kind):
+        backlog.returned(cell.trial_id)
+    for cell in taken[:BREAKER_TRIALS]:
+        end(backlog, ledger, cell, "failed", "crash")
+    backlog.returned(taken[-1].trial_id)
+    assert backlog.progress().held_back == 1
+    assert backlog.ready(whole_device=False) == len(plan.cells) - len(of_kind)
+    ledger.add(row(taken[-1], "done"))
+    backlog.ended(taken[-1].trial_id)
+    assert backlog.progress().held_back == 0
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from(["done", "diverged", "crash", "oom", "device", "error"]), max_size=60))
 @pytest.mark.oracle

@@ -142,7 +142,14 @@ class FakeProcess:
         self.driver.on_death(self.name, None)
 
 
-def report(order: TrialOrder, outcome: Outcome | None = None, error: str | None = None, node: str = "n") -> TrialReport:
+def report(
+    order: TrialOrder,
+    outcome: Outcome | None = None,
+    error: str | None = None,
+    node: str = "n",
+    *,
+    train_seconds: float = 0.0,
+) -> TrialReport:
     """A report from a process on `node`."""
     result = None
     if outcome in FINISHED:
@@ -150,7 +157,7 @@ def report(order: TrialOrder, outcome: Outcome | None = None, error: str | None 
             status="done" if outcome == Outcome.DONE else "diverged",
             history=(),
             peak_memory_mb=1.0,
-            train_seconds=1.0,
+            train_seconds=train_seconds,
             device_name="none",
             devices=("none",),
             interruptions=0,

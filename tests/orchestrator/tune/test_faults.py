@@ -86,7 +86,8 @@ def test_actors_killed_at_random_moments(place: Place, undisturbed: Place, seed:
     output, _ = launched.communicate(timeout=300)
     assert launched.returncode == 0, output
     assert kills >= 1
-    assert output.count("its process died") == kills
+    # One may have been killed before it took a trial, and one after the last trial.
+    assert 1 <= output.count("its process died") + output.count("a process died before") <= kills
     assert run_differences(place.run / "results", undisturbed.run / "results") == []
 
 

@@ -123,3 +123,80 @@ def test_a_process_beyond_the_slots_is_asked_for_only_in_case_that_more_room_com
     FakeProcess(driver, "p0").restart()
     assert driver.ask_for_process("p4"), "one of two runs, and one waits: there may be more room than was expected"
     assert not driver.ask_for_process("p5")
+
+
+def test_one_that_leaves_counts_as_one_that_comes(around: Surroundings) -> None:
+    driver = around.driver(around.open_run(trials=1))
+    process = FakeProcess(driver).start()
+    process.end(Outcome.DRAINED, leaves=True)
+    assert not driver.ask_for_process("p1"), "Tune starts the one that leaves again"
+    process.die()
+    assert not driver.ask_for_process("p1")
+    process.restart()
+    assert len(process.orders) == 2
+
+
+def test_in_place_of_a_process_that_tune_has_given_up_another_is_asked_for(around: Surroundings) -> None:
+    work = around.open_run(trials=1)
+    driver = around.driver(work)
+    process = FakeProcess(driver).start()
+    process.die()
+    driver.on_gone("p0")
+    assert not driver.may_stop(), "its trial waits"
+    other = FakeProcess(driver, "p1").start()
+    assert other.order.trial_id == process.order.trial_id
+    other.end(Outcome.DONE)
+    assert driver.may_stop()
+    assert work.backlog.progress().done == 1
+
+
+def test_a_drained_trial_comes_before_what_was_to_follow_it(around: Surroundings) -> None:
+    work = around.open_run(trials=30)
+    process = start_with_several(around.driver(work))
+    drained, following = process.orders[1].trial_id, process.orders[2].trial_id
+    process.report(report(process.orders[1], Outcome.DRAINED), leaves=True)
+    assert work.backlog.running() == ()
+    process.die()
+    process.restart()
+    assert new_orders(process, 6) == [drained]
+    process.report(report(process.order, Outcome.DONE), seconds=0.4)
+    assert new_orders(process, 7)[0] == following
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DRAINED, Outcome.ERROR])
+def test_only_trials_that_came_to_their_end_tell_how_long_one_takes(around: Surroundings, outcome: Outcome) -> None:
+    process = FakeProcess(around.driver(around.open_run(trials=30))).start()
+    process.report(report(process.order, outcome, "why"), seconds=0.001)
+    assert len(new_orders(process, 1)) == 1
+
+
+def test_a_resumed_trial_counts_with_all_of_its_training(around: Surroundings) -> None:
+    process = FakeProcess(around.driver(around.open_run(trials=30))).start()
+    process.report(report(process.order, Outcome.DONE, train_seconds=1800.0), seconds=0.001)
+    assert len(new_orders(process, 1)) == 1
+
+
+def test_a_new_process_begins_with_one_trial(around: Surroundings) -> None:
+    driver = around.driver(around.open_run(trials=30))
+    end_all(FakeProcess(driver).start(), seconds=0.001)
+    assert len(FakeProcess(driver, "p1").start().orders) == 1
+
+
+def test_trials_that_are_held_back_are_nobodys_share(around: Surroundings) -> None:
+    work = around.open_run(models="[vgg11, vgg16]", trials=40)
+    process = FakeProcess(around.driver(work)).start()
+    while work.backlog.progress().held_back == 0:
+        failing = "vgg16" in process.order.spec
+        process.end(Outcome.CRASH if failing else Outcome.DONE, "why" if failing else None)
+    assert work.backlog.progress().held_back == 37
+    left = work.backlog.progress().left
+    assert len(end_all(process, len(process.orders) - 1, seconds=0.001)) <= left // 2
+
+
+def test_a_process_that_got_no_orders_is_replaced(around: Surroundings) -> None:
+    work = around.open_run(trials=2)
+    process = FakeProcess(around.driver(work)).start()
+    assert not process.report()
+    assert "did not get its orders" in around.lines[-1]
+    other = FakeProcess(process.driver, "p1").start()
+    assert other.order == process.order

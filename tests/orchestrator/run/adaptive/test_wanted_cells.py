@@ -153,17 +153,6 @@ def test_no_look_is_taken_at_more_seeds_than_are_planned(plan: SweepPlan) -> Non
     assert list(WantedCells(two_seeds, plan.looks, short).decisions()) == []
 
 
-def test_a_round_goes_on_while_a_running_trial_may_bring_a_look(plan: SweepPlan) -> None:
-    ledger = Ledger()
-    backlog = Backlog(plan.cells, ledger, plan.looks)
-    assert not backlog.may_want_more(), "nothing runs"
-    cell = backlog.next(whole_device=False)
-    assert cell is not None
-    assert backlog.may_want_more()
-    backlog.returned(cell.trial_id)
-    assert not backlog.may_want_more()
-
-
 def test_no_look_waits_for_trials_that_are_held_back(plan: SweepPlan) -> None:
     """The breaker counts over blocks: one trial of the template is still to run in each when it is held back."""
     first = [cell for cell in plan.cells if cell.spec.seed < 3]
