@@ -20,13 +20,13 @@ from benchmarks.alternatives.usual_pipeline import (
     transforms_v2,
     usual_loader,
 )
-from benchmarks.noise_images import noise_images
 from benchmarks.report import interleaved_seconds, print_report
 from fdt_core.training.augmentation.draws import draw_augmentation, draw_order
 from fdt_core.training.augmentation.normalisation import Normalisation
 from fdt_core.training.augmentation.pipeline import Augmentation
 from fdt_core.training.device_dataset import DeviceDataset
 from fdt_core.trial.recipe import Recipe
+from lab.noise_images import noise_images
 
 IMAGES = 50_000
 USUAL_IMAGES = IMAGES // 10

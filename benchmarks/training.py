@@ -25,7 +25,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.alternatives.usual_pipeline import BATCH_SIZE, PilImages, pin_to_one_core, transforms_v1, usual_loader
-from benchmarks.noise_images import noise_images
 from benchmarks.report import interleaved_seconds, print_report
 from fdt_core.datasets.prepared import PreparedDataset
 from fdt_core.networks.architectures import architecture
@@ -35,6 +34,7 @@ from fdt_core.training.initialisation import build_optimiser, initial_network
 from fdt_core.training.learner import Learner
 from fdt_core.trial.recipe import recipe_for
 from fdt_core.trial.spec import TrialSpec
+from lab.noise_images import noise_images
 
 STEPS = 24
 ROUNDS = 7

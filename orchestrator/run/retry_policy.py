@@ -7,9 +7,8 @@ from collections.abc import Sequence
 DEATHS_WITHOUT_PROGRESS = 3
 """A trial counts as crashed once its process has died this many times without a new checkpoint in between."""
 
-BUSY_REPORTS = 30
-"""A device counts as failed after this many consecutive reports that it is in use."""
-
+BUSY_LIMIT_SECONDS = 300.0
+"""A device counts as failed if other processes have used it for so long whenever a trial tried."""
 
 BREAKER_TRIALS = 3
 """A model, template and variant are held back once this many of their trials were given up and none has finished."""

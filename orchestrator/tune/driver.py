@@ -22,24 +22,18 @@ from fdt_core.results.tuning import TUNED
 from orchestrator.plan.cells import Cell
 from orchestrator.run.open_run import OpenRun
 from orchestrator.status.status_writer import StatusWriter
-from orchestrator.trial.order import TrialOrder, TrialSettings
+from orchestrator.trial.order import TrialOrder
 from orchestrator.trial.report import ProcessReport
-from orchestrator.tune.callbacks import DriverCallback, StopWhen
+from orchestrator.tune.callbacks import DriverCallback, ProcessScheduler, StopWhen
 from orchestrator.tune.compute import Compute
 from orchestrator.tune.environment import quiet_tune
 from orchestrator.tune.failed_start import explain_failed_start
 from orchestrator.tune.process_deaths import Losses
 from orchestrator.tune.processes import SPARE_PROCESSES, Processes, TrialProcess
-from orchestrator.tune.scheduler import ProcessScheduler
 from orchestrator.tune.searcher import ProcessSearcher
 from orchestrator.tune.trainable import SessionFactory, sweep_trainable, training_session
 from orchestrator.tune.trial_events import TrialEvents
-
-FIRST_REPORT_SECONDS = 1.0
-"""A trial is not reported on earlier, however short its epochs, unless its `report_interval` is shorter."""
-
-REPORTS_PER_SECOND = 100
-"""So many reports keep the driver's process half busy: it spends 4 to 5 ms on each, mostly in Ray (measured)."""
+from orchestrator.tune.trial_settings import trial_settings
 
 
 class Driver:
@@ -53,6 +47,7 @@ class Driver:
         stop_request: called several times a second: why to stop; None if there is no reason to.
         make_session: what a trial does.
         losses: judges lost nodes and dead processes, by default from what Ray reports.
+        clock: seconds that never run backwards.
 
     Attributes:
         stop_reason: why the driver stopped before the backlog was empty; None if it did not.
@@ -68,6 +63,7 @@ class Driver:
         stop_request: Callable[[], str | None] = lambda: None,
         make_session: SessionFactory = training_session,
         losses: Losses | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.stop_reason: str | None = None
         self.interrupted = False
@@ -80,6 +76,7 @@ class Driver:
         self._drain_flag = compute.drain_flag
         self._status = status
         self._stop_request = stop_request
+        self._clock = clock
         self._trainable = sweep_trainable(make_session)
         self._losses = losses or Losses.seen_by_ray(work.run.checkpoints, compute.departing)
         self.begin_round(whole_device=False)
@@ -89,6 +86,7 @@ class Driver:
             self._losses.deaths,
             on_device_failure=compute.on_device_failure,
             on_environment=self.on_broken,
+            clock=clock,
         )
         self._stop_by = float("inf")
         self._broken_by: BaseException | None = None
@@ -105,7 +103,7 @@ class Driver:
             self.stop_reason, self.interrupted = reason, interrupted
             # If the flag is already raised, as the head's job does on Slurm, its deadline stands.
             deadline = read_drain_flag(self._drain_flag) or local_drain_deadline(time.time())
-            self._stop_by = time.monotonic() + driver_patience(deadline, time.time())
+            self._stop_by = self._clock() + driver_patience(deadline, time.time())
             self._status.stopping(reason)
             raise_drain_flag(self._drain_flag, deadline)
 
@@ -192,7 +190,7 @@ class Driver:
             return True
         if self.stop_reason is None:
             return self._processes.are_done()
-        return not self._processes.working or time.monotonic() > self._stop_by
+        return not self._processes.working or self._clock() > self._stop_by
 
     def on_report(self, name: str, report: ProcessReport) -> bool:
         """Record what a process has done and give it what comes next; returns whether it goes on."""
@@ -293,18 +291,3 @@ class Driver:
         failed = self._backlog.progress().failed
         if self._max_failures is not None and failed >= self._max_failures:
             self.stop(f"{failed} failed trials (the limit is {self._max_failures})", interrupted=False)
-
-
-def trial_settings(work: OpenRun, compute: Compute) -> TrialSettings:
-    """What all trials of the run have in common."""
-    least = compute.slots.slots / REPORTS_PER_SECOND
-    return TrialSettings(
-        run_directory=str(work.run.path),
-        data_directory=work.settings.data_directory,
-        device=compute.device,
-        checkpoint_interval=work.plan.checkpoint_interval,
-        keep=work.plan.keep,
-        time_limit=work.plan.resources.time_limit,
-        first_report=max(FIRST_REPORT_SECONDS, least),
-        report_interval=max(work.plan.report_interval, least),
-    )

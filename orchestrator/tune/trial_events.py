@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import time
 from collections.abc import Callable
 
 from fdt_core.error_text import informative_line
@@ -10,7 +10,7 @@ from fdt_core.errors import EnvironmentProblem
 from orchestrator.plan.cells import Cell
 from orchestrator.run.backlog import Backlog
 from orchestrator.run.open_run import OpenRun
-from orchestrator.run.retry_policy import BUSY_REPORTS, DEATHS_WITHOUT_PROGRESS
+from orchestrator.run.retry_policy import BUSY_LIMIT_SECONDS, DEATHS_WITHOUT_PROGRESS
 from orchestrator.status.status_writer import StatusWriter
 from orchestrator.trial.order import TrialOrder
 from orchestrator.trial.outcome import BUSY_SECONDS, Outcome
@@ -28,6 +28,7 @@ class TrialEvents:
         deaths: counts the deaths of each trial's processes.
         on_device_failure: called with the location of a process whose trial failed because of its device.
         on_environment: called with what is wrong if no trial can go on.
+        clock: seconds that never run backwards.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class TrialEvents:
         *,
         on_device_failure: Callable[[ProcessLocation], None],
         on_environment: Callable[[EnvironmentProblem], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._run = work.run
         self._backlog: Backlog = work.backlog
@@ -46,14 +48,16 @@ class TrialEvents:
         self._deaths = deaths
         self._on_device_failure = on_device_failure
         self._on_environment = on_environment
-        self._busy: Counter[str] = Counter()  # consecutive reports that another process uses the trial's device
+        self._clock = clock
+        self._busy_since: dict[tuple[str, str | None], float] = {}
+        """When a device was first in use by another process, of those that were whenever a trial tried since then."""
 
     def reported(self, report: TrialReport, seconds: float | None = None) -> None:
         """Record what is new of a trial; if it has ended, its process has worked on it for so many `seconds`."""
         cell = self._record(report)
         self._status.reported(cell, report)
         if report.epochs:
-            del self._busy[report.trial_id]
+            self._busy_since.pop(_device(report.place), None)
         if report.outcome is None:
             return
         if report.outcome == Outcome.DRAINED:
@@ -95,14 +99,15 @@ class TrialEvents:
 
     def _device_in_use(self, cell: Cell, report: TrialReport) -> None:
         """Another process uses the trial's device: it is tried again, but not for ever."""
-        self._busy[cell.trial_id] += 1
-        if self._busy[cell.trial_id] == 1:
+        device, now = _device(report.place), self._clock()
+        if device not in self._busy_since:
+            self._busy_since[device] = now - BUSY_SECONDS  # its process has waited for so long before it reported
             self._status.say(f"{cell.label}  another process uses its device: trying every {BUSY_SECONDS:g} s")
-        if self._busy[cell.trial_id] < BUSY_REPORTS:
+        if now - self._busy_since[device] < BUSY_LIMIT_SECONDS:
             self.put_back(cell.trial_id)
             return
-        del self._busy[cell.trial_id]
-        error = f"the device was in use by another process for {BUSY_REPORTS * BUSY_SECONDS:.0f} s"
+        del self._busy_since[device]
+        error = f"the device was in use by another process for {BUSY_LIMIT_SECONDS:.0f} s"
         self._give_up(report.trial_id, report.attempt, report.place, Outcome.DEVICE, error)
 
     def _give_up(self, trial_id: str, attempt: int, place: ProcessLocation, outcome: Outcome, error: str) -> None:
@@ -124,3 +129,8 @@ class TrialEvents:
         self._recorder.drop_checkpoints(self._backlog.wanted.eliminated(cell.trial_id))
         self._deaths.forget(cell.trial_id)
         self._status.ended(cell, report, state, self._backlog.progress(), seconds)
+
+
+def _device(place: ProcessLocation) -> tuple[str, str | None]:
+    """The device that a process uses, by host and by its name there."""
+    return place.hostname, place.device_uuid or place.device_id

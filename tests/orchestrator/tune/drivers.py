@@ -22,6 +22,8 @@ from orchestrator.tune.compute import Compute
 from orchestrator.tune.driver import Driver
 from orchestrator.tune.process_deaths import Deaths, FailedStarts, Losses
 
+PLACE = ProcessLocation(hostname="here", pid=1, node_id="n")
+
 
 @dataclass
 class Surroundings:
@@ -77,7 +79,14 @@ class Surroundings:
             driver=DriverPlace(pid=0, host="", generation=0),
             say=self.lines.append,
         )
-        return Driver(work, self.compute(), status, stop_request=lambda: self.stop_request, losses=self.losses(work))
+        return Driver(
+            work,
+            self.compute(),
+            status,
+            stop_request=lambda: self.stop_request,
+            losses=self.losses(work),
+            clock=lambda: self.now,
+        )
 
 
 @dataclass
@@ -101,6 +110,7 @@ class FakeProcess:
     driver: Driver
     name: str = "p0"
     node: str = "n"
+    host: str = "here"
     actor: FakeActor = field(default_factory=FakeActor)
 
     @property
@@ -115,7 +125,7 @@ class FakeProcess:
 
     @property
     def place(self) -> ProcessLocation:
-        return ProcessLocation(hostname="here", pid=1, node_id=self.node)
+        return ProcessLocation(hostname=self.host, pid=1, node_id=self.node)
 
     def start(self) -> FakeProcess:
         """It is asked for, starts, and reports where it is."""
@@ -136,7 +146,7 @@ class FakeProcess:
 
     def end(self, outcome: Outcome, error: str | None = None, *, leaves: bool = False) -> bool:
         """Its newest trial has ended; returns whether it goes on."""
-        return self.report(report(self.order, outcome, error, self.node), leaves=leaves)
+        return self.report(report(self.order, outcome, error, self.place), leaves=leaves)
 
     def die(self) -> None:
         self.driver.on_death(self.name, None)
@@ -146,11 +156,11 @@ def report(
     order: TrialOrder,
     outcome: Outcome | None = None,
     error: str | None = None,
-    node: str = "n",
+    place: ProcessLocation = PLACE,
     *,
     train_seconds: float = 0.0,
 ) -> TrialReport:
-    """A report from a process on `node`."""
+    """A report from a process at this place."""
     result = None
     if outcome in FINISHED:
         result = TrainingResult(
@@ -163,7 +173,6 @@ def report(
             interruptions=0,
             started_at=datetime.now(UTC),
         )
-    place = ProcessLocation(hostname="here", pid=1, node_id=node)
     return TrialReport(
         trial_id=order.trial_id, attempt=order.attempt, place=place, outcome=outcome, error=error, result=result
     )

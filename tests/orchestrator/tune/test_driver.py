@@ -11,8 +11,8 @@ from cluster.machine.drain import raise_drain_flag, read_drain_flag
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.results.reader import read_table
 from orchestrator.run.open_run import OpenRun
-from orchestrator.run.retry_policy import BUSY_REPORTS, DEATHS_WITHOUT_PROGRESS
-from orchestrator.trial.outcome import Outcome
+from orchestrator.run.retry_policy import DEATHS_WITHOUT_PROGRESS
+from orchestrator.trial.outcome import BUSY_SECONDS, Outcome
 from orchestrator.tune.driver import Driver
 from orchestrator.tune.process_deaths import FAILED_STARTS, FAILED_STARTS_SECONDS
 from tests.orchestrator.tune.drivers import FakeProcess, Surroundings
@@ -127,12 +127,21 @@ def test_processes_that_never_start_end_the_run_with_the_reason(around: Surround
         driver.run()
 
 
-def test_a_device_that_stays_in_use_fails_the_trial(process: FakeProcess, around: Surroundings, work: OpenRun) -> None:
-    for _ in range(BUSY_REPORTS):
-        assert failures(work) == []
-        process.end(Outcome.BUSY, leaves=True)
-        process.die()
-        process.restart()
+def test_a_device_that_stays_in_use_fails_a_trial_whichever_trials_try_it(
+    around: Surroundings, driver: Driver, work: OpenRun
+) -> None:
+    on_busy_device, elsewhere = FakeProcess(driver, "p0").start(), FakeProcess(driver, "p1", host="there").start()
+    for _ in range(29):
+        around.now += BUSY_SECONDS
+        on_busy_device.end(Outcome.BUSY, leaves=True)
+        elsewhere.end(Outcome.DRAINED, leaves=True)  # so that the other trial comes next here
+        for process in (on_busy_device, elsewhere):
+            process.die()
+            process.restart()
+    assert len({order.trial_id for order in on_busy_device.orders}) == 2
+    assert failures(work) == []
+    around.now += BUSY_SECONDS
+    on_busy_device.end(Outcome.BUSY, leaves=True)
     assert failures(work) == [("device", "the device was in use by another process for 300 s")]
     assert len([line for line in around.lines if "another process uses its device" in line]) == 1
 

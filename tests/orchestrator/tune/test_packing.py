@@ -88,7 +88,7 @@ def test_a_device_that_stays_in_use_fails_the_trial_in_the_end_and_is_reported(
         trials = pd.read_parquet(run.results / "trials")
         failures.extend(zip(trials.failure_kind, trials.error, strict=True))
 
-    monkeypatch.setattr(trial_events, "BUSY_REPORTS", 2)
+    monkeypatch.setattr(trial_events, "BUSY_LIMIT_SECONDS", 20.0)
     ended = engine.run(
         1, always_busy, on_device_failure=lambda location: reported.append(location.hostname), examine=read_failures
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from orchestrator.trial.outcome import Outcome
 from orchestrator.tune.driver import Driver
+from orchestrator.tune.trial_settings import trial_settings
 from tests.orchestrator.tune.drivers import FakeProcess, Surroundings, report
 
 
@@ -200,3 +202,11 @@ def test_a_process_that_got_no_orders_is_replaced(around: Surroundings) -> None:
     assert "did not get its orders" in around.lines[-1]
     other = FakeProcess(process.driver, "p1").start()
     assert other.order == process.order
+
+
+@pytest.mark.parametrize(("slots", "first", "interval"), [(2, 1.0, 10.0), (500, 5.0, 10.0), (4000, 40.0, 40.0)])
+def test_large_fleets_report_more_rarely(around: Surroundings, slots: int, first: float, interval: float) -> None:
+    compute = around.compute()
+    compute = dataclasses.replace(compute, slots=dataclasses.replace(compute.slots, slots=slots))
+    settings = trial_settings(around.open_run(), compute)
+    assert (settings.first_report, settings.report_interval) == (first, interval)

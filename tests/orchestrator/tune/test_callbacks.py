@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from ray.tune.experiment import Trial
 
 from orchestrator.trial.report import ProcessLocation, ProcessReport
-from orchestrator.tune.scheduler import ProcessScheduler
+from orchestrator.tune.callbacks import ProcessScheduler
 
 if TYPE_CHECKING:
     from ray.tune.execution.tune_controller import TuneController
