@@ -18,6 +18,7 @@ def require_lab(*, accounting: bool = False) -> None:
         pytest.skip(why)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All tests of one pytest process share a lab, so they must not be spread over several."""
     for item in items:
