@@ -6,8 +6,7 @@ INSTALLED := $(VENV)/.installed
 # One numeric thread per test process, so that two cores are not oversubscribed; trials set their own number.
 export OMP_NUM_THREADS ?= 1
 
-# Tests that start servers wait more than they compute. Those on Slurm share a lab, so one process runs all of them,
-# beside the others (tests/slurm/conftest.py).
+# Tests that start servers wait more than they compute: two run at a time, those of a file one after the other.
 SERVERS := engine or slurm or browser
 MEASURED := not slow and not trainer and not oracle and not gpu and not ($(SERVERS))
 FAST := $(MEASURED) and not process and not study
@@ -52,12 +51,12 @@ check: $(INSTALLED)
 
 test: $(INSTALLED) system
 	$(BIN)/python -m pytest -q -n 2 -m 'not slow and not ($(SERVERS))'
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m 'not slow and ($(SERVERS))' --durations=20
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'not slow and ($(SERVERS))' --durations=20
 
 test-all: SYSTEM_PACKAGES += texlive-latex-recommended
 test-all: $(INSTALLED) system
 	$(BIN)/python -m pytest -q -n 2 -m 'not ($(SERVERS))'
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m '$(SERVERS)' --durations=20
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m '$(SERVERS)' --durations=20
 
 test-least:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "this needs the oldest supported Python: make test-least PYTHON=python3.11")'

@@ -18,14 +18,6 @@ def require_lab(*, accounting: bool = False) -> None:
         pytest.skip(why)
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests of one pytest process share a lab, so they must not be spread over several."""
-    for item in items:
-        if item.get_closest_marker("slurm"):
-            item.add_marker(pytest.mark.xdist_group("slurm"))
-
-
 @pytest.fixture(scope="session")
 def lab() -> Iterator[SlurmLab]:
     """Four nodes with two fake GPUs each, without accounting, as at many sites."""
