@@ -22,7 +22,6 @@ from lab.sleeping_session import SleepingSessions
 from orchestrator.plan.cells import SweepPlan
 from orchestrator.run.run_directory import RunDirectory
 
-ROUNDS = 2
 INTERVALS = {"by_time": 10.0, "every_epoch": 0.0}
 
 
@@ -44,16 +43,16 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=30, help="all at the same time")
     parser.add_argument("--epochs", type=int, default=200, help="of each trial")
     parser.add_argument("--seconds", type=float, default=0.2, help="of each epoch")
+    parser.add_argument("--rounds", type=int, default=2, help="each starts as many processes as there are trials")
     arguments = parser.parse_args()
     sessions = SleepingSessions(epochs=arguments.epochs, seconds=arguments.seconds)
     with tempfile.TemporaryDirectory() as directory, local_engine(cpus=arguments.trials) as engine:
         plan = small_plan(Path(directory), arguments.trials)
-        engine.run(0, SleepingSessions(epochs=1, seconds=1.0), plan)  # warm up
         rounds = [
             {name: milliseconds_per_epoch(engine, plan, sessions, interval) for name, interval in INTERVALS.items()}
-            for _ in range(ROUNDS)
+            for _ in range(arguments.rounds)
         ]
-    costs = {name: sum(measured[name] for measured in rounds) / ROUNDS for name in INTERVALS}
+    costs = {name: sum(measured[name] for measured in rounds) / arguments.rounds for name in INTERVALS}
     print_report(
         "driver_cost",
         ratios={"every_epoch": costs["every_epoch"] / costs["by_time"]},
