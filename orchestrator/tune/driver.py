@@ -146,8 +146,8 @@ class Driver:
                 storage_path=scratch,
                 verbose=0,
             )
-        for trial_id in self._backlog.running():
-            self._backlog.returned(trial_id)
+        for trial_id in reversed(self._backlog.running()):  # each goes to the head: the first in the plan comes last
+            self._events.put_back(trial_id)
 
     def begin_round(self, *, whole_device: bool) -> None:
         """From now on, trials run in new processes, with (or without) a device to themselves."""

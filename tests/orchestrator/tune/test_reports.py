@@ -11,6 +11,7 @@ import pytest
 
 from fdt_core.training.device_dataset import DeviceDataset
 from fdt_core.trial.history import EpochRecord
+from lab.nothing_session import RECORD
 from orchestrator.trial.order import TrialOrder, TrialSettings
 from orchestrator.trial.outcome import Outcome
 from orchestrator.trial.report import ProcessLocation, ProcessReport, TrialReport
@@ -28,18 +29,7 @@ def order(trial_id: str = "a", *, interval: float = 10.0) -> TrialOrder:
 
 
 def record(epoch: int) -> EpochRecord:
-    return EpochRecord(
-        epoch=epoch,
-        train_loss=1.0,
-        train_accuracy=50.0,
-        test_loss=1.0,
-        test_accuracy=50.0,
-        validation_loss=None,
-        validation_accuracy=None,
-        learning_rate=0.1,
-        seconds=1.0,
-        images_per_second=1.0,
-    )
+    return dataclasses.replace(RECORD, epoch=epoch)
 
 
 @dataclass
