@@ -82,6 +82,25 @@ class SlurmFiles:
         """The record of one worker job."""
         return self.workers / f"{job_id}.json"
 
+    @property
+    def leavers(self) -> Path:
+        """One empty file for each worker that has ever begun to leave."""
+        return self.workers / "leavers"
+
+    def write_worker(self, record: WorkerRecord) -> None:
+        """Replace a worker's record; the first time that it leaves, list it among the leavers."""
+        write_record(self.worker(record.job_id), record)
+        if record.state.leaves:
+            (self.leavers / record.job_id).touch(mode=0o600)  # after the record, which says what it does
+
+    def read_leavers(self) -> frozenset[str]:
+        """The job ids of all workers that have ever begun to leave; some may be back.
+
+        One look at a folder, however many workers there are: they rewrite their records every few seconds, and on a
+        network file system each takes about a millisecond to read.
+        """
+        return frozenset(entry.name for entry in self.leavers.iterdir())
+
     def leave(self, job_id: str) -> Path:
         """Exists once the pool has asked this idle worker to leave; holds the reason, for display."""
         return self.workers / f"{job_id}.leave"
@@ -126,7 +145,7 @@ class SlurmFiles:
     def create(self) -> None:
         """Make the directories, closed to other users. Raises EnvironmentProblem if that fails."""
         try:
-            for directory in (self.directory, self.jobs, self.workers):
+            for directory in (self.directory, self.jobs, self.workers, self.leavers):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise EnvironmentProblem(f"cannot write to {self.directory}: {error.strerror}") from error

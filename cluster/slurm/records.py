@@ -47,6 +47,11 @@ class WorkerState(StrEnum):
     """Its trials must save and leave; then the job ends."""
     ENDED = "ended"
 
+    @property
+    def leaves(self) -> bool:
+        """Whether trials can no longer start there, for now or for good."""
+        return self in (WorkerState.REJOINING, WorkerState.DRAINING, WorkerState.ENDED)
+
 
 class Departure(StrEnum):
     """Why a worker leaves the sweep, as its record shows it."""

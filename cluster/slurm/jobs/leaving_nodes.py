@@ -7,10 +7,8 @@ from collections.abc import Callable, Sequence
 from cluster.ray_nodes.membership import RayNode, drain_ray_node, ray_nodes
 from cluster.slurm.clock import SYSTEM_CLOCK, Clock
 from cluster.slurm.files import SlurmFiles
-from cluster.slurm.records import WorkerState
 
 LOOK_SECONDS = 2.0
-_LEAVING = (WorkerState.DRAINING, WorkerState.REJOINING, WorkerState.ENDED)
 
 
 class LeavingNodes:
@@ -48,8 +46,9 @@ class LeavingNodes:
         if now - self._looked_at < LOOK_SECONDS:
             return
         self._looked_at = now
+        leavers = self._files.read_leavers()
         for node in self._nodes():
-            leaves_by = self._leaves_by(node.job) if node.job and node.id not in self._marked else None
+            leaves_by = self._leaves_by(node.job) if node.job in leavers and node.id not in self._marked else None
             if leaves_by is not None:
                 self._marked.add(node.id)
                 if node.is_alive:
@@ -58,6 +57,6 @@ class LeavingNodes:
     def _leaves_by(self, job: str) -> float | None:
         """When the worker will be gone (seconds since the epoch), if it is leaving."""
         record = self._files.read_worker(job)
-        if record is None or record.state not in _LEAVING:
+        if record is None or not record.state.leaves:
             return None
         return record.ends_at or self._clock.now()

@@ -55,7 +55,7 @@ def run_worker(
         notice_seconds=profile.notice_seconds,
         clock=clock,
     )
-    record = WorkerRecordWriter(files.worker(job.job_id), first_record(job, end, clock=clock), clock=clock)
+    record = WorkerRecordWriter(files, first_record(job, end, clock=clock), clock=clock)
     with end.listening():
         try:
             files.leave(job.job_id).unlink(missing_ok=True)  # from before the site requeued this job

@@ -5,10 +5,9 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from cluster.slurm.clock import SYSTEM_CLOCK, Clock
-from cluster.slurm.files import write_record
+from cluster.slurm.files import SlurmFiles
 from cluster.slurm.jobs.job_context import JobContext, JobEnd
 from cluster.slurm.records import WorkerRecord, WorkerState
 
@@ -35,8 +34,8 @@ def first_record(job: JobContext, end: JobEnd, *, clock: Clock = SYSTEM_CLOCK) -
 class WorkerRecordWriter:
     """Keeps the worker's record up to date."""
 
-    def __init__(self, path: Path, record: WorkerRecord, *, clock: Clock = SYSTEM_CLOCK) -> None:
-        self._path = path
+    def __init__(self, files: SlurmFiles, record: WorkerRecord, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._files = files
         self._record = record
         self._clock = clock
         self._written_at = float("-inf")
@@ -59,4 +58,4 @@ class WorkerRecordWriter:
     def _write(self, record: WorkerRecord) -> None:
         self._record = dataclasses.replace(record, beat=record.beat + 1, written_at=self._clock.now())
         self._written_at = self._clock.monotonic()
-        write_record(self._path, self._record)
+        self._files.write_worker(self._record)

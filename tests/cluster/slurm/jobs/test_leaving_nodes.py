@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cluster.ray_nodes.membership import RayNode
-from cluster.slurm.files import SlurmFiles, write_record
+from cluster.slurm.files import SlurmFiles
 from cluster.slurm.jobs.leaving_nodes import LOOK_SECONDS, LeavingNodes
 from cluster.slurm.records import WorkerState
 from tests.cluster.slurm.fakes import FakeClock, worker_record
@@ -44,7 +44,7 @@ def ray_node(id_: str, job: str | None, *, is_alive: bool = True) -> RayNode:
 
 
 def report(files: SlurmFiles, job: str, state: WorkerState, ends_at: float | None = 5000.0) -> None:
-    write_record(files.worker(job), dataclasses.replace(worker_record(job, state), ends_at=ends_at))
+    files.write_worker(dataclasses.replace(worker_record(job, state), ends_at=ends_at))
 
 
 def leaving_nodes(files: SlurmFiles, ray: FakeRay, clock: FakeClock) -> LeavingNodes:
@@ -75,6 +75,32 @@ def test_files_are_read_only_every_few_seconds(files: SlurmFiles, ray: FakeRay) 
     clock.moment += LOOK_SECONDS / 2
     leaving.look()
     assert ray.drained == []
+
+
+def test_only_the_records_of_workers_that_have_begun_to_leave_are_read(files: SlurmFiles, ray: FakeRay) -> None:
+    (files.worker("8")).write_text("damaged: reading it would raise")
+    report(files, "7", WorkerState.DRAINING)
+    leaving = leaving_nodes(files, ray, FakeClock())
+    leaving.look()
+    assert "a" in leaving
+
+
+def test_the_new_node_of_a_worker_that_came_back_is_not_leaving_until_it_leaves_again(
+    files: SlurmFiles, ray: FakeRay
+) -> None:
+    clock = FakeClock()
+    leaving = leaving_nodes(files, ray, clock)
+    report(files, "7", WorkerState.REJOINING)
+    leaving.look()
+    report(files, "7", WorkerState.JOINED)
+    ray.nodes = [ray_node("a", "7", is_alive=False), ray_node("a again", "7")]
+    clock.moment += LOOK_SECONDS
+    leaving.look()
+    assert ("a" in leaving, "a again" in leaving) == (True, False)
+    report(files, "7", WorkerState.DRAINING)
+    clock.moment += LOOK_SECONDS
+    leaving.look()
+    assert "a again" in leaving
 
 
 def test_a_node_that_is_lost_already_counts_as_leaving_and_is_not_drained(files: SlurmFiles, ray: FakeRay) -> None:
