@@ -7,7 +7,6 @@ same `trial_id` count together, regardless of the label that the plan had for th
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -26,6 +25,9 @@ from orchestrator.trial.outcome import FINISHED, Outcome
 
 CellKey = tuple[str, ...]
 
+_NO_FAILURES: Mapping[int, str] = MappingProxyType({})
+"""One for all records: a run may have 100,000, and the driver keeps them to its end."""
+
 
 class TrialState(StrEnum):
     """Where a trial stands. The rows decide all but `RUNNING`, which only the driver's backlog knows."""
@@ -43,7 +45,7 @@ class TrialState(StrEnum):
     """It is a candidate of the tuning that goes no further, as far as is known. Only the backlog knows."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TrialRecord:
     """What the rows say about one trial.
 
@@ -64,7 +66,7 @@ class TrialRecord:
     trained: int = 0
     scores: tuple[Score, ...] = ()
     attempt: int = 0
-    failures: Mapping[int, str] = field(default_factory=dict)
+    failures: Mapping[int, str] = field(default_factory=lambda: _NO_FAILURES)
     forgiven: int = 0
 
     @property
@@ -126,7 +128,7 @@ class Ledger:
     def __init__(self, rows: Iterable[TrialRow] = (), forgiven: Mapping[str, int] = MappingProxyType({})) -> None:
         self._forgiven = forgiven
         self._records: dict[str, TrialRecord] = {}
-        self._told: dict[CellKey, dict[int, float]] = defaultdict(dict)  # epochs of training, by attempt
+        self._told: dict[tuple[CellKey, int], float] = {}  # epochs of training, by cell and attempt
         for row in rows:
             self.add(row)
 
@@ -141,7 +143,7 @@ class Ledger:
     def add(self, row: TrialRow) -> None:
         """Record a row of `trials`."""
         self._records[row["trial_id"]] = self.record(row["trial_id"]).with_row(row)
-        self._told[cell_key(row)][row["attempt"]] = epochs_in(row)
+        self._told[cell_key(row), row["attempt"]] = epochs_in(row)
 
     def record(self, trial_id: str) -> TrialRecord:
         """What is known of a trial; an empty record if nothing is."""
@@ -157,13 +159,17 @@ class Ledger:
 
     def without_row(self, cells: Iterable[Cell]) -> list[Cell]:
         """Those of `cells` whose trial is finished, or came to a later rung, by a row under another label alone."""
-        records = ((cell, self.record(cell.trial_id)) for cell in cells)
-        known = ((cell, math.inf if record.finished else record.trained) for cell, record in records)
-        return [cell for cell, epochs in known if epochs > max(self._told.get(cell.key, {}).values(), default=0)]
+        found = []
+        for cell in cells:
+            record, key = self.record(cell.trial_id), cell.key
+            told = max((self._told.get((key, attempt), 0) for attempt in range(record.attempt + 1)))
+            if (math.inf if record.finished else record.trained) > told:
+                found.append(cell)
+        return found
 
     def has_row(self, cell: Cell, attempt: int) -> bool:
         """Whether the cell has a row of that attempt under exactly its own label."""
-        return attempt in self._told.get(cell.key, {})
+        return (cell.key, attempt) in self._told
 
     def check_data(self, cells: Iterable[Cell], digests: Mapping[str, str]) -> None:
         """Refuse finished trials that were trained on data other than what is prepared now.

@@ -27,6 +27,8 @@ class ProcessLocation:
     """The device of a process that uses CUDA, as CUDA_VISIBLE_DEVICES names it."""
     device_uuid: str | None = None
     """The same as nvidia-smi names it."""
+    device_name: str | None = None
+    """The model of its device; None before a trial has been prepared there."""
 
     @classmethod
     def here(cls, node_id: str | None = None) -> ProcessLocation:

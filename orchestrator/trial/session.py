@@ -136,11 +136,14 @@ class TrialSession:
         prepare_process(threads=spec.threads)  # before torch is imported
         self._started = True
 
-        from fdt_core.compute.device import device_uuid, limit_memory
+        import torch
+
+        from fdt_core.compute.device import device_name, device_uuid, limit_memory
         from fdt_core.training.checkpoint import TrialCheckpoints
         from fdt_core.training.trainer import Drained, Training
 
-        self._place = dataclasses.replace(self._place, device_uuid=device_uuid(settings.device))
+        name = device_name(torch.device(settings.device))
+        self._place = dataclasses.replace(self._place, device_uuid=device_uuid(settings.device), device_name=name)
         allowed = limit_memory(settings.device, order.gpu_share, context=context_bytes())
         checkpoints = TrialCheckpoints(directory=self._trial_directory, keep=settings.keep)
         data = self._device_dataset(allowed)

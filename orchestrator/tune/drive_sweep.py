@@ -43,7 +43,8 @@ def drive_sweep(work: OpenRun, compute: Compute, signals: StopSignals, *, losses
             status.write(work.backlog.progress())
             console.show(work.backlog.progress(), [])
             if work.settings.profile and driver.stop_reason is None:
-                measure_networks(work, compute, say=console.say, must_stop=_watched(driver, work, status))
+                must_stop = _watched(driver, work, status)
+                measure_networks(work, compute, driver.device_names, say=console.say, must_stop=must_stop)
         except OSError as error:
             raise EnvironmentProblem(
                 f"cannot write to {work.run.path}: {error.strerror or error}; the rows and checkpoints written so far "

@@ -52,6 +52,7 @@ class Driver:
     Attributes:
         stop_reason: why the driver stopped before the backlog was empty; None if it did not.
         interrupted: whether it stopped for a reason other than the limit of failed trials.
+        device_names: the model of the device of each node, by Ray's id, that a trial has named.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Driver:
     ) -> None:
         self.stop_reason: str | None = None
         self.interrupted = False
+        self.device_names: dict[str, str] = {}
         self._run = work.run
         self._backlog = work.backlog
         self._recorder = work.recorder
@@ -211,6 +213,8 @@ class Driver:
             if trial.outcome is not None:
                 self._processes.drop(name, trial.trial_id)
             self._events.reported(trial, report.durations.get(trial.trial_id))
+            if trial.place.node_id and trial.place.device_name:
+                self.device_names[trial.place.node_id] = trial.place.device_name
         self._stop_at_too_many_failures()
         if report.leaves:
             return True  # its next step is its exit

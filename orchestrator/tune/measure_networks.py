@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import ray
@@ -22,21 +22,38 @@ _POLL_SECONDS = 1.0
 
 
 def measure_networks(
-    work: OpenRun, compute: Compute, *, say: Callable[[str], None], must_stop: Callable[[], bool]
+    work: OpenRun,
+    compute: Compute,
+    device_names: Mapping[str, str],
+    *,
+    say: Callable[[str], None],
+    must_stop: Callable[[], bool],
 ) -> None:
     """Append the missing rows of `profiles`: one for each network of the plan and each device name among the nodes.
 
     Nothing else of the sweep may run meanwhile. A measurement that fails is reported and left out: it does not
-    make the sweep fail. Ends early when `must_stop` returns True.
+    make the sweep fail. Ends early when `must_stop` returns True. `device_names` are those that are known, by Ray's id
+    of the node: to ask another node takes a process that imports torch.
     """
     needs, device = compute.slots, compute.device
 
     def measured(node_id: str, cell: Cell) -> dict[str, object] | None:
-        task = _on(node_id, needs, _measure).remote(cell, device)
+        # A function and values of `fdt_core`: in its process, nothing of the orchestrator has to be imported.
+        task = _on(node_id, needs, measurement_row).remote(network_of(cell), setting_of(cell, device))
         row: dict[str, object] | None = ray.get(task) if _wait(task, must_stop) else None
         return row
 
-    measure_on(_one_node_per_device_name(needs, device, must_stop), measured, work, say=say)
+    def named(node_id: str) -> str | None:
+        if node_id in device_names:
+            return device_names[node_id]
+        task = _on(node_id, needs, _device_name).remote(device)
+        name: str | None = ray.get(task) if _wait(task, must_stop) else None
+        return name
+
+    fit = [
+        node.id for node in ray_nodes() if node.is_alive and node.cpus >= needs.cpus and node.gpus >= needs.whole_gpus
+    ]
+    measure_on(one_per_device_name(fit, named), measured, work, say=say)
 
 
 def measure_on(
@@ -71,20 +88,16 @@ def measure_on(
             work.recorder.add_profile(row | {"sweep": cell.sweep})
 
 
-def _one_node_per_device_name(
-    needs: TrialSlots, device: str, must_stop: Callable[[], bool]
-) -> Iterator[tuple[str, str]]:
-    """Ids of living nodes that can run a trial, the first of each device name; ends early if `must_stop` is true."""
+def one_per_device_name(node_ids: Iterable[str], device_name: Callable[[str], str | None]) -> Iterator[tuple[str, str]]:
+    """The first node of each device name, with that name; ends early where `device_name` returns None."""
     seen = set()
-    for node in ray_nodes():
-        if node.is_alive and node.cpus >= needs.cpus and node.gpus >= needs.whole_gpus:
-            task = _on(node.id, needs, _device_name).remote(device)
-            if not _wait(task, must_stop):
-                return
-            name = ray.get(task)
-            if name not in seen:
-                seen.add(name)
-                yield node.id, name
+    for node_id in node_ids:
+        name = device_name(node_id)
+        if name is None:
+            return
+        if name not in seen:
+            seen.add(name)
+            yield node_id, name
 
 
 def _on(node_id: str, needs: TrialSlots, function: Any) -> Any:
@@ -97,10 +110,6 @@ def _on(node_id: str, needs: TrialSlots, function: Any) -> Any:
         max_retries=0,
         scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=False),
     )(function)
-
-
-def _measure(cell: Cell, device: str) -> dict[str, object]:
-    return measurement_row(network_of(cell), setting_of(cell, device))
 
 
 def _device_name(device: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from orchestrator.run.retry_policy import DEATHS_WITHOUT_PROGRESS
 from orchestrator.trial.outcome import BUSY_SECONDS, Outcome
 from orchestrator.tune.driver import Driver
 from orchestrator.tune.process_deaths import FAILED_STARTS, FAILED_STARTS_SECONDS
-from tests.orchestrator.tune.drivers import FakeProcess, Surroundings
+from tests.orchestrator.tune.drivers import FakeProcess, Surroundings, report
 
 
 @pytest.fixture
@@ -70,6 +71,13 @@ def test_a_finished_trial_gets_a_row_and_is_not_run_again(process: FakeProcess, 
     assert failures(work) == [(None, None)]
     assert work.backlog.progress().done == 1
     assert work.backlog.progress().left == 1
+
+
+def test_the_devices_of_nodes_are_known_from_what_trained_there(driver: Driver, process: FakeProcess) -> None:
+    assert driver.device_names == {}
+    place = replace(process.place, device_name="H100")
+    process.report(report(process.order, Outcome.DONE, place=place))
+    assert driver.device_names == {"n": "H100"}
 
 
 def test_a_trial_that_ran_out_of_memory_is_tried_again_with_a_whole_device(around: Surroundings) -> None:

@@ -11,7 +11,7 @@ from fdt_core.results.reader import read_table
 from orchestrator.plan.cells import Cell
 from orchestrator.run.open_run import OpenRun
 from orchestrator.trial.outcome import Outcome
-from orchestrator.tune.measure_networks import measure_on
+from orchestrator.tune.measure_networks import measure_on, one_per_device_name
 from tests.orchestrator.tune.drivers import FakeProcess, Surroundings
 
 NODES = (("node1", "A100"), ("node2", "H100"))
@@ -49,6 +49,11 @@ def test_each_network_is_measured_once_on_each_kind_of_device(work: OpenRun) -> 
         measure_on(NODES, row, work, say=lines.append)
     assert measured_devices(work) == ["A100", "H100"]
     assert lines == [f"measuring the speed of 1 networks on {name}" for _, name in NODES]
+
+
+def test_one_node_of_each_kind_of_device_measures_until_a_stop_leaves_one_unnamed() -> None:
+    names = {"a": "A100", "b": "A100", "c": "H100", "d": None, "e": "V100"}
+    assert list(one_per_device_name(names, names.get)) == [("a", "A100"), ("c", "H100")]
 
 
 def test_a_measurement_that_fails_is_reported_and_left_out(work: OpenRun) -> None:
