@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from cluster.machine.drain import DRAIN_FILE_VARIABLE
 from cluster.machine.network import own_ip_address
@@ -43,6 +44,8 @@ _SETTINGS = {
     "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
     # Ray would kill trials when 95 % of the node's memory is in use, which on a shared node is the neighbours' doing.
     "RAY_memory_monitor_refresh_ms": "0",
+    # Ray would keep a record of each of the last 100,000 calls in the head, for a dashboard that is never started.
+    "RAY_task_events_report_interval_ms": "0",
     "RAY_worker_niceness": "0",  # Ray would train at the lowest priority, behind any neighbour
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # users' own modules are found in the folder of the launch; read in each trial
     "MPLBACKEND": "agg",  # a notebook's would not work in a trial whose model draws
@@ -153,7 +156,22 @@ def _ray_head(
         try:
             yield RayHead(address=ray.get_runtime_context().gcs_address, token_file=token_file, directory=directory)
         finally:
-            ray.shutdown()
+            _shut_down()
+
+
+def _shut_down() -> None:
+    """End Ray, in this process and beside it.
+
+    `ray.shutdown` asks each of five processes to end, by SIGTERM, and kills it a second later. They have it blocked,
+    so those five seconds would be in vain. There is no public way to do without.
+    """
+    import ray
+
+    worker: Any = importlib.import_module("ray._private.worker")  # has no types
+    if (node := worker._global_node) is not None:
+        kill = node.kill_all_processes
+        node.kill_all_processes = lambda **_options: kill(check_alive=False)
+    ray.shutdown()
 
 
 def _forget_former_token() -> None:

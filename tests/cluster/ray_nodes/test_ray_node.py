@@ -81,9 +81,18 @@ def test_the_token_is_on_no_command_line_and_in_no_log(head: RayHead) -> None:
 
 
 LOCAL_RAY = """
-import sys, time
+import subprocess, sys, time
 from cluster.profile.schema import load_profile
 from cluster.ray_nodes.ray_node import local_ray
+class Process(subprocess.Popen):
+    def wait(self, timeout=None):
+        try:
+            return super().wait(timeout)
+        except subprocess.TimeoutExpired:
+            print("waited in vain for", timeout, "s", flush=True)
+            raise
+
+subprocess.Popen = Process
 with local_ray(load_profile("local", {"cpus_per_node": 1, "device": "cpu"})) as head:
     import ray
     ray.remote(lambda: sum(range(10**12))).remote()  # a worker that is busy and never asks whether Ray lives
@@ -105,6 +114,7 @@ def test_no_process_or_file_of_ray_outlives_its_process(end: str) -> None:
         assert len(session_members(process.pid)) > 4
         process.kill()
     assert process.wait() == (-signal.SIGKILL if end == "stay" else 0)
+    assert process.stdout.read() == "", "Ray's processes do not end when they are asked to, so none may be waited for"
     for _ in range(100):
         if not session_members(process.pid) and not directory.exists():
             break
