@@ -162,7 +162,7 @@ class Ledger:
         found = []
         for cell in cells:
             record, key = self.record(cell.trial_id), cell.key
-            told = max((self._told.get((key, attempt), 0) for attempt in range(record.attempt + 1)))
+            told = max(self._told.get((key, attempt), 0) for attempt in range(record.attempt + 1))
             if (math.inf if record.finished else record.trained) > told:
                 found.append(cell)
         return found

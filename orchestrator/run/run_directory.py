@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_json
+
 from fdt_core.errors import EnvironmentProblem, UsageError
 from fdt_core.files.atomic_files import write_atomically, write_text_atomically
 from fdt_core.files.json_file import DamagedFile, damaged, read_json
@@ -111,7 +113,9 @@ class RunDirectory:
     def freeze(self, plan: SweepPlan, sweep_text: str, provenance: Mapping[str, object]) -> None:
         """Write the sweep file as given and the resolved plan; drivers follow only the plan."""
         write_text_atomically(self.sweep_file, sweep_text)
-        write_text_atomically(self.plan_file, json.dumps(plan.to_json({"provenance": provenance})), durable=True)
+        # Not Python's json, which takes more than twice as long: a plan may have 100,000 cells, 200 MB.
+        plan_json = to_json(plan.to_json({"provenance": provenance}), inf_nan_mode="constants")
+        write_atomically(self.plan_file, plan_json, durable=True)
 
     def forgive(self, forgiven: Mapping[str, int]) -> None:
         """Record which failures no longer count: for each trial id, those up to this attempt."""
