@@ -20,6 +20,7 @@ from cluster.machine.resources import node_resources
 from cluster.machine.scratch import scratch_directory
 from cluster.profile.schema import ClusterProfile
 from cluster.ray_nodes.access_token import ensure_token
+from cluster.ray_nodes.credentials import Credentials
 from cluster.ray_nodes.ray_node import head_ray, join_command, ray_environment
 from orchestrator.plan.resolve import plan_sweep
 
@@ -81,7 +82,7 @@ def one_node(sweep: str, data: str, folder: str) -> None:
         with _joined((files / "address").read_text(), profile, token):
             _await([files / "over"])
         return
-    with head_ray(profile, token_file=token) as head:
+    with head_ray(profile, credentials=Credentials(token=token)) as head:
         (files / "address.new").write_text(head.address)
         (files / "address.new").rename(files / "address")
         with _joined(head.address, profile, token):

@@ -21,7 +21,8 @@ from cluster.doctor.findings import Finding, State
 from cluster.machine.network import own_ip_address
 from cluster.machine.scratch import file_system_of, private_parent, remove_stale
 from cluster.profile.schema import ClusterProfile
-from cluster.ray_nodes.access_token import check_private
+from cluster.ray_nodes.private_files import check_private
+from cluster.slurm.files import SlurmFiles
 from fdt_core.errors import EnvironmentProblem
 
 _MIN_OPEN_FILES = 4096
@@ -51,7 +52,7 @@ def examine_machine(profile: ClusterProfile, runs: Path) -> Iterator[Finding]:
         "open files": _open_files,
         "network": lambda: _network(profile),
         "device": lambda: device_finding(profile),
-        "tokens": lambda: _tokens(runs),
+        "secrets": lambda: _secrets(runs),
     }
     for name, check in checks.items():
         try:
@@ -186,12 +187,13 @@ def _fix_of_fault(device: Device) -> str:
     return "trials_per_gpu: 1 in the profile" if device.exclusive else _FIXES["device"]
 
 
-def _tokens(runs: Path) -> Finding:
-    """Whether the tokens of all runs are closed to other users."""
-    tokens = list(runs.glob("*/slurm/token"))
-    for token in tokens:
-        check_private(token)
-    return Finding(check="tokens", state=State.OK, found=f"{len(tokens)}, all closed to others")
+def _secrets(runs: Path) -> Finding:
+    """Whether the tokens and the certificate authorities of all runs are closed to other users."""
+    files = [SlurmFiles(directory) for directory in runs.glob("*/slurm")]
+    found = [path for each in files for path in (each.token, each.authority) if os.path.lexists(path)]
+    for path in found:
+        check_private(path)
+    return Finding(check="secrets", state=State.OK, found=f"{len(found)}, all closed to others")
 
 
 def _existing(path: Path) -> Path:

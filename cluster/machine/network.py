@@ -1,4 +1,4 @@
-"""The address by which the other nodes of a sweep reach this machine."""
+"""The addresses of this machine, and the one by which the other nodes of a sweep reach it."""
 
 from __future__ import annotations
 
@@ -26,6 +26,14 @@ def own_ip_address(interface: str | None) -> str:
         probe.connect(("192.0.2.1", 9))  # a documentation address (RFC 5737); nothing is sent
         return str(probe.getsockname()[0])
     return "127.0.0.1"
+
+
+def all_ip_addresses() -> frozenset[str]:
+    """The IPv4 and IPv6 addresses of all interfaces, loopback included, without the zones of link-local ones."""
+    families = (socket.AF_INET, socket.AF_INET6)
+    interfaces = psutil.net_if_addrs().values()
+    found = [each for addresses in interfaces for each in addresses if each.family in families]
+    return frozenset(str(each.address).partition("%")[0] for each in found)
 
 
 def _address_of(interface: str) -> str:

@@ -92,6 +92,8 @@ class ClusterProfile:
     """Node-local directory for temporary files, never on a network file system; $VARIABLES are expanded there."""
     network_interface: str | None = None
     """Interface whose address Ray uses, such as `ib0`. None = the one on the route to the head."""
+    tls: bool = True
+    """Whether Ray's connections between the jobs of a sweep are encrypted. On one machine, none leaves it."""
 
     python: str | None = None
     """Python of the jobs. None = the one that launches."""
@@ -134,6 +136,11 @@ class ClusterProfile:
         return parse_time_limit(self.time)
 
     @property
+    def head_time_seconds(self) -> int:
+        """The time limit of the head's job, in seconds."""
+        return parse_time_limit(self.head.time or self.time)
+
+    @property
     def object_store_bytes(self) -> int:
         """Ray's shared memory on each node, in bytes."""
         return parse_memory(self.object_store_memory)
@@ -159,7 +166,7 @@ def load_profile(name_or_path: str, overrides: Mapping[str, Any] | None = None) 
 
 
 def with_further_profiles(profile: ClusterProfile) -> tuple[ClusterProfile, ...]:
-    """`profile` and those that it names in `also`, in this order; all take `trials_per_gpu` from the first.
+    """`profile` and those that it names in `also`, in this order; all take `trials_per_gpu` and `tls` from the first.
 
     Raises UsageError if one is unknown or named twice, or has another kind or device than the first.
     """
@@ -173,7 +180,7 @@ def with_further_profiles(profile: ClusterProfile) -> tuple[ClusterProfile, ...]
     names = [profile.name, *(other.name for other in further)]
     if repeated := [name for name, count in Counter(names).items() if count > 1]:
         raise UsageError(f"profile {profile.name}: also: {repeated[0]} is named twice")
-    return (profile, *(replace(other, trials_per_gpu=profile.trials_per_gpu) for other in further))
+    return (profile, *(replace(other, trials_per_gpu=profile.trials_per_gpu, tls=profile.tls) for other in further))
 
 
 def user_profile_folder() -> Path:

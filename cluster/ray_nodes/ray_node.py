@@ -1,7 +1,8 @@
 """Ray, hardened for shared machines: always a token, private directories, free ports, explicit resources.
 
-Ray listens on every interface, regardless of the address it is given: hence the token. `ray stop` kills other users'
-Ray too, so it is never called: every process of a node dies with the process that started it.
+Ray listens on every interface, regardless of the address it is given: hence the token, and TLS where nodes talk over a
+network. `ray stop` kills other users' Ray too, so it is never called: every process of a node dies with the process
+that started it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import importlib
 import logging
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +25,10 @@ from cluster.machine.processes import stop_signals_held_back
 from cluster.machine.resources import NodeResources, node_resources
 from cluster.machine.scratch import scratch_directory
 from cluster.profile.schema import ClusterProfile
-from cluster.ray_nodes.access_token import check_private, ensure_token
+from cluster.ray_nodes.access_token import ensure_token
+from cluster.ray_nodes.credentials import Credentials, NodeCertificate
 from cluster.ray_nodes.membership import JOB_LABEL
+from cluster.ray_nodes.private_files import check_private
 from fdt_core.compute.process import compiler_caches, process_environment
 
 NODE_VARIABLE = "FDT_NODE"
@@ -64,15 +68,18 @@ class RayHead:
     directory: Path
 
 
-def ray_environment(token_file: Path, inherited: Mapping[str, str]) -> dict[str, str]:
+def ray_environment(
+    token_file: Path, inherited: Mapping[str, str], certificate: NodeCertificate | None = None
+) -> dict[str, str]:
     """`inherited` and all that a process needs to talk to the Ray with this token, and to no other.
 
-    Variables of Ray and Tune are not inherited. The result holds the path of the token, never the token. Raises
-    EnvironmentProblem unless the token is private.
+    With a certificate, all connections are encrypted. Variables of Ray and Tune are not inherited. The result holds the
+    paths of the token and of the certificate, never the token. Raises EnvironmentProblem unless the token is private.
     """
     check_private(token_file)
     kept = {name: value for name, value in inherited.items() if not name.startswith(_FOREIGN)}
-    return kept | _SETTINGS | {"RAY_AUTH_TOKEN_PATH": str(token_file)}
+    encryption = certificate.variables() if certificate else {}
+    return kept | _SETTINGS | {"RAY_AUTH_TOKEN_PATH": str(token_file)} | encryption
 
 
 def node_variables(node: str, directory: Path) -> dict[str, str]:
@@ -91,8 +98,9 @@ def node_variables(node: str, directory: Path) -> dict[str, str]:
 def local_ray(profile: ClusterProfile, *, variables: Mapping[str, str] = _NOTHING) -> Iterator[RayHead]:
     """A Ray of one node in this process, with the profile's resources; nothing of it is left at exit.
 
-    Call it from the main thread. If this process is killed, the kernel kills Ray's processes with it, and the next
-    start removes what they left on disk.
+    Its connections stay within this machine, where only root can listen, and are not encrypted. Call it from the main
+    thread. If this process is killed, the kernel kills Ray's processes with it, and the next start removes what they
+    left on disk.
 
     Args:
         profile: what the node offers, and where its scratch directory is.
@@ -104,23 +112,30 @@ def local_ray(profile: ClusterProfile, *, variables: Mapping[str, str] = _NOTHIN
     with scratch_directory(profile.scratch) as directory:
         token_file = ensure_token(directory / "token")
         added = {**node_variables("local", directory), **variables}
-        with _ray_head(node_resources(profile), directory, token_file, added, own_address=None) as head:
+        environment = {**ray_environment(token_file, os.environ), **added}
+        with _ray_head(node_resources(profile), directory, token_file, environment, own_address=None) as head:
             yield head
 
 
 @contextlib.contextmanager
 def head_ray(
-    profile: ClusterProfile, *, token_file: Path, variables: Mapping[str, str] = _NOTHING
+    profile: ClusterProfile, *, credentials: Credentials, variables: Mapping[str, str] = _NOTHING
 ) -> Iterator[RayHead]:
-    """Ray's head in this process, which offers no resources itself: other nodes join it with the token.
+    """Ray's head in this process, which offers no resources itself: other nodes join it with the same credentials.
 
     Call it from the main thread. `variables` are added to the environment of this process, not of the other nodes.
-    Raises EnvironmentProblem if the scratch directory or the network interface of the profile cannot be used.
+    Raises EnvironmentProblem if the credentials, or the profile's scratch directory or network interface, cannot be
+    used.
     """
+    from cluster.ray_nodes.certificates import issue_certificate  # takes 50 ms, which a local sweep saves
+
     with scratch_directory(profile.scratch) as directory:
         nothing = NodeResources(cpus=0, gpus=0, memory=0, object_store=profile.object_store_bytes)
         own_address = own_ip_address(profile.network_interface)
-        with _ray_head(nothing, directory, token_file, variables, own_address=own_address) as head:
+        until = time.time() + profile.head_time_seconds
+        certificate = issue_certificate(credentials, directory, own_address, until=until)
+        environment = {**ray_environment(credentials.token, os.environ, certificate), **variables}
+        with _ray_head(nothing, directory, credentials.token, environment, own_address=own_address) as head:
             yield head
 
 
@@ -129,14 +144,14 @@ def _ray_head(
     resources: NodeResources,
     directory: Path,
     token_file: Path,
-    variables: Mapping[str, str],
+    environment: Mapping[str, str],
     own_address: str | None,
 ) -> Iterator[RayHead]:
-    with process_environment({**ray_environment(token_file, os.environ), **variables}):
+    with process_environment(environment):
         import ray
         from ray.job_config import JobConfig
 
-        _forget_former_token()
+        _forget_former_settings()
         with stop_signals_held_back():
             ray.init(
                 address="local",
@@ -174,8 +189,8 @@ def _shut_down() -> None:
     ray.shutdown()
 
 
-def _forget_former_token() -> None:
-    """Make Ray read the token again: it keeps the first one that a process ever used.
+def _forget_former_settings() -> None:
+    """Make Ray read its variables and the token again: it keeps the first ones that a process ever used.
 
     There is no public way; Ray's own tests do the same.
     """
@@ -189,8 +204,8 @@ def join_command(
 ) -> list[str]:
     """The command that joins the head at `address` as a node with `resources`, and runs until it is terminated.
 
-    Run it with `ray_environment`, which carries the token. The node is labelled with the Slurm job `job`. The system
-    chooses every port among the free ones.
+    Run it with `ray_environment`, which carries the credentials. The node is labelled with the Slurm job `job`. The
+    system chooses every port among the free ones.
     """
     options = {
         "address": address,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from cluster.ray_nodes.credentials import Credentials
 from cluster.slurm.records import Demand, Departure, HeadRecord, JobRecord, PoolRecord, SlurmLaunch, WorkerRecord
 from fdt_core.errors import EnvironmentProblem
 from fdt_core.files.atomic_files import read_text_if_exists, write_text_atomically
@@ -32,6 +33,15 @@ class SlurmFiles:
     def token(self) -> Path:
         """Ray's token, mode 0600."""
         return self.directory / "token"
+
+    @property
+    def authority(self) -> Path:
+        """The certificate authority of the sweep's Ray nodes, with its key, mode 0600."""
+        return self.directory / "authority.pem"
+
+    def credentials(self, *, tls: bool) -> Credentials:
+        """What lets a node into the sweep's Ray, with or without TLS."""
+        return Credentials(token=self.token, authority=self.authority if tls else None)
 
     @property
     def launch(self) -> Path:

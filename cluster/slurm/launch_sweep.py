@@ -12,6 +12,7 @@ from types import MappingProxyType
 from cluster.machine.fingerprint import own_fingerprint
 from cluster.profile.schema import ClusterProfile
 from cluster.ray_nodes.access_token import ensure_token
+from cluster.ray_nodes.certificates import ensure_authority
 from cluster.slurm.files import SlurmFiles, write_record
 from cluster.slurm.jobs.head_job import submit_head
 from cluster.slurm.jobs.worker_submission import submit_allowed_workers
@@ -55,13 +56,15 @@ def submit_sweep(files: SlurmFiles, launch: SlurmLaunch, *, workers: int) -> Sub
     """Submit one head job and up to `workers` worker jobs, and return at once.
 
     Workers that an earlier launch left in the queue count towards `workers`, except those that will not start. Raises
-    EnvironmentProblem if a head is already in the queue, or Slurm is missing or refuses, and UsageError for an unknown
-    partition; no job is left then.
+    EnvironmentProblem if a head is already in the queue, the sweep's credentials cannot be used, or Slurm is missing or
+    refuses, and UsageError for an unknown partition; no job is left then.
     """
     check_not_launched(files)
     files.create()
     waiting = sum(not job.will_not_start for job in jobs_in_queue(launch))
     ensure_token(files.token)
+    if launch.profiles[0].tls:
+        ensure_authority(files.authority)
     for request in (files.drain, files.cancel, files.pool):
         request.unlink(missing_ok=True)
     write_record(files.launch, launch)

@@ -84,6 +84,8 @@ class HeadRecord:
     job_id: str | None = None
     address: str | None = None
     """`ip:port` of Ray's head while it is open."""
+    tls: bool = False
+    """Whether its connections are encrypted: those who join must do the same, whatever a later launch wants."""
     host: str | None = None
     why: str = ""
     status: int | None = None

@@ -25,7 +25,6 @@ from cluster.machine.drain_timeline import (
 )
 from cluster.machine.fingerprint import difference, own_fingerprint
 from cluster.machine.processes import end_session, python_command, start_session
-from cluster.profile.slurm_units import parse_time_limit
 from cluster.slurm.clock import SYSTEM_CLOCK, Clock
 from cluster.slurm.files import SlurmFiles, read_launch
 from cluster.slurm.jobs.job_context import JobContext, JobEnd, current_job, job_end
@@ -58,7 +57,7 @@ def run_head(slurm_directory: str, *, start: Start = _start, clock: Clock = SYST
     profile = launch.profiles[0]
     end = job_end(
         job,
-        time_limit=parse_time_limit(profile.head.time or profile.time),
+        time_limit=profile.head_time_seconds,
         drain_seconds=profile.drain_seconds,
         notice_seconds=profile.notice_seconds,
         clock=clock,

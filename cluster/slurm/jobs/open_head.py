@@ -20,12 +20,15 @@ def open_head(slurm_directory: Path, variables: Mapping[str, str] | None = None)
 
     It does not wait for workers: there may be none yet. At exit the workers leave, and wait for what the head's job
     publishes next. Call it from the main thread; `variables` are added to the environment of this process. Raises
-    EnvironmentProblem if the profile's scratch directory or network interface cannot be used.
+    EnvironmentProblem if the sweep's credentials, or the profile's scratch directory or network interface, cannot be
+    used.
     """
     files = SlurmFiles(slurm_directory)
     job_id = os.environ.get("SLURM_JOB_ID", "")
-    with head_ray(read_launch(files).profiles[0], token_file=files.token, variables=variables or {}) as head:
-        publish_head(files, job_id, HeadState.OPEN, address=head.address)
+    profile = read_launch(files).profiles[0]
+    credentials = files.credentials(tls=profile.tls)
+    with head_ray(profile, credentials=credentials, variables=variables or {}) as head:
+        publish_head(files, job_id, HeadState.OPEN, address=head.address, tls=profile.tls)
         try:
             yield head
         finally:
@@ -38,6 +41,7 @@ def publish_head(
     state: HeadState,
     *,
     address: str | None = None,
+    tls: bool = False,
     why: str = "",
     status: int | None = None,
 ) -> bool:
@@ -49,6 +53,7 @@ def publish_head(
         state=state,
         job_id=job_id,
         address=address,
+        tls=tls,
         host=socket.gethostname(),
         why=why,
         status=status,

@@ -92,6 +92,7 @@ class _OpenHead:
     """A head that can be joined."""
 
     address: str
+    tls: bool
 
 
 @dataclass(frozen=True)
@@ -123,8 +124,9 @@ class _Worker:
                 return head.departure
             with self.join(
                 head.address,
-                token_file=self.files.token,
+                credentials=self.files.credentials(tls=head.tls),
                 job_id=self.job.job_id,
+                until=self.end.deadline,
                 profile=self.profile,
                 monitor=self.monitor,
             ) as node:
@@ -142,7 +144,7 @@ class _Worker:
                 return _NoHead(departure)
             head = self.files.read_head()
             if head is not None and head.state == HeadState.OPEN and _answers(str(head.address)):
-                return _OpenHead(str(head.address))
+                return _OpenHead(str(head.address), head.tls)
             self.record.beat()
             self.clock.sleep(POLL_SECONDS)
         return _NoHead(Departure.NO_HEAD)

@@ -17,6 +17,8 @@ from cluster.machine.network import own_ip_address
 from cluster.machine.processes import end_session, process_title, session_members, start_session, stop_signals_held_back
 from cluster.machine.scratch import scratch_directory
 from cluster.profile.schema import ClusterProfile
+from cluster.ray_nodes.certificates import issue_certificate
+from cluster.ray_nodes.credentials import Credentials
 from cluster.ray_nodes.ray_node import join_command, node_variables, ray_environment
 
 _NOT_TRIALS = ("ray::IDLE", "ray::DashboardAgent", "ray::RuntimeEnvAgent")
@@ -50,25 +52,39 @@ class Join(Protocol):
     """How a worker joins a head; see `join_head`."""
 
     def __call__(
-        self, address: str, *, token_file: Path, job_id: str, profile: ClusterProfile, monitor: DeviceMonitor
+        self,
+        address: str,
+        *,
+        credentials: Credentials,
+        job_id: str,
+        until: float,
+        profile: ClusterProfile,
+        monitor: DeviceMonitor,
     ) -> AbstractContextManager[WorkerNode]:
         """Join the head at `address`."""
 
 
 @contextlib.contextmanager
 def join_head(
-    address: str, *, token_file: Path, job_id: str, profile: ClusterProfile, monitor: DeviceMonitor
+    address: str,
+    *,
+    credentials: Credentials,
+    job_id: str,
+    until: float,
+    profile: ClusterProfile,
+    monitor: DeviceMonitor,
 ) -> Iterator[WorkerNode]:
     """Join the head at `address` (`ip:port`) as a node of the profile, with the devices that work.
 
-    At exit every process of the node is killed. Raises EnvironmentProblem if the profile's scratch directory or network
-    interface cannot be used.
+    The job ends at `until` (seconds since the epoch). At exit every process of the node is killed. Raises
+    EnvironmentProblem if the credentials, or the profile's scratch directory or network interface, cannot be used.
     """
     with scratch_directory(profile.scratch) as directory:
-        environment = ray_environment(token_file, os.environ)
-        environment |= node_variables(job_id, directory) | monitor.devices.environment()
         interface = profile.network_interface
         own_address = own_ip_address(interface) if interface else None
+        certificate = issue_certificate(credentials, directory, own_address, until=until)
+        environment = ray_environment(credentials.token, os.environ, certificate)
+        environment |= node_variables(job_id, directory) | monitor.devices.environment()
         command = join_command(address, monitor.resources(profile), directory, own_address, job=job_id)
         log = directory / "ray_start.log"
         with log.open("wb") as output, stop_signals_held_back():

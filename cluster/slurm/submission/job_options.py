@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from cluster.profile.schema import ClusterProfile
-from cluster.profile.slurm_units import parse_time_limit
 from cluster.slurm.records import Role, SlurmLaunch
 
 
@@ -18,7 +17,7 @@ def job_parameters(
     as_worker = role == Role.WORKER or profile.head.placement == "first_worker"
     size = _worker_options(profile) if as_worker else _head_options(profile)
     passed_through = profile.sbatch if as_worker else profile.head.sbatch
-    time_limit = profile.time if role == Role.WORKER else profile.head.time or profile.time
+    seconds = profile.time_seconds if role == Role.WORKER else profile.head_time_seconds
     options = {
         "job_name": launch.name_of(role),
         "nodes": 1,
@@ -35,7 +34,7 @@ def job_parameters(
         **{name.replace("-", "_"): value for name, value in passed_through.items()},
     }
     return {
-        "time": math.ceil(parse_time_limit(time_limit) / 60),
+        "time": math.ceil(seconds / 60),
         "setup": list(profile.setup) or None,
         "stderr_to_stdout": True,
         "use_srun": False,

@@ -52,14 +52,19 @@ def test_a_scratch_path_too_long_for_sockets_is_a_problem(tmp_path: Path) -> Non
     assert "Ray's sockets allow 40" in found.found
 
 
-def test_a_token_that_others_may_read_is_a_problem(tmp_path: Path, scratch: Path) -> None:
-    token = tmp_path / "study" / "slurm" / "token"
-    token.parent.mkdir(parents=True)
-    token.write_text("secret")
-    token.chmod(0o644)
-    found = findings(tmp_path, local(scratch))["tokens"]
+@pytest.mark.parametrize("open_to_others", ["token", "authority.pem"])
+def test_a_secret_that_others_may_read_is_a_problem(tmp_path: Path, scratch: Path, open_to_others: str) -> None:
+    secrets = [tmp_path / "study" / "slurm" / name for name in ("token", "authority.pem")]
+    secrets[0].parent.mkdir(parents=True)
+    for secret in secrets:
+        secret.write_text("secret")
+        secret.chmod(0o600)
+    assert findings(tmp_path, local(scratch))["secrets"].found == "2, all closed to others"
+    path = secrets[0].with_name(open_to_others)
+    path.chmod(0o644)
+    found = findings(tmp_path, local(scratch))["secrets"]
     assert found.state == "problem"
-    assert f"chmod 600 {token}" in found.found
+    assert f"chmod 600 {path}" in found.found
 
 
 def test_an_object_store_larger_than_shared_memory_is_a_problem(tmp_path: Path, scratch: Path) -> None:

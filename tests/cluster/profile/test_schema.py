@@ -115,13 +115,23 @@ def test_a_profile_is_frozen() -> None:
         ClusterProfile(kind="local").device = "cuda"  # type: ignore[misc]
 
 
-def test_further_profiles_follow_in_order_with_the_trials_per_gpu_of_the_first(tmp_path: Path) -> None:
+def test_connections_are_encrypted_unless_the_profile_says_otherwise() -> None:
+    assert load_profile("slurm").tls
+    assert not load_profile("slurm", {"tls": False}).tls
+
+
+def test_the_heads_time_is_that_of_the_workers_unless_it_has_its_own() -> None:
+    assert load_profile("slurm", {"time": 60}).head_time_seconds == 3600
+    assert load_profile("slurm", {"time": 60, "head.time": "2-00"}).head_time_seconds == 48 * 3600
+
+
+def test_further_profiles_follow_in_order_with_the_trials_per_gpu_and_the_tls_of_the_first(tmp_path: Path) -> None:
     other = tmp_path / "v100.yaml"
     other.write_text("kind: slurm\ndevice: cuda\ngpus_per_node: 2\npartition: v100\n")
-    profile = load_profile("slurm", {"also": [str(other)], "trials_per_gpu": 3})
+    profile = load_profile("slurm", {"also": [str(other)], "trials_per_gpu": 3, "tls": False})
     first, second = with_further_profiles(profile)
     assert first == profile
-    assert (second.partition, second.trials_per_gpu) == ("v100", 3)
+    assert (second.partition, second.trials_per_gpu, second.tls) == ("v100", 3, False)
 
 
 def test_further_profiles_must_train_on_the_same_kind_of_device(tmp_path: Path) -> None:

@@ -4,16 +4,20 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from cluster.machine.network import own_ip_address
 from cluster.machine.processes import session_members
 from cluster.machine.resources import node_resources, visible_gpus
 from cluster.profile.schema import ClusterProfile, load_profile
 from cluster.ray_nodes.access_token import ensure_token
+from cluster.ray_nodes.certificates import ensure_authority
+from cluster.ray_nodes.credentials import Credentials
 from cluster.ray_nodes.ray_node import RayHead, head_ray, local_ray, ray_environment
 from fdt_core.errors import EnvironmentProblem
 
@@ -173,7 +177,7 @@ def environment_of_ray(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     monkeypatch.setattr("ray.init", lambda **_options: seen.update(os.environ))
     monkeypatch.setattr("ray.get_runtime_context", lambda: context)
     monkeypatch.setattr("ray.shutdown", lambda: None)
-    monkeypatch.setattr("cluster.ray_nodes.ray_node._forget_former_token", lambda: None)
+    monkeypatch.setattr("cluster.ray_nodes.ray_node._forget_former_settings", lambda: None)
     monkeypatch.setenv("TUNE_GLOBAL_CHECKPOINT_S", "3")
     return seen
 
@@ -193,11 +197,27 @@ def test_a_head_runs_with_the_callers_variables_and_is_no_node_for_trials(
     profile: ClusterProfile, environment_of_ray: dict[str, str], tmp_path: Path
 ) -> None:
     token_file = ensure_token(tmp_path / "token")
-    with head_ray(profile, token_file=token_file, variables={"TUNE_GLOBAL_CHECKPOINT_S": "7"}) as head:
+    credentials = Credentials(token=token_file)
+    with head_ray(profile, credentials=credentials, variables={"TUNE_GLOBAL_CHECKPOINT_S": "7"}) as head:
         assert head.address == "10.0.0.1:6379"
     assert environment_of_ray["TUNE_GLOBAL_CHECKPOINT_S"] == "7"
     assert environment_of_ray["RAY_AUTH_TOKEN_PATH"] == str(token_file)
     assert "FDT_DRAIN_FILE" not in environment_of_ray
+    assert "RAY_USE_TLS" not in environment_of_ray
+
+
+def test_a_head_of_a_sweep_with_an_authority_has_a_certificate_as_long_as_its_job(
+    environment_of_ray: dict[str, str], tmp_path: Path
+) -> None:
+    credentials = Credentials(token=ensure_token(tmp_path / "token"), authority=tmp_path / "authority.pem")
+    ensure_authority(tmp_path / "authority.pem")
+    profile = load_profile("slurm", {"device": "cpu", "gpus_per_node": 0, "time": 60, "head.time": 600})
+    with head_ray(profile, credentials=credentials):
+        assert environment_of_ray["RAY_USE_TLS"] == os.environ["RAY_USE_TLS"] == "1"
+        certificate = Path(environment_of_ray["RAY_TLS_SERVER_CERT"])
+        end = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc.timestamp()
+    assert end == pytest.approx(time.time() + 11 * 3600, abs=60)
+    assert not certificate.exists()
 
 
 def test_without_variables_of_its_caller_ray_takes_none_of_tune_from_the_shell(

@@ -19,7 +19,7 @@ def files(tmp_path: Path) -> SlurmFiles:
 
 
 def test_records_come_back_as_they_were_written(files: SlurmFiles) -> None:
-    head = HeadRecord(state=HeadState.OPEN, job_id="7", address="10.0.0.1:4321", host="n1", written_at=1.5)
+    head = HeadRecord(state=HeadState.OPEN, job_id="7", address="10.0.0.1:4321", tls=True, host="n1", written_at=1.5)
     write_record(files.head, head)
     assert files.read_head() == head
     launch = SlurmLaunch(

@@ -36,7 +36,7 @@ def test_a_launch_submits_the_head_and_its_workers(files: SlurmFiles, fake_slurm
     ]
     assert read_launch(files) == launch
     assert head_state(files) == (HeadState.EXPECTED, "")
-    assert files.token.stat().st_mode & 0o777 == 0o600
+    assert [path.stat().st_mode & 0o777 for path in (files.token, files.authority)] == [0o600] * 2
 
 
 def test_what_an_earlier_launch_asked_for_is_withdrawn(files: SlurmFiles, fake_slurm: FakeSlurm) -> None:
@@ -46,6 +46,28 @@ def test_what_an_earlier_launch_asked_for_is_withdrawn(files: SlurmFiles, fake_s
     write_record(files.pool, PoolRecord(why="trouble", written_at=1.0))
     submit_sweep(files, launch, workers=1)
     assert not any(request.exists() for request in (files.drain, files.cancel, files.pool))
+
+
+def test_without_tls_there_is_no_certificate_authority(files: SlurmFiles, fake_slurm: FakeSlurm) -> None:
+    submit_sweep(files, launched(files, tls=False), workers=1)
+    assert files.token.exists()
+    assert not files.authority.exists()
+
+
+def test_the_next_launch_keeps_the_token_and_the_authority(files: SlurmFiles, fake_slurm: FakeSlurm) -> None:
+    submit_sweep(files, launched(files), workers=1)
+    secrets = [path.read_bytes() for path in (files.token, files.authority)]
+    fake_slurm.answers(queue="")
+    submit_sweep(files, launched(files), workers=1)
+    assert [path.read_bytes() for path in (files.token, files.authority)] == secrets
+
+
+def test_a_damaged_authority_is_reported_before_anything_is_submitted(files: SlurmFiles, fake_slurm: FakeSlurm) -> None:
+    files.create()
+    files.authority.touch(mode=0o600)
+    with pytest.raises(EnvironmentProblem, match=f"{files.authority} is damaged"):
+        submit_sweep(files, launched(files), workers=1)
+    assert fake_slurm.queue() == []
 
 
 @pytest.mark.parametrize(("reason", "submitted"), [("Priority", 1), ("PartitionTimeLimit", 2)])

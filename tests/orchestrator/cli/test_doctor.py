@@ -21,7 +21,7 @@ def test_it_says_what_it_finds_and_how_to_fix_it(tmp_path: Path) -> None:
     token.chmod(0o644)
     status, printed = doctor("--runs-dir", tmp_path, "--set", "cluster.device=cpu")
     assert status == 3
-    assert f"PROBLEM tokens           others may read the token file {token}" in printed
+    assert f"PROBLEM secrets          others may read the secret in {token}" in printed
     assert f"fix it with: chmod 600 {token}" in printed
     token.chmod(0o600)
     status, printed = doctor("--runs-dir", tmp_path, "--set", "cluster.device=cpu", "--json")

@@ -18,6 +18,7 @@ from cluster.devices.device_monitor import DeviceMonitor
 from cluster.machine.drain import read_drain_flag
 from cluster.machine.processes import end_session, start_session
 from cluster.profile.schema import ClusterProfile
+from cluster.ray_nodes.credentials import Credentials
 from cluster.slurm.files import SlurmFiles, write_record
 from cluster.slurm.jobs.worker_job import run_worker
 from cluster.slurm.jobs.worker_node import WorkerNode
@@ -40,6 +41,8 @@ class Worker:
     clock: FakeClock = field(default_factory=lambda: FakeClock(moment=time.time()))
     joined: list[str] = field(default_factory=list)
     """Addresses of the heads that it has joined."""
+    credentials: list[Credentials] = field(default_factory=list)
+    """For each of its Ray nodes, what it joined with."""
     drained_by: list[float | None] = field(default_factory=list)
     """For each of its Ray nodes, the deadline of its trials."""
     beats: list[WorkerRecord] = field(default_factory=list)
@@ -72,9 +75,17 @@ class Worker:
 
     @contextlib.contextmanager
     def _join(
-        self, address: str, *, token_file: Path, job_id: str, profile: ClusterProfile, monitor: DeviceMonitor
+        self,
+        address: str,
+        *,
+        credentials: Credentials,
+        job_id: str,
+        until: float,
+        profile: ClusterProfile,
+        monitor: DeviceMonitor,
     ) -> Iterator[WorkerNode]:
-        assert (token_file, job_id, profile.name) == (self.files.token, "7", "site")
+        assert (job_id, profile.name, until) == ("7", "site", self.record().ends_at)
+        self.credentials.append(credentials)
         self.joined.append(address)
         drain_flag, log = self.directory / "drain", self.directory / "log"
         drain_flag.unlink(missing_ok=True)
@@ -107,5 +118,5 @@ def listening() -> Iterator[str]:
         yield f"127.0.0.1:{server.getsockname()[1]}"
 
 
-def publish(worker: Worker, state: HeadState, address: str | None = None) -> None:
-    write_record(worker.files.head, HeadRecord(state=state, address=address, written_at=1.0))
+def publish(worker: Worker, state: HeadState, address: str | None = None, *, tls: bool = True) -> None:
+    write_record(worker.files.head, HeadRecord(state=state, address=address, tls=tls, written_at=1.0))

@@ -110,6 +110,19 @@ def test_a_worker_follows_the_head_to_its_successor(worker: Worker, address: str
     assert waiting.joined_at is None
 
 
+def test_a_worker_joins_each_head_as_that_head_wants_whatever_its_own_launch_wanted(
+    worker: Worker, address: str
+) -> None:
+    with listening() as other:
+        worker.run(
+            lambda: publish(worker, HeadState.OPEN, other, tls=False),
+            nothing,
+            lambda: publish(worker, HeadState.CLOSED),
+        )
+    assert worker.joined == [address, other]
+    assert worker.credentials == [worker.files.credentials(tls=tls) for tls in (True, False)]
+
+
 def test_a_worker_whose_ray_node_ends_joins_again(
     worker: Worker, address: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
