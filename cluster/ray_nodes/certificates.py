@@ -10,6 +10,8 @@ as private, so an end to it alone would protect nothing.
 from __future__ import annotations
 
 import ipaddress
+import socket
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,6 +36,8 @@ CLOCK_MARGIN = timedelta(hours=1)
 AUTHORITY_LASTS = timedelta(days=730)
 RENEWED_BEFORE = timedelta(days=365)
 """A launch replaces an authority that has less than this left. So a sweep may run for a year without a launch."""
+
+ANSWER_SECONDS = 5.0
 
 _LOOPBACK = ("127.0.0.1", "::1")
 
@@ -112,6 +116,36 @@ def issue_certificate(
     replace_private_file(files.certificate, _to_pem(certificate))
     replace_private_file(files.authority, _to_pem(issuer.certificate))
     return files
+
+
+def check_accepted(address: str, certificate: NodeCertificate) -> None:
+    """Shake hands with the head at `address` (`ip:port`), as Ray will, to learn the reason if that cannot succeed.
+
+    Ray itself would only report, after a minute, that it found no head. Raises EnvironmentProblem if one of the two
+    refuses the other's certificate. A head that does not answer is for Ray to deal with.
+    """
+    host, _, port = address.rpartition(":")
+    context = ssl.create_default_context(cafile=certificate.authority)
+    context.load_cert_chain(certificate.certificate, certificate.key)
+    context.set_alpn_protocols(["h2"])  # what gRPC speaks
+    try:
+        with (
+            socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS) as plain,
+            context.wrap_socket(plain, server_hostname=host) as encrypted,
+        ):
+            encrypted.recv(1)  # a server that refuses its client says so only after the handshake (TLS 1.3)
+    except OSError as error:
+        if why := _refusal(error):
+            raise EnvironmentProblem(f"no connection to the head at {address}: {why}") from error
+
+
+def _refusal(error: OSError) -> str | None:
+    """What a failed handshake says about certificates, if it failed for them."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"this node refuses the head's certificate: {error.verify_message}"
+    if isinstance(error, ssl.SSLError) and "ALERT" in error.reason:
+        return f"the head refuses this node's certificate: {error.reason}"
+    return None
 
 
 def _new_authority(now: datetime) -> _Authority:

@@ -17,7 +17,7 @@ from cluster.machine.network import own_ip_address
 from cluster.machine.processes import end_session, process_title, session_members, start_session, stop_signals_held_back
 from cluster.machine.scratch import scratch_directory
 from cluster.profile.schema import ClusterProfile
-from cluster.ray_nodes.certificates import issue_certificate
+from cluster.ray_nodes.certificates import check_accepted, issue_certificate
 from cluster.ray_nodes.credentials import Credentials
 from cluster.ray_nodes.ray_node import join_command, node_variables, ray_environment
 
@@ -77,12 +77,15 @@ def join_head(
     """Join the head at `address` (`ip:port`) as a node of the profile, with the devices that work.
 
     The job ends at `until` (seconds since the epoch). At exit every process of the node is killed. Raises
-    EnvironmentProblem if the credentials, or the profile's scratch directory or network interface, cannot be used.
+    EnvironmentProblem if the credentials, or the profile's scratch directory or network interface, cannot be used, or
+    the head refuses the credentials.
     """
     with scratch_directory(profile.scratch) as directory:
         interface = profile.network_interface
         own_address = own_ip_address(interface) if interface else None
         certificate = issue_certificate(credentials, directory, own_address, until=until)
+        if certificate is not None:
+            check_accepted(address, certificate)
         environment = ray_environment(credentials.token, os.environ, certificate)
         environment |= node_variables(job_id, directory) | monitor.devices.environment()
         command = join_command(address, monitor.resources(profile), directory, own_address, job=job_id)

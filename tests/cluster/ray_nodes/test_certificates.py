@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import ssl
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cluster.machine.network import all_ip_addresses
-from cluster.ray_nodes.certificates import ensure_authority, issue_certificate
+from cluster.ray_nodes.certificates import check_accepted, ensure_authority, issue_certificate
 from cluster.ray_nodes.credentials import Credentials, NodeCertificate
 from fdt_core.errors import EnvironmentProblem
 
@@ -194,3 +197,58 @@ def test_a_node_that_does_not_see_the_authority_says_so(tmp_path: Path) -> None:
     missing = credentials(tmp_path)
     with pytest.raises(EnvironmentProblem, match=f"{missing.authority} cannot be read: No such file"):
         issue_certificate(missing, tmp_path, None, until=time.time())
+
+
+@contextlib.contextmanager
+def head(certificate: NodeCertificate) -> Iterator[str]:
+    """A server that asks for certificates, as Ray's head does, and greets those that it accepts; yields its address."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(certificate.authority)
+    context.load_cert_chain(certificate.certificate, certificate.key)
+
+    def serve(server: socket.socket) -> None:
+        with contextlib.suppress(OSError), server.accept()[0] as plain, context.wrap_socket(plain, True) as client:
+            client.sendall(b"welcome")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve, args=(server,))
+        thread.start()
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+        thread.join()
+
+
+def test_a_node_is_accepted_by_the_head_of_its_sweep(tmp_path: Path) -> None:
+    with head(node(tmp_path, "head")) as address:
+        check_accepted(address, node(tmp_path, "one"))
+
+
+@pytest.mark.parametrize(
+    ("of_head", "of_node", "why"),
+    [
+        ({}, {"late": -1.1 * HOUR}, "the head refuses this node's certificate: .*CERTIFICATE"),
+        ({"late": -1.1 * HOUR}, {}, "this node refuses the head's certificate: certificate is not yet valid"),
+    ],
+)
+def test_a_clock_that_is_wrong_is_named(
+    tmp_path: Path, of_head: dict[str, float], of_node: dict[str, float], why: str
+) -> None:
+    with (
+        head(node(tmp_path, "head", **of_head)) as address,
+        pytest.raises(EnvironmentProblem, match=f"no connection to the head at {address}: {why}"),
+    ):
+        check_accepted(address, node(tmp_path, "one", **of_node))
+
+
+def test_a_head_of_another_sweep_is_refused_with_the_reason(tmp_path: Path) -> None:
+    with (
+        head(node(tmp_path / "theirs", "head")) as address,
+        pytest.raises(EnvironmentProblem, match="this node refuses the head's certificate: self-signed certificate"),
+    ):
+        check_accepted(address, node(tmp_path / "ours", "one"))
+
+
+def test_a_head_that_is_gone_is_no_matter_of_certificates(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+    check_accepted(address, node(tmp_path, "one"))
