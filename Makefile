@@ -18,7 +18,7 @@ LEAST := .venv-least
 SYSTEM_PACKAGES := chromium chromium-driver dataset-fashion-mnist iproute2 \
                    mariadb-server munge slurm-wlm slurmdbd
 
-.PHONY: help demo check test test-all test-least coverage docs chaos bench clean
+.PHONY: help demo check test test-all test-least coverage docs chaos bench gpu-check clean
 help:
 	@echo 'make demo      a small real sweep, its table and its report'
 	@echo 'make check     format, lint, types, import rules, fast tests (under 2 minutes)'
@@ -29,6 +29,7 @@ help:
 	@echo 'make docs      the documentation as a site, in site/'
 	@echo 'make chaos     a sweep on a real Slurm under ten random faults (SEED=1)'
 	@echo 'make bench     all benchmarks, one after another'
+	@echo 'make gpu-check what only a CUDA device can show: tests, and a table of speeds (under 10 minutes)'
 	@echo 'make clean     remove the virtual environment and caches'
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -95,6 +96,11 @@ bench: $(INSTALLED)
 	@for name in solver any_network adaptive data_path training fashion_mnist trial_cost driver_cost utilisation results slurm; do \
 	  echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; \
 	done
+
+gpu-check: $(INSTALLED)
+	@$(BIN)/python -c 'import sys, torch; sys.exit(None if torch.cuda.is_available() else "make gpu-check needs a CUDA device: this machine has none")'
+	$(BIN)/python -m pytest -q -m gpu --durations=10
+	$(BIN)/python -m benchmarks.gpu.training
 
 clean:
 	rm -rf $(VENV) $(LEAST) site .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

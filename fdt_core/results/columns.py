@@ -16,7 +16,7 @@ from fdt_core.trial.recipe import Recipe
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Raised when a column changes. Readers fill columns that an older version lacks: see `Column.before`."""
 
 ColumnType = Literal["string", "int", "float", "bool", "time", "list<int>", "list<float>", "list<string>"]

@@ -19,17 +19,30 @@ class Score:
 
 
 class BatchMetrics:
-    """Mean loss and number of correct predictions of each batch in one pass over `images` images, on the device."""
+    """Mean loss and number of correct predictions of each batch in one pass over `images` images, on the device.
+
+    The device counts the batches, so that to record one is the same operation each time.
+    """
 
     def __init__(self, images: int, batch_size: int, device: torch.device) -> None:
         self.starts = range(0, images, batch_size)
         self._sizes = [min(batch_size, images - start) for start in self.starts]
         self._values = torch.zeros(2, len(self.starts), device=device)
+        self._numbers = torch.arange(len(self.starts), device=device)
+        self._next = torch.zeros((), dtype=torch.int64, device=device)
 
-    def record(self, batch: int, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Record batch number `batch` without waiting: `loss` is its mean, `logits` [B, classes], `labels` [B]."""
-        self._values[0, batch] = loss
-        self._values[1, batch] = (logits.argmax(1) == labels).sum()
+    def restart(self) -> None:
+        """Forget all batches, for another pass of the same size."""
+        self._values.zero_()
+        self._next.zero_()
+
+    def record(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Record the next batch without waiting: `loss` is its mean, `logits` [B, classes], `labels` [B]."""
+        # Not by index: an indexed write is many operations where algorithms must be deterministic.
+        here = self._numbers == self._next
+        for row, value in zip(self._values, (loss, (logits.argmax(1) == labels).sum()), strict=True):
+            torch.where(here, value, row, out=row)
+        self._next.add_(1)
 
     def losses(self) -> list[float]:
         """The mean loss of each batch; the host waits for the device."""

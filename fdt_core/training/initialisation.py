@@ -17,10 +17,11 @@ def initial_network(spec: TrialSpec) -> nn.Module:
     return build_network(spec.model, spec.traced, spec.widths, width=spec.width, image=spec.image, seed=seed)
 
 
-def build_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def build_optimiser(model: nn.Module, recipe: Recipe, *, for_graph: bool = False) -> torch.optim.Optimizer:
     """The recipe's optimiser over all parameters, fused into one operation where torch can do that.
 
-    BatchNorm parameters and biases get no weight decay unless the recipe sets it.
+    BatchNorm parameters and biases get no weight decay unless the recipe sets it. With `for_graph`, a CUDA graph may
+    hold its step.
     """
     weights = [parameter for parameter in model.parameters() if parameter.ndim > 1]
     others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
@@ -30,7 +31,9 @@ def build_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     ]
     fused = next(model.parameters()).device.type in ("cpu", "cuda")
     if recipe.optimiser == "adamw":
-        return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=recipe.betas, eps=recipe.eps, fused=fused)
+        return torch.optim.AdamW(
+            groups, lr=recipe.learning_rate, betas=recipe.betas, eps=recipe.eps, fused=fused, capturable=for_graph
+        )
     return torch.optim.SGD(
         groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=fused
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Callable
 from typing import Any, Literal
@@ -12,16 +13,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fdt_core.compute.numerics import apply_numerics, autocast
-from fdt_core.training.augmentation.draws import draw_augmentation, draw_order
-from fdt_core.training.augmentation.mixing import Mixing, draw_mixing
 from fdt_core.training.augmentation.normalisation import Normalisation
 from fdt_core.training.augmentation.pipeline import Augmentation
 from fdt_core.training.batch_metrics import BatchMetrics
+from fdt_core.training.batches import EpochBatches, laid_out, preparation
+from fdt_core.training.cuda_graph import GraphedStep
 from fdt_core.training.device_dataset import DeviceDataset
-from fdt_core.training.initialisation import build_optimiser, initial_network
+from fdt_core.training.initialisation import initial_network
 from fdt_core.training.learning_rate_schedule import learning_rate
 from fdt_core.training.random_streams import generator, stream_seed
-from fdt_core.training.weight_average import WeightAverage
+from fdt_core.training.step import TrainingStep
 from fdt_core.trial.recipe import held_out_images
 from fdt_core.trial.spec import TrialSpec
 
@@ -49,11 +50,18 @@ class Learner:
         self._apply_numerics()
         memory_format = torch.channels_last if self._recipe.channels_last else torch.contiguous_format
         self.network: nn.Module = initial_network(spec).to(self._device, memory_format=memory_format)  # type: ignore[call-overload]
-        self._forward_full_batch = compiled(self.network) if self._recipe.compile else self.network
-        self._average = WeightAverage(self.network, self._recipe.ema) if self._recipe.ema else None
-        self.optimiser = build_optimiser(self.network, self._recipe)
+        self._metrics = BatchMetrics(self.training_images, self._recipe.batch_size, self._device)
+        graph = self._recipe.cuda_graph and self._device.type == "cuda"
+        self._step = TrainingStep(self.network, self._recipe, self._metrics, for_graph=graph)
+        self._graph = GraphedStep(self._step, self.network, self._recipe.batch_size, self._device) if graph else None
         self._normalise = Normalisation(mean=data.mean, std=data.std, image_size=data.image_size, device=self._device)
         self._augment = Augmentation(self._recipe, self._normalise)
+        self._preparation = preparation(self._device)
+
+    @property
+    def optimiser(self) -> torch.optim.Optimizer:
+        """The optimiser of the network."""
+        return self._step.optimiser
 
     @property
     def training_images(self) -> int:
@@ -63,39 +71,30 @@ class Learner:
     @property
     def evaluated_network(self) -> nn.Module:
         """The network that is evaluated and kept: the averaged one if the recipe averages the weights."""
-        return self._average.network if self._average else self.network
+        return self._step.average.network if self._step.average else self.network
 
     def learning_rate(self, epoch: int, batch: int = 0) -> float:
         """The learning rate of step `batch` (the first is 0) in `epoch` (the first is 1)."""
         return learning_rate(self._recipe, self._steps_before(epoch) + batch, self._steps_before(2))
 
     def train(self, epoch: int, before_batch: BeforeBatch) -> BatchMetrics:
-        """One pass over the training images; the first `epoch` is 1.
+        """One pass over the training images; the first `epoch` is 1. Its metrics are valid until the next one.
 
         The accuracy of mixed images is counted against the label with the larger weight.
         """
-        count, batch_size = self.training_images, self._recipe.batch_size
-        keys = {"images": count, "seed": self._spec.seed, "epoch": epoch}
-        indices = self._train_indices[draw_order(**keys)].to(self._data.index_device)
-        draws = draw_augmentation(self._recipe, image_size=self._data.image_size, **keys).to(self._device)
-        mixing = draw_mixing(self._recipe, image_size=self._data.image_size, **keys)
-        mixing = mixing and mixing.to(self._device)
-        metrics = BatchMetrics(count, batch_size, self._device)
+        count, step = self.training_images, self._graph or self._step
+        self._metrics.restart()
         self._start_training_pass(epoch)
-        for batch, start in enumerate(metrics.starts):
-            before_batch(start / count)
-            images, labels = self._data.gather("train", indices[start : start + batch_size])
-            pixels = self._augment(images, draws.batch(start, batch_size))
-            mixed = mixing and mixing.batch(batch, start, batch_size)
-            if mixed:
-                pixels = mixed.pixels(pixels)
-            loss, logits = self._step(self._laid_out(pixels), labels, mixed, self.learning_rate(epoch, batch))
-            metrics.record(batch, loss, logits, mixed.heavier(labels) if mixed else labels)
-            if self._average:
-                self._average.update(self._steps_before(epoch) + batch + 1)
-        if self._average:
-            self._average.finish_pass()
-        return metrics
+        with self._graph.training_pass() if self._graph else contextlib.nullcontext():
+            batches = self._preparation.start(lambda: self._batches(epoch))
+            for number, start in enumerate(self._metrics.starts):
+                before_batch(start / count)
+                batch = self._preparation.make(batches, number)
+                self._step.set(self._steps_before(epoch) + number + 1, self.learning_rate(epoch, number))
+                step(batch)
+        if self._step.average:
+            self._step.average.finish_pass()
+        return self._metrics
 
     @torch.inference_mode()
     def evaluate(self, which: Evaluation, before_batch: BeforeBatch) -> BatchMetrics:
@@ -105,27 +104,32 @@ class Learner:
         indices = indices.to(self._data.index_device)
         metrics = BatchMetrics(len(indices), EVALUATION_BATCH, self._device)
         network = self.evaluated_network.eval()
-        for batch, start in enumerate(metrics.starts):
+        for start in metrics.starts:
             before_batch(1.0)
             images, labels = self._data.gather(split, indices[start : start + EVALUATION_BATCH])
             with autocast(self._recipe.precision, self._device):
-                logits = network(self._laid_out(self._normalise(images)))
-            metrics.record(batch, F.cross_entropy(logits.float(), labels), logits, labels)
+                logits = network(laid_out(self._normalise(images), self._recipe))
+            metrics.record(F.cross_entropy(logits.float(), labels), logits, labels)
         return metrics
 
     def state(self) -> dict[str, Any]:
         """A copy on the CPU of everything that the next epoch depends on."""
         state = {"network": _copy(self.network.state_dict()), "optimiser": _copy(self.optimiser.state_dict())}
-        if self._average:
-            state["average"] = _copy(self._average.network.state_dict())
+        if self._step.average:
+            state["average"] = _copy(self._step.average.network.state_dict())
         return state
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from a value that `state` returned."""
         self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        if self._average:
-            self._average.network.load_state_dict(state["average"])
+        self._step.load_optimiser(state["optimiser"])
+        if self._step.average:
+            self._step.average.network.load_state_dict(state["average"])
+
+    def _batches(self, epoch: int) -> EpochBatches:
+        return EpochBatches(
+            self._recipe, self._data, self._augment, self._train_indices, seed=self._spec.seed, epoch=epoch
+        )
 
     def _steps_before(self, epoch: int) -> int:
         """Training steps before `epoch`, the first of which is 1."""
@@ -144,29 +148,6 @@ class Learner:
     def _apply_numerics(self) -> None:
         apply_numerics(self._recipe.precision, threads=self._spec.threads, deterministic=self._recipe.deterministic)
 
-    def _laid_out(self, pixels: Tensor) -> Tensor:
-        """`pixels`, which are channels last in memory, in the memory layout of the recipe."""
-        return pixels if self._recipe.channels_last else pixels.contiguous()
-
-    def _step(self, pixels: Tensor, labels: Tensor, mixed: Mixing | None, rate: float) -> tuple[Tensor, Tensor]:
-        """One step of training on pixels [B, C, H, W], whose labels are weighted as `mixed` says.
-
-        Returns the mean loss and the logits [B, classes], both detached.
-        """
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        forward = self._forward_full_batch if len(pixels) == self._recipe.batch_size else self.network
-        with autocast(self._recipe.precision, self._device):
-            logits = forward(pixels)
-        cross_entropy = mixed.loss if mixed else F.cross_entropy
-        loss = cross_entropy(logits.float(), labels, label_smoothing=self._recipe.label_smoothing)
-        self.optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        if self._recipe.gradient_clip:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self._recipe.gradient_clip)
-        self.optimiser.step()
-        return loss.detach(), logits.detach()
-
 
 def hold_out(images: int, part: float, seed: int) -> tuple[Tensor, Tensor]:
     """Indices of the training images to train on and of those held out for validation, both int64 and ascending.
@@ -180,19 +161,6 @@ def hold_out(images: int, part: float, seed: int) -> tuple[Tensor, Tensor]:
     held = held_out_images(images, part)
     shuffled = torch.randperm(images, generator=generator(seed, 0, "validation_split"))
     return shuffled[held:].sort().values, shuffled[:held].sort().values
-
-
-def compiled(network: nn.Module) -> Callable[[Tensor], Tensor]:
-    """Compile `network` for inputs of one shape, in one mode, at the start of a trial.
-
-    torch counts the compilations of each function per process, and at its limit silently runs the function without
-    compiling it. All networks share such functions, so after a few trials torch no longer compiled anything. So
-    each trial resets the compiler, and a network that cannot be compiled as a whole, or is compiled too often, raises
-    an error (`fullgraph`).
-    """
-    torch.compiler.reset()
-    forward: Callable[[Tensor], Tensor] = torch.compile(network, fullgraph=True, dynamic=False)
-    return forward
 
 
 def evaluated_weights(state: dict[str, Any]) -> dict[str, Any]:

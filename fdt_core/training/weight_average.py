@@ -10,7 +10,6 @@ import copy
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class WeightAverage:
@@ -26,20 +25,38 @@ class WeightAverage:
     Args:
         network: the network that trains.
         decay: the limit of the decay, above 0 and below 1.
+        for_graph: whether a CUDA graph is to hold `update`: the decay is then on the device, as a float32, and what is
+            computed may differ in the last bit.
     """
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
+    def __init__(self, network: nn.Module, decay: float, *, for_graph: bool = False) -> None:
         self._decay = decay
         self.network = copy.deepcopy(network).requires_grad_(False).eval()
         self._source = network
+        self._weight: float | Tensor = 0.0
+        if for_graph:
+            self._weight = torch.zeros((), device=next(network.parameters()).device)
 
-    def update(self, step: int) -> None:
-        """Take in the weights after `step`, counted from 1 at the start of the training."""
-        decay = min(self._decay, (1 + step) / (10 + step))
+    def set(self, step: int) -> None:
+        """What follows is `step`, counted from 1 at the start of the training."""
+        weight = 1 - min(self._decay, (1 + step) / (10 + step))
+        if isinstance(self._weight, Tensor):
+            self._weight.fill_(weight)
+        else:
+            self._weight = weight
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take in the weights after the step that was set."""
         # Looked up each time: a network may replace its buffers while it runs.
         pairs = [pair for pair in self._pairs() if pair[0].is_floating_point()]
         averages, values = [average for average, _ in pairs], [value for _, value in pairs]
-        get_ema_multi_avg_fn(decay)(averages, values, step)  # type: ignore[no-untyped-call]  # torch lacks its type
+        if isinstance(self._weight, Tensor):
+            changes = torch._foreach_sub(values, averages)
+            torch._foreach_mul_(changes, self._weight)
+            torch._foreach_add_(averages, changes)
+        else:
+            torch._foreach_lerp_(averages, values, self._weight)
 
     @torch.no_grad()
     def finish_pass(self) -> None:

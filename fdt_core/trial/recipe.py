@@ -85,6 +85,8 @@ class Recipe:
     """Convolutions and linear layers use float32, TensorFloat-32 (CUDA only) or bfloat16; weights are float32."""
     channels_last: bool = True
     compile: bool = False
+    cuda_graph: bool = field(default=False, metadata=ADDED)
+    """On CUDA: launch the steps on whole batches as one graph each; their learning rate is rounded to float32."""
     deterministic: bool = False
     """On CUDA: use only deterministic kernels, so that a resumed trial is bit-identical. On the CPU it always is."""
     evaluate_every: PositiveInt = 1

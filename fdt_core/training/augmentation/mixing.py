@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from fdt_core.training.augmentation.boxes import Boxes
@@ -59,16 +58,6 @@ class Mixing:
         own_weight = self.outside * ~self.box.cover(image_size=height, channels=channels)
         mixed = torch.lerp(own.index_select(0, self.partner), own, own_weight)  # exact for the weights 0 and 1
         return mixed.view(count, height, width, channels).permute(0, 3, 1, 2)
-
-    def loss(self, logits: Tensor, labels: Tensor, label_smoothing: float) -> Tensor:
-        """The mean cross-entropy of one batch: that of the own and of the partners' labels, weighted; shape ()."""
-        own = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
-        others = F.cross_entropy(logits, labels.index_select(0, self.partner), label_smoothing=label_smoothing)
-        return (self.weight * own + (1 - self.weight) * others).squeeze(0)
-
-    def heavier(self, labels: Tensor) -> Tensor:
-        """The label with the larger weight of each image of one batch: what its accuracy is counted against."""
-        return torch.where(self.weight >= 0.5, labels, labels.index_select(0, self.partner))
 
 
 def draw_mixing(recipe: Recipe, *, images: int, image_size: int, seed: int, epoch: int) -> Mixing | None:

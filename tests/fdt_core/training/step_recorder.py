@@ -16,6 +16,7 @@ NAMED: dict[str, dict[int | str, str]] = {
     "aten._fused_sgd_.default": {"lr": "learning rate"},
     "aten._fused_adamw_.default": {"lr": "learning rate"},
     "aten._foreach_lerp_.Scalar": {2: "decay of the average"},
+    "aten.fill_.Scalar": {1: "what a graph reads"},
 }
 """The scalars that differ between steps: by operation and position or keyword, what they mean."""
 

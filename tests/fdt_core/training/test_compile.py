@@ -17,7 +17,8 @@ from torch import nn
 from torch._dynamo.exc import FailOnRecompileLimitHit
 
 from fdt_core.compute.process import compiler_caches
-from fdt_core.training.learner import Learner, compiled
+from fdt_core.training.learner import Learner
+from fdt_core.training.step import compiled
 from tests.fdt_core.trials import MODERN, on_cpu, small_spec
 
 FULL_BATCHES = 150 // 32

@@ -21,6 +21,7 @@ from fdt_core.training.device_dataset import DeviceDataset
 from fdt_core.training.initialisation import initial_network
 from fdt_core.training.learner import Learner
 from fdt_core.trial.spec import TrialSpec
+from tests.fdt_core.training.imagined_cuda import ImaginedCuda
 from tests.fdt_core.training.step_recorder import StepRecorder
 from tests.fdt_core.trials import MODERN, small_data, small_spec
 
@@ -52,6 +53,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "everything": {"precision": "bf16", "gradient_clip": 1.0, "label_smoothing": 0.1, "nesterov": True},
 }
 FUSED = {"sgd": "aten._fused_sgd_.default", "adamw": "aten._fused_adamw_.default"}
+FOR_GRAPH = {"sgd": "aten._fused_sgd_.tensor_lr", "adamw": "aten._fused_adamw_.tensor_lr"}
 PINNED = "aten.clone.default"  # in place of pin_memory
 GATHERED = ["aten.slice.Tensor", "aten.index_select.default", "aten.index_select.default"]
 SENT = ("aten._to_copy.default", "aten.to.dtype_layout")  # in training, in evaluation
@@ -70,12 +72,13 @@ def imagined_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     # Without these two, torch disables autocast on machines without CUDA.
     monkeypatch.setattr("torch.cuda.amp.common.amp_definitely_not_available", lambda: False)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    ImaginedCuda(monkeypatch)
     with fake:
         yield
 
 
 def imagined_learner(monkeypatch: pytest.MonkeyPatch, memory_limit: int = 10**9, **recipe: Any) -> Learner:
-    data = DeviceDataset(small_data(train=150, test=600), "cuda", memory_limit=memory_limit)
+    data = DeviceDataset(small_data(train=180, test=600), "cuda", memory_limit=memory_limit)
     found = Learner(small_spec("resnet18", schedule="one_cycle", validation=0.1, **recipe), data)
 
     def backward(loss: Tensor) -> None:
@@ -88,7 +91,8 @@ def imagined_learner(monkeypatch: pytest.MonkeyPatch, memory_limit: int = 10**9,
 
 
 def recorded_passes(learner: Learner) -> dict[str, StepRecorder]:
-    recorders = {name: StepRecorder(skipped=frozenset(FUSED.values())) for name in ("train", "test", "validation")}
+    skipped = frozenset((*FUSED.values(), *FOR_GRAPH.values()))
+    recorders = {name: StepRecorder(skipped=skipped) for name in ("train", "test", "validation")}
     with recorders["train"] as recorder:
         learner.train(1, recorder.start_step)
     for which in ("test", "validation"):
@@ -99,8 +103,8 @@ def recorded_passes(learner: Learner) -> dict[str, StepRecorder]:
 
 def assert_equal_steps(passes: dict[str, StepRecorder]) -> None:
     train, test, validation = (passes[name].steps for name in ("train", "test", "validation"))
-    assert (len(train), len(test), len(validation)) == (5, 3, 1)
-    assert train[1] == train[2] == train[3], "the first step creates the optimiser's state, the last batch is smaller"
+    assert (len(train), len(test), len(validation)) == (6, 3, 1)
+    assert train[2] == train[3] == train[4], "the first two steps create what is kept, the last batch is smaller"
     assert test[0] == test[1]
 
 
@@ -130,7 +134,7 @@ def test_streamed_batches_are_sent_without_waiting_and_nothing_comes_back(
 def test_the_steps_follow_the_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = {}
     for name, recipe in RECIPES.items():
-        steps[name] = recorded_passes(imagined_learner(monkeypatch, **recipe))["train"].steps[1]
+        steps[name] = recorded_passes(imagined_learner(monkeypatch, **recipe))["train"].steps[2]
         convolved = [step.inputs[0][0].dtype for step in steps[name] if step.name == "aten.convolution.default"]
         assert len(convolved) == 20
         assert set(convolved) == {torch.bfloat16 if recipe.get("precision") == "bf16" else torch.float32}
@@ -144,6 +148,23 @@ def test_the_steps_follow_the_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
     averaged = [step for step in steps["average"] if step.name == "aten._foreach_lerp_.Scalar"]
     assert len(averaged) == 1, "one operation for all tensors of the network"
     assert steps["mixup"] == steps["cutmix"]
+
+
+@pytest.mark.parametrize("name", ["fp32", "everything", "modern"])
+def test_a_step_for_a_graph_reads_what_differs_from_the_device(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fdt_core.training.cuda_graph.captured", lambda function: function)
+    recipe = RECIPES[name]
+    learner = imagined_learner(monkeypatch, cuda_graph=True, **recipe)
+    recorded_passes(learner)
+    passes = recorded_passes(learner)
+    assert [operation for recorder in passes.values() for operation in recorder.beside("cuda")] == []
+    train = passes["train"].steps
+    assert train[0] == train[1] == train[2] == train[3] == train[4], "with every scalar but what is written before"
+    fused = [step for step in train[0] if step.name == FOR_GRAPH[recipe.get("optimiser", "sgd")]]
+    assert [step.inputs[1]["lr"].device for step in fused] == ["cuda"] * 2
+    names = [step.name for step in train[0]]
+    assert names.count("aten.fill_.Scalar") == (2 if recipe.get("ema") else 1), "the learning rate and the average"
+    assert "aten._foreach_lerp_.Scalar" not in names
 
 
 def test_fake_tensors_do_not_allow_reading_a_value_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:

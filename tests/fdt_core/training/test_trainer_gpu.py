@@ -35,6 +35,7 @@ RECIPES: list[dict[str, Any]] = [
     {"precision": "bf16", "label_smoothing": 0.1, "nesterov": True},
     {name: value for name, value in MODERN.items() if name != "schedule"},
 ]
+GRAPHED = [recipe | {"cuda_graph": True} for recipe in RECIPES]
 
 
 def train(spec: TrialSpec, **options: Any) -> Training:
@@ -77,7 +78,7 @@ def waiting_is_an_error() -> Iterator[BeforeBatch]:
 
 
 @pytest.mark.parametrize("memory_limit", [None, 0])
-@pytest.mark.parametrize("recipe", RECIPES, ids=str)
+@pytest.mark.parametrize("recipe", [*RECIPES, *GRAPHED], ids=str)
 def test_the_step_loop_never_waits_for_the_device(recipe: dict[str, Any], memory_limit: int | None) -> None:
     data = DeviceDataset(small_data(test=600), "cuda", memory_limit=memory_limit)
     learner = Learner(small_spec("resnet18", schedule="one_cycle", **recipe), data)
@@ -90,12 +91,13 @@ def test_the_step_loop_never_waits_for_the_device(recipe: dict[str, Any], memory
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=str)
 def test_every_step_runs_the_same_operations_on_the_device_only(recipe: dict[str, Any]) -> None:
-    learner = Learner(small_spec("resnet18", schedule="one_cycle", **recipe), DeviceDataset(small_data(), "cuda"))
+    data = DeviceDataset(small_data(train=180), "cuda")
+    learner = Learner(small_spec("resnet18", schedule="one_cycle", **recipe), data)
     with StepRecorder() as recorder:
         learner.train(1, recorder.start_step)
     assert recorder.beside("cuda") == []
-    _, second, third, fourth, _ = recorder.steps
-    assert second == third == fourth, "the first step creates the optimiser's state, the last batch is smaller"
+    _, _, third, fourth, fifth, _ = recorder.steps
+    assert third == fourth == fifth, "the first two steps create what is kept, the last batch is smaller"
 
 
 def test_streamed_data_give_the_same_bits_as_resident_data() -> None:

@@ -27,14 +27,16 @@ def change(network: nn.Module) -> None:
     network.train()(torch.randn(5, 1, 4, 4))
 
 
+@pytest.mark.parametrize("for_graph", [False, True])
 @pytest.mark.parametrize("decay", [0.5, 0.99])
-def test_weights_and_statistics_are_averaged_and_counts_copied(decay: float) -> None:
+def test_weights_and_statistics_are_averaged_and_counts_copied(decay: float, for_graph: bool) -> None:
     network = small_network()
-    average = WeightAverage(network, decay)
+    average = WeightAverage(network, decay, for_graph=for_graph)
     expected = {name: value.double().clone() for name, value in network.state_dict().items()}
     for step in range(1, 30):
         change(network)
-        average.update(step)
+        average.set(step)
+        average.update()
         kept = min(decay, (1 + step) / (10 + step))
         for name, value in network.state_dict().items():
             expected[name] = kept * expected[name] + (1 - kept) * value.double()

@@ -73,6 +73,7 @@ ADDED_VALUES: dict[str, Any] = {
     "random_erasing": 0.25,
     "mixup": 0.2,
     "cutmix": 1.0,
+    "cuda_graph": True,
     "evaluate_at": (1, 3),
     "evaluate_test": False,
 }

@@ -15,6 +15,7 @@ from torch import nn
 
 from cluster.machine.drain import DRAIN_FILE_VARIABLE, raise_drain_flag
 from fdt_core.training.learner import Learner
+from fdt_core.training.step import TrainingStep
 from lab.sweeps import Place, fdt_sweep, trial_order
 from orchestrator.trial import session
 from orchestrator.trial.order import TrialOrder
@@ -97,8 +98,8 @@ class WarmProcess:
 def fails_with(monkeypatch: pytest.MonkeyPatch, make: Callable[[], Exception]) -> None:
     """From now on a training step raises, out of code that keeps hold of its error, as careless code does."""
 
-    def step(learner: Learner, *_given: object) -> None:
-        network = learner.network
+    def step(training: TrainingStep, *_given: object) -> None:
+        network = training._network
         try:
             raise make()
         except Exception as error:
@@ -106,7 +107,7 @@ def fails_with(monkeypatch: pytest.MonkeyPatch, make: Callable[[], Exception]) -
             assert network is not None
             raise kept  # noqa: B904 - it is the same error
 
-    monkeypatch.setattr(Learner, "_step", step)
+    monkeypatch.setattr(TrainingStep, "__call__", step)
 
 
 def test_nothing_of_a_finished_trial_lives_on(order: TrialOrder, collections: list[int]) -> None:
@@ -184,11 +185,11 @@ def test_a_trial_that_fails_as_it_begins_leaves_nothing_behind(
 ) -> None:
     refs: list[weakref.ref[Any]] = []
 
-    def out_of_memory(network: nn.Module, *_given: object) -> None:
+    def out_of_memory(network: nn.Module, *_given: object, **_named: object) -> None:
         refs.append(weakref.ref(network))
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr("fdt_core.training.learner.build_optimiser", out_of_memory)
+    monkeypatch.setattr("fdt_core.training.step.build_optimiser", out_of_memory)
     process = WarmProcess(order)
     assert process.step().outcome == "oom"
     assert [ref() for ref in refs] == [None]

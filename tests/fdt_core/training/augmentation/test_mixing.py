@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -73,26 +72,6 @@ def test_boxes_are_inside_the_image_and_weights_are_shares(seed: int, size: int,
     torch.testing.assert_close(mixing.weight[cut], (1 - area)[cut])
     assert torch.equal(mixing.weight[~cut], mixing.outside[~cut])
     assert not area[~cut].any()
-
-
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_the_loss_is_the_cross_entropy_with_mixed_labels(smoothing: float) -> None:
-    logits, labels = torch.randn(5, 10), torch.tensor([0, 1, 2, 3, 3])
-    mixing = drawn(5, 5, mixup=1.0)
-    weight = float(mixing.weight)
-    targets = weight * F.one_hot(labels, 10) + (1 - weight) * F.one_hot(labels[mixing.partner], 10)
-    assert targets.sum(1).tolist() == pytest.approx([1.0] * 5)
-    loss = mixing.loss(logits, labels, smoothing)
-    assert loss.shape == ()
-    assert float(loss) == pytest.approx(float(F.cross_entropy(logits, targets, label_smoothing=smoothing)), rel=1e-5)
-
-
-def test_accuracy_is_counted_against_the_label_with_the_larger_weight() -> None:
-    labels = torch.arange(6)
-    for number in range(20):
-        mixing = drawn(120, 6, mixup=1.0).batch(number, 6 * number, 6)
-        expected = labels if float(mixing.weight) >= 0.5 else labels[mixing.partner]
-        assert torch.equal(mixing.heavier(labels), expected)
 
 
 def test_partners_are_a_random_permutation_of_each_batch() -> None:
