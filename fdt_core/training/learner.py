@@ -113,14 +113,14 @@ class Learner:
         return metrics
 
     def state(self) -> dict[str, Any]:
-        """A copy on the CPU of everything that the next epoch depends on."""
-        state = {"network": _copy(self.network.state_dict()), "optimiser": _copy(self.optimiser.state_dict())}
+        """Everything that the next epoch depends on, in place: it changes with the next step."""
+        state = {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
         if self._step.average:
-            state["average"] = _copy(self._step.average.network.state_dict())
+            state["average"] = self._step.average.network.state_dict()
         return state
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue from a value that `state` returned."""
+        """Continue from a copy of a value that `state` returned."""
         self.network.load_state_dict(state["network"])
         self._step.load_optimiser(state["optimiser"])
         if self._step.average:
@@ -167,14 +167,3 @@ def evaluated_weights(state: dict[str, Any]) -> dict[str, Any]:
     """The weights of the network that is evaluated and kept, of a value that `Learner.state` returned."""
     weights: dict[str, Any] = state.get("average", state["network"])
     return weights
-
-
-def _copy(state: Any) -> Any:
-    """A copy of `state` with all tensors on the CPU."""
-    if isinstance(state, Tensor):
-        return state.detach().to("cpu", copy=True)
-    if isinstance(state, dict):
-        return {key: _copy(value) for key, value in state.items()}
-    if isinstance(state, list):
-        return [_copy(value) for value in state]
-    return state

@@ -24,7 +24,8 @@ from fdt_core.errors import EnvironmentProblem
 from fdt_core.training.batch_metrics import BatchMetrics, Score, read_scores
 from fdt_core.training.checkpoint import Start, TrialCheckpoints
 from fdt_core.training.device_dataset import DeviceDataset
-from fdt_core.training.learner import Evaluation, Learner, evaluated_weights
+from fdt_core.training.learner import Evaluation, Learner
+from fdt_core.training.state_keeper import StateKeeper
 from fdt_core.trial.history import EpochRecord, TrainingResult, TrainingStatus, best_epoch
 from fdt_core.trial.spec import TrialSpec
 
@@ -46,7 +47,8 @@ class Training:
         data: its data set, on the device; other trainings may share it.
         device: 'cpu', 'cuda', 'cuda:1', 'mps', ...; must be the device of `data`.
         checkpoints: where to keep its state; None: nowhere.
-        checkpoint_interval: minimum seconds between checkpoints; 0: after every epoch.
+        checkpoint_interval: minimum seconds between checkpoints; 0: after every epoch in which none is being written.
+        checkpoint_bytes_per_second: how much of them it may write; if they are large, the interval is longer.
         should_stop: called before every batch with the seconds until the end of the epoch (infinite while its pace is
             unknown). If it returns True, the current epoch is abandoned and `Drained` is raised.
         until: the last epoch to train now, if not all; the state is saved then, for a later training to go on.
@@ -64,6 +66,7 @@ class Training:
         device: str,
         checkpoints: TrialCheckpoints | None = None,
         checkpoint_interval: float = 120.0,
+        checkpoint_bytes_per_second: float = math.inf,
         should_stop: Callable[[float], bool] = never,
         until: int | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -71,16 +74,22 @@ class Training:
         _require_planned_data(spec, data, torch.device(device))
         reset_peak_memory(data.device)
         self._spec, self._data, self._checkpoints = spec, data, checkpoints
-        self._interval, self._clock, self._pace = checkpoint_interval, clock, _Pace(should_stop, clock)
-        self._until = until
+        self._pace, self._until = _Pace(should_stop, clock), until
         self._learner = Learner(spec, data)
         self._status: TrainingStatus | None = None
         self._history: tuple[EpochRecord, ...] = ()
         self._earlier_peak_mb = 0.0
-        self._best_weights: dict[str, Any] | None = None
-        self._unsaved: dict[str, Any] | None = None
-        self._saved_at = clock()
-        self._restore()
+        self._keeper: StateKeeper | None = None
+        if checkpoints is not None:
+            self._keeper = StateKeeper(
+                checkpoints,
+                data.device,
+                interval=checkpoint_interval,
+                bytes_per_second=checkpoint_bytes_per_second,
+                about_weights=self._about_weights(),
+                clock=clock,
+            )
+            self._restore(self._keeper)
         self._starts = self._record_start()
 
     @property
@@ -110,11 +119,14 @@ class Training:
             yield record
 
     def save(self) -> None:
-        """Write the state after the last epoch unless it is already on disk. Not to be called during an epoch."""
-        if self._unsaved is not None and self._checkpoints is not None:
-            self._checkpoints.save(self._unsaved, self._unsaved["epoch"])
-            self._unsaved = None
-            self._saved_at = self._clock()
+        """Have the state after the last epoch on the disk when this returns. Not to be called during an epoch."""
+        if self._keeper is not None:
+            self._keeper.save()
+
+    def close(self) -> None:
+        """Wait for a checkpoint that is being written; the training is over, however it ended."""
+        if self._keeper is not None:
+            self._keeper.close()
 
     def result(self) -> TrainingResult:
         """The result of the training.
@@ -183,60 +195,46 @@ class Training:
             self._status = "diverged"
         elif record.epoch == self._spec.recipe.epochs:
             self._status = "done"
-        if self._checkpoints is not None:
-            self._keep_state(self._checkpoints)
+        if self._keeper is not None:
+            self._keep_state(self._keeper)
 
-    def _keep_state(self, checkpoints: TrialCheckpoints) -> None:
-        """Save the state after this epoch if it is due, otherwise hold it in memory in case of a drain."""
-        state = self._learner.state()
-        self._keep_weights(checkpoints, evaluated_weights(state))
-        self._unsaved = {
+    def _keep_state(self, keeper: StateKeeper) -> None:
+        """Keep the state after this epoch: on the disk if that is due, otherwise in memory in case of a drain."""
+        best = best_epoch(self._history, "validation_accuracy" if self._spec.recipe.validation else "test_accuracy")
+        state = {
             "identity": self._identity(),
             "epoch": len(self._history),
             "status": self._status,
             "history": [asdict(record) for record in self._history],
             "peak_memory_mb": self._peak_memory_mb(),
-            "best_weights": self._best_weights,
-            **state,
+            **self._learner.state(),
         }
-        if self._ended_as() is not None or self._clock() - self._saved_at >= self._interval:
-            self.save()
+        keeper.keep(
+            state,
+            best=best is not None and best.epoch == len(self._history),
+            ended=self._status is not None,
+            pauses=self._ended_as() is not None,
+        )
 
-    def _keep_weights(self, checkpoints: TrialCheckpoints, network: dict[str, Any]) -> None:
-        """Write, or hold for later, the weights of this epoch if they are to be kept after the trial."""
-        epoch, ended = len(self._history), self._status is not None
-        if checkpoints.keep == "best":
-            best = best_epoch(self._history, "validation_accuracy" if self._spec.recipe.validation else "test_accuracy")
-            if self._best_weights is None or (best is not None and best.epoch == epoch):
-                self._best_weights = network
-            if ended:
-                checkpoints.save_weights("best", self._weights_file(self._best_weights))
-        elif checkpoints.keep == "all":
-            checkpoints.save_weights(f"epoch-{epoch:06d}", self._weights_file(network))
-        elif checkpoints.keep == "final" and ended:
-            checkpoints.save_weights("final", self._weights_file(network))
-
-    def _weights_file(self, network: dict[str, Any]) -> dict[str, Any]:
-        """Weights with everything needed to use them: the trial's spec, the normalisation and the class names."""
+    def _about_weights(self) -> dict[str, Any]:
+        """Everything needed to use the weights of a file: the trial's spec, the normalisation and the class names."""
         prepared = self._data.prepared
         return {
             "spec": self._spec.to_json(),
-            "network": network,
             "dataset_digest": prepared.digest,
             "class_names": list(prepared.class_names),
             "mean": list(prepared.mean),
             "std": list(prepared.std),
         }
 
-    def _restore(self) -> None:
-        state = self._checkpoints.load(self._identity()) if self._checkpoints else None
+    def _restore(self, keeper: StateKeeper) -> None:
+        state = keeper.load(self._identity())
         if state is None:
             return
         self._learner.restore(state)
         self._status = state["status"]
         self._history = tuple(EpochRecord(**record) for record in state["history"])
         self._earlier_peak_mb = state["peak_memory_mb"]
-        self._best_weights = state["best_weights"]
 
     def _record_start(self) -> tuple[Start, ...]:
         """All starts of this trial, including this one if anything is left to train."""

@@ -21,7 +21,9 @@ from fdt_core.training.checkpoint import Keep
 from fdt_core.trial.identity import identifying
 from fdt_core.trial.recipe import Recipe
 from fdt_core.trial.spec import TrialSpec
-from orchestrator.plan.sweep_file import REPORT_INTERVAL, Resources
+from orchestrator.plan.sweep_file import CHECKPOINT_BANDWIDTH, REPORT_INTERVAL, Resources
+
+_USUAL = {"report_interval": REPORT_INTERVAL, "checkpoint_bandwidth": CHECKPOINT_BANDWIDTH}
 
 BlockKey = tuple[str, float, str, str]
 """Model, width, variant and data set: the cells whose templates are compared with each other."""
@@ -162,6 +164,7 @@ class SweepPlan:
     checkpoint_interval: float
     keep: Keep
     report_interval: float = REPORT_INTERVAL
+    checkpoint_bandwidth: float = CHECKPOINT_BANDWIDTH
     looks: Looks | None = None
     """When to look at the comparisons, in a sweep with adaptive seeds."""
     tuning: Tuning | None = None
@@ -213,7 +216,7 @@ class SweepPlan:
             "plan_version": plan_version(adaptive=self.looks is not None, tuned=self.tuning is not None),
             "sweep": self.name,
             "checkpoint_interval": self.checkpoint_interval,
-            **({"report_interval": self.report_interval} if self.report_interval != REPORT_INTERVAL else {}),
+            **{name: value for name, usual in _USUAL.items() if (value := getattr(self, name)) != usual},
             "keep": self.keep,
             "resources": dataclasses.asdict(self.resources),
             **({"looks": dataclasses.asdict(self.looks)} if self.looks else {}),

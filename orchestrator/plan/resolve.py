@@ -61,6 +61,7 @@ def plan_sweep(path: Path, settings: Sequence[str] = (), data_dir: Path | None =
         resources=sweep.resources,
         checkpoint_interval=sweep.checkpoint_interval,
         report_interval=sweep.report_interval,
+        checkpoint_bandwidth=sweep.checkpoint_bandwidth,
         keep=sweep.keep,
         warnings=(
             *study.slips,

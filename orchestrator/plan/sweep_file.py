@@ -38,8 +38,8 @@ VariantName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+=-]{0,63}$
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Selector = Mapping[str, AxisValue | tuple[AxisValue, ...]]
 
-REPORT_INTERVAL = 10.0
-"""Seconds. A plan names its interval only if it is another one, so that versions that know none read the others."""
+REPORT_INTERVAL, CHECKPOINT_BANDWIDTH = 10.0, 1000.0
+"""Seconds; MB (1e6 bytes) per second. A plan names only others, so that versions that know neither read the rest."""
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
@@ -99,6 +99,8 @@ class Sweep:
     resources: Resources = Resources()
     checkpoint_interval: Annotated[float, Field(ge=0)] = 120.0
     """Minimum seconds between checkpoints; 0 = after every epoch."""
+    checkpoint_bandwidth: Annotated[float, Field(gt=0)] = CHECKPOINT_BANDWIDTH
+    """MB per second of working checkpoints that all trials together may write; the interval grows with their number."""
     report_interval: Annotated[float, Field(ge=0)] = REPORT_INTERVAL
     """Seconds between two reports of a trial to the driver, once it has run for a while; 0 = after every epoch."""
     keep: Literal["none", "final", "best", "all"] = "final"

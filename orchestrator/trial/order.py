@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ class TrialSettings:
     checkpoint_interval: float
     """Seconds between two working checkpoints."""
     keep: Keep
+    checkpoint_bytes_per_second: float = math.inf
+    """How much of them each trial may write; the interval of large ones is longer."""
     time_limit: float | None = None
     """Seconds after which the trial's process is ended; None = no limit."""
     first_report: float = 1.0

@@ -97,7 +97,10 @@ class TrialSession:
         for handler in list(self._log.handlers):
             handler.close()
             self._log.removeHandler(handler)
-        network = None if self._training is None else weakref.ref(self._training.network)
+        network = None
+        if self._training is not None:
+            self._training.close()
+            network = weakref.ref(self._training.network)
         self._training, self._epochs = None, iter(())
         if self._started:
             from fdt_core.compute.device import release_memory
@@ -155,6 +158,7 @@ class TrialSession:
             device=settings.device,
             checkpoints=checkpoints,
             checkpoint_interval=settings.checkpoint_interval,
+            checkpoint_bytes_per_second=settings.checkpoint_bytes_per_second,
             should_stop=self._patience.must_leave,
             until=order.until,
         )

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from fdt_core.training.device_dataset import DeviceDataset
 
 
+TRIALS_PER_PROCESS = 200
+"""After so many trials a process is replaced, and with it what libraries and networks have left there bit by bit."""
+
+
 class Session(Protocol):
     """One trial in this process."""
 
@@ -67,12 +71,13 @@ def sweep_trainable(
     node_id: Callable[[], str] = ray_node_id,
     actor: Callable[[], object] = own_actor,
     exit_process: Callable[[int], object] = os._exit,
+    trials_per_process: int = TRIALS_PER_PROCESS,
     clock: Callable[[], float] = time.monotonic,
 ) -> type[tune.Trainable]:
     """The Trainable class whose trials are sessions of `make_session`."""
 
     class SweepTrial(tune.Trainable):
-        """Holds one session at a time. A process whose session drained, or whose device is lost, leaves."""
+        """Holds one session at a time. A process that drained, has lost its device or has had its trials leaves."""
 
         def setup(self, config: dict[str, object]) -> None:
             self._datasets: dict[str, DeviceDataset] = {}
@@ -82,6 +87,7 @@ def sweep_trainable(
             self._orders: deque[TrialOrder] = deque()
             self._node_id = node_id()
             self._introduced = False
+            self._ended = 0
             self._leaving = False
 
         def reset_config(self, new_config: dict[str, object]) -> bool:
@@ -100,7 +106,8 @@ def sweep_trainable(
             """
             if self._leaving:
                 # A draining node's process must be gone, or it would be given the next trial. After most device errors
-                # the process can never use the device again (they are sticky): the next trial needs a fresh one.
+                # the process can never use the device again (they are sticky): the next trial needs a fresh one, as it
+                # does after many trials.
                 exit_process(0)
             if not self._introduced:
                 self._introduced = True
@@ -118,8 +125,11 @@ def sweep_trainable(
                 if report.outcome is not None:
                     durations[report.trial_id] = clock() - self._session_began
                     self._end_session()  # now: the next trial may not start for a long time
-                    self._leaving = report.outcome == Outcome.DRAINED or report.ends_process
-                    if report.outcome not in NOT_FAILED:
+                    self._ended += 1
+                    self._leaving = (
+                        report.outcome == Outcome.DRAINED or report.ends_process or self._ended >= trials_per_process
+                    )
+                    if self._leaving or report.outcome not in NOT_FAILED:
                         break
                 if self._is_due(began):
                     break

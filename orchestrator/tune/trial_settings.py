@@ -1,4 +1,4 @@
-"""What the trials of a run have in common, and how often they report: more rarely, the more of them run at a time."""
+"""What the trials of a run have in common: they report and save the more rarely, the more of them run at a time."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def trial_settings(work: OpenRun, compute: Compute) -> TrialSettings:
         data_directory=work.settings.data_directory,
         device=compute.device,
         checkpoint_interval=work.plan.checkpoint_interval,
+        checkpoint_bytes_per_second=work.plan.checkpoint_bandwidth * 1e6 / compute.slots.slots,
         keep=work.plan.keep,
         time_limit=work.plan.resources.time_limit,
         first_report=max(FIRST_REPORT_SECONDS, least),

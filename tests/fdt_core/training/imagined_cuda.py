@@ -46,9 +46,17 @@ class ImaginedEvent:
 
     clock: Clock = field(default_factory=dict)
 
+    host: ImaginedStream | None = None
+    """What the host waits for is over before all that it launches afterwards, for which the default stream stands."""
+
     def record(self, stream: ImaginedStream) -> None:
         """What the stream has launched so far."""
         self.clock = dict(stream.clock)
+
+    def synchronize(self) -> None:
+        """The host waits."""
+        if self.host is not None:
+            self.host.wait_event(self)
 
 
 class ImaginedCuda:
@@ -58,7 +66,7 @@ class ImaginedCuda:
         self._streams = 0
         self.default = self.current = self.stream()
         monkeypatch.setattr(torch.cuda, "Stream", self.stream)
-        monkeypatch.setattr(torch.cuda, "Event", ImaginedEvent)
+        monkeypatch.setattr(torch.cuda, "Event", lambda: ImaginedEvent(host=self.default))
         monkeypatch.setattr(torch.cuda, "stream", self.use)
         monkeypatch.setattr(torch.cuda, "current_stream", lambda device=None: self.current)
 

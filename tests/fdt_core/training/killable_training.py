@@ -3,8 +3,9 @@
     python -m tests.fdt_core.training.killable_training DIRECTORY SPEC POINT
 
 SPEC: the trial, as JSON.
-POINT: `batch:N` before the N-th batch, `write:N` in the middle of writing the N-th checkpoint, `epoch:N` when this
-process reports its N-th epoch, `never`.
+POINT: `batch:N` before the N-th batch, `write:N` in the middle of writing the N-th checkpoint, `moment:S` S seconds
+after a slow writing of the first checkpoint has begun, which takes `SLOW_SECONDS` while the training goes on, `epoch:N`
+when this process reports its N-th epoch, `never`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+import time
 from pathlib import Path
 
 from fdt_core.training import checkpoint
@@ -37,6 +40,26 @@ def die_in_the_middle_of_writing(number: int) -> None:
     checkpoint._write_atomically = half_written
 
 
+SLOW_SECONDS = 0.4
+
+
+def die_while_writing_slowly(seconds: float) -> None:
+    write, calls = checkpoint._write_atomically, iter(range(1000))
+
+    def slowly(path: Path, contents: bytes) -> None:
+        if path.name.startswith("working-") and next(calls) == 0:
+            threading.Timer(seconds, die).start()
+            pieces, size = 20, len(contents) // 20 + 1
+            with path.with_name(f".{path.name}.partial").open("wb") as file:
+                for start in range(0, len(contents), size):
+                    file.write(contents[start : start + size])
+                    file.flush()
+                    time.sleep(SLOW_SECONDS / pieces)
+        write(path, contents)
+
+    checkpoint._write_atomically = slowly
+
+
 def main(directory: str, spec: str, point: str) -> None:
     """Train, and kill this process at `point`."""
     kind, _, number = point.partition(":")
@@ -49,6 +72,8 @@ def main(directory: str, spec: str, point: str) -> None:
 
     if kind == "write":
         die_in_the_middle_of_writing(int(number))
+    if kind == "moment":
+        die_while_writing_slowly(float(number))
     training = Training(
         TrialSpec.from_json(spec),
         on_cpu(),

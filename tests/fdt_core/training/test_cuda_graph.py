@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Callable
 from typing import Any
@@ -99,7 +100,7 @@ def test_a_step_for_a_graph_continues_from_a_state_as_if_undisturbed(cuda: Imagi
     undisturbed, first, second = (for_graph(Capture(), **MODERN) for _ in range(3))
     expected = trained(undisturbed)
     assert trained(first, 1) == expected[:5]
-    second.restore(first.state())
+    second.restore(copy.deepcopy(first.state()))
     assert [loss for epoch in (2, 3) for loss in second.train(epoch, lambda part: None).losses()] == expected[5:]
 
 

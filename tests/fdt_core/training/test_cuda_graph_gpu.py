@@ -183,6 +183,36 @@ def test_a_trial_with_a_graph_leaves_nothing_on_the_device() -> None:
     assert torch.cuda.memory_allocated() <= before + MIB
 
 
+@pytest.mark.parametrize("graph", [False, True])
+def test_a_checkpoint_that_is_written_while_the_next_epochs_train_is_that_of_its_epoch(
+    tmp_path: Path, graph: bool
+) -> None:
+    spec, data = small_spec("resnet18", epochs=8, deterministic=True, cuda_graph=graph), on_gpu()
+    undisturbed = Training(spec, data, device="cuda")
+    expected = [
+        {name: value.cpu() for name, value in undisturbed.network.state_dict().items()} for _ in undisturbed.epochs()
+    ]
+    checkpoints = TrialCheckpoints(tmp_path / "trial", keep="all")
+    list(Training(spec, data, device="cuda", checkpoints=checkpoints, checkpoint_interval=0).epochs())
+    for epoch, weights in enumerate(expected, start=1):
+        kept = torch.load(checkpoints.directory / f"epoch-{epoch:06d}.pt", weights_only=True)["network"]
+        assert same_tensors(kept, weights)
+
+
+def test_snapshots_cost_the_memory_of_one_state(tmp_path: Path) -> None:
+    spec, data = small_spec("resnet18", width=1.0, epochs=4), on_gpu()
+    used = []
+    for checkpoints in (None, TrialCheckpoints(tmp_path / "trial")):
+        training = Training(spec, data, device="cuda", checkpoints=checkpoints, checkpoint_interval=0)
+        list(training.epochs())
+        used.append(torch.cuda.memory_allocated())
+        state = training._learner.state()
+        size = sum(value.nbytes for value in state["network"].values())
+        del training, state
+        release_memory("cuda")
+    assert used[1] - used[0] == pytest.approx(2 * size, rel=0.02), "weights and momentum, once"
+
+
 def started(field: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", TRAINS, field], stdout=subprocess.PIPE, text=True, env=os.environ | environment

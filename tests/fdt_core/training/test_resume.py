@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from fdt_core.training.learner import Learner
 from fdt_core.training.random_streams import stream_seed
 from fdt_core.training.trainer import Drained, Training
 from fdt_core.trial.spec import TrialSpec
+from tests.fdt_core.training.killable_training import SLOW_SECONDS
 from tests.fdt_core.trials import (
     MODERN,
     lasting,
@@ -79,6 +81,19 @@ def test_killed_and_resumed_several_times_equals_undisturbed(tmp_path: Path, mod
     assert resumed.result().interruptions == len(KILLS)
 
 
+@pytest.mark.trainer
+@pytest.mark.parametrize("seed", range(4))
+def test_killed_at_any_moment_of_the_writing_and_resumed_equals_undisturbed(tmp_path: Path, seed: int) -> None:
+    spec, moments = small_spec(epochs=12), random.Random(seed)
+    for _ in range(2):
+        train_until_killed(spec, tmp_path, f"moment:{moments.uniform(0, 1.5 * SLOW_SECONDS):.3f}")
+    resumed = train(spec, checkpoints=TrialCheckpoints(tmp_path), checkpoint_interval=0)
+    undisturbed = train(spec)
+    assert lasting(resumed.history) == lasting(undisturbed.history)
+    assert same_tensors(weights(resumed), weights(undisturbed))
+    assert resumed.result().interruptions == 2
+
+
 def test_a_finished_trial_has_nothing_left_to_train_and_the_same_result(tmp_path: Path) -> None:
     spec, checkpoints = small_spec(epochs=2), TrialCheckpoints(tmp_path / "trial")
     first = train(spec, checkpoints=checkpoints, checkpoint_interval=3600)
@@ -131,7 +146,10 @@ def test_a_checkpoint_is_written_when_the_interval_has_passed(tmp_path: Path) ->
         checkpoint_interval=seconds,
         clock=ticking_clock(),
     )
-    saved = [[path.name[:14] for path in sorted(checkpoints.directory.glob("working-*"))] for _ in training.epochs()]
+    saved = []
+    for _ in training.epochs():
+        training.close()  # waits for what is being written, as nothing else does
+        saved.append([path.name[:14] for path in sorted(checkpoints.directory.glob("working-*"))])
     assert saved == [
         [],
         ["working-000002"],

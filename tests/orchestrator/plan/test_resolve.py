@@ -73,9 +73,19 @@ def test_identities_depend_on_what_decides_the_numbers_and_on_nothing_else() -> 
         return {cell.trial_id for cell in plan_sweep(SWEEPS / "demo.yaml", settings).cells}
 
     plain = ids()
-    assert ids("name=other", "keep=all", "checkpoint_interval=7") == plain
+    assert ids("name=other", "keep=all", "checkpoint_interval=7", "checkpoint_bandwidth=50") == plain
     for setting in ("epochs=1", "learning_rate=0.2", "resources.cpus=2", "recipe.validation=0.1", "precision=bf16"):
         assert not ids(setting) & plain, setting
+
+
+@pytest.mark.parametrize(("key", "usual", "other"), [("report_interval", 10, 5), ("checkpoint_bandwidth", 1000, 50)])
+def test_a_plan_names_an_added_key_only_if_it_is_set_to_something_else(key: str, usual: int, other: int) -> None:
+    for value, named in ((usual, False), (other, True)):
+        plan = plan_sweep(SWEEPS / "demo.yaml", [f"{key}={value}"])
+        data = plan.to_json()
+        assert (key in data) == named
+        assert plan_from_json(data) == plan
+        assert getattr(plan, key) == value
 
 
 def test_cells_with_the_same_widths_are_one_trial(tmp_path: Path) -> None:

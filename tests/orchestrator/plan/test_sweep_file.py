@@ -79,6 +79,7 @@ def changed(key: str, value: str) -> str:
         ),
         pytest.param(changed("resources", "{gpus: 2, trials_per_gpu: 2}"), ["resources", "not both"], id="resources"),
         pytest.param(changed("checkpoint_interval", "-1"), ["checkpoint_interval"], id="interval"),
+        pytest.param(changed("checkpoint_bandwidth", "0"), ["checkpoint_bandwidth", "greater than 0"], id="bandwidth"),
         pytest.param(changed("keep", "everything"), ["keep", "'final'"], id="keep"),
         pytest.param(changed("overrides", "[{epochs: 3}]"), ["overrides[0]", "where", "missing"], id="where"),
         pytest.param(

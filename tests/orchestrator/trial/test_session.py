@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
+import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -35,6 +38,26 @@ def test_a_trial_that_waits_for_its_next_step_is_saved_by_a_drain(place: Place, 
     raise_drain_flag(place.directory / "drain", time.time() + 3600)
     wait_until(lambda: saved(place) == ["000002"], 10)
     assert session.advance().outcome == "drained"
+    session.close()
+
+
+def test_a_drain_waits_for_the_checkpoint_that_is_being_written_and_saves_the_newest(
+    place: Place, session: TrialSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, may_go_on = TrialCheckpoints.save, threading.Event()
+
+    def slowly(*given: Any) -> None:
+        assert may_go_on.wait(60)
+        save(*given)
+
+    monkeypatch.setattr(TrialCheckpoints, "save", slowly)
+    session._settings = dataclasses.replace(session._settings, checkpoint_interval=0.0)
+    epochs = [session.advance().epochs[0].epoch for _ in range(3)]
+    assert saved(place) == [], "the training did not wait"
+    raise_drain_flag(place.directory / "drain", time.time() + 3600)
+    threading.Timer(0.5, may_go_on.set).start()
+    assert session.advance().outcome == "drained"
+    assert max(saved(place)) == f"{epochs[-1]:06d}"
     session.close()
 
 

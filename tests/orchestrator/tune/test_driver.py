@@ -104,6 +104,24 @@ def test_the_exit_of_a_drained_process_is_not_a_death(
     assert not [line for line in around.lines if "died" in line]
 
 
+def test_a_process_that_has_had_its_trials_is_replaced_and_nothing_is_lost_or_counted(around: Surroundings) -> None:
+    work = around.open_run(trials=30)
+    process = FakeProcess(around.driver(work)).start()
+    plan = [cell.trial_id for cell in work.plan.cells]
+    process.report(report(process.order, Outcome.DONE), seconds=0.4)
+    given = process.orders[1:]
+    assert [order.trial_id for order in given] == plan[1:6]
+    assert process.report(*(report(order, Outcome.DONE) for order in given[:2]), leaves=True), (
+        "its next step is its exit"
+    )
+    process.die()
+    process.restart()
+    assert process.order.trial_id == plan[3], "what it had not begun comes first"
+    work.recorder.tick(now=True)
+    assert failures(work) == [(None, None)] * 3
+    assert not [line for line in around.lines if "died" in line]
+
+
 def test_the_third_death_without_progress_is_a_crash(process: FakeProcess, work: OpenRun) -> None:
     first = process.order
     for deaths in range(1, DEATHS_WITHOUT_PROGRESS + 1):

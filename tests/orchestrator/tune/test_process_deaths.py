@@ -6,16 +6,19 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fdt_core.errors import EnvironmentProblem
+from fdt_core.results.reader import read_table
 from fdt_core.training.device_dataset import DeviceDataset
 from lab.engine import Engine, local_engine
 from lab.nothing_session import nothing_session
+from orchestrator.run.run_directory import RunDirectory
 from orchestrator.trial.order import TrialOrder
 from orchestrator.tune.process_deaths import FAILED_STARTS, FAILED_STARTS_SECONDS, Deaths, FailedStarts
-from orchestrator.tune.trainable import Session
+from orchestrator.tune.trainable import TRIALS_PER_PROCESS, Session
 
 
 class Nodes:
@@ -124,6 +127,19 @@ def test_a_death_before_the_first_report_does_not_count_against_a_trial(engine: 
     # One trial: with two, eight deaths on a slow machine would make a series of failed starts.
     assert engine.run(1, DeadOnArrival(tmp_path, 4, os.getpid())).done == 1
     assert len(list(tmp_path.iterdir())) == 4
+
+
+@pytest.mark.engine
+def test_processes_are_replaced_after_their_trials_and_no_trial_is_lost_or_tried_twice(engine: Engine) -> None:
+    trials = 2 * TRIALS_PER_PROCESS + 50
+    rows: list[dict[str, Any]] = []
+
+    def read(run: RunDirectory) -> None:
+        rows.extend(read_table(run.results, "trials").rows.to_pylist())
+
+    assert engine.run(trials, nothing_session, examine=read).done == trials
+    assert len({row["trial_id"] for row in rows}) == len(rows) == trials
+    assert {(row["status"], row["attempt"]) for row in rows} == {("done", 1)}
 
 
 @pytest.mark.engine

@@ -204,6 +204,16 @@ def test_a_process_that_got_no_orders_is_replaced(around: Surroundings) -> None:
     assert other.order == process.order
 
 
+@pytest.mark.parametrize(("slots", "share"), [(1, 1e9), (250, 4e6)])
+def test_all_slots_share_the_bandwidth_of_checkpoints(around: Surroundings, slots: int, share: float) -> None:
+    compute = around.compute()
+    compute = dataclasses.replace(compute, slots=dataclasses.replace(compute.slots, slots=slots))
+    work = around.open_run()
+    assert trial_settings(work, compute).checkpoint_bytes_per_second == share
+    slower = dataclasses.replace(work, plan=dataclasses.replace(work.plan, checkpoint_bandwidth=100.0))
+    assert trial_settings(slower, compute).checkpoint_bytes_per_second == share / 10
+
+
 @pytest.mark.parametrize(("slots", "first", "interval"), [(2, 1.0, 10.0), (500, 5.0, 10.0), (4000, 40.0, 40.0)])
 def test_large_fleets_report_more_rarely(around: Surroundings, slots: int, first: float, interval: float) -> None:
     compute = around.compute()

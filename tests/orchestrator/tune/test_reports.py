@@ -15,7 +15,7 @@ from lab.nothing_session import RECORD
 from orchestrator.trial.order import TrialOrder, TrialSettings
 from orchestrator.trial.outcome import Outcome
 from orchestrator.trial.report import ProcessLocation, ProcessReport, TrialReport
-from orchestrator.tune.trainable import Session, sweep_trainable
+from orchestrator.tune.trainable import TRIALS_PER_PROCESS, Session, sweep_trainable
 
 PLACE = ProcessLocation(hostname="here", pid=1)
 SETTINGS = TrialSettings(
@@ -41,6 +41,7 @@ class Process:
     ends: Outcome = Outcome.DONE
     now: float = 0.0
     left: bool = False
+    trials_per_process: int = TRIALS_PER_PROCESS
     actor: Any = field(init=False)
 
     def __post_init__(self) -> None:
@@ -49,6 +50,7 @@ class Process:
             node_id=lambda: "a-node",
             actor=lambda: "handle",
             exit_process=lambda _status: setattr(self, "left", True),
+            trials_per_process=self.trials_per_process,
             clock=lambda: self.now,
         )
         self.actor = trainable({})
@@ -146,6 +148,27 @@ def test_what_follows_a_failed_trial_is_the_drivers_decision() -> None:
     process = introduced(Process(seconds=0.1, epochs=1, ends=Outcome.ERROR))
     assert ids(process.step(order("a"), order("b")).trials) == ["a"]
     assert process.step().trials == ()
+
+
+def test_after_its_last_trial_a_process_leaves_at_once_whatever_it_was_given() -> None:
+    process = introduced(Process(seconds=0.1, epochs=2, trials_per_process=3))
+    report = process.step(order("a"), order("b"))
+    assert (ids(report.trials), report.leaves) == (["a", "b"], False)
+    assert process.actor.reset_config({})
+    assert not process.step().leaves, "it counts on when Tune uses it again"
+    report = process.step(order("c"), order("d"))
+    assert (ids(report.trials), report.leaves) == (["c"], True)
+    assert not process.left
+    process.step()
+    assert process.left
+
+
+def test_a_process_has_two_hundred_trials() -> None:
+    process = introduced(Process(seconds=0.001, epochs=1))
+    assert process.trials_per_process == 200
+    given = [order(str(number)) for number in range(250)]
+    report = process.step(*given)
+    assert (len(report.trials), report.leaves) == (200, True)
 
 
 def test_a_process_that_tune_uses_again_introduces_itself_again(process: Process) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import errno
 import gc
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -14,6 +17,7 @@ import torch
 from torch import nn
 
 from cluster.machine.drain import DRAIN_FILE_VARIABLE, raise_drain_flag
+from fdt_core.training.checkpoint import TrialCheckpoints
 from fdt_core.training.learner import Learner
 from fdt_core.training.step import TrainingStep
 from lab.sweeps import Place, fdt_sweep, trial_order
@@ -70,8 +74,14 @@ def collections(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 class WarmProcess:
     """What Tune does with the process of an actor, a step at a time."""
 
-    def __init__(self, order: TrialOrder) -> None:
-        trainable: Any = sweep_trainable(training_session, node_id=lambda: "a-node", actor=object, exit_process=_stop)
+    def __init__(self, order: TrialOrder, trials_per_process: int = 200) -> None:
+        trainable: Any = sweep_trainable(
+            training_session,
+            node_id=lambda: "a-node",
+            actor=object,
+            exit_process=_stop,
+            trials_per_process=trials_per_process,
+        )
         self.actor = trainable({})
         self.former: list[weakref.ref[Any]] = []
         assert self.actor.step()["report"].trials == ()
@@ -218,6 +228,58 @@ def test_a_process_whose_trial_ran_out_of_memory_goes_on_to_the_next(
     process.begin()
     process.step()
     assert process.step().outcome == "done"
+
+
+def test_a_process_leaves_after_its_last_trial_of_which_nothing_lives_on(place: Place, order: TrialOrder) -> None:
+    process = WarmProcess(order, trials_per_process=2)
+    for leaves in (False, True):
+        process.begin()
+        while (report := process.actor.step()["report"]).trials[-1].outcome is None:
+            pass
+        assert ([trial.outcome for trial in report.trials], report.leaves) == (["done"], leaves)
+        assert process.living() == []
+        process.actor.give([trial_order(place, *SHORT, "seeds=[1]")])
+    with pytest.raises(_Left, match="0"):
+        process.step()
+
+
+def test_nothing_of_a_trial_whose_checkpoint_could_not_be_written_lives_on(
+    place: Place, order: TrialOrder, monkeypatch: pytest.MonkeyPatch, collections: list[int]
+) -> None:
+    def full(*_given: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(TrialCheckpoints, "save", full)
+    process = WarmProcess(
+        dataclasses.replace(order, settings=dataclasses.replace(order.settings, checkpoint_interval=0))
+    )
+    process.begin()
+    report = process.step()
+    assert report.outcome == "environment"
+    assert "No space left" in str(report.error)
+    assert process.living() == []
+    assert collections == []
+    assert not [thread for thread in threading.enumerate() if thread.name == "checkpoint-writer"]
+
+
+def test_a_trial_that_fails_waits_for_the_checkpoint_that_is_being_written(
+    place: Place, order: TrialOrder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = TrialCheckpoints.save
+
+    def slowly(*given: Any) -> None:
+        time.sleep(0.5)
+        save(*given)
+
+    monkeypatch.setattr(TrialCheckpoints, "save", slowly)
+    process = WarmProcess(
+        dataclasses.replace(order, settings=dataclasses.replace(order.settings, checkpoint_interval=0))
+    )
+    process.begin()
+    fails_with(monkeypatch, lambda: ValueError("no such luck"))
+    assert process.step().outcome == "error"
+    assert process.living() == []
+    assert len(list(place.run.glob("checkpoints/*/working-000001-*.pt"))) == 1
 
 
 def test_a_device_in_use_by_others_is_waited_for_and_no_failure(
