@@ -1,4 +1,4 @@
-"""The batches of an epoch, ready to train on. On a GPU, a second stream makes each while the one before it trains."""
+"""The batches of an epoch, ready to train on: made in turn, or on a second stream while the one before them trains."""
 
 from __future__ import annotations
 
@@ -128,9 +128,9 @@ class Preparation(Protocol):
         """A batch for the next step; it may be overwritten in the step after that."""
 
 
-def preparation(device: torch.device) -> Preparation:
-    """A second stream where the device has streams, else the training's own thread."""
-    return SecondStream(device) if device.type == "cuda" else _InTurn()
+def preparation(device: torch.device, *, ahead: bool) -> Preparation:
+    """Where batches are made: `ahead` on a second stream of a CUDA device, else in turn."""
+    return SecondStream(device) if ahead and device.type == "cuda" else _InTurn()
 
 
 class _InTurn:

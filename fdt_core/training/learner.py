@@ -56,7 +56,8 @@ class Learner:
         self._graph = GraphedStep(self._step, self.network, self._recipe.batch_size, self._device) if graph else None
         self._normalise = Normalisation(mean=data.mean, std=data.std, image_size=data.image_size, device=self._device)
         self._augment = Augmentation(self._recipe, self._normalise)
-        self._preparation = preparation(self._device)
+        # Like the graph, only with the user's consent, until a GPU has shown that no stream overtakes the other.
+        self._preparation = preparation(self._device, ahead=graph)
 
     @property
     def optimiser(self) -> torch.optim.Optimizer:
