@@ -79,7 +79,7 @@ def test_cancel_asks_by_file_and_waits_for_the_jobs_to_leave(
     assert queue.cancelled == ["2"], "only the waiting job needs scancel"
     assert said == ["asked 5 jobs to save and leave: 1, 2, 3, 4, 5"]
     assert json.loads(files.head.read_text()) | {"written_at": 0} == {
-        **{"state": "closed", "job_id": "1", "address": None, "host": None},
+        **{"state": "closed", "job_id": "1", "address": None, "tls": False, "host": None},
         **{"why": "cancelled", "status": 75, "written_at": 0},
     }
 
