@@ -9,6 +9,7 @@ as private, so an end to it alone would protect nothing.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import socket
 import ssl
@@ -121,9 +122,16 @@ def issue_certificate(
 def check_accepted(address: str, certificate: NodeCertificate) -> None:
     """Shake hands with the head at `address` (`ip:port`), as Ray will, to learn the reason if that cannot succeed.
 
-    Ray itself would only report, after a minute, that it found no head. Raises EnvironmentProblem if one of the two
+    Ray itself would only report, after a while, that it found no head. Raises EnvironmentProblem if one of the two
     refuses the other's certificate. A head that does not answer is for Ray to deal with.
     """
+    attempts = [_refusal(address, certificate) for _ in range(2)]  # a head that is just ending answers once at most
+    if why := attempts[-1]:
+        raise EnvironmentProblem(f"no connection to the head at {address}: {why}")
+
+
+def _refusal(address: str, certificate: NodeCertificate) -> str | None:
+    """Why the handshake with a server fails, if it fails for a certificate."""
     host, _, port = address.rpartition(":")
     context = ssl.create_default_context(cafile=certificate.authority)
     context.load_cert_chain(certificate.certificate, certificate.key)
@@ -133,19 +141,15 @@ def check_accepted(address: str, certificate: NodeCertificate) -> None:
             socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS) as plain,
             context.wrap_socket(plain, server_hostname=host) as encrypted,
         ):
-            encrypted.recv(1)  # a server that refuses its client says so only after the handshake (TLS 1.3)
-    except OSError as error:
-        if why := _refusal(error):
-            raise EnvironmentProblem(f"no connection to the head at {address}: {why}") from error
-
-
-def _refusal(error: OSError) -> str | None:
-    """What a failed handshake says about certificates, if it failed for them."""
-    if isinstance(error, ssl.SSLCertVerificationError):
+            # A server that refuses its client shows it only after the handshake (TLS 1.3); gRPC's just hangs up.
+            with contextlib.suppress(ConnectionError, ssl.SSLError):
+                if encrypted.recv(1):
+                    return None
+            return "it refuses this node's certificate; do their clocks agree?"
+    except ssl.SSLCertVerificationError as error:
         return f"this node refuses the head's certificate: {error.verify_message}"
-    if isinstance(error, ssl.SSLError) and "ALERT" in error.reason:
-        return f"the head refuses this node's certificate: {error.reason}"
-    return None
+    except OSError:
+        return None
 
 
 def _new_authority(now: datetime) -> _Authority:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import psutil
 import pytest
 
 from cluster.ray_nodes.access_token import ensure_token
+from cluster.ray_nodes.certificates import issue_certificate
+from cluster.ray_nodes.ray_node import ray_environment
 from cluster.slurm.files import SlurmFiles
 from cluster.slurm.records import WorkerState
 from lab.slurm.slurm_lab import SlurmLab
@@ -53,17 +56,24 @@ def test_every_task_has_a_gpu_to_itself(lab: SlurmLab, files: SlurmFiles) -> Non
     assert sorted(places) == sorted(expected)
 
 
-def test_a_client_needs_the_token(lab: SlurmLab, files: SlurmFiles, tmp_path: Path) -> None:
+def test_a_client_needs_the_token_and_a_certificate(lab: SlurmLab, files: SlurmFiles, tmp_path: Path) -> None:
     head = files.read_head()
     assert head is not None
-    clients = []
-    for token_file in (files.token, ensure_token(tmp_path / "wrong"), None):
-        token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token_file)} if token_file else {}
-        command = lab.inside([sys.executable, "-c", CLIENT, str(head.address)])
-        environment = lab.environment(token)
-        pipe, null = subprocess.PIPE, subprocess.DEVNULL
-        clients.append(subprocess.Popen(command, env=environment, text=True, stdout=pipe, stderr=null))
-    assert [client.communicate()[0].strip() for client in clients] == ["let in", "", ""]
+    assert head.address is not None
+    own_address = head.address.partition(":")[0]
+    certificate = issue_certificate(files.credentials(tls=True), tmp_path, own_address, until=time.time() + 3600)
+    assert certificate is not None
+    shell = lab.environment()
+    environments = [
+        ray_environment(files.token, shell, certificate),
+        ray_environment(files.token, shell),
+        ray_environment(ensure_token(tmp_path / "wrong"), shell, certificate),
+        shell | certificate.variables(),
+    ]
+    command = lab.inside([sys.executable, "-c", CLIENT, head.address])
+    pipe, null = subprocess.PIPE, subprocess.DEVNULL
+    clients = [subprocess.Popen(command, env=each, text=True, stdout=pipe, stderr=null) for each in environments]
+    assert [client.communicate()[0].strip() for client in clients] == ["let in", "", "", ""]
 
 
 def test_the_token_is_on_no_command_line_in_no_environment_and_in_no_log(lab: SlurmLab, files: SlurmFiles) -> None:
@@ -78,6 +88,14 @@ def test_the_token_is_on_no_command_line_in_no_environment_and_in_no_log(lab: Sl
     written = [path for root in (files.directory, lab.scratch) for path in root.rglob("*") if path.is_file()]
     assert len(written) > 20
     assert [path for path in written if path != files.token and token.encode() in path.read_bytes()] == []
+
+
+def test_keys_are_in_private_files_and_the_authoritys_in_one(lab: SlurmLab, files: SlurmFiles) -> None:
+    written = [path for root in (files.directory, lab.scratch) for path in root.rglob("*") if path.is_file()]
+    keys = [path for path in written if b"PRIVATE KEY" in path.read_bytes()]
+    assert sorted(path.name for path in keys) == ["authority.pem", "node.key", "node.key", "node.key"]
+    assert {path.stat().st_mode & 0o777 for path in keys} == {0o600}
+    assert len({path.read_bytes() for path in keys}) == 4
 
 
 def test_temporary_directories_are_closed_to_other_users(lab: SlurmLab, files: SlurmFiles) -> None:

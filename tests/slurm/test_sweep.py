@@ -13,8 +13,22 @@ from cluster.slurm.records import HeadState
 from lab.slurm.slurm_lab import SlurmLab
 from lab.slurm.slurm_runs import FDT_SWEEP, SlurmRun, assert_nothing_left
 from lab.slurm.waiting import wait_for
+from lab.wire_listener import listener, payloads
 
 pytestmark = pytest.mark.slurm
+
+
+def heard_in_clear(run: SlurmRun, heard: Path) -> set[str]:
+    """What somebody who listened to the sweep's nodes could read: the token, and the ids of trials.
+
+    The lab's nodes share an address. What does not leave a real node is left out: its requests to its own agent for
+    runtime environments, in plain HTTP.
+    """
+    trials = pd.read_parquet(run.path / "results" / "trials").trial_id
+    within_a_node = (b"POST /get_or_create_runtime_env ", b"POST /delete_runtime_env_if_possible ")
+    everything = b"|".join(each for each in payloads(heard) if not each.startswith(within_a_node))
+    assert len(everything) > 100_000
+    return {word for word in (run.files.token.read_text(), *trials) if word.encode() in everything}
 
 
 def ran_on(run: SlurmRun) -> set[str]:
@@ -25,17 +39,18 @@ def ran_on(run: SlurmRun) -> set[str]:
 def test_three_workers_give_the_rows_of_a_local_run(slurm_run: SlurmRun, local_run: Path) -> None:
     dry = slurm_run.launch("--dry-run")
     assert not slurm_run.path.exists()
-    launched_at = time.monotonic()
-    printed = slurm_run.launch()
-    assert time.monotonic() - launched_at < 5
-    assert "submitted: head job" in printed
-    assert f"fdt-sweep cancel {slurm_run.path}" in printed
-    assert slurm_run.status()["state"] == "waiting"
-    submitted = [path.read_text() for path in slurm_run.files.jobs.glob("*_submission.sh")]
-    assert len(submitted) == 2
-    assert all(script in dry for script in submitted)
-
-    followed = slurm_run.fdt_sweep("status", "--follow")
+    with listener(slurm_run.lab.inside, "lo", slurm_run.directory / "heard"):
+        launched_at = time.monotonic()
+        printed = slurm_run.launch()
+        assert time.monotonic() - launched_at < 5
+        assert "submitted: head job" in printed
+        assert f"fdt-sweep cancel {slurm_run.path}" in printed
+        assert slurm_run.status()["state"] == "waiting"
+        submitted = [path.read_text() for path in slurm_run.files.jobs.glob("*_submission.sh")]
+        assert len(submitted) == 2
+        assert all(script in dry for script in submitted)
+        followed = slurm_run.fdt_sweep("status", "--follow")
+    assert heard_in_clear(slurm_run, slurm_run.directory / "heard") == set()
     assert "8 done, 0 diverged, 0 failed, 0 left of 8" in followed
     workers = slurm_run.files.read_workers()
     assert len({(worker.node, worker.gpus) for worker in workers}) == 3
@@ -47,19 +62,24 @@ def test_three_workers_give_the_rows_of_a_local_run(slurm_run: SlurmRun, local_r
 
 
 @pytest.mark.slow
-def test_two_gpus_a_node_and_workers_that_start_late_one_by_one(slurm_run: SlurmRun, local_run: Path) -> None:
-    lab = slurm_run.lab
+def test_two_gpus_a_node_and_workers_that_start_late_one_by_one_without_tls(
+    slurm_run: SlurmRun, local_run: Path
+) -> None:
+    lab, heard = slurm_run.lab, slurm_run.directory / "heard"
     for node in ("n2", "n3", "n4"):
         lab.run("scontrol", "update", f"NodeName={node}", "State=DRAIN", "Reason=test")
     try:
-        slurm_run.launch(gpus_per_node=2)
-        for number, node in enumerate(("n2", "n3"), start=1):
-            wait_for(lambda: len(_joined(slurm_run)) == number, f"{number} workers have joined", 90)  # noqa: B023 - is called at once
-            lab.run("scontrol", "update", f"NodeName={node}", "State=RESUME")
-        slurm_run.fdt_sweep("status", "--follow")
+        with listener(lab.inside, "lo", heard):
+            slurm_run.launch(gpus_per_node=2, tls=False)
+            for number, node in enumerate(("n2", "n3"), start=1):
+                wait_for(lambda: len(_joined(slurm_run)) == number, f"{number} workers have joined", 90)  # noqa: B023 - is called at once
+                lab.run("scontrol", "update", f"NodeName={node}", "State=RESUME")
+            slurm_run.fdt_sweep("status", "--follow")
     finally:
         for node in ("n2", "n3", "n4"):
             lab.run("scontrol", "update", f"NodeName={node}", "State=RESUME", check=False)
+    everything = {slurm_run.files.token.read_text(), *pd.read_parquet(slurm_run.path / "results" / "trials").trial_id}
+    assert heard_in_clear(slurm_run, heard) == everything
     workers = slurm_run.files.read_workers()
     assert {worker.gpus for worker in workers} == {"0,1"}
     # Two have joined, see above. Whether the late one gets a trial depends on seconds: warm actors take the next one.

@@ -40,7 +40,7 @@ from pathlib import Path
 from cluster.slurm.jobs.open_head import open_head
 with open_head(Path(sys.argv[1])):
     import ray
-    @ray.remote(num_cpus=1)
+    @ray.remote(num_cpus=1, runtime_env={"env_vars": {"A": "1"}})  # as Tune starts its actors
     def train(order):
         return "row of " + order
     mark = Path(sys.argv[2]).read_text()
@@ -59,18 +59,27 @@ if sys.argv[4:]:
     context.load_cert_chain(*sys.argv[4:])
 try:
     with context.wrap_socket(socket.create_connection(address, 10), server_hostname=sys.argv[1]) as encrypted:
-        print("let in" if encrypted.recv(1) else "hung up")
-except ssl.SSLError as error:
-    if "ALERT" in error.reason:
-        print("refused")
-    else:
-        with socket.create_connection(address, 10) as plain:
-            plain.sendall(b"POST /get_runtime_envs_info HTTP/1.0\\r\\nHost: x\\r\\n\\r\\n")
-            print(plain.recv(100).split(b"\\r\\n")[0].decode())
+        print("let in" if encrypted.recv(1) else "refused")
 except ConnectionError:
     print("refused")
+except ssl.SSLError:
+    with socket.create_connection(address, 10) as plain:
+        plain.sendall(b"POST /get_runtime_envs_info HTTP/1.0\\r\\nHost: x\\r\\n\\r\\n")
+        print(plain.recv(100).split(b"\\r\\n")[0].decode())
 """
 """What a port says to TLS, with a certificate or without; if it speaks none, its first line in plain HTTP."""
+
+
+CLOCK_AHEAD = """
+import sys, time
+from pathlib import Path
+from cluster.ray_nodes.certificates import check_accepted, issue_certificate
+from cluster.slurm.files import SlurmFiles
+ahead = lambda: time.time() + 2 * 3600
+credentials = SlurmFiles(Path(sys.argv[1])).credentials(tls=True)
+certificate = issue_certificate(credentials, Path(sys.argv[2]), None, until=ahead() + 60, clock=ahead)
+check_accepted(sys.argv[3], certificate)
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,11 +100,12 @@ class Sweep:
         """The token."""
         return self.files.token.read_text()
 
-    def client(self, environment: Mapping[str, str]) -> str:
-        """What a client on the worker's host prints that tries to connect to the head."""
-        address = str(self.address())
-        command = self.worker.inside([sys.executable, "-c", CLIENT, address])
-        return subprocess.run(command, env=environment, timeout=120, capture_output=True, text=True).stdout.strip()
+    def clients(self, *environments: Mapping[str, str]) -> list[str]:
+        """What clients on the worker's host print that try to connect to the head."""
+        command = self.worker.inside([sys.executable, "-c", CLIENT, self.address()])
+        pipe, null = subprocess.PIPE, subprocess.DEVNULL
+        started = [subprocess.Popen(command, env=each, stdout=pipe, stderr=null, text=True) for each in environments]
+        return [client.communicate(timeout=120)[0].strip() for client in started]
 
     def address(self) -> str:
         record = self.files.read_head()
@@ -208,10 +218,20 @@ def test_a_client_needs_the_token_and_a_certificate_of_this_sweep(
     stranger = issue_certificate(
         slurm_files(tmp_path / "another").credentials(tls=True), tmp_path / "another", None, until=time.time() + 3600
     )
-    assert sweep.client(ray_environment(token, shell(), certificate)) == "let in"
-    assert sweep.client(ray_environment(token, shell())) == ""
-    assert sweep.client(ray_environment(token, shell(), stranger)) == ""
-    assert sweep.client(ray_environment(wrong, shell(), certificate)) == ""
+    answers = sweep.clients(
+        ray_environment(token, shell(), certificate),
+        ray_environment(token, shell()),
+        ray_environment(token, shell(), stranger),
+        ray_environment(wrong, shell(), certificate),
+    )
+    assert answers == ["let in", "", "", ""]
+
+
+def test_a_node_whose_clock_is_two_hours_ahead_learns_why_it_cannot_join(sweep: Sweep, tmp_path: Path) -> None:
+    arguments = [str(sweep.files.directory), str(tmp_path), sweep.address()]
+    command = sweep.worker.inside([sys.executable, "-c", CLOCK_AHEAD, *arguments])
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1].endswith("it refuses this node's certificate; do their clocks agree?")
 
 
 def test_a_worker_of_another_sweep_is_refused_at_once_and_says_why(sweep: Sweep, tmp_path: Path) -> None:
