@@ -25,7 +25,7 @@ def plain_loop(spec: TrialSpec, data: PreparedDataset, device: str) -> Callable[
         network.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay
     )
     criterion = nn.CrossEntropyLoss()
-    workers = min(8, (os.cpu_count() or 2) - 1)
+    workers = max(1, min(8, (os.cpu_count() or 1) - 1))
     loader = DataLoader(
         PilImages(data, transforms_v2(data)),
         batch_size=recipe.batch_size,
@@ -80,7 +80,7 @@ def airbench_way(spec: TrialSpec, data: PreparedDataset, device: str, *, compile
             optimiser.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
             optimiser.step()
-        return float(loss)
+        return float(loss.detach())
 
     return epoch
 

@@ -4,7 +4,7 @@
 
 SPEC: the trial, as JSON.
 POINT: `batch:N` before the N-th batch, `write:N` in the middle of writing the N-th checkpoint, `moment:S` S seconds
-after a slow writing of the first checkpoint has begun, which takes `SLOW_SECONDS` while the training goes on, `epoch:N`
+after the writing of the first checkpoint has begun, which takes `SLOW_SECONDS` while the training goes on, `epoch:N`
 when this process reports its N-th epoch, `never`.
 """
 
@@ -40,22 +40,24 @@ def die_in_the_middle_of_writing(number: int) -> None:
     checkpoint._write_atomically = half_written
 
 
-SLOW_SECONDS = 0.4
+SLOW_SECONDS = 0.5
 
 
 def die_while_writing_slowly(seconds: float) -> None:
     write, calls = checkpoint._write_atomically, iter(range(1000))
 
     def slowly(path: Path, contents: bytes) -> None:
-        if path.name.startswith("working-") and next(calls) == 0:
-            threading.Timer(seconds, die).start()
-            pieces, size = 20, len(contents) // 20 + 1
-            with path.with_name(f".{path.name}.partial").open("wb") as file:
-                for start in range(0, len(contents), size):
-                    file.write(contents[start : start + size])
-                    file.flush()
-                    time.sleep(SLOW_SECONDS / pieces)
+        if not path.name.startswith("working-") or next(calls) != 0:
+            return write(path, contents)
+        threading.Timer(seconds, die).start()
+        pieces, size = 15, len(contents) // 15 + 1
+        with path.with_name(f".{path.name}.partial").open("wb") as file:
+            for start in range(0, len(contents), size):
+                file.write(contents[start : start + size])
+                file.flush()
+                time.sleep(0.75 * SLOW_SECONDS / pieces)
         write(path, contents)
+        time.sleep(0.25 * SLOW_SECONDS)
 
     checkpoint._write_atomically = slowly
 

@@ -82,11 +82,11 @@ def test_killed_and_resumed_several_times_equals_undisturbed(tmp_path: Path, mod
 
 
 @pytest.mark.trainer
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_killed_at_any_moment_of_the_writing_and_resumed_equals_undisturbed(tmp_path: Path, seed: int) -> None:
     spec, moments = small_spec(epochs=12), random.Random(seed)
     for _ in range(2):
-        train_until_killed(spec, tmp_path, f"moment:{moments.uniform(0, 1.5 * SLOW_SECONDS):.3f}")
+        train_until_killed(spec, tmp_path, f"moment:{moments.uniform(0, SLOW_SECONDS):.3f}")
     resumed = train(spec, checkpoints=TrialCheckpoints(tmp_path), checkpoint_interval=0)
     undisturbed = train(spec)
     assert lasting(resumed.history) == lasting(undisturbed.history)
