@@ -127,7 +127,7 @@ def head_ray(
     Raises EnvironmentProblem if the credentials, or the profile's scratch directory or network interface, cannot be
     used.
     """
-    from cluster.ray_nodes.certificates import issue_certificate  # takes 50 ms, which a local sweep saves
+    from cluster.ray_nodes.certificates import issue_certificate
 
     with scratch_directory(profile.scratch) as directory:
         nothing = NodeResources(cpus=0, gpus=0, memory=0, object_store=profile.object_store_bytes)

@@ -12,7 +12,6 @@ from types import MappingProxyType
 from cluster.machine.fingerprint import own_fingerprint
 from cluster.profile.schema import ClusterProfile
 from cluster.ray_nodes.access_token import ensure_token
-from cluster.ray_nodes.certificates import ensure_authority
 from cluster.slurm.files import SlurmFiles, write_record
 from cluster.slurm.jobs.head_job import submit_head
 from cluster.slurm.jobs.worker_submission import submit_allowed_workers
@@ -59,6 +58,8 @@ def submit_sweep(files: SlurmFiles, launch: SlurmLaunch, *, workers: int) -> Sub
     EnvironmentProblem if a head is already in the queue, the sweep's credentials cannot be used, or Slurm is missing or
     refuses, and UsageError for an unknown partition; no job is left then.
     """
+    from cluster.ray_nodes.certificates import ensure_authority
+
     check_not_launched(files)
     files.create()
     waiting = sum(not job.will_not_start for job in jobs_in_queue(launch))

@@ -17,7 +17,6 @@ from cluster.machine.network import own_ip_address
 from cluster.machine.processes import end_session, process_title, session_members, start_session, stop_signals_held_back
 from cluster.machine.scratch import scratch_directory
 from cluster.profile.schema import ClusterProfile
-from cluster.ray_nodes.certificates import check_accepted, issue_certificate
 from cluster.ray_nodes.credentials import Credentials
 from cluster.ray_nodes.ray_node import join_command, node_variables, ray_environment
 
@@ -80,6 +79,8 @@ def join_head(
     EnvironmentProblem if the credentials, or the profile's scratch directory or network interface, cannot be used, or
     the head refuses the credentials.
     """
+    from cluster.ray_nodes.certificates import check_accepted, issue_certificate
+
     with scratch_directory(profile.scratch) as directory:
         interface = profile.network_interface
         own_address = own_ip_address(interface) if interface else None

@@ -1,6 +1,8 @@
 """`fdt-sweep doctor` on this machine."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,28 @@ def test_it_says_what_it_finds_and_how_to_fix_it(tmp_path: Path) -> None:
     status, printed = doctor("--runs-dir", tmp_path, "--set", "cluster.device=cpu", "--json")
     assert status == 0
     assert {finding["state"] for finding in json.loads(printed)} <= {"ok", "warning"}
+
+
+@pytest.mark.process
+def test_a_missing_library_for_certificates_is_reported_and_keeps_no_local_sweep_from_starting(tmp_path: Path) -> None:
+    program = """
+import sys
+sys.modules["cryptography"] = None
+import importlib.metadata as metadata
+version = metadata.version
+def installed(name):
+    if name == "cryptography":
+        raise metadata.PackageNotFoundError(name)
+    return version(name)
+metadata.version = installed
+import orchestrator.launch.local
+from orchestrator.cli import app
+app(sys.argv[1:])
+"""
+    arguments = ["doctor", "--runs-dir", str(tmp_path), "--set", "cluster.device=cpu"]
+    done = subprocess.run([sys.executable, "-c", program, *arguments], check=False, capture_output=True, text=True)
+    assert "PROBLEM packages" in done.stdout
+    assert "cryptography is missing" in done.stdout
 
 
 def test_a_damaged_data_set_is_found(tmp_path: Path) -> None:
