@@ -52,7 +52,10 @@ def train_alone(spec: str, data: str, folder: str) -> float:
 
 
 def fixed_ray_cluster(sweep: Path, data: Path, folder: Path) -> float:
-    """One allocation of `SLOTS` nodes, a Ray node on each, and Ray Tune with its defaults once all have joined."""
+    """One allocation of `SLOTS` nodes, a Ray node on each, and Ray Tune with its defaults once all have joined.
+
+    Ray's connections are not encrypted, as is its default.
+    """
     import submitit
 
     started = time.perf_counter()

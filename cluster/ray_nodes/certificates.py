@@ -128,9 +128,11 @@ def check_accepted(address: str, certificate: NodeCertificate) -> None:
     Ray itself would only report, after a while, that it found no head. Raises EnvironmentProblem if one of the two
     refuses the other's certificate. A head that does not answer is for Ray to deal with.
     """
-    attempts = [_refusal(address, certificate) for _ in range(2)]  # a head that is just ending answers once at most
-    if why := attempts[-1]:
-        raise EnvironmentProblem(f"no connection to the head at {address}: {why}")
+    for _ in range(2):  # a head that is just ending may hang up too, but only once
+        why = _refusal(address, certificate)
+        if why is None:
+            return
+    raise EnvironmentProblem(f"no connection to the head at {address}: {why}")
 
 
 def _refusal(address: str, certificate: NodeCertificate) -> str | None:
