@@ -15,6 +15,7 @@ import pytest
 from cluster.devices.device_check import CONTEXT_VARIABLE
 from cluster.profile.schema import load_profile
 from cluster.ray_nodes.access_token import ensure_token
+from cluster.ray_nodes.certificates import ensure_authority
 from cluster.slurm.files import SlurmFiles, write_record
 from cluster.slurm.jobs.leaving_nodes import LeavingNodes
 from cluster.slurm.jobs.open_head import open_head, publish_head
@@ -38,6 +39,7 @@ def files(tmp_path: Path) -> Iterator[SlurmFiles]:
     found = SlurmFiles(tmp_path / "slurm")
     found.create()
     ensure_token(found.token)
+    ensure_authority(found.authority)
     keys = {"gpus_per_node": 3, "mem": "1G", "cpus_per_node": 3, "trials_per_gpu": 2, "name": "site"}
     launch = make_launch(tmp_path, "sweep", [load_profile("slurm", keys)], ["true"])
     write_record(found.launch, launch)
