@@ -78,6 +78,7 @@ def test_waiting_workers_leave_the_queue_when_they_are_no_longer_needed(lab: Slu
     try:
         want(files, 100)
         wait_for(lambda: list(lab.live_jobs().values()) == ["PENDING"] * 3, "as many as the profile allows", 60)
+        wait_for(lambda: len(files.read_jobs()) == 3, "they are recorded, which comes after they are in the queue", 60)
         submitted = files.read_jobs()
         assert [job.role for job in submitted] == [Role.WORKER] * 3
         want(files, 1)
