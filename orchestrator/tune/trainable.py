@@ -65,12 +65,20 @@ def own_actor() -> object:
     return ray.get_runtime_context().current_actor
 
 
+def exit_actor() -> None:
+    """End this process in an orderly way, of which Ray does not warn."""
+    import ray
+
+    ray.actor.exit_actor()  # type: ignore[no-untyped-call]  # Ray ships few types
+
+
 def sweep_trainable(
     make_session: SessionFactory,
     *,
     node_id: Callable[[], str] = ray_node_id,
     actor: Callable[[], object] = own_actor,
     exit_process: Callable[[int], object] = os._exit,
+    retire: Callable[[], object] = exit_actor,
     trials_per_process: int = TRIALS_PER_PROCESS,
     clock: Callable[[], float] = time.monotonic,
 ) -> type[tune.Trainable]:
@@ -88,7 +96,7 @@ def sweep_trainable(
             self._node_id = node_id()
             self._introduced = False
             self._ended = 0
-            self._leaving = False
+            self._leave: Callable[[], object] | None = None
 
         def reset_config(self, new_config: dict[str, object]) -> bool:
             self._introduced = False
@@ -104,11 +112,8 @@ def sweep_trainable(
             Orders that the step has not begun are dropped: the driver, which is told what was done, gives them anew.
             So it decides at each report which trials come next, and none waits here while another process is idle.
             """
-            if self._leaving:
-                # A draining node's process must be gone, or it would be given the next trial. After most device errors
-                # the process can never use the device again (they are sticky): the next trial needs a fresh one, as it
-                # does after many trials.
-                exit_process(0)
+            if self._leave is not None:
+                self._leave()
             if not self._introduced:
                 self._introduced = True
                 return {"report": self._report(actor=actor())}
@@ -126,10 +131,8 @@ def sweep_trainable(
                     durations[report.trial_id] = clock() - self._session_began
                     self._end_session()  # now: the next trial may not start for a long time
                     self._ended += 1
-                    self._leaving = (
-                        report.outcome == Outcome.DRAINED or report.ends_process or self._ended >= trials_per_process
-                    )
-                    if self._leaving or report.outcome not in NOT_FAILED:
+                    self._leave = self._exit_after(report)
+                    if self._leave is not None or report.outcome not in NOT_FAILED:
                         break
                 if self._is_due(began):
                     break
@@ -138,6 +141,14 @@ def sweep_trainable(
 
         def cleanup(self) -> None:
             self._end_session()
+
+        def _exit_after(self, report: TrialReport) -> Callable[[], object] | None:
+            """How the next step is to end this process after a trial that has ended; None if it goes on."""
+            # A draining node's process must be gone, or it would be given the next trial. After most device errors the
+            # process can never use the device again (they are sticky), nor perhaps end in an orderly way.
+            if report.outcome == Outcome.DRAINED or report.ends_process:
+                return lambda: exit_process(0)
+            return retire if self._ended >= trials_per_process else None
 
         def _is_due(self, since: float) -> bool:
             """Whether to report, after a step that began at `since`: soon while a trial is young, later more rarely."""
@@ -155,7 +166,7 @@ def sweep_trainable(
         ) -> ProcessReport:
             place = ProcessLocation.here(self._node_id)
             return ProcessReport(
-                place=place, trials=trials, durations=dict(durations), leaves=self._leaving, actor=actor
+                place=place, trials=trials, durations=dict(durations), leaves=self._leave is not None, actor=actor
             )
 
         def _end_session(self) -> None:

@@ -41,6 +41,7 @@ class Process:
     ends: Outcome = Outcome.DONE
     now: float = 0.0
     left: bool = False
+    retired: bool = False
     trials_per_process: int = TRIALS_PER_PROCESS
     actor: Any = field(init=False)
 
@@ -50,6 +51,7 @@ class Process:
             node_id=lambda: "a-node",
             actor=lambda: "handle",
             exit_process=lambda _status: setattr(self, "left", True),
+            retire=lambda: setattr(self, "retired", True),
             trials_per_process=self.trials_per_process,
             clock=lambda: self.now,
         )
@@ -158,9 +160,9 @@ def test_after_its_last_trial_a_process_leaves_at_once_whatever_it_was_given() -
     assert not process.step().leaves, "it counts on when Tune uses it again"
     report = process.step(order("c"), order("d"))
     assert (ids(report.trials), report.leaves) == (["c"], True)
-    assert not process.left
+    assert not process.retired
     process.step()
-    assert process.left
+    assert (process.retired, process.left) == (True, False), "in an orderly way"
 
 
 def test_a_process_has_two_hundred_trials() -> None:

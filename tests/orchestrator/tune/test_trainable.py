@@ -80,6 +80,7 @@ class WarmProcess:
             node_id=lambda: "a-node",
             actor=object,
             exit_process=_stop,
+            retire=lambda: _stop(200),
             trials_per_process=trials_per_process,
         )
         self.actor = trainable({})
@@ -239,7 +240,7 @@ def test_a_process_leaves_after_its_last_trial_of_which_nothing_lives_on(place: 
         assert ([trial.outcome for trial in report.trials], report.leaves) == (["done"], leaves)
         assert process.living() == []
         process.actor.give([trial_order(place, *SHORT, "seeds=[1]")])
-    with pytest.raises(_Left, match="0"):
+    with pytest.raises(_Left, match="200"):
         process.step()
 
 
