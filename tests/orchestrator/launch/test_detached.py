@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from fdt_core.results.equality import run_differences
-from lab.sweeps import Place, fdt_sweep, wait_until
+from lab.sweeps import Place, fdt_sweep, is_alive, wait_until
 from orchestrator.run.driver_lease import owner_here
 
 pytestmark = pytest.mark.engine
@@ -46,7 +46,7 @@ def test_cancel_ends_a_local_sweep_and_the_same_launch_goes_on(place: Place, und
     assert told.returncode == 0, told.stderr
     assert json.loads(told.stdout) == {"driver": owner.pid, "jobs": []}
     assert place.status()["state"] == "stopped"
-    assert not any(process.is_running() for process in family)
+    assert not any(is_alive(process) for process in family)
     assert list((place.run / "checkpoints").glob("*/working-*.pt"))
     place.launch()
     assert run_differences(place.run / "results", undisturbed.run / "results") == []
