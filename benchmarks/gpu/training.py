@@ -5,7 +5,7 @@
 A narrow network, which is limited by how fast the host launches operations, and one of full width. Ways of fdt-sweep:
 
 - `plain` (float32), `tf32`, `bf16`: the precisions.
-- `graph`, `graph_bf16`: recipe.cuda_graph. `compile`, `compile_graph_bf16`: recipe.compile, alone and in a graph.
+- `graph`, `graph_bf16`: recipe.cuda_graph. `compile`: recipe.compile.
 - `packed_2`, `packed_4`, `packed_4_graph`: so many trials at a time, each in a process; the images of all together.
 
 Alternatives: `plain_loop`, with torchvision and a DataLoader with workers, in float32; `airbench`, `airbench_compiled`:
@@ -44,7 +44,6 @@ WAYS: dict[str, dict[str, Any]] = {
     "graph": {"cuda_graph": True},
     "graph_bf16": {"cuda_graph": True, "precision": "bf16"},
     "compile": {"compile": True},
-    "compile_graph_bf16": {"compile": True, "cuda_graph": True, "precision": "bf16"},
 }
 PACKED: dict[str, tuple[int, dict[str, Any]]] = {
     "packed_2": (2, {}),
